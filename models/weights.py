@@ -1,0 +1,187 @@
+"""Weight files: which kind one is, reading and writing it, and fitting it to an architecture."""
+
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from salix.models.keras import read_keras
+from salix.models.torchfile import read_torch
+from salix.typing import InputError
+
+__all__ = [
+    "Arrays",
+    "Table",
+    "batch_norm",
+    "conv",
+    "convert",
+    "dense",
+    "kind",
+    "manifest",
+    "match",
+    "read",
+    "same",
+    "transposed",
+    "write",
+]
+
+Arrays = dict[str, np.ndarray]
+Layout = Callable[[np.ndarray], np.ndarray]
+Table = Mapping[str, tuple[str, Layout]]  # our name -> the name in a file and its layout there
+
+
+def kind(path: str | Path) -> str:
+    """Return "torch", "keras" or "safetensors", by the first bytes of a file, then its suffix."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with path.open("rb") as file:
+        head = file.read(9)
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "keras"
+    if head.startswith(b"PK\x03\x04"):
+        return "torch"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+        return "safetensors"
+    kinds = {"h5": "keras", "hdf5": "keras", "safetensors": "safetensors"}
+    kinds |= dict.fromkeys(("pth", "pt", "tar", "bin", "ckpt"), "torch")
+    suffix = path.suffix.lower().lstrip(".")
+    if suffix not in kinds:
+        raise InputError(f"{path}: not a weight file of PyTorch, Keras or safetensors")
+    return kinds[suffix]
+
+
+def read(path: str | Path) -> Arrays:
+    """Return the arrays of a weight file by name, whichever kind it is; nothing is unpickled.
+
+    Raises InputError, naming the file, when it is damaged or of another kind.
+    """
+    return {"torch": read_torch, "keras": read_keras, "safetensors": _read_safetensors}[kind(path)](
+        path
+    )
+
+
+def _read_safetensors(path: str | Path) -> Arrays:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: damaged, or not a safetensors file ({error})") from None
+
+
+def manifest(path: str | Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: damaged, or not a safetensors file ({error})") from None
+
+
+def write(path: str | Path, arrays: Arrays, manifest: Mapping[str, str]) -> None:
+    """Write a safetensors file with metadata, whole or not at all."""
+    from safetensors.numpy import save
+
+    path = Path(path)
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        part.write_bytes(save(whole, dict(manifest)))
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def same(array: np.ndarray) -> np.ndarray:
+    """Return an array whose layout is ours already."""
+    return array
+
+
+def dense(array: np.ndarray) -> np.ndarray:
+    """Turn a PyTorch linear weight OI into IO."""
+    return array.T
+
+
+def conv(array: np.ndarray) -> np.ndarray:
+    """Turn a PyTorch convolution OIHW into HWIO."""
+    return array.transpose(2, 3, 1, 0)
+
+
+def transposed(array: np.ndarray) -> np.ndarray:
+    """Turn a PyTorch transposed convolution IOHW into HWIO of the convolution that it amounts to.
+
+    PyTorch scatters the kernel from each input; read from each output, the kernel is turned round.
+    """
+    return array.transpose(2, 3, 0, 1)[::-1, ::-1]
+
+
+def batch_norm(ours: str, theirs: str) -> Table:
+    """Return the four rows of a PyTorch batch normalisation in evaluation."""
+    rows = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+    return {f"{ours}.{mine}": (f"{theirs}.{their}", same) for mine, their in rows.items()}
+
+
+def convert(table: Table, arrays: Arrays) -> Arrays:
+    """Give the arrays of a file our names and layouts.
+
+    What the table does not know keeps its name, so that `match` reports it; the batch counters of
+    PyTorch are dropped. An array with other axes than its layout wants is left as it is.
+    """
+    known = {theirs: (ours, layout) for ours, (theirs, layout) in table.items()}
+    result: Arrays = {}
+    for theirs, array in arrays.items():
+        if theirs.endswith("num_batches_tracked"):
+            continue
+        ours, layout = known.get(theirs, (theirs, same))
+        try:
+            result[ours] = layout(array)
+        except ValueError:
+            result[ours] = array
+    return result
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{len(names)} ({', '.join(names[:3])}{more})"
+
+
+def match(
+    expected: Mapping[str, jax.ShapeDtypeStruct],
+    arrays: Arrays,
+    path: str | Path,
+    architecture: str,
+) -> Arrays:
+    """Return the arrays in the types that an architecture expects, after checking that they fit.
+
+    Raises one InputError that names the file and the architecture, and counts and lists the
+    arrays that are missing, unknown, of another shape or type, or hold a NaN or an infinity.
+    """
+    faults: dict[str, list[str]] = {"missing": [], "unknown": [], "misshaped": [], "not finite": []}
+    faults["missing"] = [name for name in expected if name not in arrays]
+    result: Arrays = {}
+    for name, array in arrays.items():
+        if name not in expected:
+            faults["unknown"].append(ascii(name)[1:-1])
+        elif array.shape != expected[name].shape:
+            faults["misshaped"].append(f"{name} {array.shape}, not {expected[name].shape}")
+        elif not jnp.issubdtype(array.dtype, jnp.floating):
+            faults["misshaped"].append(f"{name} {array.dtype}, not {expected[name].dtype}")
+        else:
+            with np.errstate(over="ignore"):  # float64 beyond float32 becomes an infinity
+                result[name] = np.asarray(array, expected[name].dtype)
+            if not np.isfinite(result[name]).all():
+                faults["not finite"].append(name)
+    said = "; ".join(f"{fault} {_some(names)}" for fault, names in faults.items() if names)
+    if said:
+        raise InputError(f"{path} does not fit {architecture}: {said}")
+    return result

@@ -1,0 +1,33 @@
+"""Grad-CAM: features weighted by the mean gradient of the head."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from salix.typing import Image, PRNGKey, ScoreLike, as_score
+
+
+@dataclass(frozen=True)
+class GradCAM:
+    r"""Grad-CAM, $A = ReLU(\sum_k \alpha_k f_k)$, $\alpha_k$ the mean over cells of dhead/df_k.
+
+    f are the trunk's features and A lies on their grid: at least 0, unscaled, and all zero where
+    nothing speaks for the class. `relu=False` keeps the sign; then A is `CAM()` divided by the
+    number of cells. A score that is a plain function has no trunk: then the features are the
+    channels of the image.
+
+    Selvaraju et al. (2017), arXiv:1610.02391, sec. 3, eq. 1 and 2.
+    """
+
+    relu: bool = True
+
+    def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
+        del key  # deterministic
+        score = as_score(score)
+        features = score.trunk(jnp.asarray(image))
+        gradient = jax.grad(score.head)(features)
+        alpha = gradient.mean(tuple(range(features.ndim - 1)), keepdims=True)
+        weighted = (alpha * features).sum(-1, keepdims=True)
+        return jax.nn.relu(weighted) if self.relu else weighted

@@ -1,0 +1,24 @@
+"""The image times the gradient of the score."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from salix.typing import Attribution, Image, PRNGKey, ScoreLike
+
+
+@dataclass(frozen=True)
+class InputXGradient:
+    r"""Image times the gradient of the score there, $A(x) = x \odot \nabla f(x)$.
+
+    Signed, in units of the score. Complete, $\sum A = f(x)$, where f is homogeneous of degree one
+    (a ReLU network without biases). It depends on what the input calls zero.
+
+    Shrikumar et al. (2016), arXiv:1605.01713.
+    """
+
+    def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
+        del key  # deterministic
+        image = jnp.asarray(image)
+        return image * jax.grad(score)(image)

@@ -1,0 +1,42 @@
+"""From an attribution of every channel to one value for each place."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from salix.typing import AnyArray, InputError
+
+
+def _l2(a: Array) -> Array:
+    # Scaled by the largest channel, so that the squares of small gradients do not vanish; the
+    # inner `where` keeps the derivative of the square root at zero out of the gradient. A norm
+    # does not change with the scale, so the gradient need not follow it. `!= 0` lets NaN through.
+    peak = jax.lax.stop_gradient(jnp.abs(a).max(-1))
+    some = peak != 0
+    unit = jnp.where(some, peak, 1)
+    squares = ((a / unit[..., None]) ** 2).sum(-1)
+    return jnp.where(some, unit * jnp.sqrt(jnp.where(some, squares, 1)), 0)
+
+
+POOLINGS: dict[str, Callable[[Array], Array]] = {
+    "abs_sum": lambda a: jnp.abs(a).sum(-1),
+    "abs_max": lambda a: jnp.abs(a).max(-1),
+    "l2": _l2,
+    "signed_sum": lambda a: a.sum(-1),
+    "positive": lambda a: jnp.maximum(a, 0).sum(-1),
+}
+
+
+def pool(attributions: Float[AnyArray, "*space c"], how: str = "abs_sum") -> Float[Array, "*space"]:
+    r"""Pool the channels of an attribution into a map.
+
+    With $a_c$ the values at one place: "abs_sum" $\sum |a_c|$, "abs_max" $\max |a_c|$, "l2"
+    $\sqrt{\sum a_c^2}$, "signed_sum" $\sum a_c$, "positive" $\sum \max(a_c, 0)$. All but
+    "signed_sum" are at least 0. "l2" is 0 at 0, with gradient 0. A NaN stays a NaN.
+    Raises `InputError` for another `how`.
+    """
+    if how not in POOLINGS:
+        raise InputError(f"unknown pooling {how!r}: choose one of {', '.join(POOLINGS)}")
+    return POOLINGS[how](jnp.asarray(attributions))

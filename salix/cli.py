@@ -1,0 +1,146 @@
+"""The command line: parse, call, print. Every command's `--help` ends with an example."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from salix.typing import InputError
+
+Given = tyro.conf.arg
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Train small detectors of re-generated faces, see what they look at, and write a report.
+
+    Example: salix demo --out salix-demo
+    """
+
+    out: Annotated[Path, Given(help="directory for the runs and report.html")] = Path("salix-demo")
+    real: Annotated[Path | None, Given(help="folder of your own real faces")] = None
+    fake: Annotated[Path | None, Given(help="folder of your own generated faces")] = None
+    seeds: Annotated[int, Given(help="detectors trained with each loss")] = 3
+    offline: Annotated[bool, Given(help="use only the faces inside scikit-image")] = False
+
+    def run(self) -> int:
+        """Run the demo."""
+        from salix.studies.demo import demo
+
+        demo(self.out, real=self.real, fake=self.fake, seeds=self.seeds, offline=self.offline)
+        return 0
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Explain every image of a data set with one model; run it again to go on after a stop.
+
+    Example: salix sweep --model meso4 --weights Meso4_DF.h5 --data real=photos fake=portraits
+    --out runs/meso4
+    """
+
+    model: Annotated[str, Given(help="architecture, for example meso4")]
+    data: Annotated[
+        list[str],
+        Given(help="DIR (sub-folders are classes), FILE.csv (path, label) or CLASS=DIR, several"),
+    ]
+    out: Annotated[Path, Given(help="directory of the run: made, or gone on with")]
+    weights: Annotated[Path | None, Given(help="checkpoint: .safetensors, .h5, .pth")] = None
+    attribution: Annotated[str, Given(help="method, for example 'IntegratedGradients(steps=64)'")] = (
+        "GradCAM()"
+    )
+    score: Annotated[str, Given(help="what is explained: logit(), probability(1), margin() …")] = (
+        "logit()"
+    )
+    measures: Annotated[list[str], Given(help="measures to add")] = field(default_factory=list)
+    batch_size: Annotated[int, Given(help="images explained at once")] = 32
+    seed: Annotated[int, Given(help="seed of random methods")] = 0
+    name: Annotated[str | None, Given(help="name in reports; the directory's by default")] = None
+    group: Annotated[str | None, Given(help="name shared by runs that differ by seed")] = None
+    labels: Annotated[bool, Given(help="use folder names or the CSV's labels as classes")] = True
+
+    def run(self) -> int:
+        """Run the sweep and print where its rows are."""
+        from salix import models, spec
+        from salix.attribution import METHODS
+        from salix.data import Unlabelled, open_source
+        from salix.measures import MEASURES
+        from salix.model import SCORES
+        from salix.sweep import sweep
+
+        source = open_source(self.data)
+        model, params = models.load(self.model, self.weights)
+        if self.weights is None:
+            print(f"{self.model} has random weights: give --weights", file=sys.stderr)
+        run = sweep(
+            model,
+            params,
+            source if self.labels else Unlabelled(source),
+            spec.parse(self.attribution, METHODS),
+            [spec.parse(m, MEASURES) for m in self.measures],
+            out=self.out,
+            score=spec.parse(self.score, SCORES),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            name=self.name or self.out.name,
+            group=self.group,
+            progress=True,
+        )
+        skipped = len(run.skipped)
+        print(f"{run.path}: {len(run.table) - skipped} images explained, {skipped} skipped")
+        for row in run.skipped[:5]:
+            print(f"  skipped {row['id']}: {row['skipped']}")
+        if skipped > 5:
+            print(f"  … and {skipped - 5} more, with their reasons in the report")
+        print(f"next: salix report {run.path} --out report.html")
+        return 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """Compare runs in one HTML page that needs no network.
+
+    Example: salix report runs/* --out report.html
+    """
+
+    runs: Annotated[tyro.conf.Positional[list[Path]], Given(help="directories of runs")]
+    out: Annotated[Path, Given(help="the page to write")] = Path("report.html")
+    title: Annotated[str, Given(help="its title")] = "What these models look at"
+
+    def run(self) -> int:
+        """Write the report."""
+        from salix import report, store
+        from salix.studies.agreement import agreement
+
+        runs = store.read_runs(self.runs)
+        page = report.write(runs, self.out, title=self.title, agreement=agreement(runs))
+        print(f"{page}: {len(runs)} runs")
+        return 0
+
+
+COMMANDS = {"demo": Demo, "sweep": Sweep, "report": Report}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `salix`: returns 0, or 2 after one line that says what to do about bad input."""
+    command: Any = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
+        args=arguments,
+        prog="salix",
+        description="What image models look at, over whole datasets.",
+    )
+    try:
+        return command.run()
+    except InputError as error:
+        print(f"salix: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("salix: stopped; finished rows are kept, the same command goes on", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""Images and labels: folders, CSV files and arrays, read ahead of the device."""
+
+from salix.data.decode import Unreadable, decode, fit
+from salix.data.feed import Batch, batches, count_batches
+from salix.data.source import Arrays, Folder, Joined, Source, Table, Unlabelled, open_source
+
+__all__ = [
+    "Arrays",
+    "Batch",
+    "Folder",
+    "Joined",
+    "Source",
+    "Table",
+    "Unlabelled",
+    "Unreadable",
+    "batches",
+    "count_batches",
+    "decode",
+    "fit",
+    "open_source",
+]

@@ -1,0 +1,88 @@
+"""Batches of one shape, decoded by threads ahead of whoever takes them."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from salix.data.decode import Unreadable, fit
+from salix.data.source import Source
+from salix.model import Preprocess
+
+
+Decoded = tuple[np.ndarray, np.ndarray | None] | str  # pixels and guide, or the reason for none
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images [b h w c] and guides [b h w], 8-bit; slots that are not `valid` hold zeros.
+
+    `indices` are the positions in the source (fewer than b in the last batch), `reasons` those of
+    the images that could not be read. `guides` is None if the source has none at all; a guide of
+    zeros means that one image has none.
+    """
+
+    number: int
+    indices: range
+    images: np.ndarray
+    guides: np.ndarray | None
+    valid: np.ndarray
+    reasons: dict[int, str]
+
+
+def count_batches(source: Source, size: int) -> int:
+    """Return the number of batches of `size` images; the last may be part full."""
+    return -(-len(source.ids) // size)
+
+
+def batches(
+    source: Source, to: Preprocess, size: int, numbers: Iterable[int], workers: int, ahead: int = 3
+) -> Iterator[Batch]:
+    """Yield the batches `numbers`, with `ahead` of them being decoded by `workers` threads.
+
+    Batch k always holds the images k size, ..., (k + 1) size - 1, so that a run taken up again
+    fills the same slots of the same program. Decoding releases the interpreter lock.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="salix-decode") as pool:
+        waiting: deque[tuple[int, range, list[Future[Decoded]]]] = deque()
+        try:
+            for number in numbers:
+                indices = range(number * size, min((number + 1) * size, len(source.ids)))
+                waiting.append((number, indices, [pool.submit(_read, source, i, to) for i in indices]))
+                if len(waiting) > ahead:
+                    yield _gather(*waiting.popleft(), to, size, source.guided)
+            while waiting:
+                yield _gather(*waiting.popleft(), to, size, source.guided)
+        finally:  # the taker stopped early: do not decode what nobody will see
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _read(source: Source, index: int, to: Preprocess) -> Decoded:
+    try:
+        pixels = np.asarray(fit(source.read(index), to))
+        guide = source.guide(index)
+        if guide is not None:
+            guide = np.asarray(fit(guide, Preprocess(to.size, 1, fit=to.fit)))[..., 0]
+        return pixels, guide
+    except (Unreadable, OSError) as error:
+        return str(error)
+
+
+def _gather(
+    number: int, indices: range, futures: list[Future], to: Preprocess, size: int, guided: bool
+) -> Batch:
+    images = np.zeros((size, *to.size, to.channels), np.uint8)
+    guides = np.zeros((size, *to.size), np.uint8) if guided else None
+    valid = np.zeros(size, bool)
+    reasons: dict[int, str] = {}
+    for slot, (index, future) in enumerate(zip(indices, futures, strict=True)):
+        match future.result():
+            case str() as reason:
+                reasons[index] = reason
+            case pixels, guide:
+                images[slot], valid[slot] = pixels, True
+                if guides is not None and guide is not None:
+                    guides[slot] = guide
+    return Batch(number, indices, images, guides, valid, reasons)

@@ -1,0 +1,272 @@
+"""Where images come from: each source knows its ids and labels before it reads a pixel."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from salix.data.decode import decode
+from salix.typing import InputError
+
+SUFFIXES = frozenset(
+    ".bmp .gif .jpeg .jpg .jp2 .png .ppm .pgm .tif .tiff .webp .avif".split()
+)
+
+
+class Source(Protocol):
+    """Images in a fixed order, each with a stable id and, where known, the name of its class."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Stable ids, unique, in the order of the images."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[str | None]:
+        """Name of each image's class, None where unknown."""
+        ...
+
+    @property
+    def guided(self) -> bool:
+        """Whether images come with reference maps."""
+        ...
+
+    def read(self, index: int) -> Any:
+        """Return one image as Pillow image or 8-bit array; raises `Unreadable`."""
+        ...
+
+    def guide(self, index: int) -> np.ndarray | None:
+        """Return the reference map of one image, 8-bit grey [h w], or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of images: its sub-folders are the classes; images beside them have none.
+
+    With `label`, all images below are of that class. Ids are paths relative to the folder, with
+    forward slashes, in the order of their characters' codes.
+    """
+
+    root: Path
+    label: str | None = None
+    guided: ClassVar[bool] = False
+
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """Relative paths of the images."""
+        root = Path(self.root)
+        if not root.is_dir():
+            raise InputError(f"{root} is not a folder: give a folder of images or a CSV file")
+        found = (p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        ids = sorted(p.relative_to(root).as_posix() for p in found)
+        if not ids:
+            kinds = " ".join(sorted(SUFFIXES))
+            raise InputError(f"{root} holds no image (of {kinds}): check the path")
+        return ids
+
+    @property
+    def labels(self) -> Sequence[str | None]:
+        """First part of each path, or `label`."""
+        if self.label is not None:
+            return [self.label] * len(self.ids)
+        return [i.split("/")[0] if "/" in i else None for i in self.ids]
+
+    def read(self, index: int) -> Any:
+        """Decode one file."""
+        return decode(Path(self.root) / self.ids[index])
+
+    def guide(self, index: int) -> np.ndarray | None:
+        """Return None: a folder has no reference maps."""
+        del index
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file with the columns `path` and, if known, `label`.
+
+    Paths are relative to the file's own folder; they are the ids, in sorted order. Raises
+    `InputError` for a missing column, a repeated path or no row.
+    """
+
+    file: Path
+    guided: ClassVar[bool] = False
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, str | None]]:
+        try:
+            with Path(self.file).open(newline="", encoding="utf-8-sig") as text:
+                reader = csv.DictReader(text)
+                rows = [(row.get("path"), row.get("label") or None) for row in reader]
+                names = reader.fieldnames or ()
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{self.file} cannot be read as CSV: {error}") from None
+        if "path" not in names:
+            raise InputError(f"{self.file} has columns {', '.join(names)}: expected path, label")
+        if not rows:
+            raise InputError(f"{self.file} has no row below its header")
+        paths = [p for p, _ in rows]
+        if len(set(paths)) < len(paths) or not all(paths):
+            bad = next((p for p in paths if not p or paths.count(p) > 1), "")
+            raise InputError(f"{self.file}: path {bad!r} is empty or repeated: list each image once")
+        return sorted((str(p), label) for p, label in rows)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The paths, as written."""
+        return [p for p, _ in self._rows]
+
+    @property
+    def labels(self) -> Sequence[str | None]:
+        """The labels, None where the cell is empty."""
+        return [label for _, label in self._rows]
+
+    def read(self, index: int) -> Any:
+        """Decode one file."""
+        return decode(Path(self.file).parent / self._rows[index][0])
+
+    def guide(self, index: int) -> np.ndarray | None:
+        """Return None: the table has no reference maps."""
+        del index
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Images in memory: 8-bit [n h w], [n h w 1] or [n h w 3], or a sequence of such images.
+
+    Ids are the positions unless given; `guides` holds a reference map [h w] or None for each.
+    """
+
+    images: Sequence[np.ndarray] | np.ndarray
+    names: Sequence[str | None] | None = None
+    keys: Sequence[str] | None = None
+    guides: Sequence[np.ndarray | None] | None = None
+
+    def __post_init__(self):
+        n = len(self.images)
+        if n == 0:
+            raise InputError("no image given: the array is empty")
+        given = {"names": self.names, "keys": self.keys, "guides": self.guides}
+        for what, values in given.items():
+            if values is not None and len(values) != n:
+                raise InputError(f"{len(values)} {what} for {n} images: give one for each")
+        if self.keys is not None and len(set(self.keys)) < n:
+            raise InputError("keys are repeated: each image needs an id of its own")
+
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """The keys, or positions."""
+        return list(self.keys) if self.keys else [f"{i:08d}" for i in range(len(self.images))]
+
+    @property
+    def guided(self) -> bool:
+        """Whether any image has a guide."""
+        return self.guides is not None
+
+    @property
+    def labels(self) -> Sequence[str | None]:
+        """The names."""
+        return self.names or [None] * len(self.images)
+
+    def read(self, index: int) -> Any:
+        """Return one image as it is."""
+        return np.asarray(self.images[index])
+
+    def guide(self, index: int) -> np.ndarray | None:
+        """Return its reference map."""
+        return None if self.guides is None else self.guides[index]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Several sources one after another, each under the name that starts its ids."""
+
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def guided(self) -> bool:
+        """Whether any of the sources is."""
+        return any(s.guided for s in self.sources.values())
+
+    @cached_property
+    def _places(self) -> list[tuple[Source, int]]:
+        return [(s, i) for s in self.sources.values() for i in range(len(s.ids))]
+
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """`name/id` of each image."""
+        return [f"{name}/{i}" for name, s in self.sources.items() for i in s.ids]
+
+    @cached_property
+    def labels(self) -> Sequence[str | None]:
+        """The labels of each source."""
+        return [label for s in self.sources.values() for label in s.labels]
+
+    def read(self, index: int) -> Any:
+        """Read from the source that holds the image."""
+        source, i = self._places[index]
+        return source.read(i)
+
+    def guide(self, index: int) -> np.ndarray | None:
+        """Guide from the source that holds the image."""
+        source, i = self._places[index]
+        return source.guide(i)
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """A source whose labels are not to be used."""
+
+    source: Source
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids of the source."""
+        return self.source.ids
+
+    @property
+    def labels(self) -> Sequence[str | None]:
+        """None for each."""
+        return [None] * len(self.source.ids)
+
+    @property
+    def guided(self) -> bool:
+        """As the source."""
+        return self.source.guided
+
+    def read(self, index: int) -> Any:
+        """Read from the source."""
+        return self.source.read(index)
+
+    def guide(self, index: int) -> np.ndarray | None:
+        """Guide from the source."""
+        return self.source.guide(index)
+
+
+def open_source(texts: Sequence[str]) -> Source:
+    """Open what the command line names: `DIR`, `FILE.csv` or `CLASS=DIR`, one or several."""
+    if len(texts) == 1 and not _named(texts[0])[0]:
+        return _open(texts[0])
+    sources: dict[str, Source] = {}
+    for text in texts:
+        name, place = _named(text)
+        source = Folder(Path(place), label=name) if name else _open(place)
+        key = name or Path(place).name
+        if key in sources:
+            raise InputError(f"two sources are called {key!r}: name them apart, NAME=DIR")
+        sources[key] = source
+    return Joined(sources)
+
+
+def _open(place: str) -> Source:
+    path = Path(place)
+    return Table(path) if path.suffix.lower() == ".csv" else Folder(path)
+
+
+def _named(text: str) -> tuple[str | None, str]:
+    name, equals, place = text.partition("=")
+    return (name, place) if equals and not Path(text).exists() else (None, text)

@@ -1,0 +1,41 @@
+"""How much of what a model looks at lies inside a reference map."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from salix.metrics import inside
+from salix.metrics.arrays import as_share
+from salix.typing import Explanation, Image, InputError, PRNGKey
+
+
+@dataclass(frozen=True)
+class Inside:
+    r"""Share of the map's absolute mass that lies inside the guide of its image.
+
+    $\sum_i |m_i| g_i / \sum_i |m_i|$, as `metrics.inside`, with the guide brought to the map's
+    grid by antialiased linear resizing. Range [0, 1], higher is better. A map without preference
+    scores the guide's mean. NaN where there is no guide, the guide is empty, or the map is dead.
+    Raises `InputError` where the guide has another number of axes than the map.
+    """
+
+    def __call__(
+        self,
+        explain: Callable[[Image], Explanation],
+        image: Image,
+        clean: Explanation,
+        key: PRNGKey,
+    ) -> dict[str, Any]:
+        del explain, image, key  # one look at the clean map is enough
+        if clean.guide is None:
+            return {"inside": jnp.full((), jnp.nan, jnp.float32)}
+        if clean.guide.ndim != clean.map.ndim:
+            raise InputError(
+                f"the guide has shape {clean.guide.shape} and the map {clean.map.shape}: "
+                "both need the same number of axes"
+            )
+        guide = jax.image.resize(as_share(clean.guide), clean.map.shape, "linear", antialias=True)
+        return {"inside": inside(clean.map, jnp.clip(guide, 0, 1))}

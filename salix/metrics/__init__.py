@@ -1,0 +1,21 @@
+"""Metrics: plain functions of one map, or of two, that return one number.
+
+What is undefined is NaN, never a guess; what cannot be used raises `InputError`.
+"""
+
+from salix.metrics.agreement import mae, pearson, spearman
+from salix.metrics.entropy import histogram_entropy, spatial_entropy
+from salix.metrics.gini import gini
+from salix.metrics.inside import inside
+from salix.metrics.ssim import ssim
+
+__all__ = [
+    "gini",
+    "histogram_entropy",
+    "inside",
+    "mae",
+    "pearson",
+    "spatial_entropy",
+    "spearman",
+    "ssim",
+]

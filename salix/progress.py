@@ -1,0 +1,78 @@
+"""Progress of long work: a bar with rate and time left, or plain lines where there is no terminal."""
+
+import sys
+import time
+from typing import Any
+
+LINE_SECONDS = 10.0  # between two plain lines
+
+
+class Progress:
+    """Counts units of work: a bar on a terminal, lines elsewhere, nothing unless asked to."""
+
+    def __init__(self, name: str, total: int, *, show: bool, unit: str = "images"):
+        self.name, self.total, self.show, self.unit = name, total, show, unit
+        self.before = self.done = 0
+        self.bar: Any = None
+
+    def __enter__(self) -> "Progress":
+        self.start = self.told = time.monotonic()
+        if self.show and sys.stderr.isatty():
+            self._open_bar()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+        elif self.show and self.done:
+            self._line()
+
+    def skip(self, count: int) -> None:
+        """Count what an earlier run has finished."""
+        self.before = min(count, self.total)
+        if self.before and self.show:
+            print(f"{self.name}: {self.before} of {self.total} {self.unit} are done", file=sys.stderr)
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self.before)
+
+    def advance(self, count: int) -> None:
+        """Count what came back."""
+        self.done += count
+        if self.bar is not None:
+            self.bar.update(self.task, advance=count, rate=f"{self.rate():.1f} {self.unit}/s")
+        elif self.show and time.monotonic() - self.told > LINE_SECONDS:
+            self._line()
+            self.told = time.monotonic()
+
+    def rate(self) -> float:
+        """Units a second of this run."""
+        return self.done / max(time.monotonic() - self.start, 1e-9)
+
+    def timing(self) -> dict[str, float]:
+        """Return what the manifest records."""
+        return {"images_per_second": round(self.rate(), 3), "images_timed": self.done}
+
+    def _line(self) -> None:
+        left = (self.total - self.before - self.done) / max(self.rate(), 1e-9)
+        print(
+            f"{self.name}: {self.before + self.done} of {self.total} {self.unit}, "
+            f"{self.rate():.1f} {self.unit}/s, {left:.0f} s left",
+            file=sys.stderr,
+        )
+
+    def _open_bar(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self.bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=Console(stderr=True),
+        )
+        self.task = self.bar.add_task(self.name, total=self.total, rate="")
+        self.bar.start()

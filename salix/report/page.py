@@ -1,0 +1,140 @@
+"""The page: one HTML file that needs nothing else, and its table as JSON beside it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from salix.reduce import Interval
+from salix.report import marks, pictures, rows
+from salix.report.columns import Column, columns
+from salix.report.figures import figure
+from salix.report.gallery import gallery
+from salix.report.headline import headline
+from salix.report.panels import panels
+from salix.report.tables import ENTROPIES, Numbers, as_rows, reduce_runs
+from salix.store import Run
+from salix.typing import InputError
+
+SKIPPED = 100  # listed at most; all are counted
+MEASURES = 4  # distributions of further measures
+
+
+def write(
+    runs: Sequence[Run],
+    out: Path | str,
+    *,
+    title: str = "Salix report",
+    intro: Sequence[str] = (),
+    agreement: Mapping[str, Interval] | None = None,
+    baselines: Mapping[str, float] | None = None,
+    region: str = "guide region",
+    examples: int = 6,
+) -> Path:
+    """Write the report of `runs` to `out`, and its table to the same name with `.json`.
+
+    Runs of one group differ by their training seed only. `intro` are paragraphs that say what
+    was asked; `agreement` is how far the maps of two runs of a group agree, by group; `baselines`
+    are AUCs of trivial detectors, by name; `region` names what the guides mark. The same runs
+    give the same bytes. Returns `out`. Raises `InputError` for no run, a directory that is not
+    one, two runs of one name, an unknown group, and an `out` that is a folder or ends in `.json`.
+    """
+    out = Path(out)
+    if out.is_dir() or out.suffix == ".json":
+        raise InputError(f"{out} cannot be the report: name a file, such as report.html")
+    names = [run.name for run in runs]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise InputError(f"several runs are named {', '.join(twice)}: give each its own name")
+    numbers = reduce_runs(runs, agreement, baselines)
+    told = columns(list(numbers.measures), region)
+    sentence = headline(numbers, told, region)
+    order = {g.name: marks.mark(i) for i, g in enumerate(numbers.groups)}
+    # Runs of a group stand together everywhere, whatever order they were given in.
+    runs = sorted(runs, key=lambda r: list(order).index(r.group))
+    pictured = gallery(runs)
+    page = _render(
+        title=title,
+        intro=list(intro),
+        region=region,
+        headline=sentence,
+        marks=order,
+        numbers=numbers,
+        columns=[c for c in told if _appears(numbers, c.key)],
+        panels=panels(numbers, told, pictured.region if "inside" in numbers.measures else None),
+        gallery=pictured,
+        examples=pictured.examples(examples),
+        runs=runs,
+        figures=_figures(runs, [order[r.group] for r in runs], told),
+        skipped=_skipped(runs),
+        skipped_most=SKIPPED,
+        facts=[_facts(run) for run in runs],
+        mixed=len({json.dumps(r.manifest["config"]["data"], sort_keys=True) for r in runs}) > 1,
+        stops=pictures.scale_stops(),
+        longest=pictures.SMOOTH,
+    )
+    table = {"title": title, "headline": sentence.text, "evidence": list(sentence.evidence)}
+    table |= {"region": region, "rows": as_rows(numbers)}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page, encoding="utf-8")
+    beside = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    out.with_suffix(".json").write_text(beside, encoding="utf-8")
+    return out
+
+
+def _render(**context: Any) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        style=(here / "style.css").read_text(),
+        script=(here / "draw.js").read_text(),
+        plotly=get_plotlyjs(),
+        **context,
+    )
+
+
+def _appears(numbers: Numbers, key: str) -> bool:
+    if key == "agreement":
+        return any(g.agreement is not None for g in numbers.groups)
+    return any(key in run.numbers for run in numbers.runs)
+
+
+def _figures(runs: Sequence[Run], order: list[marks.Mark], told: Sequence[Column]) -> list[Any]:
+    keys = [c.key for c in told if c.key not in ("auc", "accuracy", "agreement", *ENTROPIES)]
+    chosen = {"spatial_entropy", "histogram_entropy", *keys[:MEASURES]}
+    wanted = [c for c in told if c.key in chosen]
+    made = (figure(f"figure-{i}", runs, order, c) for i, c in enumerate(wanted))
+    return [f for f in made if f is not None]
+
+
+def _skipped(runs: Sequence[Run]) -> list[tuple[str, str, list[str]]]:
+    """Return (id, reason, runs): an image that every run failed to read is one line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        for row in rows.skipped(run):
+            found.setdefault((row["id"], row["skipped"]), []).append(run.name)
+    return [(id, reason, names) for (id, reason), names in found.items()]
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    """Return what the numbers of a run rest on, from its manifest."""
+    config = run.manifest["config"]
+    grid = " × ".join(map(str, run.grid))
+    told = ("model", "attribution", "pooling", "score")
+    chosen = {key: str(config[key]) for key in told if key in config}
+    return {
+        "name": run.name,
+        "group": run.group,
+        "settings": chosen,
+        "grid": grid,
+        "explained": rows.explained(run),
+        "manifest": json.dumps(run.manifest, indent=2, ensure_ascii=False, sort_keys=True),
+    }

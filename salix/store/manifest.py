@@ -1,0 +1,74 @@
+"""The manifest: what a run directory holds, and the guard against mixing two configurations.
+
+`manifest.json` has two parts. `config` is everything that decides a row; its hash must agree
+before a run goes on. `about` is everything else: names, versions, device, timings.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from salix.typing import InputError
+
+NAME = "manifest.json"
+FORMAT = 1
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a JSON value in canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_run(path: Path, config: dict[str, Any], about: dict[str, Any]) -> None:
+    """Create the run directory `path`, or check that it holds the same configuration.
+
+    Raises `InputError`, naming what differs, for a run of another configuration or a directory
+    that is not a run.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: give --out a directory")
+    if (path / NAME).exists():
+        _check_same(path, json.loads(json.dumps(config)))
+        return
+    if path.exists() and any(p for p in path.iterdir() if not p.name.endswith(".tmp")):
+        raise InputError(f"{path} holds other files and no {NAME}: give --out a new directory")
+    path.mkdir(parents=True, exist_ok=True)
+    _write(path, {"format": FORMAT, "hash": digest(config), "config": config, "about": about})
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read the manifest of a run directory; raises `InputError` if there is none."""
+    try:
+        manifest = json.loads((path / NAME).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "give a directory that `salix sweep --out` wrote"
+        raise InputError(f"{path} is not a run, it has no {NAME}: {hint}") from None
+    except ValueError:
+        raise InputError(f"{path / NAME} is not readable JSON: sweep again into a new --out") from None
+    if manifest.get("format") != FORMAT:
+        raise InputError(f"{path / NAME} has format {manifest.get('format')}, expected {FORMAT}")
+    return manifest
+
+
+def update_about(path: Path, **about: Any) -> None:
+    """Add to the `about` part of a run's manifest."""
+    manifest = read_manifest(path)
+    manifest["about"] |= about
+    _write(path, manifest)
+
+
+def _check_same(path: Path, config: dict[str, Any]) -> None:
+    held = read_manifest(path)["config"]
+    differing = [k for k in sorted(held | config) if held.get(k) != config.get(k)]
+    if differing:
+        changes = "; ".join(f"{k}: {held.get(k)!r} there, {config.get(k)!r} now" for k in differing)
+        raise InputError(f"{path} holds a run of another configuration ({changes}): use a new --out")
+
+
+def _write(path: Path, manifest: dict[str, Any]) -> None:
+    temporary = path / (NAME + ".tmp")
+    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    os.replace(temporary, path / NAME)

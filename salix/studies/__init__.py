@@ -1,0 +1,1 @@
+"""Studies: the thin part that is each system's own."""

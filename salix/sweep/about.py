@@ -1,0 +1,65 @@
+"""What a run's manifest says: the configuration that decides its rows, and the circumstances."""
+
+import hashlib
+import platform
+from typing import Any
+
+import jax
+import numpy as np
+
+from salix.data import Source
+from salix.store import digest
+from salix.sweep.step import Task
+from salix.typing import Params
+
+
+def configuration(
+    task: Task, params: Params, source: Source, columns: dict[str, Any], batch_size: int, seed: int
+) -> dict[str, Any]:
+    """Return everything that decides a row, as JSON.
+
+    The batch size is part of it: a run that is taken up again must fill the same slots of the
+    same program for its rows to be equal to the last bit.
+    """
+    return {
+        "model": task.model.name,
+        "weights": weights_digest(params),
+        "classes": list(task.model.classes),
+        "preprocess": repr(task.model.preprocess),
+        "attribution": repr(task.method),
+        "pooling": getattr(task.method, "pooling", "abs_sum"),
+        "score": repr(task.score),
+        "measures": [repr(m) for m in task.measures],
+        "grid": list(columns["map"].shape[1:]),
+        "data": {
+            "count": len(source.ids),
+            "fingerprint": digest([list(source.ids), list(source.labels)]),
+        },
+        "batch_size": batch_size,
+        "seed": seed,
+    }
+
+
+def about_run(name: str, group: str | None) -> dict[str, Any]:
+    """Return the circumstances of a run: names, versions and device."""
+    import salix
+
+    device = jax.devices()[0]
+    return {
+        "name": name,
+        "group": group or name,
+        "salix": salix.__version__,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+    }
+
+
+def weights_digest(params: Params) -> str:
+    """Return a sha256 of all parameters with their names, shapes and types."""
+    found = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        array = np.asarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()

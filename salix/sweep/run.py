@@ -1,0 +1,166 @@
+"""Run one model over one data set: decode ahead, dispatch without waiting, write rows in parts."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from salix.attribution import GradCAM
+from salix.data import Arrays, Batch, Source, batches, count_batches, open_source
+from salix.model import Model, logit
+from salix.progress import Progress
+from salix.store import Run, Writer, open_run, update_about
+from salix.store.schema import schema
+from salix.store.writer import finished
+from salix.sweep.about import about_run, configuration
+from salix.sweep.rows import Rows
+from salix.sweep.step import Task, batched
+from salix.typing import InputError, Measure, Method, Params
+
+FLUSH_SECONDS = 10.0  # at most this much work is lost to a kill
+IN_FLIGHT = 2  # batches on the device while the next ones are decoded
+
+
+def sweep(
+    model: Model,
+    params: Params,
+    data: Source | np.ndarray | Path | str,
+    attribution: Method = GradCAM(),
+    measures: Sequence[Measure] = (),
+    *,
+    out: Path | str,
+    score: Any = logit(),
+    batch_size: int = 32,
+    seed: int = 0,
+    name: str | None = None,
+    group: str | None = None,
+    workers: int | None = None,
+    thumbs: int = 16,
+    progress: bool = False,
+) -> Run:
+    """Explain every image of a data set and write one row for each; run it again to go on.
+
+    `data` is a source of `salix.data`, an 8-bit array [n h w c], or a path. The directory `out`
+    then holds Parquet parts and a manifest, and is returned opened. `batch_size` images are
+    explained at once: the one knob of memory. `thumbs` images are kept small, for the report.
+    Runs that differ by their training seed only share `group`. Raises `InputError` before any
+    work for labels that are not the model's classes, or for an `out` of another configuration.
+    """
+    out, source = Path(out), as_source(data)
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: give at least 1")
+    task = Task(model, attribution, score, tuple(measures))
+    total = count_batches(source, batch_size)
+    arguments = abstract_arguments(model, params, source, batch_size)
+    columns = _trace(task, arguments)
+    rows = Rows.of(model, source, thumbs)
+    config = configuration(task, params, source, columns, batch_size, seed)
+    open_run(out, config, about_run(name or model.name, group))
+    missing = sorted(set(range(total)) - finished(out))
+    if missing:
+        start = time.perf_counter()
+        mesh = Mesh(np.array(jax.devices()[: gcd(batch_size, jax.device_count())]), ("batch",))
+        compiled = compile_step(task, arguments, mesh)
+        update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
+        grid = columns["map"].shape[1:]
+        extra = {n: c.shape[1:] for n, c in columns.items() if n not in Rows.STANDARD}
+        writer = Writer(out, schema(len(model.classes), grid, extra))
+        feed = batches(source, model.preprocess, batch_size, missing, workers or os.cpu_count() or 1)
+        bar = Progress(name or model.name, len(source.ids), show=progress)
+        _loop(compiled, params, feed, rows, writer, bar, mesh, seed, batch_size, total - len(missing))
+        update_about(out, **bar.timing())
+    return Run(out)
+
+
+def as_source(data: Source | np.ndarray | Path | str) -> Source:
+    """Return `data` as a source: an array of images, or what a path names."""
+    if isinstance(data, (str, Path)):
+        return open_source([str(data)])
+    return Arrays(data) if isinstance(data, np.ndarray) else data
+
+
+def abstract_arguments(model: Model, params: Params, source: Source, batch: int) -> tuple[Any, ...]:
+    """Return the shapes and types of the step's arguments."""
+    to = model.preprocess
+    shape = jax.ShapeDtypeStruct
+    return (
+        jax.tree.map(lambda a: shape(np.shape(a), a.dtype), params),
+        shape((batch, *to.size, to.channels), np.uint8),
+        shape((batch, *to.size), np.uint8) if source.guided else None,
+        shape((batch,), bool),
+        shape((batch,), np.uint32),
+        shape((), np.uint32),
+    )
+
+
+def compile_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
+    """Compile the batched step once, the batch split over the mesh; it never compiles again."""
+    whole, split = NamedSharding(mesh, P()), NamedSharding(mesh, P("batch"))
+    places = (whole, split, split, split, split, whole)
+    return jax.jit(batched(task), in_shardings=places).lower(*arguments).compile()
+
+
+def cost(compiled: Any) -> dict[str, float]:
+    """Return the floating-point operations of one compiled step, where the backend counts them."""
+    analysis = compiled.cost_analysis() or {}
+    return {"step_flops": analysis["flops"]} if "flops" in analysis else {}
+
+
+def _trace(task: Task, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the shapes of the columns; a model that does not fit its data fails here."""
+    columns = jax.eval_shape(batched(task), *arguments)
+    outputs, named = columns["logits"].shape[1], len(task.model.classes)
+    if outputs != named:
+        names = ", ".join(task.model.classes)
+        raise InputError(f"{task.model.name} has {outputs} outputs for {named} classes ({names})")
+    if task.score.target is not None and not 0 <= int(task.score.target) < named:
+        raise InputError(f"{task.score}: there is no such class among {named}, count from 0")
+    return columns
+
+
+def _loop(
+    compiled: Any,
+    params: Params,
+    feed: Any,
+    rows: Rows,
+    writer: Writer,
+    bar: Progress,
+    mesh: Mesh,
+    seed: int,
+    batch_size: int,
+    done: int,
+) -> None:
+    split = NamedSharding(mesh, P("batch"))
+    params = jax.device_put(params, NamedSharding(mesh, P()))
+    flying: deque[tuple[Batch, dict[str, Any]]] = deque()
+    flushed = time.monotonic()
+
+    def land() -> None:
+        nonlocal flushed
+        batch, columns = flying.popleft()
+        writer.add(batch.number, rows.make(batch, jax.device_get(columns)))
+        bar.advance(len(batch.indices))
+        if time.monotonic() - flushed > FLUSH_SECONDS:
+            writer.flush()
+            flushed = time.monotonic()
+
+    with bar:
+        bar.skip(done * batch_size)
+        try:
+            for batch in feed:
+                given = (batch.images, batch.guides, batch.valid, rows.hashes(batch, batch_size))
+                flying.append((batch, compiled(params, *jax.device_put(given, split), np.uint32(seed))))
+                if len(flying) > IN_FLIGHT:
+                    land()
+            while flying:
+                land()
+        finally:  # whatever ends the run, rows that came back are kept
+            writer.flush()

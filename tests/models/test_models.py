@@ -1,0 +1,115 @@
+"""The table of architectures: building, loading, saving."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from salix import models
+from salix.models import weights
+from salix.typing import InputError
+
+NAMES = sorted(models.MODELS)
+
+
+def same(a: Any, b: Any) -> bool:
+    return jax.tree.all(jax.tree.map(lambda x, y: bool((x == y).all()), a, b))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_architecture_is_as_the_table_says(name: str) -> None:
+    about = models.MODELS[name]
+    module = models.build(name)
+    trained = jax.tree.leaves(nnx.state(module, nnx.Param))
+    assert sum(leaf.size for leaf in trained) == about.parameters
+    assert about.source
+    model, params = models.load(name)
+    assert (model.name, model.classes, model.preprocess) == (name, about.classes, about.preprocess)
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)
+    image = model.preprocess(pixels)
+    logits = model.logits(params, image)
+    assert logits.shape == (len(about.classes),)
+    assert np.isfinite(logits).all()
+    np.testing.assert_array_equal(
+        logits, model.classify(params, model.features(params, image)), strict=True
+    )
+    assert same(params, models.load(name)[1])  # seed 0, every time
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_parameters_come_back(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "net.safetensors"
+    draw = np.random.default_rng(1)
+    model, params = models.load(name)
+    params = jax.tree.map(lambda x: np.asarray(draw.normal(size=x.shape), x.dtype), params)
+    models.save(path, name, params, ("left", "right"))
+    again, found = models.load(name, path)
+    assert again.classes == ("left", "right")
+    assert jax.tree.structure(found) == jax.tree.structure(params)
+    assert same(found, params)
+    image = draw.uniform(size=(*model.preprocess.size, model.preprocess.channels))
+    image = image.astype(np.float32)
+    np.testing.assert_array_equal(again.logits(found, image), model.logits(params, image))
+    assert models.load(name, path, ("a", "b"))[0].classes == ("a", "b")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_classes_must_fit(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "net.safetensors"
+    _, params = models.load(name)
+    models.save(path, name, params)
+    for file in (None, path):
+        for wrong in (("a",), ("a", "b", "c"), ("a", "a"), ()):
+            with pytest.raises(InputError, match="classes"):
+                models.load(name, file, wrong)
+    with pytest.raises(InputError, match="classes"):
+        models.save(path, name, params, ("a", "b", "c"))
+
+
+def test_unknown_names_are_told_the_known_ones() -> None:
+    for call in (models.load, models.build):
+        with pytest.raises(InputError, match=r"no architecture 'resnet': there are meso4, small"):
+            call("resnet")
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    _, params = models.load("meso4")
+    models.save(path, "meso4", params)
+    with pytest.raises(
+        InputError, match=r"net\.safetensors holds weights of 'meso4', not of small"
+    ):
+        models.load("small", path)
+    held = weights.read(path)
+    about = {"architecture": "meso4", "classes": json.dumps(["a", "b"])}
+    broken = dict(held)
+    del broken["conv1.bias"]
+    weights.write(path, broken, about)
+    with pytest.raises(InputError, match=r"does not fit meso4: missing 1 \(conv1\.bias\)"):
+        models.load("meso4", path)
+    weights.write(path, held | {"dense2.bias": np.full(1, np.nan, np.float32)}, about)
+    with pytest.raises(InputError, match=r"not finite 1 \(dense2\.bias\)"):
+        models.load("meso4", path)
+    for wrong in ("", "[1, 2]", '"ab"', "{}"):
+        weights.write(path, held, about | {"classes": wrong})
+        with pytest.raises(InputError, match="names no classes"):
+            models.load("meso4", path)
+    weights.write(path, held, {})
+    with pytest.raises(InputError, match="no architecture"):
+        models.load("meso4", path)
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match="no torch weights of meso4 are known"):
+        models.load("meso4", path)
+
+
+def test_diverged_parameters_are_not_saved(tmp_path: Path) -> None:
+    _, params = models.load("small")
+    bad = jax.tree.map(lambda x: x * np.float32("nan"), params)
+    with pytest.raises(InputError, match="not finite"):
+        models.save(tmp_path / "net.safetensors", "small", bad)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,111 @@
+"""Runs with planted numbers, written as a sweep writes them."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from salix.store import Run, Writer, open_run
+from salix.store.schema import schema
+
+CLASSES = ("real", "forged")
+
+
+def encode(pixels, kind="JPEG"):
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def plant(
+    path, rows, *, name="one", group=None, classes=CLASSES, grid=(4, 4), extra=(), count=None
+):
+    """Write `rows`, with what they leave out filled in, as the run directory `path`."""
+    config = {
+        "model": "planted",
+        "attribution": "GradCAM(relu=True)",
+        "score": "logit(target=None)",
+        "classes": list(classes),
+        "grid": list(grid),
+        "data": {"count": len(rows) if count is None else count, "fingerprint": "f"},
+    }
+    open_run(path, config, {"name": name, "group": group or name})
+    if not rows:
+        return Run(path)
+    measures = extra if isinstance(extra, dict) else dict.fromkeys(extra, ())
+    writer = Writer(path, schema(len(classes), grid, measures))
+    numbers = {"score": 0.0, "histogram_entropy": 0.5, "spatial_entropy": 0.7, "gini": 0.3}
+    usual = {"predicted": 0, "target": 0, "dead": False, "finite": True} | numbers
+    usual |= {"logits": [0.0] * len(classes), "map": [0] * int(np.prod(grid))}
+    full = []
+    for index, row in enumerate(rows):
+        head = {"index": index, "id": f"{index:05d}.png"}
+        full.append(head | row if "skipped" in row else head | usual | row)
+    writer.add(0, full)
+    writer.flush()
+    return Run(path)
+
+
+def simulate(n, seed, *, shift=2.4, inside=0.5, spatial=0.7, grid=(8, 8), thumbs=0, noise=0.1):
+    """Rows of n images, every other one forged, whose logits are `shift` apart."""
+    data, own = np.random.default_rng(0), np.random.default_rng(seed)
+    face = data.normal(size=n) * 0.8
+    rows = []
+    for i in range(n):
+        label = i % 2
+        z = float(shift * (label - 0.5) + face[i] + 0.6 * own.normal())
+        map = own.integers(0, 256, grid)
+        row = {
+            "label": label,
+            "logits": [-z / 2, z / 2],
+            "predicted": int(z > 0),
+            "target": int(z > 0),
+            "score": abs(z) / 2,
+            "spatial_entropy": float(np.clip(spatial + noise * own.normal(), 0, 1)),
+            "histogram_entropy": float(np.clip(0.8 + 0.05 * own.normal(), 0, 1)),
+            "gini": float(np.clip(0.5 + 0.1 * own.normal(), 0, 1)),
+            "inside": float(np.clip(inside + noise * own.normal(), 0, 1)) if label else None,
+            "map": map.ravel().tolist(),
+        }
+        if i < thumbs:
+            row["thumb"] = encode(data.integers(0, 256, (48, 48)).astype(np.uint8))
+            if label:
+                guide = np.zeros((48, 48), np.uint8)
+                guide[12:24, 8:40] = 255
+                row["guide"] = encode(guide, "PNG")
+        rows.append(row)
+    return rows
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """Return a function that plants a run below the test's own folder."""
+
+    def make(rows, **options):
+        name = options.get("name", "one")
+        return plant(tmp_path / f"run-{abs(hash(name))}", rows, **options)
+
+    return make
+
+
+@pytest.fixture
+def simulated():
+    """Return the simulation."""
+    return simulate
+
+
+@pytest.fixture
+def two_groups(planted):
+    """Three runs of two groups: equally accurate, unequal in where they look."""
+
+    def make(n=80, **options):
+        runs = []
+        for g, (group, inside) in enumerate([("cross-entropy", 0.45), ("guided", 0.71)]):
+            for s, off in enumerate((-0.05, 0.0, 0.06)):
+                rows = simulate(n, 10 * g + s, inside=inside + off, **options)
+                name = f"{group} {s}"
+                runs.append(planted(rows, name=name, group=group, grid=(8, 8), extra=("inside",)))
+        return runs
+
+    return make
