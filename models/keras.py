@@ -19,8 +19,8 @@ _LIMIT = 1 << 32  # bytes of one array; HDF5 lets a small file declare any size
 def _renumbered(layers: list[str]) -> dict[str, str]:
     """Number the layers that Keras named itself from the first of this file.
 
-    Keras counts through a session, so that the same network is saved as conv2d_1, conv2d_5, ...;
-    here the first is conv2d, the second conv2d_1, as in a fresh session.
+    Keras counts through a whole run, so that the same network is saved as conv2d_1, conv2d_5, ...;
+    here the first is conv2d, the second conv2d_1, as in a fresh run.
     """
     names = {layer: layer for layer in layers}
     found: dict[str, list[tuple[int, str]]] = {}

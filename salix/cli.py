@@ -49,9 +49,9 @@ class Sweep:
     ]
     out: Annotated[Path, Given(help="directory of the run: made, or gone on with")]
     weights: Annotated[Path | None, Given(help="checkpoint: .safetensors, .h5, .pth")] = None
-    attribution: Annotated[str, Given(help="method, for example 'IntegratedGradients(steps=64)'")] = (
-        "GradCAM()"
-    )
+    attribution: Annotated[
+        str, Given(help="method, for example 'IntegratedGradients(steps=64)'")
+    ] = "GradCAM()"
     score: Annotated[str, Given(help="what is explained: logit(), probability(1), margin() …")] = (
         "logit()"
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
 from salix.typing import Features, Image, Index, Logits, Params, Pixels, Scalar, Score, identity
 
@@ -40,7 +41,7 @@ class logit:  # noqa: N801 - scores read as functions of the logits
     target: Target = None
 
     def __call__(self, logits: Logits) -> Scalar:
-        return logits[_pick(self.target, logits)]
+        return jnp.asarray(logits)[_pick(self.target, logits)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class margin:  # noqa: N801
     target: Target = None
 
     def __call__(self, logits: Logits) -> Scalar:
-        t = _pick(self.target, logits)
+        logits, t = jnp.asarray(logits), _pick(self.target, logits)
         rivals = jnp.where(jnp.arange(logits.shape[0]) == t, -jnp.inf, logits)
         return logits[t] - rivals.max()
 
@@ -97,7 +98,7 @@ class Preprocess:
     fit: Literal["stretch", "crop"] = "stretch"
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
-    def __call__(self, pixels: Pixels) -> Image:
+    def __call__(self, pixels: Pixels) -> Float[Array, "height width channels"]:
         x = jnp.asarray(pixels).astype(jnp.float32)
         if x.shape[-1] == 3 and self.channels == 1:
             x = (x @ jnp.array([0.299, 0.587, 0.114], jnp.float32))[..., None]

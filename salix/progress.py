@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left, or plain lines where there is no terminal."""
+"""Progress of long work: rate and time left, as a bar or, where there is no terminal, lines."""
 
 import sys
 import time
@@ -31,7 +31,9 @@ class Progress:
         """Count what an earlier run has finished."""
         self.before = min(count, self.total)
         if self.before and self.show:
-            print(f"{self.name}: {self.before} of {self.total} {self.unit} are done", file=sys.stderr)
+            print(
+                f"{self.name}: {self.before} of {self.total} {self.unit} are done", file=sys.stderr
+            )
         if self.bar is not None:
             self.bar.update(self.task, completed=self.before)
 

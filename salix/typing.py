@@ -6,22 +6,23 @@ sequences of tokens share every method and metric.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, Num, UInt8, UInt32
+from jaxtyping import Array, Bool, Float, Integer, Key, Num, UInt8, UInt32
 
-AnyArray = Array | np.ndarray
+AnyArray = Array | np.ndarray | np.generic
 
 Image = Float[AnyArray, "*space c"]  # as a model's preprocessing leaves it
 Pixels = UInt8[AnyArray, "*space c"]  # as a file holds it
-Features = Num[AnyArray, "*grid k"]  # what a trunk returns
+Features = Num[AnyArray, "*grid channels"]  # what a trunk returns
 Attribution = Float[AnyArray, "*space c"]  # what a method returns
 Map = Num[AnyArray, "*space"]  # a pooled attribution, float or 8-bit
-Logits = Float[AnyArray, " k"]
+Guide = Num[AnyArray, "*marked"]  # a reference map, on a grid of its own
+Logits = Float[AnyArray, " classes"]
 Scalar = Float[AnyArray, ""]
-Index = Int[AnyArray, ""]
+Index = Integer[AnyArray, ""]
 Flag = Bool[AnyArray, ""]
 PRNGKey = Key[Array, ""] | UInt32[Array, "2"]
 Params = Any  # any pytree of arrays
@@ -31,7 +32,7 @@ class InputError(ValueError):
     """What the caller gave cannot be used; the text says what was expected and what to do."""
 
 
-def identity(x: Array) -> Array:
+def identity(x: Any) -> Any:
     """Return `x`: the trunk of a score that has none."""
     return x
 
@@ -59,6 +60,7 @@ def as_score(score: ScoreLike) -> Score:
     return score if isinstance(score, Score) else Score(score)
 
 
+@runtime_checkable
 class Method(Protocol):
     """An attribution method: a frozen dataclass whose fields are its hyper-parameters."""
 
@@ -79,9 +81,10 @@ class Explanation:
     logits: Logits
     target: Index
     map: Map
-    guide: Map | None = None
+    guide: Guide | None = None
 
 
+@runtime_checkable
 class Measure(Protocol):
     """A measure of model salience: a frozen dataclass that returns named numbers for one image."""
 

@@ -2,14 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.attribution.gradient import Gradient
-from salix.typing import Image, InputError, PRNGKey, ScoreLike
+from salix.typing import Attribution, Image, InputError, Method, PRNGKey, ScoreLike
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class SmoothGrad:
     Smilkov et al. (2017), arXiv:1706.03825, sec. 2.2 (the mean) and 3.2 (the noise).
     """
 
-    method: Any = field(default_factory=Gradient)
+    method: Method = field(default_factory=Gradient)
     samples: int = 16
     noise: float | int = 0.15
 
@@ -40,7 +39,7 @@ class SmoothGrad:
         image = jnp.asarray(image)
         sigma = self.noise * (image.max() - image.min())
 
-        def sample(key: PRNGKey) -> Array:
+        def sample(key: PRNGKey) -> Attribution:
             for_noise, for_method = jax.random.split(key)
             noise = sigma * jax.random.normal(for_noise, image.shape, image.dtype)
             return self.method(score, image + noise, for_method)

@@ -11,7 +11,6 @@ from salix.data.decode import Unreadable, fit
 from salix.data.source import Source
 from salix.model import Preprocess
 
-
 Decoded = tuple[np.ndarray, np.ndarray | None] | str  # pixels and guide, or the reason for none
 
 
@@ -50,7 +49,9 @@ def batches(
         try:
             for number in numbers:
                 indices = range(number * size, min((number + 1) * size, len(source.ids)))
-                waiting.append((number, indices, [pool.submit(_read, source, i, to) for i in indices]))
+                waiting.append(
+                    (number, indices, [pool.submit(_read, source, i, to) for i in indices])
+                )
                 if len(waiting) > ahead:
                     yield _gather(*waiting.popleft(), to, size, source.guided)
             while waiting:

@@ -35,5 +35,5 @@ def blend(
     regenerated: UInt8[np.ndarray, "s s"],
     mask: Float[np.ndarray, "s s"],
 ) -> UInt8[np.ndarray, "s s"]:
-    r"""Return $m\,r + (1 - m)\,f$, rounded to 8 bits: the face with its masked part re-generated."""
+    r"""Return $m\,r + (1 - m)\,f$ in 8 bits: the face with its masked part re-generated."""
     return np.rint(mask * regenerated + (1 - mask) * face).astype(np.uint8)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from salix.data.decode import decode
 from salix.typing import InputError
 
 SUFFIXES = frozenset(
-    ".bmp .gif .jpeg .jpg .jp2 .png .ppm .pgm .tif .tiff .webp .avif".split()
+    (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff")
+    + (".webp",)
 )
 
 
+@runtime_checkable
 class Source(Protocol):
     """Images in a fixed order, each with a stable id and, where known, the name of its class."""
 
@@ -55,6 +57,9 @@ class Folder:
     root: Path
     label: str | None = None
     guided: ClassVar[bool] = False
+
+    def __post_init__(self):
+        _ = self.ids  # a folder without images fails where it is named
 
     @cached_property
     def ids(self) -> Sequence[str]:
@@ -96,6 +101,9 @@ class Table:
     file: Path
     guided: ClassVar[bool] = False
 
+    def __post_init__(self):
+        _ = self._rows  # a table that cannot be used fails where it is named
+
     @cached_property
     def _rows(self) -> list[tuple[str, str | None]]:
         try:
@@ -112,7 +120,9 @@ class Table:
         paths = [p for p, _ in rows]
         if len(set(paths)) < len(paths) or not all(paths):
             bad = next((p for p in paths if not p or paths.count(p) > 1), "")
-            raise InputError(f"{self.file}: path {bad!r} is empty or repeated: list each image once")
+            raise InputError(
+                f"{self.file}: path {bad!r} is empty or repeated: list each image once"
+            )
         return sorted((str(p), label) for p, label in rows)
 
     @property

@@ -55,5 +55,5 @@ def spearman(a: Map, b: Other) -> Scalar:
 
 def _ranks(map: Other) -> Array:
     x = as_float(map)
-    ranks = rankdata(x.ravel()).astype(x.dtype).reshape(x.shape)
-    return jnp.where(jnp.isnan(x).any(), jnp.nan, ranks)
+    # a NaN makes every rank NaN
+    return rankdata(x.ravel(), nan_policy="propagate").astype(x.dtype).reshape(x.shape)

@@ -11,7 +11,7 @@ from salix.typing import Map, Scalar
 
 def _bits(p: Array) -> Scalar:
     """Shannon entropy in bits; an empty cell adds nothing, and nothing infinite to the gradient."""
-    return -(p * jnp.log2(jnp.where(p > 0, p, 1))).sum()
+    return (-p * jnp.log2(jnp.where(p > 0, p, 1))).sum()
 
 
 def histogram_entropy(map: Map, normalise: bool = True) -> Scalar:
@@ -39,9 +39,9 @@ def spatial_entropy(map: Map, normalise: bool = True) -> Scalar:
 
     $-\sum_i p_i \log_2 p_i$ with $p_i = |m_i| / \sum_j |m_j|$, in bits; normalised it is divided
     by $\log_2 cells$. Range [0, 1], or up to $\log_2 cells$: 0 when one cell holds everything, 1
-    when all hold the same. Neither sign nor scale matters. Differentiable, with
-    a finite gradient at cells that are 0. NaN for a zero or non-finite map, and normalised for a
-    single cell, which has 0 of 0 possible bits.
+    when all hold the same. Neither sign nor scale matters. Differentiable: gradients are finite at
+    cells of 0 too. NaN for a zero or non-finite map, and normalised for a single cell, which has
+    0 of 0 possible bits.
 
     Complexity of Bhatt, Weller and Moura (2020), arXiv:2005.00631 (there in nats).
     """

@@ -28,16 +28,18 @@ class Column:
         """Write a value in the column's unit, a dash for what is not defined."""
         if not np.isfinite(value):
             return NONE
-        return f"{100 * value:.{digits - 2}f}{NARROW}%" if self.percent else f"{value:.{digits}f}"
+        return self._plain(value, digits) + (f"{NARROW}%" if self.percent else "")
+
+    def _plain(self, value: float, digits: int) -> str:
+        text = f"{100 * value:.{digits - 2}f}" if self.percent else f"{value:.{digits}f}"
+        return text.replace("-", "−")
 
     def limits(self, interval: Interval, digits: int = 3) -> str:
         """Write the limits of an interval, nothing for one without."""
         low, high = interval.low, interval.high
         if not (np.isfinite(low) and np.isfinite(high)):
             return ""
-        if self.percent:
-            return f"[{100 * low:.{digits - 2}f}, {100 * high:.{digits - 2}f}]"
-        return f"[{low:.{digits}f}, {high:.{digits}f}]"
+        return f"[{self._plain(low, digits)}, {self._plain(high, digits)}]"
 
     def ends(self, values: list[float]) -> str:
         """Write the least and the greatest of some values."""
@@ -63,7 +65,9 @@ def columns(measures: list[str], region: str) -> list[Column]:
         Column("accuracy", "Accuracy", better, 0.0, 1.0, True),
         Column("inside", f"Salience inside the {region}", better, 0.0, 1.0, True),
         Column("spatial_entropy", "Spatial entropy", f"lower = more focused, {focused}", 0.0, 1.0),
-        Column("histogram_entropy", "Histogram entropy", f"lower = flatter map, {focused}", 0.0, 1.0),
+        Column(
+            "histogram_entropy", "Histogram entropy", f"lower = flatter map, {focused}", 0.0, 1.0
+        ),
         Column("gini", "Gini", f"higher = more focused, {focused}", 0.0, 1.0),
     ]
     own = [c for c in known if c.key != "inside" or "inside" in measures]

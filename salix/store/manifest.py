@@ -47,7 +47,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
         hint = "give a directory that `salix sweep --out` wrote"
         raise InputError(f"{path} is not a run, it has no {NAME}: {hint}") from None
     except ValueError:
-        raise InputError(f"{path / NAME} is not readable JSON: sweep again into a new --out") from None
+        raise InputError(
+            f"{path / NAME} is not readable JSON: sweep again into a new --out"
+        ) from None
     if manifest.get("format") != FORMAT:
         raise InputError(f"{path / NAME} has format {manifest.get('format')}, expected {FORMAT}")
     return manifest
@@ -65,7 +67,9 @@ def _check_same(path: Path, config: dict[str, Any]) -> None:
     differing = [k for k in sorted(held | config) if held.get(k) != config.get(k)]
     if differing:
         changes = "; ".join(f"{k}: {held.get(k)!r} there, {config.get(k)!r} now" for k in differing)
-        raise InputError(f"{path} holds a run of another configuration ({changes}): use a new --out")
+        raise InputError(
+            f"{path} holds a run of another configuration ({changes}): use a new --out"
+        )
 
 
 def _write(path: Path, manifest: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SCALARS = ("score", "histogram_entropy", "spatial_entropy", "gini")
+STANDARD = ("predicted", "target", "logits", *SCALARS, "dead", "finite", "map")  # of any sweep
 
 
 def schema(classes: int, grid: Sequence[int], measures: Mapping[str, tuple[int, ...]]) -> Any:

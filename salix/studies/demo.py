@@ -20,7 +20,7 @@ from salix.studies.faces import Faces, demo_faces, sharpness
 from salix.sweep import sweep
 from salix.train import CYBORG, CrossEntropy, Examples, Recipe, train
 
-STEPS = 720  # of each training: 40 epochs over 600 faces
+STEPS = 1080  # of each training: 60 epochs over 600 faces
 GRID = 8  # of the detector's features
 FAKE = 1
 COLUMNS = ("auc", "inside", "spatial_entropy", "agreement")  # of the printed table
@@ -84,7 +84,9 @@ def fit_detectors(
     recipe = Recipe(loss, epochs=-(-STEPS // per_epoch), batch_size=size)
     steps = seeds * recipe.epochs * per_epoch
     with Progress(name, steps, show=True, unit="steps") as bar:
-        return starts[0][0], train(starts[0][0], [p for _, p in starts], examples, recipe, bar.advance)
+        return starts[0][0], train(
+            starts[0][0], [p for _, p in starts], examples, recipe, bar.advance
+        )
 
 
 def introduction(faces: Faces) -> tuple[str, ...]:
@@ -93,8 +95,8 @@ def introduction(faces: Faces) -> tuple[str, ...]:
     if not faces.guided:
         return (*faces.about, told)
     guide = (
-        "The guided detectors were trained with the CYBORG loss, which also pulls their maps towards "
-        "the re-generated region. That guide is computed from the forgery: no person drew it."
+        "The guided detectors were trained with the CYBORG loss, which also pulls their maps "
+        "towards the re-generated region. That guide is computed from the forgery: no person drew it."
     )
     return (*faces.about, guide, told)
 

@@ -86,7 +86,7 @@ def olivetti_faces() -> Faces:
 
 
 def lfw_faces(why: str) -> Faces:
-    """Return the 100 faces inside scikit-image, forged by eigenfaces; `why` completes a sentence."""
+    """Return the 100 faces inside scikit-image, forged by eigenfaces, for the reason `why`."""
     from skimage.data import lfw_subset
 
     small = np.rint(lfw_subset()[:100] * 255).astype(np.uint8)

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ THUMB = 112  # longest side of a kept image, in pixels
 class Rows:
     """Makes rows: knows each image's id and label, and which few images are kept as pictures."""
 
-    STANDARD: ClassVar[frozenset[str]] = frozenset(
-        "predicted target logits score histogram_entropy spatial_entropy gini dead finite map".split()
-    )
     ids: list[str]
     labels: list[int | None]
     kept: frozenset[int]
@@ -101,5 +98,5 @@ def _choose(ids: list[str], labels: list[int | None], count: int) -> set[int]:
     return chosen
 
 
-def _plain(value: np.ndarray) -> Any:
+def _plain(value: Any) -> Any:
     return value.reshape(-1) if value.ndim else value.item()

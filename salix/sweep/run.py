@@ -18,7 +18,7 @@ from salix.data import Arrays, Batch, Source, batches, count_batches, open_sourc
 from salix.model import Model, logit
 from salix.progress import Progress
 from salix.store import Run, Writer, open_run, update_about
-from salix.store.schema import schema
+from salix.store.schema import STANDARD, schema
 from salix.store.writer import finished
 from salix.sweep.about import about_run, configuration
 from salix.sweep.rows import Rows
@@ -71,11 +71,15 @@ def sweep(
         compiled = compile_step(task, arguments, mesh)
         update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
         grid = columns["map"].shape[1:]
-        extra = {n: c.shape[1:] for n, c in columns.items() if n not in Rows.STANDARD}
+        extra = {n: c.shape[1:] for n, c in columns.items() if n not in STANDARD}
         writer = Writer(out, schema(len(model.classes), grid, extra))
-        feed = batches(source, model.preprocess, batch_size, missing, workers or os.cpu_count() or 1)
+        feed = batches(
+            source, model.preprocess, batch_size, missing, workers or os.cpu_count() or 1
+        )
         bar = Progress(name or model.name, len(source.ids), show=progress)
-        _loop(compiled, params, feed, rows, writer, bar, mesh, seed, batch_size, total - len(missing))
+        _loop(
+            compiled, params, feed, rows, writer, bar, mesh, seed, batch_size, total - len(missing)
+        )
         update_about(out, **bar.timing())
     return Run(out)
 
@@ -157,7 +161,9 @@ def _loop(
         try:
             for batch in feed:
                 given = (batch.images, batch.guides, batch.valid, rows.hashes(batch, batch_size))
-                flying.append((batch, compiled(params, *jax.device_put(given, split), np.uint32(seed))))
+                flying.append(
+                    (batch, compiled(params, *jax.device_put(given, split), np.uint32(seed)))
+                )
                 if len(flying) > IN_FLIGHT:
                     land()
             while flying:

@@ -7,12 +7,23 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from salix.attribution import pool
 from salix.metrics import gini, histogram_entropy, spatial_entropy
 from salix.model import Model, fix
-from salix.typing import AnyArray, Explanation, Image, Index, Map, Measure, Method, Params, Pixels
+from salix.typing import (
+    AnyArray,
+    Explanation,
+    Guide,
+    Image,
+    Index,
+    Map,
+    Measure,
+    Method,
+    Params,
+    Pixels,
+)
 
 SMALL = 64  # longest side of a stored map: a map of pixels is averaged down to it
 
@@ -39,9 +50,7 @@ class Task:
         how = getattr(self.method, "pooling", "abs_sum")
         return Explanation(logits, target, pool(self.method(score, image, key), how))
 
-    def row(
-        self, params: Params, pixels: Pixels, guide: Map | None, key: Any
-    ) -> dict[str, Any]:
+    def row(self, params: Params, pixels: Pixels, guide: Guide | None, key: Any) -> dict[str, Any]:
         """Return the numbers of one image's row."""
         image = self.model.preprocess(pixels)
         clean = self.explain(params, image, key)
@@ -72,11 +81,13 @@ def scale(map: Map) -> tuple[Map, Any]:
 
     Subtract the least value, divide by the greatest, as published; a dead map becomes zeros.
     """
+    map = jnp.asarray(map)
     low, high = map.min(), map.max()
-    # Halved first: the range of two large finite numbers must not overflow.
-    width = high / 2 - low / 2
+    # An eighth: the range of two large finite numbers must not overflow, nor its reciprocal, which
+    # XLA divides by, fall below the least normal number.
+    width = high / 8 - low / 8
     dead = ~(jnp.isfinite(width) & (width > 0))
-    return jnp.where(dead, 0, (map / 2 - low / 2) / jnp.where(dead, 1, width)), dead
+    return jnp.where(dead, 0, (map / 8 - low / 8) / jnp.where(dead, 1, width)), dead
 
 
 def to_8_bit(scaled: Map) -> UInt8[AnyArray, "*space"]:
@@ -84,7 +95,7 @@ def to_8_bit(scaled: Map) -> UInt8[AnyArray, "*space"]:
     return jnp.floor(scaled * 255).astype(jnp.uint8)
 
 
-def shrink(map: Map) -> Map:
+def shrink(map: Map) -> Float[AnyArray, "*small"]:
     """Average a map down until its longest side is at most `SMALL`; a smaller one is kept."""
     ratio = SMALL / max(map.shape)
     if ratio >= 1:

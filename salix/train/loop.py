@@ -30,7 +30,7 @@ class Recipe:
     loss: Callable[..., Any]
     epochs: int = 25
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
 
     def optimiser(self, steps: int) -> optax.GradientTransformation:
         """Return the optimiser for that many steps."""

@@ -98,6 +98,7 @@ def test_histogram_entropy_of_values_that_are_not_shares_is_nan(bad):
 def test_constant_map_has_one_grey_value_and_the_widest_spread():
     flat = np.full((7, 7), 0.25, np.float32)
     assert float(histogram_entropy(flat)) == 0
+    assert not np.signbit(histogram_entropy(flat))  # 0, not -0
     np.testing.assert_allclose(spatial_entropy(flat), 1, rtol=1e-6)
 
 
@@ -138,7 +139,7 @@ def test_spatial_entropy_laws(m, random, scale):
     random.shuffle(order)
     assert float(spatial_entropy(m.ravel()[order].reshape(m.shape))) == pytest.approx(h, abs=1e-6)
     # mixing with the uniform map never narrows the distribution (entropy is concave)
-    assert float(spatial_entropy(m / m.sum() + 1 / m.size)) >= h - 1e-6
+    assert float(spatial_entropy(m / m.sum() + 1 / m.size)) >= h - 1e-5
 
 
 def test_spatial_entropy_takes_8_bit_maps_without_wrapping():

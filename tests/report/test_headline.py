@@ -120,6 +120,8 @@ def test_entropy_and_agreement_where_there_is_no_region():
     assert text(a, b).text.endswith(
         "b spreads its salience over less of the image than a (spatial entropy 0.71 against 0.86)."
     )
+    e = group("e", auc=[0.96, 0.96, 0.97], spatial_entropy=[0.70, 0.71, 0.72])
+    assert "AUC 0.96 and 0.95, but e spreads" in text(a, e).text
     c = group("c", agreement=Interval(0.3, 0.2, 0.4, 9), spatial_entropy=[0.7, 0.8, 0.9])
     d = group("d", agreement=Interval(0.8, 0.7, 0.9, 9), spatial_entropy=[0.7, 0.8, 0.9])
     assert text(c, d).text == (

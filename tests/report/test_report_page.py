@@ -130,9 +130,9 @@ def test_ten_thousand_rows_of_six_runs(planted, simulated, tmp_path):
         planted(rows, name=f"run {i}", group=f"g{i // 3}", grid=(8, 8), extra=("inside",))
         for i in range(6)
     ]
-    start = time.perf_counter()
+    start = time.process_time()
     path = write(runs, tmp_path / "r.html")
-    assert time.perf_counter() - start < 12  # about 2 on one core
+    assert time.process_time() - start < 12  # about 2 on one core
     assert path.stat().st_size < 8e6
     page, _ = read(path)
     assert max(len(t["x"]) for f in drawn(page) for t in f["data"]) < 100  # bins, not rows
@@ -145,9 +145,9 @@ def test_bins_hold_every_image_once(planted, simulated, tmp_path):
     assert len(figures) == 3  # inside, and two entropies
     ridge, mean = figures[1]["data"][:2]
     heights = np.array(ridge["y"][1:-1:2])
-    genuine = np.float32([r["spatial_entropy"] for r in rows if r["label"] == 0])
+    genuine = np.array([r["spatial_entropy"] for r in rows if r["label"] == 0], np.float32)
     counts = np.histogram(genuine, np.linspace(0, 1, 41))[0]
-    forged = np.float32([r["spatial_entropy"] for r in rows if r["label"] == 1])
+    forged = np.array([r["spatial_entropy"] for r in rows if r["label"] == 1], np.float32)
     peak = max(counts.max(), np.histogram(forged, np.linspace(0, 1, 41))[0].max())
     np.testing.assert_allclose(heights, 0.82 * counts / peak, atol=1e-3)
     assert mean["x"][0] == pytest.approx(genuine.mean(), rel=1e-6)
@@ -247,8 +247,9 @@ def test_unknown_labels_classes_and_measures(planted, tmp_path):
     assert "new one" in text
     assert "0.250 [0.250, 0.250]" in text
     assert "picture cannot be read" in text
-    assert "100\u202f% of the images classified correctly" in text
-    assert "one 0.500 0.250" in text
+    assert "100 % of the images classified correctly" in text
+    row = '<th scope="row">one</th><td>0.500</td><td>0.250</td>'
+    assert row in (tmp_path / "r.html").read_text()
     assert [a["text"] for a in drawn(page)[0]["layout"]["annotations"]] == ["all images"]
 
 

@@ -33,7 +33,9 @@ def test_numbers_of_a_run_are_those_of_its_rows(planted, simulated):
     assert 0 < auc["low"] < auc["value"] < auc["high"] < 1
     hits = accuracy_score(labels, [r["predicted"] for r in known])
     assert run["numbers"]["accuracy"]["value"] == pytest.approx(hits)
-    entropy = np.float32([r["spatial_entropy"] for r in read if r["spatial_entropy"] is not None])
+    entropy = np.array(
+        [r["spatial_entropy"] for r in read if r["spatial_entropy"] is not None], np.float32
+    )
     expected = stats.t.interval(0.95, 57, entropy.mean(), stats.sem(entropy))
     found = run["numbers"]["spatial_entropy"]
     assert (found["low"], found["high"]) == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,102 @@
+"""Sources know their ids and labels, in one order, before a pixel is read."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from salix.data import Arrays, Folder, Joined, Table, Unlabelled, batches, open_source
+from salix.model import Preprocess
+from salix.typing import InputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, grey in [("b/2.png", 2), ("a/10.png", 10), ("a/9.PNG", 9), ("root.png", 7)]:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((4, 4), grey, np.uint8)).save(path, "PNG")
+    (tmp_path / "notes.txt").write_text("not an image")
+    return tmp_path
+
+
+def test_folder_is_sorted_and_its_sub_folders_are_labels(folder):
+    source = Folder(folder)
+    assert list(source.ids) == ["a/10.png", "a/9.PNG", "b/2.png", "root.png"]
+    assert list(source.labels) == ["a", "a", "b", None]
+    assert np.asarray(source.read(1)).max() == 9
+
+
+def test_a_given_label_holds_for_all(folder):
+    assert set(Folder(folder, label="fake").labels) == {"fake"}
+
+
+def test_table(folder):
+    file = folder / "list.csv"
+    file.write_text("label,path\nreal,b/2.png\n,root.png\nfake,a/10.png\n")
+    source = Table(file)
+    assert list(source.ids) == ["a/10.png", "b/2.png", "root.png"]
+    assert list(source.labels) == ["fake", "real", None]
+    assert np.asarray(source.read(2)).max() == 7
+
+
+def test_joined_and_named_on_the_command_line(folder):
+    source = open_source([f"real={folder / 'a'}", f"fake={folder / 'b'}"])
+    assert list(source.ids) == ["real/10.png", "real/9.PNG", "fake/2.png"]
+    assert list(source.labels) == ["real", "real", "fake"]
+    assert np.asarray(source.read(2)).max() == 2
+    assert set(Unlabelled(source).labels) == {None}
+
+
+def test_arrays_have_positions_as_ids():
+    source = Arrays(np.zeros((3, 4, 4, 3), np.uint8), names=["real", None, "fake"])
+    assert list(source.ids) == ["00000000", "00000001", "00000002"]
+    assert Joined({"x": source}).ids[1] == "x/00000001"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: Folder(p / "none").ids, "not a folder"),
+        (lambda p: Folder(p / "empty").ids, "holds no image"),
+        (lambda p: Table(p / "none.csv").ids, "cannot be read"),
+        (lambda p: Table(p / "wrong.csv").ids, "expected path"),
+        (lambda p: Table(p / "twice.csv").ids, "'x.png' is empty or repeated"),
+        (lambda p: Arrays(np.zeros((0, 2, 2), np.uint8)), "no image"),
+        (lambda p: Arrays(np.zeros((2, 2, 2), np.uint8), names=["a"]), "1 names for 2 images"),
+        (lambda p: Arrays(np.zeros((2, 2, 2), np.uint8), keys=["a", "a"]), "repeated"),
+        (lambda p: open_source([f"a={p}", f"a={p}"]), "two sources"),
+    ],
+)
+def test_bad_sources_say_what_is_wrong(tmp_path, make, message):
+    (tmp_path / "empty").mkdir()
+    Image.new("L", (2, 2)).save(tmp_path / "one.png")
+    (tmp_path / "wrong.csv").write_text("file,kind\na,b\n")
+    (tmp_path / "twice.csv").write_text("path\nx.png\nx.png\n")
+    with pytest.raises(InputError, match=message):
+        make(tmp_path)
+
+
+def test_batches_hold_fixed_slots_and_say_why_one_is_empty():
+    images = [np.full((2, 2), i, np.uint8) for i in range(7)]
+    images[4] = np.zeros((2, 2), np.float32)  # not 8-bit
+    source = Arrays(images, guides=[None, images[6], *[None] * 5])
+    found = list(batches(source, Preprocess((2, 2), 1), 3, [0, 1, 2], workers=2, ahead=1))
+    assert [list(b.indices) for b in found] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [b.valid.tolist() for b in found] == [
+        [True] * 3,
+        [True, False, True],
+        [True, False, False],
+    ]
+    assert list(found[1].reasons) == [4]
+    assert "float32" in found[1].reasons[4]
+    assert found[1].images[:, 0, 0, 0].tolist() == [3, 0, 5]
+    assert found[0].guides is not None
+    assert found[0].guides[:, 0, 0].tolist() == [0, 6, 0]
+
+
+def test_later_batches_alone_are_the_same():
+    source = Arrays(np.arange(40, dtype=np.uint8).reshape(10, 2, 2))
+    to = Preprocess((2, 2), 1)
+    every = list(batches(source, to, 3, range(4), workers=2))
+    [last] = batches(source, to, 3, [3], workers=1)
+    np.testing.assert_array_equal(last.images, every[3].images)

@@ -1,0 +1,98 @@
+"""The import table of the design: which part of Salix may import which."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALL = {
+    "typing", "spec", "model", "attribution", "metrics", "measures", "reduce", "data", "progress",
+    "store", "sweep", "train", "report", "studies", "models", "cli",
+}  # fmt: skip
+MAY = {
+    "typing": set(),
+    "spec": {"typing"},
+    "progress": set(),
+    "model": {"typing"},
+    "attribution": {"typing"},
+    "metrics": {"typing"},
+    "measures": {"typing", "metrics"},
+    "reduce": {"typing"},
+    "data": {"typing", "model"},  # model: the size and colours that images are resized to
+    "store": {"typing"},
+    "sweep": {"typing", "model", "attribution", "metrics", "measures", "reduce", "data", "store"}
+    | {"progress"},
+    "train": {"typing", "model", "attribution", "metrics", "data"},
+    "report": {"typing", "store", "reduce"},
+    "studies": ALL - {"cli"},
+    "models": {"typing", "model"},  # model: `load` returns a `Model`
+    "cli": ALL,
+    "__init__": ALL,
+}
+
+
+def imported(source: str) -> set[str]:
+    """Return the parts of salix that a module's source imports, at any depth of its code."""
+    parts: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            module = str(node.module)
+            names = [f"salix.{a.name}" for a in node.names] if module == "salix" else [module]
+        parts |= {n.split(".")[1] for n in names if n.startswith("salix.")}
+    return parts & ALL
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Return each module file with the part that it belongs to."""
+    found = [
+        (p.relative_to(ROOT / "salix").parts[0].removesuffix(".py"), p)
+        for p in (ROOT / "salix").rglob("*.py")
+    ]
+    return found + [("models", p) for p in (ROOT / "models").rglob("*.py")]
+
+
+@pytest.mark.parametrize(("part", "path"), modules(), ids=lambda x: getattr(x, "stem", x))
+def test_imports_only_what_the_table_allows(part, path):
+    assert imported(path.read_text()) - {part} <= MAY[part]
+
+
+def test_every_part_is_in_the_table():
+    assert {part for part, _ in modules()} == set(MAY)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from salix.report import write", {"report"}),
+        ("def f():\n    import salix.sweep.run", {"sweep"}),
+        ("from salix import store, logit", {"store"}),
+        ("import numpy", set()),
+    ],
+)
+def test_an_import_is_seen_wherever_it_stands(source, found):
+    assert imported(source) == found
+
+
+def test_import_salix_loads_no_heavy_package():
+    heavy = {"pyarrow", "plotly", "tyro", "jinja2", "PIL", "h5py", "skimage", "torch", "grain"}
+    code = f"import sys, salix; print([m for m in {heavy} if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_every_package_is_installed():
+    listed = set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    )
+    on_disk = {"salix"} | {
+        ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "salix").rglob("*/__init__.py")
+    }
+    assert listed == on_disk | {"salix.models"}
