@@ -64,15 +64,16 @@ class Sweep:
 
     def run(self) -> int:
         """Run the sweep and print where its rows are."""
-        from salix import models, spec
+        from salix import spec
         from salix.attribution import METHODS
         from salix.data import Unlabelled, open_source
         from salix.measures import MEASURES
         from salix.model import SCORES
+        from salix.models import load
         from salix.sweep import sweep
 
         source = open_source(self.data)
-        model, params = models.load(self.model, self.weights)
+        model, params = load(self.model, self.weights)
         if self.weights is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         run = sweep(

@@ -6,20 +6,23 @@ sequences of tokens share every method and metric.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Integer, Key, Num, UInt8, UInt32
+from jaxtyping import Array, Bool, Float, Integer, Key, Num, Shaped, UInt8, UInt32
 
-AnyArray = Array | np.ndarray | np.generic
+if TYPE_CHECKING:
+    AnyArray = Array | np.ndarray
+else:  # a NumPy scalar is an array without axes; only type checkers take it for another thing
+    AnyArray = Array | np.ndarray | np.generic
 
 Image = Float[AnyArray, "*space c"]  # as a model's preprocessing leaves it
 Pixels = UInt8[AnyArray, "*space c"]  # as a file holds it
 Features = Num[AnyArray, "*grid channels"]  # what a trunk returns
 Attribution = Float[AnyArray, "*space c"]  # what a method returns
 Map = Num[AnyArray, "*space"]  # a pooled attribution, float or 8-bit
-Guide = Num[AnyArray, "*marked"]  # a reference map, on a grid of its own
+Guide = Shaped[AnyArray, "*marked"]  # a reference map, on a grid of its own
 Logits = Float[AnyArray, " classes"]
 Scalar = Float[AnyArray, ""]
 Index = Integer[AnyArray, ""]

@@ -1,21 +1,18 @@
 """Where images come from: each source knows its ids and labels before it reads a pixel."""
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from salix.data.decode import decode
 from salix.typing import InputError
 
-SUFFIXES = frozenset(
-    (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff")
-    + (".webp",)
-)
+KINDS = ("avif", "bmp", "gif", "jp2", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
 
 
 @runtime_checkable
@@ -56,23 +53,10 @@ class Folder:
 
     root: Path
     label: str | None = None
-    guided: ClassVar[bool] = False
+    ids: Sequence[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        _ = self.ids  # a folder without images fails where it is named
-
-    @cached_property
-    def ids(self) -> Sequence[str]:
-        """Relative paths of the images."""
-        root = Path(self.root)
-        if not root.is_dir():
-            raise InputError(f"{root} is not a folder: give a folder of images or a CSV file")
-        found = (p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        ids = sorted(p.relative_to(root).as_posix() for p in found)
-        if not ids:
-            kinds = " ".join(sorted(SUFFIXES))
-            raise InputError(f"{root} holds no image (of {kinds}): check the path")
-        return ids
+        object.__setattr__(self, "ids", _images_below(Path(self.root)))
 
     @property
     def labels(self) -> Sequence[str | None]:
@@ -85,8 +69,13 @@ class Folder:
         """Decode one file."""
         return decode(Path(self.root) / self.ids[index])
 
+    @property
+    def guided(self) -> bool:
+        """Return False: a folder has no reference maps."""
+        return False
+
     def guide(self, index: int) -> np.ndarray | None:
-        """Return None: a folder has no reference maps."""
+        """Return None."""
         del index
 
 
@@ -99,48 +88,25 @@ class Table:
     """
 
     file: Path
-    guided: ClassVar[bool] = False
+    ids: Sequence[str] = field(init=False, repr=False, compare=False)
+    labels: Sequence[str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        _ = self._rows  # a table that cannot be used fails where it is named
-
-    @cached_property
-    def _rows(self) -> list[tuple[str, str | None]]:
-        try:
-            with Path(self.file).open(newline="", encoding="utf-8-sig") as text:
-                reader = csv.DictReader(text)
-                rows = [(row.get("path"), row.get("label") or None) for row in reader]
-                names = reader.fieldnames or ()
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{self.file} cannot be read as CSV: {error}") from None
-        if "path" not in names:
-            raise InputError(f"{self.file} has columns {', '.join(names)}: expected path, label")
-        if not rows:
-            raise InputError(f"{self.file} has no row below its header")
-        paths = [p for p, _ in rows]
-        if len(set(paths)) < len(paths) or not all(paths):
-            bad = next((p for p in paths if not p or paths.count(p) > 1), "")
-            raise InputError(
-                f"{self.file}: path {bad!r} is empty or repeated: list each image once"
-            )
-        return sorted((str(p), label) for p, label in rows)
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The paths, as written."""
-        return [p for p, _ in self._rows]
-
-    @property
-    def labels(self) -> Sequence[str | None]:
-        """The labels, None where the cell is empty."""
-        return [label for _, label in self._rows]
+        rows = _rows_of(Path(self.file))
+        object.__setattr__(self, "ids", [path for path, _ in rows])
+        object.__setattr__(self, "labels", [label for _, label in rows])
 
     def read(self, index: int) -> Any:
         """Decode one file."""
-        return decode(Path(self.file).parent / self._rows[index][0])
+        return decode(Path(self.file).parent / self.ids[index])
+
+    @property
+    def guided(self) -> bool:
+        """Return False: the table has no reference maps."""
+        return False
 
     def guide(self, index: int) -> np.ndarray | None:
-        """Return None: the table has no reference maps."""
+        """Return None."""
         del index
 
 
@@ -155,6 +121,7 @@ class Arrays:
     names: Sequence[str | None] | None = None
     keys: Sequence[str] | None = None
     guides: Sequence[np.ndarray | None] | None = None
+    ids: Sequence[str] = field(init=False, repr=False)
 
     def __post_init__(self):
         n = len(self.images)
@@ -166,11 +133,8 @@ class Arrays:
                 raise InputError(f"{len(values)} {what} for {n} images: give one for each")
         if self.keys is not None and len(set(self.keys)) < n:
             raise InputError("keys are repeated: each image needs an id of its own")
-
-    @cached_property
-    def ids(self) -> Sequence[str]:
-        """The keys, or positions."""
-        return list(self.keys) if self.keys else [f"{i:08d}" for i in range(len(self.images))]
+        ids = [f"{i:08d}" for i in range(n)] if self.keys is None else list(self.keys)
+        object.__setattr__(self, "ids", ids)
 
     @property
     def guided(self) -> bool:
@@ -195,35 +159,34 @@ class Arrays:
 class Joined:
     """Several sources one after another, each under the name that starts its ids."""
 
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Mapping[str, Source]
+    ids: Sequence[str] = field(init=False, repr=False)
+    places: Sequence[tuple[Source, int]] = field(init=False, repr=False)
+
+    def __post_init__(self):
+        ids = [f"{name}/{i}" for name, source in self.sources.items() for i in source.ids]
+        places = [(s, i) for s in self.sources.values() for i in range(len(s.ids))]
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "places", places)
 
     @property
     def guided(self) -> bool:
         """Whether any of the sources is."""
         return any(s.guided for s in self.sources.values())
 
-    @cached_property
-    def _places(self) -> list[tuple[Source, int]]:
-        return [(s, i) for s in self.sources.values() for i in range(len(s.ids))]
-
-    @cached_property
-    def ids(self) -> Sequence[str]:
-        """`name/id` of each image."""
-        return [f"{name}/{i}" for name, s in self.sources.items() for i in s.ids]
-
-    @cached_property
+    @property
     def labels(self) -> Sequence[str | None]:
         """The labels of each source."""
         return [label for s in self.sources.values() for label in s.labels]
 
     def read(self, index: int) -> Any:
         """Read from the source that holds the image."""
-        source, i = self._places[index]
+        source, i = self.places[index]
         return source.read(i)
 
     def guide(self, index: int) -> np.ndarray | None:
         """Guide from the source that holds the image."""
-        source, i = self._places[index]
+        source, i = self.places[index]
         return source.guide(i)
 
 
@@ -270,6 +233,35 @@ def open_source(texts: Sequence[str]) -> Source:
             raise InputError(f"two sources are called {key!r}: name them apart, NAME=DIR")
         sources[key] = source
     return Joined(sources)
+
+
+def _images_below(root: Path) -> list[str]:
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder: give a folder of images or a CSV file")
+    found = (p for p in root.rglob("*") if p.suffix.lower()[1:] in KINDS and p.is_file())
+    ids = sorted(p.relative_to(root).as_posix() for p in found)
+    if not ids:
+        raise InputError(f"{root} holds no image (of {', '.join(KINDS)}): check the path")
+    return ids
+
+
+def _rows_of(file: Path) -> list[tuple[str, str | None]]:
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as text:
+            reader = csv.DictReader(text)
+            rows = [(row.get("path") or "", row.get("label") or None) for row in reader]
+            names = reader.fieldnames or ()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file} cannot be read as CSV: {error}") from None
+    if "path" not in names:
+        raise InputError(f"{file} has columns {', '.join(names)}: expected path, label")
+    if not rows:
+        raise InputError(f"{file} has no row below its header: list images, path and label")
+    counts = Counter(path for path, _ in rows)
+    bad = next((path for path, n in counts.items() if n > 1 or not path), None)
+    if bad is not None:
+        raise InputError(f"{file}: path {bad!r} is empty or repeated: list each image once")
+    return sorted(rows, key=lambda row: row[0])
 
 
 def _open(place: str) -> Source:

@@ -61,17 +61,13 @@ class Run:
 
         `logits` is [n k], `map` uint8 [n *grid]; `thumb` and `guide` hold bytes or None.
         """
-        import pyarrow.compute as pc
-
-        table = self.table.filter(pc.is_null(self.table["skipped"])).combine_chunks()
+        table = self.table.filter(self.table["skipped"].is_null()).combine_chunks()
         return {n: self._array(n, table[n]) for n in table.column_names if n != "skipped"}
 
     @cached_property
     def skipped(self) -> list[dict[str, Any]]:
         """Id, label and reason of each image that could not be read."""
-        import pyarrow.compute as pc
-
-        table = self.table.filter(pc.is_valid(self.table["skipped"]))
+        table = self.table.filter(self.table["skipped"].is_valid())
         return table.select(["id", "label", "skipped"]).to_pylist()
 
     @property

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from salix import models, report
+from salix import report
 from salix.attribution import GradCAM
 from salix.measures import Inside
 from salix.model import from_nnx, logit
+from salix.models import MODELS, build, save
 from salix.progress import Progress
 from salix.reduce import auc_interval
 from salix.store import Run
@@ -50,7 +51,7 @@ def demo(
             place = out / "runs" / name.replace(" ", "-")
             runs.append(_sweep(model, params, faces, place, name, group))
             (out / "models").mkdir(exist_ok=True)
-            models.save(out / "models" / f"{place.name}.safetensors", "small", params)
+            save(out / "models" / f"{place.name}.safetensors", "small", params)
     say("writing the report")
     tested = faces.pixels[faces.test], faces.labels[faces.test]
     baselines = {"image sharpness alone": auc_interval(-sharpness(tested[0]), tested[1]).value}
@@ -73,8 +74,8 @@ def fit_detectors(
     faces: Faces, loss: Callable[..., Any], seeds: int, name: str
 ) -> tuple[Any, list[Any]]:
     """Train one detector a seed on the training part, with progress under `name`."""
-    about: dict[str, Any] = {"preprocess": models.MODELS["small"].preprocess, "name": "small"}
-    starts = [from_nnx(models.build("small", seed), **about) for seed in range(seeds)]
+    about: dict[str, Any] = {"preprocess": MODELS["small"].preprocess, "name": "small"}
+    starts = [from_nnx(build("small", seed), **about) for seed in range(seeds)]
     of = ~faces.test
     cell = faces.guides.shape[1] // GRID
     guides = faces.guides[of].reshape(-1, GRID, cell, GRID, cell).mean((2, 4)).astype(np.uint8)
@@ -96,7 +97,8 @@ def introduction(faces: Faces) -> tuple[str, ...]:
         return (*faces.about, told)
     guide = (
         "The guided detectors were trained with the CYBORG loss, which also pulls their maps "
-        "towards the re-generated region. That guide is computed from the forgery: no person drew it."
+        "towards the re-generated region. That guide is computed from the forgery: no person "
+        "drew it."
     )
     return (*faces.about, guide, told)
 

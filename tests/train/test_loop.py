@@ -33,12 +33,12 @@ def accuracy(model, params, examples):
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), CYBORG(0.5, "true")], ids=repr)
 def test_training_learns_and_repeats(tinies, examples, loss):
-    model, recipe = tinies[0][0], Recipe(loss, epochs=30, batch_size=24)
+    model, recipe = tinies[0][0], Recipe(loss, epochs=100, batch_size=24)
     params = [p for _, p in tinies]
     assert accuracy(model, params[0], examples) < 0.8
     steps = []
     first = train(model, params, examples, recipe, steps.append)
-    assert sum(steps) == 2 * 30 * 2
+    assert sum(steps) == 2 * 100 * 2
     assert all(accuracy(model, p, examples) > 0.95 for p in first)
     again = train(model, params[:1], examples, recipe)
     equal = jax.tree.map(lambda a, b: bool((a == b).all()), first[0], again[0])
