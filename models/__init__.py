@@ -54,7 +54,7 @@ MODELS: dict[str, Architecture] = {
     "meso4": Architecture(
         build=lambda rngs, classes: Meso4(rngs),
         preprocess=Preprocess(size=(256, 256)),
-        classes=("forged", "real"),
+        classes=("fake", "real"),
         parameters=27_977,
         source="Afchar et al. (2018), arXiv:1809.00888; weights: Meso4_DF.h5, Meso4_F2F.h5",
         fixed=True,

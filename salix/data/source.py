@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from salix.data.assets import fetch
 from salix.data.decode import decode
 from salix.typing import InputError
 
@@ -221,14 +222,17 @@ class Unlabelled:
 
 
 def open_source(texts: Sequence[str]) -> Source:
-    """Open what the command line names: `DIR`, `FILE.csv` or `CLASS=DIR`, one or several."""
+    """Open what the command line names: `DIR`, `FILE.csv` or `CLASS=DIR`, one or several.
+
+    In the place of DIR, `asset:NAME` stands for a folder of `salix.data.assets`.
+    """
     if len(texts) == 1 and not _named(texts[0])[0]:
         return _open(texts[0])
     sources: dict[str, Source] = {}
     for text in texts:
         name, place = _named(text)
-        source = Folder(Path(place), label=name) if name else _open(place)
-        key = name or Path(place).name
+        source = Folder(_path(place), label=name) if name else _open(place)
+        key = name or _path(place).name
         if key in sources:
             raise InputError(f"two sources are called {key!r}: name them apart, NAME=DIR")
         sources[key] = source
@@ -265,8 +269,13 @@ def _rows_of(file: Path) -> list[tuple[str, str | None]]:
 
 
 def _open(place: str) -> Source:
-    path = Path(place)
+    path = _path(place)
     return Table(path) if path.suffix.lower() == ".csv" else Folder(path)
+
+
+def _path(place: str) -> Path:
+    kind, _, name = place.partition(":")
+    return fetch(name) if kind == "asset" and name else Path(place)
 
 
 def _named(text: str) -> tuple[str | None, str]:

@@ -125,7 +125,7 @@ def own_faces(real: Path, fake: Path) -> Faces:
         if len(of) < 16:
             raise InputError(f"{len(of)} faces in {(real, fake)[label]}: give at least 16")
     about = (
-        f"Real: {real}. Fake: {fake}. {unread} files could not be read.",
+        f"Real: {real}. Fake: {fake}. {unread} file{'s' * (unread != 1)} could not be read.",
         "A quarter of each is kept for the test; where the fakes were changed is not known.",
     )
     guides = np.zeros((len(keys), SIDE, SIDE), np.uint8)

@@ -83,8 +83,10 @@ def _step(
         marked = guides.astype(jnp.float32) / 255
         return jax.vmap(loss, (None, 0, 0, 0))(params, pixels, labels, marked).mean()
 
-    updates, state = optimiser.update(jax.grad(mean)(params), state, params)
-    return optax.apply_updates(params, updates), state
+    gradient = jax.grad(mean)(params)
+    with jax.numpy_dtype_promotion("standard"):  # Optax mixes types within; callers may be strict
+        updates, state = optimiser.update(gradient, state, params)
+        return optax.apply_updates(params, updates), state
 
 
 def _batches(examples: Examples, recipe: Recipe, seed: int) -> Iterator[tuple[np.ndarray, ...]]:

@@ -83,7 +83,7 @@ def test_random_weights_agree_with_numpy(tmp_path: Path, first: int) -> None:
     z = slow(layers, image.astype(np.float64))
     np.testing.assert_allclose(logits, [-z / 2, z / 2], rtol=2e-4)
     assert model.features(params, image).shape == (8, 8, 16)
-    assert model.classes == ("forged", "real")
+    assert model.classes == ("fake", "real")
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_meso4(tmp_path: Path) -> None:
         arrays[f"dense{at}.kernel"] = layer.weight.detach().numpy().T
         arrays[f"dense{at}.bias"] = layer.bias.detach().numpy()
     path = tmp_path / "meso.safetensors"
-    manifest = {"architecture": "meso4", "classes": '["forged", "real"]'}
+    manifest = {"architecture": "meso4", "classes": '["fake", "real"]'}
     write(path, arrays, manifest)
     model, params = models.load("meso4", path)
     x = torch.rand(1, 3, 256, 256, dtype=torch.float64)

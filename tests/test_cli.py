@@ -1,0 +1,178 @@
+"""The command line as a user meets it: help, examples, one line for bad input."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flax import nnx
+from PIL import Image
+
+from salix import store
+from salix.cli import COMMANDS, main
+from salix.model import from_nnx
+from salix.models import MODELS, Small, save
+from salix.studies import demo as study
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """A checkpoint of the small detector and two folders of faces, one file truncated."""
+    root = tmp_path_factory.mktemp("material")
+    _, params = from_nnx(Small(nnx.Rngs(0)), preprocess=MODELS["small"].preprocess)
+    save(root / "small.safetensors", "small", params)
+    rng = np.random.default_rng(0)
+    for folder in ("real", "fake"):
+        (root / folder).mkdir()
+        for i in range(9):
+            image = rng.integers(0, 256, (80, 60, 3), np.uint8)
+            Image.fromarray(image).save(root / folder / f"{i}<b>.jpg")
+    broken = root / "fake" / "3<b>.jpg"
+    broken.write_bytes(broken.read_bytes()[:900])
+    return root
+
+
+def sweep(root, out, *more):
+    """Run `salix sweep` over the material."""
+    data = [f"real={root / 'real'}", f"fake={root / 'fake'}"]
+    weights = str(root / "small.safetensors")
+    return main(
+        [
+            "sweep",
+            "--model",
+            "small",
+            "--weights",
+            weights,
+            "--out",
+            str(out),
+            *more,
+            "--data",
+            *data,
+        ]
+    )
+
+
+def test_sweep_and_report(material, tmp_path, capsys):
+    assert sweep(material, tmp_path / "runs" / "a") == 0
+    said = capsys.readouterr().out
+    assert "17 images explained, 1 skipped" in said
+    assert re.search(r"skipped fake/3<b>.jpg: .*truncated", said)
+    assert f"salix report {tmp_path / 'runs' / 'a'}" in said
+    run = store.Run(tmp_path / "runs" / "a")
+    assert run.classes == ("real", "fake")
+    assert np.bincount(run.rows["label"]).tolist() == [9, 8]
+    page = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "runs"), "--out", str(page)]) == 0
+    html = page.read_text()
+    assert "fake/3&lt;b&gt;.jpg" in html
+    assert "3<b>" not in html
+    rows = json.loads(page.with_suffix(".json").read_text())
+    assert "17" in json.dumps(rows)
+
+
+def test_methods_scores_and_measures_by_name(material, tmp_path):
+    more = ["--attribution", "SmoothGrad(method=Gradient(), samples=2)", "--score", "margin(1)"]
+    assert sweep(material, tmp_path / "run", *more, "--measures", "Inside()", "--no-labels") == 0
+    config = store.Run(tmp_path / "run").manifest["config"]
+    assert config["attribution"] == "SmoothGrad(method=Gradient(), samples=2, noise=0.15)"
+    assert config["score"] == "margin(target=1)"
+    assert (store.Run(tmp_path / "run").rows["label"] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--model", "meso5"], "no architecture 'meso5'.*meso4"),
+        (["--attribution", "GradCam()"], "unknown 'GradCam': choose one of .*GradCAM"),
+        (["--attribution", "GradCAM(rely=1)"], "it takes GradCAM"),
+        (["--measures", "Insight()"], "unknown 'Insight'"),
+        (["--score", "logit(7)"], "no such class among 2"),
+        (["--data", "nowhere"], "nowhere is not a folder"),
+        (["--data", "{root}/empty"], "holds no image"),
+        (["--data", "{root}"], "labels .* are not classes|file could not|not classes"),
+        (["--weights", "{root}/other.safetensors"], "tensor|architecture|missing"),
+        (["--weights", "{root}/nothing.safetensors"], "nothing.safetensors"),
+        (["--batch-size", "0"], "batch_size is 0"),
+    ],
+)
+def test_bad_input_is_one_line_before_any_work(material, tmp_path, capsys, change, message):
+    from safetensors.numpy import save_file
+
+    (material / "empty").mkdir(exist_ok=True)
+    odd = material / "cats"
+    odd.mkdir(exist_ok=True)
+    Image.new("L", (4, 4)).save(odd / "x.png")
+    save_file({"other/kernel": np.zeros((2, 2), np.float32)}, material / "other.safetensors")
+    out = tmp_path / "run"
+    options = {
+        "--model": "small",
+        "--weights": str(material / "small.safetensors"),
+        "--data": str(material / "real"),
+        "--out": str(out),
+        "--no-labels": None,
+    }
+    options[change[0]] = change[1].format(root=material)
+    if change[0] == "--data":
+        del options["--no-labels"]
+    words = [w for pair in options.items() for w in pair if w is not None]
+    assert main(["sweep", *words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0
+    assert error.startswith("salix: ")
+    assert re.search(message, error)
+    assert not out.exists()
+
+
+def test_a_report_of_nothing(tmp_path, capsys):
+    assert main(["report", str(tmp_path / "none")]) == 2
+    assert "is not a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_a_text_for_each_option(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert f"Example: salix {command}" in text.replace("\n", " ")
+    options = re.findall(r"^\S?\s*(--[a-z-]+|\[PATH)", text, re.M)
+    assert len(options) >= 3
+
+
+def test_the_demo_from_end_to_end(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(study, "STEPS", 4)  # what it trains is another test's matter
+    arguments = ["demo", "--offline", "--seeds", "2", "--out"]
+    tables = []
+    for place in ("a", "b"):
+        assert main([*arguments, str(tmp_path / place)]) == 0
+        tables.append(capsys.readouterr().out)
+    assert tables[0] == tables[1]  # seeded
+    assert "image sharpness alone" in tables[0]
+    for name in ("cross-entropy 1", "cross-entropy 2", "guided 1", "guided 2"):
+        assert name in tables[0]
+    html = (tmp_path / "a" / "report.html").read_text()
+    assert "no person drew it" in html
+    assert "by your choice" in html
+    runs = store.read_runs([tmp_path / "a" / "runs"])
+    assert [r.group for r in runs] == ["cross-entropy"] * 2 + ["guided"] * 2
+    fake = runs[0].rows["label"] == 1
+    assert np.isfinite(runs[0].rows["inside"][fake & ~runs[0].rows["dead"]]).all()
+    assert np.isnan(runs[0].rows["inside"][~fake]).all()
+    checkpoint = tmp_path / "a" / "models" / "guided-1.safetensors"
+    assert checkpoint.stat().st_size > 200_000
+
+
+def test_the_demo_on_own_faces(material, tmp_path, monkeypatch, capsys):
+    for folder in ("real", "fake"):
+        (tmp_path / folder).mkdir()
+        for i in range(16):
+            noise = np.random.default_rng(i).integers(0, 256, (64, 64), np.uint8)
+            Image.fromarray(noise).save(tmp_path / folder / f"{i}.png")
+    monkeypatch.setattr(study, "STEPS", 2)
+    own = ["--real", str(tmp_path / "real"), "--fake", str(tmp_path / "fake")]
+    assert main(["demo", *own, "--seeds", "1", "--out", str(tmp_path / "out")]) == 0
+    table = capsys.readouterr().out
+    assert "cross-entropy 1" in table
+    assert "guided" not in table
+    assert Path(tmp_path / "out" / "report.html").exists()
