@@ -36,21 +36,8 @@ def material(tmp_path_factory):
 def sweep(root, out, *more):
     """Run `salix sweep` over the material."""
     data = [f"real={root / 'real'}", f"fake={root / 'fake'}"]
-    weights = str(root / "small.safetensors")
-    return main(
-        [
-            "sweep",
-            "--model",
-            "small",
-            "--weights",
-            weights,
-            "--out",
-            str(out),
-            *more,
-            "--data",
-            *data,
-        ]
-    )
+    model = ["--model", "small", "--weights", str(root / "small.safetensors")]
+    return main(["sweep", *model, "--out", str(out), *more, "--data", *data])
 
 
 def test_sweep_and_report(material, tmp_path, capsys):

@@ -8,7 +8,7 @@ from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradient import Gradient
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated import IntegratedGradients
-from salix.attribution.pooling import pool
+from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.smooth import SmoothGrad
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "IntegratedGradients",
     "SmoothGrad",
     "pool",
+    "pooling_of",
 ]
 
 METHODS: dict[str, type] = {

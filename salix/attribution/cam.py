@@ -1,6 +1,7 @@
 """Class activation maps: features weighted by what the head makes of them."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,8 @@ class CAM:
 
     Zhou et al. (2016), arXiv:1512.04150, sec. 2.
     """
+
+    pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic

@@ -1,6 +1,7 @@
 """Grad-CAM: features weighted by the mean gradient of the head."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,8 @@ class GradCAM:
     """
 
     relu: bool = True
+
+    pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic

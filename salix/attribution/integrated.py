@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from salix.attribution.plain import make_plain
 from salix.typing import AnyArray, Attribution, Image, InputError, PRNGKey, ScoreLike
 
 Rule = tuple[np.ndarray, np.ndarray]  # nodes in [0, 1], and weights that sum to one
@@ -56,6 +57,7 @@ class IntegratedGradients:
     rule: str = "midpoint"
 
     def __post_init__(self) -> None:
+        make_plain(self, "baseline", "steps")
         if self.rule not in RULES:
             raise InputError(f"unknown rule {self.rule!r}: choose one of {', '.join(RULES)}")
         least = 2 if self.rule == "trapezoid" else 1  # both ends, or one node

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.typing import AnyArray, InputError
+from salix.typing import AnyArray, InputError, Method
 
 
 def _l2(a: Array) -> Array:
@@ -40,3 +40,8 @@ def pool(attributions: Float[AnyArray, "*space c"], how: str = "abs_sum") -> Flo
     if how not in POOLINGS:
         raise InputError(f"unknown pooling {how!r}: choose one of {', '.join(POOLINGS)}")
     return POOLINGS[how](jnp.asarray(attributions))
+
+
+def pooling_of(method: Method) -> str:
+    """Return the pooling that suits a method: its own `pooling`, else the default "abs_sum"."""
+    return getattr(method, "pooling", "abs_sum")

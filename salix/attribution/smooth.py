@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.attribution.gradient import Gradient
+from salix.attribution.plain import make_plain
+from salix.attribution.pooling import pooling_of
 from salix.typing import Attribution, Image, InputError, Method, PRNGKey, ScoreLike
 
 
@@ -28,12 +30,18 @@ class SmoothGrad:
     noise: float | int = 0.15
 
     def __post_init__(self) -> None:
+        make_plain(self, "samples", "noise")
         if isinstance(self.method, type) or not callable(self.method):
             raise InputError(f"method={self.method!r}: give a method, such as Gradient()")
         if type(self.samples) is not int or self.samples < 1:
             raise InputError(f"samples={self.samples!r}: give a whole number, 1 or more")
         if type(self.noise) not in (int, float) or not 0 <= self.noise < math.inf:
             raise InputError(f"noise={self.noise!r}: give a share of the image's range, 0 or more")
+
+    @property
+    def pooling(self) -> str:
+        """How the sweep pools the result: as that of the method."""
+        return pooling_of(self.method)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid k"]:
         image = jnp.asarray(image)

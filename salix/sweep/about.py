@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from salix.attribution import pooling_of
 from salix.data import Source
 from salix.store import digest
 from salix.sweep.step import Task
@@ -27,7 +28,7 @@ def configuration(
         "classes": list(task.model.classes),
         "preprocess": repr(task.model.preprocess),
         "attribution": repr(task.method),
-        "pooling": getattr(task.method, "pooling", "abs_sum"),
+        "pooling": pooling_of(task.method),
         "score": repr(task.score),
         "measures": [repr(m) for m in task.measures],
         "grid": list(columns["map"].shape[1:]),

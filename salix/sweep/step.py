@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, UInt8
 
-from salix.attribution import pool
+from salix.attribution import pool, pooling_of
 from salix.metrics import gini, histogram_entropy, spatial_entropy
 from salix.model import Model, fix
 from salix.typing import (
@@ -47,8 +47,9 @@ class Task:
         target = jnp.argmax(logits) if self.score.target is None else jnp.asarray(self.score.target)
         target = target.astype(jnp.int32)
         score = self.model.score(params, fix(self.score, target))
-        how = getattr(self.method, "pooling", "abs_sum")
-        return Explanation(logits, target, pool(self.method(score, image, key), how))
+        return Explanation(
+            logits, target, pool(self.method(score, image, key), pooling_of(self.method))
+        )
 
     def row(self, params: Params, pixels: Pixels, guide: Guide | None, key: Any) -> dict[str, Any]:
         """Return the numbers of one image's row."""

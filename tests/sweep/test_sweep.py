@@ -358,3 +358,17 @@ def test_a_folder_and_its_array_give_the_same_rows(tiny, pictures, tmp_path):
     rows = salix.sweep(*tiny, Folder(folder), out=tmp_path / "folder").rows
     same = salix.sweep(*tiny, pictures, out=tmp_path / "arrays").rows
     np.testing.assert_array_equal(rows["logits"], same["logits"])
+
+
+def test_the_sign_of_a_cam_is_kept(tiny, pictures, tmp_path):
+    model, params = tiny
+    signed = CAM()(
+        model.score(params, logit(1)), model.preprocess(pictures.images[0]), jax.random.key(0)
+    )
+    assert signed.min() < 0 < signed.max()
+    expected, _ = scale(signed[..., 0])
+    for method in (CAM(), SmoothGrad(CAM(), samples=1, noise=0.0)):
+        out = tmp_path / type(method).__name__
+        run = salix.sweep(model, params, pictures, method, out=out, score=logit(1))
+        assert run.manifest["config"]["pooling"] == "signed_sum"
+        assert np.abs(run.rows["map"][0] - np.floor(expected * 255)).max() <= 1
