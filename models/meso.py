@@ -45,9 +45,8 @@ class Meso4(nnx.Module):
 
     def head(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[AnyArray, "b 1"]:
         """Return z of the features."""
-        flat = jnp.asarray(features).reshape(
-            features.shape[0], -1
-        )  # height, width, channel, as in Keras
+        # height, width, channel, as in Keras
+        flat = jnp.asarray(features).reshape(features.shape[0], -1)
         return self.dense2(jax.nn.leaky_relu(self.dense1(flat), 0.1))
 
     def __call__(self, x: Float[AnyArray, "b 256 256 3"]) -> Float[AnyArray, "b 1"]:

@@ -15,6 +15,7 @@ from salix.model import (
     margin,
     probability,
 )
+from salix.models import load
 from salix.sweep import sweep
 from salix.typing import Explanation, InputError, Score
 
@@ -30,6 +31,7 @@ __all__ = [
     "from_function",
     "from_linen",
     "from_nnx",
+    "load",
     "logit",
     "margin",
     "measures",

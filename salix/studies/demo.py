@@ -94,13 +94,13 @@ def introduction(faces: Faces) -> tuple[str, ...]:
     """Return the sentences that open the report."""
     told = "The map of an image is the Grad-CAM of the class fake, on the grid of the features."
     if not faces.guided:
-        return (*faces.about, told)
+        return (" ".join((*faces.about, told)),)
     guide = (
         "The guided detectors were trained with the CYBORG loss, which also pulls their maps "
         "towards the re-generated region. That guide is computed from the forgery: no person "
         "drew it."
     )
-    return (*faces.about, guide, told)
+    return " ".join(faces.about), f"{guide} {told}"
 
 
 def print_table(table: list[dict[str, Any]]) -> None:
