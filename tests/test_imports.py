@@ -55,6 +55,7 @@ def modules() -> list[tuple[str, Path]]:
     found = [
         (p.relative_to(ROOT / "salix").parts[0].removesuffix(".py"), p)
         for p in (ROOT / "salix").rglob("*.py")
+        if "models" not in p.relative_to(ROOT).parts  # the link
     ]
     return found + [("models", p) for p in (ROOT / "models").rglob("*.py")]
 

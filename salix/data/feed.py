@@ -16,9 +16,9 @@ Decoded = tuple[np.ndarray, np.ndarray | None] | str  # pixels and guide, or the
 
 @dataclass(frozen=True)
 class Batch:
-    """Images [b h w c] and guides [b h w], 8-bit; slots that are not `valid` hold zeros.
+    """Images [slots h w c] and guides [slots h w], 8-bit; slots that are not `valid` hold zeros.
 
-    `indices` are the positions in the source (fewer than b in the last batch), `reasons` those of
+    `indices` are the positions in the source, one for each of the first slots, `reasons` those of
     the images that could not be read. `guides` is None if the source has none at all; a guide of
     zeros means that one image has none.
     """
@@ -37,13 +37,22 @@ def count_batches(source: Source, size: int) -> int:
 
 
 def batches(
-    source: Source, to: Preprocess, size: int, numbers: Iterable[int], workers: int, ahead: int = 3
+    source: Source,
+    to: Preprocess,
+    size: int,
+    numbers: Iterable[int],
+    workers: int,
+    slots: int | None = None,
+    ahead: int = 3,
 ) -> Iterator[Batch]:
     """Yield the batches `numbers`, with `ahead` of them being decoded by `workers` threads.
+
+    Each holds `size` images (the last one fewer) in `slots` slots, by default as many.
 
     Batch k always holds the images k size, ..., (k + 1) size - 1, so that a run taken up again
     fills the same slots of the same program. Decoding releases the interpreter lock.
     """
+    slots = slots or size
     with ThreadPoolExecutor(workers, thread_name_prefix="salix-decode") as pool:
         waiting: deque[tuple[int, range, list[Future[Decoded]]]] = deque()
         try:
@@ -53,9 +62,9 @@ def batches(
                     (number, indices, [pool.submit(_read, source, i, to) for i in indices])
                 )
                 if len(waiting) > ahead:
-                    yield _gather(*waiting.popleft(), to, size, source.guided)
+                    yield _gather(*waiting.popleft(), to, slots, source.guided)
             while waiting:
-                yield _gather(*waiting.popleft(), to, size, source.guided)
+                yield _gather(*waiting.popleft(), to, slots, source.guided)
         finally:  # the taker stopped early: do not decode what nobody will see
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -72,11 +81,11 @@ def _read(source: Source, index: int, to: Preprocess) -> Decoded:
 
 
 def _gather(
-    number: int, indices: range, futures: list[Future], to: Preprocess, size: int, guided: bool
+    number: int, indices: range, futures: list[Future], to: Preprocess, slots: int, guided: bool
 ) -> Batch:
-    images = np.zeros((size, *to.size, to.channels), np.uint8)
-    guides = np.zeros((size, *to.size), np.uint8) if guided else None
-    valid = np.zeros(size, bool)
+    images = np.zeros((slots, *to.size, to.channels), np.uint8)
+    guides = np.zeros((slots, *to.size), np.uint8) if guided else None
+    valid = np.zeros(slots, bool)
     reasons: dict[int, str] = {}
     for slot, (index, future) in enumerate(zip(indices, futures, strict=True)):
         match future.result():

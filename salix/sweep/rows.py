@@ -28,9 +28,9 @@ class Rows:
         ids, labels = list(source.ids), match_labels(model, source)
         return Rows(ids, labels, frozenset(_choose(ids, labels, thumbs)))
 
-    def hashes(self, batch: Batch, size: int) -> np.ndarray:
+    def hashes(self, batch: Batch) -> np.ndarray:
         """Return the hash of each id of a batch, from which its random key is folded."""
-        found = np.zeros(size, np.uint32)
+        found = np.zeros(len(batch.valid), np.uint32)
         found[: len(batch.indices)] = [id_hash(self.ids[i]) for i in batch.indices]
         return found
 

@@ -3,8 +3,9 @@
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
-from math import gcd
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import gcd, prod
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,8 @@ def sweep(
     """Explain every image of a data set and write one row for each; run it again to go on.
 
     `data` is a source of `salix.data`, an 8-bit array [n h w c], or a path. The directory `out`
-    then holds Parquet parts and a manifest, and is returned opened. `batch_size` images are
-    explained at once: the one knob of memory. `thumbs` images are kept small, for the report.
+    then holds Parquet parts and a manifest, and is returned opened. `batch_size` images are held
+    and sent at once: the one knob of memory. `thumbs` images are kept small, for the report.
     Runs that differ by their training seed only share `group`. Raises `InputError` before any
     work for labels that are not the model's classes, or for an `out` of another configuration.
     """
@@ -58,30 +59,42 @@ def sweep(
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: give at least 1")
     task = Task(model, attribution, score, tuple(measures))
-    total = count_batches(source, batch_size)
-    arguments = abstract_arguments(model, params, source, batch_size)
+    micro = micro_batch(model, batch_size)
+    arguments = abstract_arguments(model, params, source, micro)
     columns = _trace(task, arguments)
     rows = Rows.of(model, source, thumbs)
     config = configuration(task, params, source, columns, batch_size, seed)
     open_run(out, config, about_run(name or model.name, group))
+    total = count_batches(source, batch_size)
     missing = sorted(set(range(total)) - finished(out))
     if missing:
         start = time.perf_counter()
-        mesh = Mesh(np.array(jax.devices()[: gcd(batch_size, jax.device_count())]), ("batch",))
+        mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
         compiled = compile_step(task, arguments, mesh)
         update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
         grid = columns["map"].shape[1:]
         extra = {n: c.shape[1:] for n, c in columns.items() if n not in STANDARD}
         writer = Writer(out, schema(len(model.classes), grid, extra))
-        feed = batches(
-            source, model.preprocess, batch_size, missing, workers or os.cpu_count() or 1
-        )
+        threads, slots = workers or os.cpu_count() or 1, -(-batch_size // micro) * micro
+        feed = batches(source, model.preprocess, batch_size, missing, threads, slots)
         bar = Progress(name or model.name, len(source.ids), show=progress)
-        _loop(
-            compiled, params, feed, rows, writer, bar, mesh, seed, batch_size, total - len(missing)
-        )
+        with bar:
+            bar.skip((total - len(missing)) * batch_size)
+            _loop(Step(compiled, params, mesh, micro, seed), feed, rows, writer, bar)
         update_about(out, **bar.timing())
     return Run(out)
+
+
+def micro_batch(model: Model, batch_size: int) -> int:
+    """Return how many images one run of the program explains.
+
+    On the CPU it is 8, the size at which convolutions are fastest, or 1 for large images, whatever
+    the batch size: the same program then gives the same bits, and no cell of an 8-bit map falls on
+    the other side of a step. An accelerator takes the whole batch.
+    """
+    if jax.default_backend() != "cpu":
+        return batch_size
+    return 8 if prod(model.preprocess.size) * model.preprocess.channels <= 2**20 else 1
 
 
 def as_source(data: Source | np.ndarray | Path | str) -> Source:
@@ -130,43 +143,52 @@ def _trace(task: Task, arguments: tuple[Any, ...]) -> dict[str, Any]:
     return columns
 
 
-def _loop(
-    compiled: Any,
-    params: Params,
-    feed: Any,
-    rows: Rows,
-    writer: Writer,
-    bar: Progress,
-    mesh: Mesh,
-    seed: int,
-    batch_size: int,
-    done: int,
-) -> None:
-    split = NamedSharding(mesh, P("batch"))
-    params = jax.device_put(params, NamedSharding(mesh, P()))
-    flying: deque[tuple[Batch, dict[str, Any]]] = deque()
+@dataclass(frozen=True)
+class Step:
+    """The compiled program and what stays the same from batch to batch."""
+
+    program: Any
+    params: Params
+    mesh: Mesh
+    micro: int
+    seed: int
+
+    def __post_init__(self):
+        everywhere = NamedSharding(self.mesh, P())
+        object.__setattr__(self, "params", jax.device_put(self.params, everywhere))
+
+    def __call__(self, batch: Batch, hashes: np.ndarray) -> list[dict[str, Any]]:
+        """Start the program on each micro-batch of a batch; nothing is waited for."""
+        split, seed = NamedSharding(self.mesh, P("batch")), np.uint32(self.seed)
+        arrays = (batch.images, batch.guides, batch.valid, hashes)
+        started = []
+        for first in range(0, len(batch.indices), self.micro):
+            part = jax.tree.map(lambda a, at=first: a[at : at + self.micro], arrays)
+            started.append(self.program(self.params, *jax.device_put(part, split), seed))
+        return started
+
+
+def _loop(step: Step, feed: Iterable[Batch], rows: Rows, writer: Writer, bar: Progress) -> None:
+    """Keep batches in flight while the next are decoded, and write what comes back."""
+    flying: deque[tuple[Batch, list[dict[str, Any]]]] = deque()
     flushed = time.monotonic()
 
     def land() -> None:
         nonlocal flushed
-        batch, columns = flying.popleft()
-        writer.add(batch.number, rows.make(batch, jax.device_get(columns)))
+        batch, started = flying.popleft()
+        columns = jax.tree.map(lambda *parts: np.concatenate(parts), *jax.device_get(started))
+        writer.add(batch.number, rows.make(batch, columns))
         bar.advance(len(batch.indices))
         if time.monotonic() - flushed > FLUSH_SECONDS:
             writer.flush()
             flushed = time.monotonic()
 
-    with bar:
-        bar.skip(done * batch_size)
-        try:
-            for batch in feed:
-                given = (batch.images, batch.guides, batch.valid, rows.hashes(batch, batch_size))
-                flying.append(
-                    (batch, compiled(params, *jax.device_put(given, split), np.uint32(seed)))
-                )
-                if len(flying) > IN_FLIGHT:
-                    land()
-            while flying:
+    try:
+        for batch in feed:
+            flying.append((batch, step(batch, rows.hashes(batch))))
+            if len(flying) > IN_FLIGHT:
                 land()
-        finally:  # whatever ends the run, rows that came back are kept
-            writer.flush()
+        while flying:
+            land()
+    finally:  # whatever ends the run, rows that came back are kept
+        writer.flush()
