@@ -22,7 +22,7 @@ from salix.data import open_source
 from salix.model import logit
 from salix.models import load
 from salix.sweep import sweep
-from salix.sweep.run import abstract_arguments, compile_step, cost
+from salix.sweep.program import abstract_arguments, compile_step, cost
 from salix.sweep.step import Task
 
 

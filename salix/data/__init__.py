@@ -2,7 +2,8 @@
 
 from salix.data.decode import Unreadable, decode, fit
 from salix.data.feed import Batch, batches, count_batches
-from salix.data.source import Arrays, Folder, Joined, Source, Table, Unlabelled, open_source
+from salix.data.files import Folder, Table
+from salix.data.source import Arrays, Joined, Source, Unlabelled, open_source
 
 __all__ = [
     "Arrays",

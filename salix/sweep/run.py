@@ -4,15 +4,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import gcd, prod
+from math import gcd
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import Mesh
 
 from salix.attribution import GradCAM
 from salix.data import Arrays, Batch, Source, batches, count_batches, open_source
@@ -22,6 +20,7 @@ from salix.store import Run, Writer, open_run, update_about
 from salix.store.schema import STANDARD, schema
 from salix.store.writer import finished
 from salix.sweep.about import about_run, configuration
+from salix.sweep.program import Step, abstract_arguments, compile_step, cost, micro_batch
 from salix.sweep.rows import Rows
 from salix.sweep.step import Task, batched
 from salix.typing import InputError, Measure, Method, Params
@@ -85,50 +84,11 @@ def sweep(
     return Run(out)
 
 
-def micro_batch(model: Model, batch_size: int) -> int:
-    """Return how many images one run of the program explains.
-
-    On the CPU it is 8, the size at which convolutions are fastest, or 1 for large images, whatever
-    the batch size: the same program then gives the same bits, and no cell of an 8-bit map falls on
-    the other side of a step. An accelerator takes the whole batch.
-    """
-    if jax.default_backend() != "cpu":
-        return batch_size
-    return 8 if prod(model.preprocess.size) * model.preprocess.channels <= 2**20 else 1
-
-
 def as_source(data: Source | np.ndarray | Path | str) -> Source:
     """Return `data` as a source: an array of images, or what a path names."""
     if isinstance(data, (str, Path)):
         return open_source([str(data)])
     return Arrays(data) if isinstance(data, np.ndarray) else data
-
-
-def abstract_arguments(model: Model, params: Params, source: Source, batch: int) -> tuple[Any, ...]:
-    """Return the shapes and types of the step's arguments."""
-    to = model.preprocess
-    shape = jax.ShapeDtypeStruct
-    return (
-        jax.tree.map(lambda a: shape(np.shape(a), a.dtype), params),
-        shape((batch, *to.size, to.channels), np.uint8),
-        shape((batch, *to.size), np.uint8) if source.guided else None,
-        shape((batch,), bool),
-        shape((batch,), np.uint32),
-        shape((), np.uint32),
-    )
-
-
-def compile_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
-    """Compile the batched step once, the batch split over the mesh; it never compiles again."""
-    whole, split = NamedSharding(mesh, P()), NamedSharding(mesh, P("batch"))
-    places = (whole, split, split, split, split, whole)
-    return jax.jit(batched(task), in_shardings=places).lower(*arguments).compile()
-
-
-def cost(compiled: Any) -> dict[str, float]:
-    """Return the floating-point operations of one compiled step, where the backend counts them."""
-    analysis = compiled.cost_analysis() or {}
-    return {"step_flops": analysis["flops"]} if "flops" in analysis else {}
 
 
 def _trace(task: Task, arguments: tuple[Any, ...]) -> dict[str, Any]:
@@ -141,31 +101,6 @@ def _trace(task: Task, arguments: tuple[Any, ...]) -> dict[str, Any]:
     if task.score.target is not None and not 0 <= int(task.score.target) < named:
         raise InputError(f"{task.score}: there is no such class among {named}, count from 0")
     return columns
-
-
-@dataclass(frozen=True)
-class Step:
-    """The compiled program and what stays the same from batch to batch."""
-
-    program: Any
-    params: Params
-    mesh: Mesh
-    micro: int
-    seed: int
-
-    def __post_init__(self):
-        everywhere = NamedSharding(self.mesh, P())
-        object.__setattr__(self, "params", jax.device_put(self.params, everywhere))
-
-    def __call__(self, batch: Batch, hashes: np.ndarray) -> list[dict[str, Any]]:
-        """Start the program on each micro-batch of a batch; nothing is waited for."""
-        split, seed = NamedSharding(self.mesh, P("batch")), np.uint32(self.seed)
-        arrays = (batch.images, batch.guides, batch.valid, hashes)
-        started = []
-        for first in range(0, len(batch.indices), self.micro):
-            part = jax.tree.map(lambda a, at=first: a[at : at + self.micro], arrays)
-            started.append(self.program(self.params, *jax.device_put(part, split), seed))
-        return started
 
 
 def _loop(step: Step, feed: Iterable[Batch], rows: Rows, writer: Writer, bar: Progress) -> None:

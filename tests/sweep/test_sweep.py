@@ -20,7 +20,7 @@ from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, Smoot
 from salix.data import Arrays, Folder
 from salix.measures import Inside
 from salix.model import Model, Preprocess, from_function, logit, margin, probability
-from salix.sweep.run import abstract_arguments, compile_step, cost, micro_batch
+from salix.sweep.program import abstract_arguments, compile_step, cost, micro_batch
 from salix.sweep.step import Task, scale, shrink, to_8_bit
 from salix.typing import InputError
 

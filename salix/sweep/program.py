@@ -1,0 +1,79 @@
+"""The compiled program of a sweep: its size, its arguments, its places on the devices."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from salix.data import Batch, Source
+from salix.model import Model
+from salix.sweep.step import Task, batched
+from salix.typing import Params
+
+
+def micro_batch(model: Model, batch_size: int) -> int:
+    """Return how many images one run of the program explains.
+
+    On the CPU it is 8, the size at which convolutions are fastest, or 1 for large images, whatever
+    the batch size: the same program then gives the same bits, and no cell of an 8-bit map falls on
+    the other side of a step. An accelerator takes the whole batch.
+    """
+    if jax.default_backend() != "cpu":
+        return batch_size
+    return 8 if prod(model.preprocess.size) * model.preprocess.channels <= 2**20 else 1
+
+
+def abstract_arguments(model: Model, params: Params, source: Source, batch: int) -> tuple[Any, ...]:
+    """Return the shapes and types of the step's arguments."""
+    to = model.preprocess
+    shape = jax.ShapeDtypeStruct
+    return (
+        jax.tree.map(lambda a: shape(np.shape(a), a.dtype), params),
+        shape((batch, *to.size, to.channels), np.uint8),
+        shape((batch, *to.size), np.uint8) if source.guided else None,
+        shape((batch,), bool),
+        shape((batch,), np.uint32),
+        shape((), np.uint32),
+    )
+
+
+def compile_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
+    """Compile the batched step once, the batch split over the mesh; it never compiles again."""
+    whole, split = NamedSharding(mesh, P()), NamedSharding(mesh, P("batch"))
+    places = (whole, split, split, split, split, whole)
+    return jax.jit(batched(task), in_shardings=places).lower(*arguments).compile()
+
+
+def cost(compiled: Any) -> dict[str, float]:
+    """Return the floating-point operations of one compiled step, where the backend counts them."""
+    analysis = compiled.cost_analysis() or {}
+    return {"step_flops": analysis["flops"]} if "flops" in analysis else {}
+
+
+@dataclass(frozen=True)
+class Step:
+    """The compiled program and what stays the same from batch to batch."""
+
+    program: Any
+    params: Params
+    mesh: Mesh
+    micro: int
+    seed: int
+
+    def __post_init__(self):
+        everywhere = NamedSharding(self.mesh, P())
+        object.__setattr__(self, "params", jax.device_put(self.params, everywhere))
+
+    def __call__(self, batch: Batch, hashes: np.ndarray) -> list[dict[str, Any]]:
+        """Start the program on each micro-batch of a batch; nothing is waited for."""
+        split, seed = NamedSharding(self.mesh, P("batch")), np.uint32(self.seed)
+        arrays = (batch.images, batch.guides, batch.valid, hashes)
+        started = []
+        for first in range(0, len(batch.indices), self.micro):
+            part = jax.tree.map(lambda a, at=first: a[at : at + self.micro], arrays)
+            started.append(self.program(self.params, *jax.device_put(part, split), seed))
+        return started
