@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from flax import nnx
@@ -12,7 +13,7 @@ from PIL import Image
 from salix import store
 from salix.cli import COMMANDS, main
 from salix.model import from_nnx
-from salix.models import MODELS, Small, save
+from salix.models import MODELS, Small, load, save
 from salix.studies import demo as study
 
 
@@ -109,6 +110,21 @@ def test_bad_input_is_one_line_before_any_work(material, tmp_path, capsys, chang
     assert error.startswith("salix: ")
     assert re.search(message, error)
     assert not out.exists()
+
+
+def test_convert(material, tmp_path, capsys):
+    given, out = str(material / "small.safetensors"), tmp_path / "out.safetensors"
+    words = ["convert", "--model", "small", "--weights", given]
+    assert main([*words, "--out", str(out), "--classes", "live", "spoof"]) == 0
+    model, params = load("small", out)
+    assert model.classes == ("live", "spoof")
+    before = load("small", given)[1]
+    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: (a == b).all(), params, before)))
+    capsys.readouterr()
+    assert main([*words, "--out", str(tmp_path / "x.pth")]) == 2
+    assert "is not a .safetensors file" in capsys.readouterr().err
+    assert main([*words, "--out", str(out), "--classes", "one"]) == 2
+    assert "at least two classes" in capsys.readouterr().err
 
 
 def test_a_report_of_nothing(tmp_path, capsys):
