@@ -1,4 +1,4 @@
-"""Meso4, a small detector of forged faces that reads mesoscopic texture."""
+"""Meso4 and MesoInception-4, small detectors of forged faces that read mesoscopic texture."""
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from salix.models.weights import Table, same
 from salix.typing import AnyArray
 
 _POOLS = (2, 2, 2, 4)
+_DILATIONS = (1, 2, 3)
 
 
 class Meso4(nnx.Module):
@@ -54,34 +55,96 @@ class Meso4(nnx.Module):
         return self.head(self.trunk(x))
 
 
+class Dilated(nnx.Module):
+    """Four branches side by side: 1x1, and 1x1 then 3x3 with dilation 1, 2 and 3.
+
+    Every convolution is followed by ReLU; `widths` are the channels of each branch.
+    """
+
+    def __init__(self, inputs: int, widths: tuple[int, int, int, int], rngs: nnx.Rngs):
+        first, *others = widths
+        self.single = nnx.Conv(inputs, first, (1, 1), rngs=rngs)
+        self.reduces = nnx.List([nnx.Conv(inputs, w, (1, 1), rngs=rngs) for w in others])
+        self.dilated = nnx.List(
+            nnx.Conv(w, w, (3, 3), kernel_dilation=d, rngs=rngs)
+            for w, d in zip(others, _DILATIONS, strict=True)
+        )
+
+    def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[AnyArray, "b h w k"]:
+        """Return the branches joined by channel."""
+        x = jnp.asarray(x)
+        branches = [jax.nn.relu(self.single(x))]
+        for reduce, dilated in zip(self.reduces, self.dilated, strict=True):
+            branches.append(jax.nn.relu(dilated(jax.nn.relu(reduce(x)))))
+        return jnp.concatenate(branches, axis=-1)
+
+
+class MesoInception4(nnx.Module):
+    """Meso4 with its first two convolutions replaced by modules of dilated branches.
+
+    Images of 256x256 in [0, 1]; features 8x8x16. Two modules of 1+4+4+2 and 2+4+4+2 channels, two
+    5x5 convolutions of 16, each with ReLU, batch normalisation (epsilon 1e-3) and maximum pooling
+    by 2, 2, 2, 4; then the two dense layers of Meso4. The one output z is positive for a real
+    face. 28,615 weights.
+
+    Afchar, Nozick, Yamagishi and Echizen (2018), arXiv:1809.00888, sec. 3.2.
+    """
+
+    def __init__(self, rngs: nnx.Rngs):
+        self.mixed1 = Dilated(3, (1, 4, 4, 2), rngs)
+        self.norm1 = nnx.BatchNorm(11, epsilon=1e-3, rngs=rngs)
+        self.mixed2 = Dilated(11, (2, 4, 4, 2), rngs)
+        self.norm2 = nnx.BatchNorm(12, epsilon=1e-3, rngs=rngs)
+        self.conv3 = nnx.Conv(12, 16, (5, 5), rngs=rngs)
+        self.norm3 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
+        self.conv4 = nnx.Conv(16, 16, (5, 5), rngs=rngs)
+        self.norm4 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
+        self.dense1 = nnx.Linear(1024, 16, rngs=rngs)
+        self.dense2 = nnx.Linear(16, 1, rngs=rngs)
+
+    def trunk(self, x: Float[AnyArray, "b 256 256 3"]) -> Float[AnyArray, "b 8 8 16"]:
+        """Return the pooled features of images in [0, 1]."""
+        h = jnp.asarray(x)
+        layers = (self.mixed1, self.mixed2, self.conv3, self.conv4)
+        norms = (self.norm1, self.norm2, self.norm3, self.norm4)
+        for layer, norm, size in zip(layers, norms, _POOLS, strict=True):
+            h = norm(jax.nn.relu(layer(h)))  # a module's output is rectified already
+            h = nnx.max_pool(h, (size, size), strides=(size, size), padding="SAME")
+        return h
+
+    def head(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[AnyArray, "b 1"]:
+        """Return z of the features."""
+        flat = jnp.asarray(features).reshape(features.shape[0], -1)
+        return self.dense2(jax.nn.leaky_relu(self.dense1(flat), 0.1))
+
+    def __call__(self, x: Float[AnyArray, "b 256 256 3"]) -> Float[AnyArray, "b 1"]:
+        """Return z of images in [0, 1]."""
+        return self.head(self.trunk(x))
+
+
+_PLAIN = {"kernel": "kernel", "bias": "bias"}
+_NORM = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
+
+
+def _keras(convs: tuple[str, ...]) -> Table:
+    """Return the rows of a network whose convolutions, in the order of Keras, are these."""
+    layers = [
+        *((name, "conv2d", at, _PLAIN) for at, name in enumerate(convs)),
+        *((f"norm{at + 1}", "batch_normalization", at, _NORM) for at in range(4)),
+        *((f"dense{at + 1}", "dense", at, _PLAIN) for at in range(2)),
+    ]
+    return {
+        f"{ours}.{mine}": (f"{kind}_{at}/{their}" if at else f"{kind}/{their}", same)
+        for ours, kind, at, names in layers
+        for mine, their in names.items()
+    }
+
+
 # Meso4_DF.h5 and Meso4_F2F.h5 of the authors' repository
-KERAS: Table = {
-    "conv1.kernel": ("conv2d/kernel", same),
-    "conv1.bias": ("conv2d/bias", same),
-    "norm1.scale": ("batch_normalization/gamma", same),
-    "norm1.bias": ("batch_normalization/beta", same),
-    "norm1.mean": ("batch_normalization/moving_mean", same),
-    "norm1.var": ("batch_normalization/moving_variance", same),
-    "conv2.kernel": ("conv2d_1/kernel", same),
-    "conv2.bias": ("conv2d_1/bias", same),
-    "norm2.scale": ("batch_normalization_1/gamma", same),
-    "norm2.bias": ("batch_normalization_1/beta", same),
-    "norm2.mean": ("batch_normalization_1/moving_mean", same),
-    "norm2.var": ("batch_normalization_1/moving_variance", same),
-    "conv3.kernel": ("conv2d_2/kernel", same),
-    "conv3.bias": ("conv2d_2/bias", same),
-    "norm3.scale": ("batch_normalization_2/gamma", same),
-    "norm3.bias": ("batch_normalization_2/beta", same),
-    "norm3.mean": ("batch_normalization_2/moving_mean", same),
-    "norm3.var": ("batch_normalization_2/moving_variance", same),
-    "conv4.kernel": ("conv2d_3/kernel", same),
-    "conv4.bias": ("conv2d_3/bias", same),
-    "norm4.scale": ("batch_normalization_3/gamma", same),
-    "norm4.bias": ("batch_normalization_3/beta", same),
-    "norm4.mean": ("batch_normalization_3/moving_mean", same),
-    "norm4.var": ("batch_normalization_3/moving_variance", same),
-    "dense1.kernel": ("dense/kernel", same),
-    "dense1.bias": ("dense/bias", same),
-    "dense2.kernel": ("dense_1/kernel", same),
-    "dense2.bias": ("dense_1/bias", same),
-}
+KERAS = _keras(("conv1", "conv2", "conv3", "conv4"))
+
+# MesoInception_DF.h5 and MesoInception_F2F.h5
+_MIXED = ("single", *(f"{kind}.{at}" for at in range(3) for kind in ("reduces", "dilated")))
+INCEPTION_KERAS = _keras(
+    (*(f"{module}.{conv}" for module in ("mixed1", "mixed2") for conv in _MIXED), "conv3", "conv4")
+)

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import jax
@@ -10,21 +10,26 @@ import jax.numpy as jnp
 import numpy as np
 
 from salix.models.keras import read_keras
+from salix.models.onnxfile import read_onnx
 from salix.models.torchfile import read_torch
 from salix.typing import InputError
 
 __all__ = [
     "Arrays",
+    "Naming",
+    "Shapes",
     "Table",
     "batch_norm",
     "conv",
     "convert",
     "dense",
+    "inner",
     "kind",
     "manifest",
     "match",
     "read",
     "same",
+    "torch_names",
     "transposed",
     "write",
 ]
@@ -32,11 +37,18 @@ __all__ = [
 Arrays = dict[str, np.ndarray]
 Layout = Callable[[np.ndarray], np.ndarray]
 Table = Mapping[str, tuple[str, Layout]]  # our name -> the name in a file and its layout there
+Shapes = Mapping[str, jax.ShapeDtypeStruct]  # by our names
+Naming = Callable[[Shapes, Collection[str]], Table]  # of what is expected, and the names in a file
 
 
 def kind(path: str | Path) -> str:
-    """Return "torch", "keras" or "safetensors", by the first bytes of a file, then its suffix."""
+    """Return "torch", "keras", "safetensors" or "onnx", by a file's first bytes, then its suffix.
+
+    A folder with an ONNX file in it is "onnx".
+    """
     path = Path(path)
+    if path.is_dir() and any(path.glob("*.onnx")):
+        return "onnx"
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     with path.open("rb") as file:
@@ -47,11 +59,11 @@ def kind(path: str | Path) -> str:
         return "torch"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
         return "safetensors"
-    kinds = {"h5": "keras", "hdf5": "keras", "safetensors": "safetensors"}
+    kinds = {"h5": "keras", "hdf5": "keras", "safetensors": "safetensors", "onnx": "onnx"}
     kinds |= dict.fromkeys(("pth", "pt", "tar", "bin", "ckpt"), "torch")
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in kinds:
-        raise InputError(f"{path}: not a weight file of PyTorch, Keras or safetensors")
+        raise InputError(f"{path}: not a weight file of PyTorch, Keras, ONNX or safetensors")
     return kinds[suffix]
 
 
@@ -60,9 +72,8 @@ def read(path: str | Path) -> Arrays:
 
     Raises InputError, naming the file, when it is damaged or of another kind.
     """
-    return {"torch": read_torch, "keras": read_keras, "safetensors": _read_safetensors}[kind(path)](
-        path
-    )
+    readers = {"torch": read_torch, "keras": read_keras, "onnx": read_onnx}
+    return (readers | {"safetensors": _read_safetensors})[kind(path)](path)
 
 
 def _read_safetensors(path: str | Path) -> Arrays:
@@ -131,6 +142,45 @@ def batch_norm(ours: str, theirs: str) -> Table:
     return {f"{ours}.{mine}": (f"{theirs}.{their}", same) for mine, their in rows.items()}
 
 
+_PARTS = {
+    "kernel": "weight",
+    "scale": "weight",
+    "bias": "bias",
+    "mean": "running_mean",
+    "var": "running_var",
+}
+
+
+def torch_names(shapes: Shapes, renamed: Callable[[str], str]) -> Table:
+    """Return the names that a PyTorch module has for ours, given its name for each layer of ours.
+
+    The layers are convolutions, linear ones and batch normalisations.
+    """
+    table: dict[str, tuple[str, Layout]] = {}
+    for ours, leaf in shapes.items():
+        layer, _, part = ours.rpartition(".")
+        layouts = {4: conv, 2: dense} if part == "kernel" else {}
+        layout = layouts.get(len(leaf.shape), same)
+        table[ours] = (f"{renamed(layer)}.{_PARTS[part]}", layout)
+    return table
+
+
+def inner(table: Table, arrays: Arrays) -> Arrays:
+    """Return the part of a training checkpoint that the table knows, without its prefix.
+
+    In {"state_dict": net, "optimizer": ...}, or under "module.", the names all begin alike; the
+    rest of such a file is not weights. Without a prefix everything is kept.
+    """
+    anchor = min((theirs for theirs, _ in table.values()), key=len)
+    prefixes = {name.removesuffix(anchor) for name in arrays if name.endswith(anchor)}
+
+    def known(prefix: str) -> int:
+        return sum(prefix + theirs in arrays for theirs, _ in table.values())
+
+    best = max(sorted(prefixes, key=len), key=known, default="")
+    return {n.removeprefix(best): a for n, a in arrays.items() if n.startswith(best)}
+
+
 def convert(table: Table, arrays: Arrays) -> Arrays:
     """Give the arrays of a file our names and layouts.
 
@@ -156,7 +206,7 @@ def _some(names: list[str]) -> str:
 
 
 def match(
-    expected: Mapping[str, jax.ShapeDtypeStruct],
+    expected: Shapes,
     arrays: Arrays,
     path: str | Path,
     architecture: str,

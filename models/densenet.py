@@ -1,0 +1,120 @@
+"""DenseNet-121, a network in which each layer reads all those before it."""
+
+import re
+from collections.abc import Collection
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from salix.models.layers import Conv, avg_pool, batch_norm, max_pool
+from salix.models.weights import Shapes, Table, torch_names
+from salix.typing import AnyArray
+
+GROWTH, BOTTLENECK, DEPTHS = 32, 128, (6, 12, 24, 16)
+
+
+class Layer(nnx.Module):
+    """Normalisation, ReLU and convolution, 1x1 to 128 channels and 3x3 to 32, joined to the input.
+
+    The first normalisation reads what many convolutions wrote, and is not folded.
+    """
+
+    folds: ClassVar = {"conv1": "norm2"}
+
+    def __init__(self, inputs: int, *, rngs: nnx.Rngs):
+        self.norm1 = batch_norm(inputs, rngs=rngs)
+        self.conv1 = Conv(inputs, BOTTLENECK, 1, rngs=rngs)
+        self.norm2 = batch_norm(BOTTLENECK, rngs=rngs)
+        self.conv2 = Conv(BOTTLENECK, GROWTH, 3, 1, 1, rngs=rngs)
+
+    def __call__(self, x: AnyArray) -> Array:
+        """Return the channels of x and 32 more."""
+        h = self.conv1(jax.nn.relu(self.norm1(x)))
+        h = self.conv2(jax.nn.relu(self.norm2(h)))
+        return jnp.concatenate([jnp.asarray(x), h], axis=-1)
+
+
+class Transition(nnx.Module):
+    """Normalisation, ReLU, a convolution 1x1 to half the channels, and the mean of 2x2 pixels."""
+
+    def __init__(self, inputs: int, *, rngs: nnx.Rngs):
+        self.norm = batch_norm(inputs, rngs=rngs)
+        self.conv = Conv(inputs, inputs // 2, 1, rngs=rngs)
+
+    def __call__(self, x: AnyArray) -> Array:
+        """Return features of half the size."""
+        return avg_pool(self.conv(jax.nn.relu(self.norm(x))), 2, 2)
+
+
+class DenseNet(nnx.Module):
+    """A convolution 7x7 and a pool, blocks of 6, 12, 24 and 16 layers, the mean, and a linear one.
+
+    Images [b 224 224 3], of other sizes too, less the mean and by the deviation of ImageNet; grids
+    of 56, 28, 14 and 7; features [b 7 7 1024], on which Grad-CAM works, after the last ReLU.
+    Normalisations have epsilon 1e-5. 7,978,856 weights with 1000 classes.
+
+    Huang, Liu, van der Maaten and Weinberger (2017), arXiv:1608.06993, table 1; torchvision 0.28.
+    """
+
+    folds: ClassVar = {"conv0": "norm0"}
+
+    def __init__(self, rngs: nnx.Rngs, classes: int = 1000):
+        self.conv0 = Conv(3, 64, 7, 2, 3, rngs=rngs)
+        self.norm0 = batch_norm(64, rngs=rngs)
+        width, blocks, transitions = 64, [], []
+        for at, depth in enumerate(DEPTHS):
+            if at:
+                transitions.append(Transition(width, rngs=rngs))
+                width //= 2
+            sizes = range(width, width + depth * GROWTH, GROWTH)
+            blocks.append(nnx.List([Layer(size, rngs=rngs) for size in sizes]))
+            width += depth * GROWTH
+        self.blocks, self.transitions = nnx.List(blocks), nnx.List(transitions)
+        self.norm5 = batch_norm(width, rngs=rngs)
+        self.classifier = nnx.Linear(width, classes, rngs=rngs)
+
+    def tap(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 1024"]:
+        """Return the features before their ReLU, of which CYBORG trains the CAM."""
+        h = max_pool(jax.nn.relu(self.norm0(self.conv0(x))), 3, 2, 1)
+        for at, block in enumerate(self.blocks):
+            for layer in block:
+                h = layer(h)
+            if at < len(self.transitions):
+                h = self.transitions[at](h)
+        return self.norm5(h)
+
+    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 1024"]:
+        """Return the features of images, a cell for every 32 pixels; none is negative."""
+        return jax.nn.relu(self.tap(x))
+
+    def head(self, features: Float[AnyArray, "b y x 1024"]) -> Float[Array, "b classes"]:
+        """Return the logits of features."""
+        return self.classifier(jnp.mean(jnp.asarray(features), axis=(1, 2)))
+
+    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
+        """Return the logits of images."""
+        return self.head(self.trunk(x))
+
+
+def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+    """Return the names in a state dict of torchvision or timm.
+
+    The file that torchvision publishes has dots that its own module has not: `norm.1`, `conv.2`.
+    """
+    dot = "." if any(name.endswith(".norm.1.weight") for name in found) else ""
+
+    def renamed(name: str) -> str:
+        if name == "classifier":
+            return name
+        name = re.sub(
+            r"blocks\.(\d+)\.(\d+)\.(\w+)(\d)",
+            lambda m: f"denseblock{int(m[1]) + 1}.denselayer{int(m[2]) + 1}.{m[3]}{dot}{m[4]}",
+            name,
+        )
+        name = re.sub(r"transitions\.(\d)", lambda m: f"transition{int(m[1]) + 1}", name)
+        return f"features.{name}"
+
+    return torch_names(shapes, renamed)

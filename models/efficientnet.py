@@ -1,0 +1,252 @@
+"""EfficientNet, networks of photographs whose width, depth and image size grow together."""
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from salix.models.layers import Conv, batch_norm
+from salix.models.weights import Shapes, Table, torch_names
+from salix.typing import AnyArray
+
+# expansion, kernel, stride, width and depth of each stage of B0
+_STAGES = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+
+
+def _wide(width: int, factor: float) -> int:
+    """Return a width times a factor: the nearest multiple of 8, not below it by more than 10%."""
+    near = max(8, int(width * factor + 4) // 8 * 8)
+    return near if near >= 0.9 * width * factor else near + 8
+
+
+def _stages(width: float, depth: float) -> Iterator[list[tuple[int, int, int, int, int]]]:
+    """Give the blocks of each stage: expansion, kernel, stride, inputs and outputs."""
+    inputs = _wide(32, width)
+    for expansion, size, first, base, count in _STAGES:
+        outputs, blocks = _wide(base, width), []
+        for strides in (first, *[1] * (math.ceil(count * depth) - 1)):
+            blocks.append((expansion, size, strides, inputs, outputs))
+            inputs = outputs
+        yield blocks
+
+
+class Unit(nnx.Module):
+    """A convolution and its normalisation; `tf` pads as TensorFlow and normalises by 1e-3."""
+
+    folds: ClassVar = {"conv": "norm"}
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: int,
+        strides: int = 1,
+        groups: int = 1,
+        *,
+        tf: bool,
+        rngs: nnx.Rngs,
+    ):
+        # at stride 2 of an even grid "SAME" pads one row less above and left than below and right
+        padding = "SAME" if tf else size // 2
+        self.conv = Conv(inputs, outputs, size, strides, padding, groups, rngs=rngs)
+        self.norm = batch_norm(outputs, 1e-3 if tf else 1e-5, rngs=rngs)
+
+    def __call__(self, x: AnyArray) -> Array:
+        """Return the normalised convolution of x."""
+        return self.norm(self.conv(x))
+
+
+class Squeeze(nnx.Module):
+    r"""Squeeze and excitation: channels times $\sigma(W_2 swish(W_1 \bar x + b_1) + b_2)$.
+
+    Hu, Shen and Sun (2018), arXiv:1709.01507, sec. 3.
+    """
+
+    def __init__(self, channels: int, squeezed: int, *, rngs: nnx.Rngs):
+        self.reduce = Conv(channels, squeezed, 1, bias=True, rngs=rngs)
+        self.expand = Conv(squeezed, channels, 1, bias=True, rngs=rngs)
+
+    def __call__(self, x: Float[AnyArray, "b y x c"]) -> Float[Array, "b y x c"]:
+        """Return the channels of x in their new proportions."""
+        mean = jnp.mean(jnp.asarray(x), axis=(1, 2), keepdims=True)
+        return jnp.asarray(x) * jax.nn.sigmoid(self.expand(jax.nn.silu(self.reduce(mean))))
+
+
+class Block(nnx.Module):
+    """Expansion 1x1, convolution of each channel, squeeze, projection 1x1; then x where it fits.
+
+    The squeeze is to a quarter of the block's inputs. Without an expansion the first convolution,
+    without squeezes (`lite`) the squeeze is left out. Sandler et al. (2018), arXiv:1801.04381.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int, int, int],
+        lite: bool,
+        tf: bool,
+        *,
+        rngs: nnx.Rngs,
+    ):
+        expansion, size, strides, inputs, outputs = shape
+        middle = inputs * expansion
+        self.activate: Callable[..., Any] = jax.nn.relu6 if lite else jax.nn.silu
+        wider = Unit(inputs, middle, 1, tf=tf, rngs=rngs) if expansion > 1 else None
+        self.expand = nnx.data(wider)
+        self.depthwise = Unit(middle, middle, size, strides, middle, tf=tf, rngs=rngs)
+        self.squeeze = nnx.data(None if lite else Squeeze(middle, inputs // 4, rngs=rngs))
+        self.project = Unit(middle, outputs, 1, tf=tf, rngs=rngs)
+        self.added = strides == 1 and inputs == outputs
+
+    def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[Array, "b y x k"]:
+        """Return the features of the next block's grid."""
+        h = x if self.expand is None else self.activate(self.expand(x))
+        h = self.activate(self.depthwise(h))
+        h = self.project(h if self.squeeze is None else self.squeeze(h))
+        return h + x if self.added else h
+
+
+class EfficientNet(nnx.Module):
+    """A convolution 3x3, seven stages of inverted bottlenecks, one 1x1, the mean, a linear layer.
+
+    RGB less the mean and by the deviation of ImageNet, [b 224 224 3] for B0 and [b 380 380 3] for
+    B4, or of other sizes; features [b h/32 w/32 k] after the last swish, k 1280 and 1792: the grid
+    of Grad-CAM and CAM, 7x7 and 12x12. With 1000 classes 5,288,548 and 19,341,616 weights.
+
+    Two lines of weights differ in arithmetic: PyTorch's own pad both sides alike and normalise
+    with epsilon 1e-5, those that were trained in TensorFlow (`tf`) pad as its "SAME" and normalise
+    with 1e-3. `lite` (Lite0: 224x224, (x - 127) / 128, k 1280, 4,652,008 weights; `tf`) has no
+    squeezes, and ReLU6 for swish. Training's dropout and stochastic depth are left out.
+
+    Tan and Le (2019), arXiv:1905.11946, table 1 and sec. 4; torchvision 0.28, timm 1.0.
+    """
+
+    def __init__(
+        self,
+        scale: tuple[float, float],  # of width and of depth
+        classes: int = 1000,
+        lite: bool = False,
+        tf: bool = False,
+        *,
+        rngs: nnx.Rngs,
+    ):
+        self.activate: Callable[..., Any] = jax.nn.relu6 if lite else jax.nn.silu
+        width, depth = scale
+        stages = list(_stages(width, depth))
+        last, features = stages[-1][-1][-1], _wide(1280, width)
+        self.stem = Unit(3, stages[0][0][3], 3, 2, tf=tf, rngs=rngs)
+        blocks = [[Block(shape, lite, tf, rngs=rngs) for shape in stage] for stage in stages]
+        self.stages = nnx.List([nnx.List(stage) for stage in blocks])
+        self.last = Unit(last, features, 1, tf=tf, rngs=rngs)
+        self.fc = nnx.Linear(features, classes, rngs=rngs)
+
+    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x k"]:
+        """Return the features of images."""
+        h = self.activate(self.stem(x))
+        for block in (block for stage in self.stages for block in stage):
+            h = block(h)
+        return self.activate(self.last(h))
+
+    def head(self, features: Float[AnyArray, "b y x k"]) -> Float[Array, "b classes"]:
+        """Return the logits of features."""
+        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
+
+    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
+        """Return the logits of images."""
+        return self.head(self.trunk(x))
+
+
+_Place = tuple[int, int, int, list[str]]  # of a block: stage, place in it, number, its layers
+_B0, _B4 = (1.0, 1.0), (1.4, 1.8)  # of width and of depth
+
+
+def efficientnet_b0(rngs: nnx.Rngs, classes: int = 1000, tf: bool = False) -> EfficientNet:
+    """Return EfficientNet-B0: 16 blocks."""
+    return EfficientNet(_B0, classes, tf=tf, rngs=rngs)
+
+
+def efficientnet_b4(rngs: nnx.Rngs, classes: int = 1000, tf: bool = False) -> EfficientNet:
+    """Return EfficientNet-B4: 32 blocks, 1.4 times as wide."""
+    return EfficientNet(_B4, classes, tf=tf, rngs=rngs)
+
+
+def efficientnet_lite0(rngs: nnx.Rngs, classes: int = 1000, tf: bool = True) -> EfficientNet:
+    """Return EfficientNet-Lite0: B0 without squeezes, with ReLU6."""
+    return EfficientNet(_B0, classes, lite=True, tf=tf, rngs=rngs)
+
+
+def _torchvision(place: _Place, layer: str, part: str) -> str:
+    stage, at, _, layers = place
+    inner = {"conv": "0", "norm": "1", "reduce": "fc1", "expand": "fc2"}[part]
+    return f"features.{stage + 1}.{at}.block.{layers.index(layer)}.{inner}"
+
+
+def _timm(place: _Place, layer: str, part: str) -> str:
+    stage, at, _, layers = place
+    units = {"expand": "conv_pw", "depthwise": "conv_dw", "project": "conv_pwl"}
+    if "expand" not in layers:
+        units = {"depthwise": "conv_dw", "project": "conv_pw"}
+    inner = f"se.conv_{part}"
+    if layer in units:
+        inner = units[layer] if part == "conv" else f"bn{list(units).index(layer) + 1}"
+    return f"blocks.{stage}.{at}.{inner}"
+
+
+def _lukemelas(place: _Place, layer: str, part: str) -> str:
+    inner = f"_se_{part}"
+    if part == "conv":
+        inner = f"_{layer}_conv"
+    elif part == "norm":
+        inner = f"_bn{('expand', 'depthwise', 'project').index(layer)}"
+    return f"_blocks.{place[2]}.{inner}"
+
+
+_OTHERS = ("stem.conv", "stem.norm", "last.conv", "last.norm", "fc")
+_NAMINGS = {  # by the name of the first convolution: of a block's layers, and of the others
+    "features.0.0": (
+        _torchvision,
+        ("features.0.1", "features.8.0", "features.8.1", "classifier.1"),
+    ),
+    "conv_stem": (_timm, ("bn1", "conv_head", "bn2", "classifier")),
+    "_conv_stem": (_lukemelas, ("_bn0", "_conv_head", "_bn1", "_fc")),
+}
+
+
+def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+    """Return the names in a state dict of torchvision, timm or efficientnet_pytorch."""
+    # a checkpoint may have a prefix with a dot before all names
+    firsts = [f for f in _NAMINGS if any(f".{n}".endswith(f".{f}.weight") for n in found)]
+    first = firsts[0] if firsts else "features.0.0"
+    naming, rest = _NAMINGS[first]
+    others = dict(zip(_OTHERS, (first, *rest), strict=True))
+    blocks: dict[tuple[int, int], list[str]] = {}
+    for name in shapes:
+        if name.startswith("stages."):
+            _, stage, at, layer, *_ = name.split(".")
+            layers = blocks.setdefault((int(stage), int(at)), [])
+            if layer not in layers:
+                layers.append(layer)
+    order = ("expand", "depthwise", "squeeze", "project")
+    places = {
+        (stage, at): (stage, at, number, sorted(blocks[stage, at], key=order.index))
+        for number, (stage, at) in enumerate(sorted(blocks))
+    }
+
+    def renamed(layer: str) -> str:
+        if layer in others:
+            return others[layer]
+        _, stage, at, unit, part = layer.split(".")
+        return naming(places[int(stage), int(at)], unit, part)
+
+    return torch_names(shapes, renamed)

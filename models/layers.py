@@ -1,0 +1,60 @@
+"""Layers that the architectures share."""
+
+import math
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from salix.models.conv import Padding, Pair, conv
+from salix.models.pool import avg_pool, max_pool
+from salix.typing import AnyArray
+
+__all__ = ["Conv", "avg_pool", "batch_norm", "max_pool"]
+
+
+class Conv(nnx.Module):
+    """A convolution of images, `salix.models.conv.conv`, with its kernel [kh kw i/groups o].
+
+    `size` and `strides` are one number or (height, width); `padding` is "SAME", one number for all
+    sides or ((top, bottom), (left, right)). Kernels are drawn for ReLU with the fan out: normal
+    with variance 2 / (kh kw o) (He et al., 2015, arXiv:1502.01852, sec. 2.2).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: int | Pair,
+        strides: int | Pair = 1,
+        padding: Literal["SAME"] | int | tuple[Pair, Pair] = "SAME",
+        groups: int = 1,
+        bias: bool = False,
+        *,
+        rngs: nnx.Rngs,
+    ):
+        high, wide = (size, size) if isinstance(size, int) else size
+        shape = (high, wide, inputs // groups, outputs)
+        scale = math.sqrt(2 * groups / (high * wide * outputs))
+        self.kernel = nnx.Param(scale * jax.random.normal(rngs.params(), shape, jnp.float32))
+        self.bias = nnx.data(nnx.Param(jnp.zeros(outputs, jnp.float32)) if bias else None)
+        self.strides: Pair = (strides, strides) if isinstance(strides, int) else strides
+        if isinstance(padding, int):
+            padding = ((padding, padding), (padding, padding))
+        self.padding: Padding = padding
+        self.groups = groups
+
+    def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[Array, "b y x o"]:
+        """Return the convolution of images."""
+        y = conv(x, self.kernel[...], self.strides, self.padding, self.groups)
+        return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, -1)
+
+
+def batch_norm(features: int, epsilon: float = 1e-5, *, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    r"""Return $(x - \mu) / \sqrt{v + \epsilon} \cdot \gamma + \beta$ of each channel.
+
+    Running statistics move by 0.1 a step, as in PyTorch.
+    """
+    return nnx.BatchNorm(features, epsilon=epsilon, momentum=0.9, rngs=rngs)

@@ -1,0 +1,170 @@
+"""ResNet-18 and ResNet-50, residual networks of photographs."""
+
+from collections.abc import Collection
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from salix.models.layers import Conv, batch_norm, max_pool
+from salix.models.weights import Shapes, Table, torch_names
+from salix.typing import AnyArray
+
+
+class Basic(nnx.Module):
+    """Two convolutions 3x3, the first with the stride, and the shortcut around them."""
+
+    expansion: ClassVar = 1
+    folds: ClassVar = {"conv1": "norm1", "conv2": "norm2"}
+
+    def __init__(self, inputs: int, width: int, strides: int, *, rngs: nnx.Rngs):
+        self.conv1 = Conv(inputs, width, 3, strides, 1, rngs=rngs)
+        self.norm1 = batch_norm(width, rngs=rngs)
+        self.conv2 = Conv(width, width, 3, 1, 1, rngs=rngs)
+        self.norm2 = batch_norm(width, rngs=rngs)
+        self.shortcut = nnx.data(_shortcut(inputs, width, strides, rngs))
+
+    def last(self, x: AnyArray) -> Array:
+        """Return the output of the last convolution, before its normalisation."""
+        return self.conv2(jax.nn.relu(self.norm1(self.conv1(x))))
+
+    def __call__(self, x: AnyArray) -> Array:
+        """Return the features of the next block's grid."""
+        kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
+        return jax.nn.relu(self.norm2(self.last(x)) + kept)
+
+
+class Bottleneck(nnx.Module):
+    """Convolutions 1x1, 3x3 (with the stride) and 1x1 to 4 times the width, and the shortcut."""
+
+    expansion: ClassVar = 4
+    folds: ClassVar = {"conv1": "norm1", "conv2": "norm2", "conv3": "norm3"}
+
+    def __init__(self, inputs: int, width: int, strides: int, *, rngs: nnx.Rngs):
+        outputs = width * self.expansion
+        self.conv1 = Conv(inputs, width, 1, rngs=rngs)
+        self.norm1 = batch_norm(width, rngs=rngs)
+        self.conv2 = Conv(width, width, 3, strides, 1, rngs=rngs)
+        self.norm2 = batch_norm(width, rngs=rngs)
+        self.conv3 = Conv(width, outputs, 1, rngs=rngs)
+        self.norm3 = batch_norm(outputs, rngs=rngs)
+        self.shortcut = nnx.data(_shortcut(inputs, outputs, strides, rngs))
+
+    def last(self, x: AnyArray) -> Array:
+        """Return the output of the last convolution, before its normalisation."""
+        h = jax.nn.relu(self.norm1(self.conv1(x)))
+        return self.conv3(jax.nn.relu(self.norm2(self.conv2(h))))
+
+    def __call__(self, x: AnyArray) -> Array:
+        """Return the features of the next block's grid."""
+        kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
+        return jax.nn.relu(self.norm3(self.last(x)) + kept)
+
+
+class Shortcut(nnx.Module):
+    """The convolution 1x1 around a block that changes the grid or the number of channels."""
+
+    folds: ClassVar = {"conv": "norm"}
+
+    def __init__(self, inputs: int, outputs: int, strides: int, *, rngs: nnx.Rngs):
+        self.conv = Conv(inputs, outputs, 1, strides, rngs=rngs)
+        self.norm = batch_norm(outputs, rngs=rngs)
+
+    def __call__(self, x: AnyArray) -> Array:
+        """Return what is added to the block's output."""
+        return self.norm(self.conv(x))
+
+
+def _shortcut(inputs: int, outputs: int, strides: int, rngs: nnx.Rngs) -> Shortcut | None:
+    if strides == 1 and inputs == outputs:
+        return None
+    return Shortcut(inputs, outputs, strides, rngs=rngs)
+
+
+class ResNet(nnx.Module):
+    """A convolution 7x7 and a pool, four stages of residual blocks, the mean, and a linear layer.
+
+    Images [b 224 224 3], of other sizes too, less the mean and by the deviation of ImageNet;
+    widths 64, 128, 256, 512 (times 4 after a bottleneck), strides 4, 1, 2, 2, 2: features
+    [b 7 7 c] of layer4, the last grid, on which Grad-CAM works. The stride of a bottleneck is that
+    of its 3x3 convolution, as in PyTorch. Normalisations have epsilon 1e-5. With 1000 classes,
+    ResNet-18 has 11,689,512 weights and ResNet-50 25,557,032.
+
+    He, Zhang, Ren and Sun (2016), arXiv:1512.03385, sec. 3.3 and table 1; torchvision 0.28.
+    """
+
+    folds: ClassVar = {"conv1": "norm1"}
+
+    def __init__(
+        self,
+        block: type[Basic] | type[Bottleneck],
+        depths: tuple[int, int, int, int],
+        classes: int,
+        *,
+        rngs: nnx.Rngs,
+    ):
+        self.conv1 = Conv(3, 64, 7, 2, 3, rngs=rngs)
+        self.norm1 = batch_norm(64, rngs=rngs)
+        width = 64
+        stages: list[nnx.List] = []
+        for depth, outputs, first in zip(depths, (64, 128, 256, 512), (1, 2, 2, 2), strict=True):
+            blocks = []
+            for strides in (first, *[1] * (depth - 1)):
+                blocks.append(block(width, outputs, strides, rngs=rngs))
+                width = outputs * block.expansion
+            stages.append(nnx.List(blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.fc = nnx.Linear(width, classes, rngs=rngs)
+
+    def _before_last(self, x: AnyArray) -> Array:
+        h = max_pool(jax.nn.relu(self.norm1(self.conv1(x))), 3, 2, 1)
+        for block in (*self.layer1, *self.layer2, *self.layer3, *self.layer4[:-1]):
+            h = block(h)
+        return h
+
+    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x c"]:
+        """Return the features of images, a cell for every 32 pixels; none is negative."""
+        return self.layer4[-1](self._before_last(x))
+
+    def tap(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x c"]:
+        """Return the output of the last convolution, of which CYBORG trains the CAM.
+
+        It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
+        a folded network, whose last convolution holds its normalisation.
+        """
+        return self.layer4[-1].last(self._before_last(x))
+
+    def head(self, features: Float[AnyArray, "b y x c"]) -> Float[Array, "b classes"]:
+        """Return the logits of features."""
+        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
+
+    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
+        """Return the logits of images."""
+        return self.head(self.trunk(x))
+
+
+def resnet18(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
+    """Return ResNet-18: two basic blocks a stage."""
+    return ResNet(Basic, (2, 2, 2, 2), classes, rngs=rngs)
+
+
+def resnet50(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
+    """Return ResNet-50: 3, 4, 6 and 3 bottlenecks."""
+    return ResNet(Bottleneck, (3, 4, 6, 3), classes, rngs=rngs)
+
+
+TORCH = (("shortcut.conv", "downsample.0"), ("shortcut.norm", "downsample.1"), ("norm", "bn"))
+
+
+def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+    """Return the names in a state dict of torchvision or timm, which agree."""
+    del found
+
+    def renamed(name: str) -> str:
+        for ours, theirs in TORCH:
+            name = name.replace(ours, theirs)
+        return name
+
+    return torch_names(shapes, renamed)

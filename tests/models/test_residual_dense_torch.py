@@ -1,0 +1,102 @@
+"""ResNet and DenseNet against PyTorch, through files that it wrote, in float64."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from salix import logit, models
+from salix.attribution import CAM, GradCAM
+
+torch: Any = pytest.importorskip("torch")
+TWINS = Path(__file__).parents[2] / "benchmarks" / "twins.py"
+IMAGE = np.random.default_rng(0).normal(size=(96, 70, 3))
+CLASS = 417
+
+
+def heard(net: Any, name: str, x: Any) -> dict[str, Any]:
+    """What the twin says of an image, and its gradients: channels last."""
+    held: dict[str, Any] = {}
+    taps = {"densenet121": "features", "resnet18": "layer4.1.conv2", "resnet50": "layer4.2.conv3"}
+    place = dict(net.named_modules())[taps[name]]
+    place.register_forward_hook(lambda _, i, o: held.update(tap=o.clone()))
+    x = x.requires_grad_()
+    features = net.trunk(x)
+    logits = (net.classifier if name == "densenet121" else net.fc)(features.mean((2, 3)))
+    by_features, by_image = torch.autograd.grad(logits[0, CLASS], (features, x))
+    alpha = by_features.mean((2, 3), keepdim=True)
+    cells = features[0, 0].numel()
+    signed = (alpha * features).sum(1)[0]
+    images = {"features": features, "tap": held["tap"], "gradient": by_image}
+    found = {key: value[0].permute(1, 2, 0) for key, value in images.items()}
+    found |= {"logits": logits[0], "cam": signed * cells, "gradcam": signed.relu()}
+    return {key: value.detach().numpy() for key, value in found.items()}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121"])
+def test_a_network_is_its_twin(tmp_path: Path, name: str) -> None:
+    net = runpy.run_path(str(TWINS))["twin"](name)
+    path = tmp_path / "net.pth"
+    torch.save(net.state_dict(), path)
+    x = torch.from_numpy(IMAGE).permute(2, 0, 1)[None]
+    expected = heard(net.double(), name, x)
+    model, params = models.load(name, path)
+    assert model.classes == tuple(map(str, range(1000)))
+    folded = models.load(name, path, folded=True)[1]
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
+        module = nnx.eval_shape(lambda: models.build(name, classes=model.classes))
+        module.eval()
+        graph, _, rest = nnx.split(module, nnx.Any(nnx.Param, nnx.BatchStat), ...)
+
+        def run(params: Any, image: Any) -> dict[str, Any]:
+            score = model.score(params, logit(CLASS))
+            whole: Any = nnx.merge(graph, params, rest)
+            return {
+                "logits": model.logits(params, image),
+                "features": model.features(params, image),
+                "gradient": jax.grad(score)(image),
+                "cam": CAM()(score, image, jax.random.key(0))[..., 0],
+                "gradcam": GradCAM()(score, image, jax.random.key(0))[..., 0],
+                "tap": whole.tap(image[None])[0],
+            }
+
+        found = jax.jit(run)(wide, IMAGE)
+    for key, value in expected.items():
+        scale = np.abs(value).max()
+        assert scale > 0
+        np.testing.assert_allclose(found[key], value, rtol=1e-9, atol=1e-9 * scale, err_msg=key)
+    assert len(jax.tree.leaves(folded)) < len(jax.tree.leaves(params))
+
+
+def test_in_float32_and_from_the_file_that_torchvision_publishes(tmp_path: Path) -> None:
+    name, path = "densenet121", tmp_path / "net.pth"
+    net = runpy.run_path(str(TWINS))["twin"](name, 2)
+    old = {}
+    for key, tensor in net.state_dict().items():
+        parts = key.split(".")
+        if len(parts) > 3 and parts[2].startswith("denselayer"):
+            parts[3] = f"{parts[3][:-1]}.{parts[3][-1]}"  # norm.1, conv.2
+        old[".".join(parts)] = tensor
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save({"epoch": 3, "state_dict": old}, path)
+    image = IMAGE.astype(np.float32)
+    x = torch.from_numpy(image).permute(2, 0, 1)[None].requires_grad_()
+    logits = net(x)
+    (expected,) = torch.autograd.grad(logits[0, 1], x)
+    expected = expected[0].permute(1, 2, 0).numpy()
+    model, params = models.load(name, path)
+    assert model.classes == ("real", "fake")
+
+    def run(params: Any, image: Any) -> Any:
+        return model.logits(params, image), jax.grad(model.score(params, logit(1)))(image)
+
+    found, gradient = jax.jit(run)(params, image)
+    scale = logits.abs().max().item()
+    np.testing.assert_allclose(found, logits[0].detach(), rtol=0, atol=1e-5 * scale)
+    # a ReLU at 0 falls on either side: the gradients of the pixels behind it differ
+    assert np.corrcoef(gradient.ravel(), expected.ravel())[0, 1] > 0.999999

