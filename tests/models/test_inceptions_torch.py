@@ -174,7 +174,7 @@ def shaken(net: Any) -> Any:
             nn.init.uniform_(module.running_var, 0.1, 2.0)
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, std=0.3)
-        elif isinstance(module, nn.Conv2d):
+        elif isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight)
     return net.eval()
 
@@ -182,17 +182,23 @@ def shaken(net: Any) -> Any:
 NETS = {"inception_v3": Inception, "xception": Xception}
 
 
+def alike(a: Any, b: Any) -> float:
+    """Correlation of two arrays."""
+    return np.corrcoef(np.ravel(a), np.ravel(b))[0, 1]
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_maps_agree(tmp_path: Path, name: str) -> None:
     net = shaken(NETS[name](5))
     torch.save({"epoch": 3, "state_dict": net.state_dict()}, tmp_path / "net.pth")
-    net = net.double()
     image = np.random.default_rng(0).uniform(-1, 1, (299, 299, 3)).astype(np.float32)
+    net = net.double()
     x = torch.tensor(image.transpose(2, 0, 1)[None], dtype=torch.float64, requires_grad=True)
     features = net.features(x)
     logits = net.fc(features.mean((2, 3)))[0]
-    by_image, by_features = torch.autograd.grad(logits[1], (x, features))
-    maps = (net.fc.weight[1].reshape(-1, 1, 1) * features[0]).sum(0)
+    best = int(logits.argmax())  # its Grad-CAM is not dead: the mean of its CAM is positive
+    by_image, by_features = torch.autograd.grad(logits[best], (x, features))
+    maps = (net.fc.weight[best].reshape(-1, 1, 1) * features[0]).sum(0)
     alphas = by_features[0].mean((1, 2), keepdim=True)
     grad_maps = functional.relu((alphas * features[0]).sum(0))
 
@@ -201,7 +207,7 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
 
     @jax.jit
     def run(params: Any, x: Any) -> tuple[Any, ...]:
-        score, key = model.score(params, logit(1)), jax.random.key(0)
+        score, key = model.score(params, logit(best)), jax.random.key(0)
         maps = (method(score, x, key)[..., 0] for method in (CAM(), GradCAM()))
         return model.logits(params, x), model.features(params, x), *maps, jax.grad(score)(x)
 
@@ -210,14 +216,16 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
     *found, gradient = run(params, image)
     for ours, theirs in zip(found, expected[:-1], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max(), rtol=0)
-    # In float32 some ReLUs and maxima near a tie fall otherwise, as in PyTorch's own float32.
-    assert np.corrcoef(np.ravel(gradient), expected[-1].ravel())[0, 1] > 0.9999
+    # In float32 a ReLU near zero falls on either side, in PyTorch too: these steep networks reach
+    # 0.9998, its own 0.99998. The definition is held in float64, below.
+    assert alike(gradient, expected[-1]) > 0.999
     with jax.enable_x64(True):
         double = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
         for ours, theirs in zip(run(double, image.astype(np.float64)), expected, strict=True):
             assert ours.dtype == np.float64
+            assert np.ptp(theirs) > 0  # a dead map would compare nothing
             np.testing.assert_allclose(ours, theirs, atol=1e-8 * np.abs(theirs).max(), rtol=0)
-            assert np.corrcoef(np.ravel(ours), theirs.ravel())[0, 1] > 0.999999
+            assert alike(ours, theirs) > 0.999999
 
     models.save(tmp_path / "net.safetensors", name, params, model.classes)
     again, kept = models.load(name, tmp_path / "net.safetensors")
