@@ -1,6 +1,5 @@
 """Faces for the demo: real ones, and the same ones with a known region re-generated."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,8 +142,7 @@ def _forge(images: Any, regenerated: Any, test: Any, names: list[str], about: An
     shuffled = np.random.default_rng(SEED).permutation(len(images))
     regions = [list(REGIONS)[i % len(REGIONS)] for i in shuffled]
     masks = [region_mask(region, SIDE) for region in regions]
-    forge: Callable[..., np.ndarray] = blend
-    fakes = np.stack([forge(*of) for of in zip(images, regenerated, masks, strict=True)])
+    fakes = np.stack([blend(*of) for of in zip(images, regenerated, masks, strict=True)])
     marked = np.rint(np.stack(masks) * 255).astype(np.uint8)
     keys = [f"{n}-real" for n in names] + [f"{n}-{r}" for n, r in zip(names, regions, strict=True)]
     return Faces(
