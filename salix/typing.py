@@ -6,9 +6,10 @@ sequences of tokens share every method and metric.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Integer, Key, Num, Shaped, UInt8, UInt32
 
@@ -87,9 +88,71 @@ class Explanation:
     guide: Guide | None = None
 
 
+@dataclass(frozen=True)
+class Explainer:
+    """Explains any image as a sweep explains the clean one: what measures get as `explain`.
+
+    `explain(image)` explains the class that the sweep's score chooses, by default the one predicted
+    on that very image; `explain(image, target)` fixes the class. Maps are scaled to [0, 1] by
+    their own range, and zero everywhere where they are dead. `mean` and `std` are those that the
+    model's images are normalised by.
+    """
+
+    function: Callable[[Any, Any], Explanation]
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def __call__(self, image: Image, target: Index | None = None) -> Explanation:
+        return self.function(image, target)
+
+    def pixels(self, image: Image) -> Image:
+        """Return a model's image as values of a file, in [0, 1]."""
+        mean, std = self._normal(image)
+        return image * std + mean
+
+    def image(self, pixels: Image) -> Image:
+        """Return values of a file, in [0, 1], as an image for the model."""
+        mean, std = self._normal(pixels)
+        return (pixels - mean) / std
+
+    def _normal(self, like: Image) -> tuple[Array, Array]:
+        shape = (1,) * (like.ndim - 1) + (-1,)
+        return tuple(jnp.array(v, like.dtype).reshape(shape) for v in (self.mean, self.std))
+
+
+def as_explainer(explain: Callable[..., Explanation]) -> Explainer:
+    """Return `explain` as an `Explainer`: a plain function explains images of values in [0, 1]."""
+    if isinstance(explain, Explainer):
+        return explain
+    return Explainer(lambda image, target: explain(image))
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a column of a run means: written into its manifest, so that a report can show it.
+
+    `low` and `high` bound its range, None where nothing does. A column of several numbers runs
+    over an `axis`, "amount of noise" or "transform", at the places `at`. `better` says which way
+    is better, if one is. `about` is a sentence for the report's methods, with its source.
+    """
+
+    name: str
+    title: str
+    about: str = ""
+    low: float | None = None
+    high: float | None = None
+    better: Literal["higher", "lower", ""] = ""
+    axis: str = ""
+    at: tuple[float | str, ...] = ()
+
+
 @runtime_checkable
 class Measure(Protocol):
-    """A measure of model salience: a frozen dataclass that returns named numbers for one image."""
+    """A measure of model salience: a frozen dataclass that returns named numbers for one image.
+
+    In a sweep `explain` is an `Explainer`. A measure may say what its numbers mean in a property
+    `quantities`, a tuple of `Quantity`.
+    """
 
     def __call__(
         self,

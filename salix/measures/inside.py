@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from salix.metrics import inside
 from salix.metrics.arrays import as_share
-from salix.typing import Explanation, Image, InputError, PRNGKey
+from salix.typing import Explanation, Image, InputError, PRNGKey, Quantity
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,12 @@ class Inside:
     scores the guide's mean. NaN where there is no guide, the guide is empty, or the map is dead.
     Raises `InputError` where the guide has another number of axes than the map.
     """
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What the number means."""
+        about = "Share of a map's mass inside the guide (Arras et al., 2022, arXiv:2003.07258)."
+        return (Quantity("inside", "Salience inside the guide", about, 0, 1, "higher"),)
 
     def __call__(
         self,

@@ -7,6 +7,7 @@ from salix.metrics.agreement import mae, pearson, spearman
 from salix.metrics.entropy import histogram_entropy, spatial_entropy
 from salix.metrics.gini import gini
 from salix.metrics.inside import inside
+from salix.metrics.scale import scale, to_8_bit
 from salix.metrics.ssim import ssim
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "inside",
     "mae",
     "pearson",
+    "scale",
     "spatial_entropy",
     "spearman",
     "ssim",
+    "to_8_bit",
 ]

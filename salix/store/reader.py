@@ -10,7 +10,7 @@ import numpy as np
 
 from salix.store.manifest import read_manifest
 from salix.store.writer import parts
-from salix.typing import InputError
+from salix.typing import InputError, Quantity
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,13 @@ class Run:
     def grid(self) -> tuple[int, ...]:
         """Shape of the stored maps."""
         return tuple(self.manifest["config"]["grid"])
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """What the columns of the measures mean, by name, where the measure said so."""
+        held = self.manifest["about"].get("quantities", ())
+        found = (Quantity(**{**q, "at": tuple(q["at"])}) for q in held)
+        return {q.name: q for q in found}
 
     @cached_property
     def table(self) -> Any:

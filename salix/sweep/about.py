@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from dataclasses import asdict
 from typing import Any
 
 import jax
@@ -41,8 +42,8 @@ def configuration(
     }
 
 
-def about_run(name: str, group: str | None) -> dict[str, Any]:
-    """Return the circumstances of a run: names, versions and device."""
+def about_run(name: str, group: str | None, task: Task) -> dict[str, Any]:
+    """Return the circumstances of a run: names, versions, device, what its columns mean."""
     import salix
 
     device = jax.devices()[0]
@@ -53,6 +54,9 @@ def about_run(name: str, group: str | None) -> dict[str, Any]:
         "jax": jax.__version__,
         "python": platform.python_version(),
         "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+        "quantities": [
+            asdict(q) for measure in task.measures for q in getattr(measure, "quantities", ())
+        ],
     }
 
 

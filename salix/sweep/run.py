@@ -63,7 +63,7 @@ def sweep(
     columns = _trace(task, arguments)
     rows = Rows.of(model, source, thumbs)
     config = configuration(task, params, source, columns, batch_size, seed)
-    open_run(out, config, about_run(name or model.name, group))
+    open_run(out, config, about_run(name or model.name, group, task))
     total = count_batches(source, batch_size)
     missing = sorted(set(range(total)) - finished(out))
     if missing:

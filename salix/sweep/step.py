@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from salix.attribution import pool, pooling_of
-from salix.metrics import gini, histogram_entropy, spatial_entropy
+from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model, fix
 from salix.typing import (
     AnyArray,
+    Explainer,
     Explanation,
     Guide,
     Image,
@@ -37,14 +38,20 @@ class Task:
     score: Any
     measures: tuple[Measure, ...] = ()
 
-    def explain(self, params: Params, image: Image, key: Any) -> Explanation:
+    def explain(
+        self, params: Params, image: Image, key: Any, target: Index | None = None
+    ) -> Explanation:
         """Explain one preprocessed image: logits, explained class and pooled map.
 
-        The trunk is written twice, for the logits and inside the method: they are the same
-        operations on the same input, so that the compiler keeps one.
+        `target` fixes the class that the score leaves to the prediction. The trunk is written
+        twice, for the logits and inside the method: they are the same operations on the same
+        input, so that the compiler keeps one.
         """
         logits = self.model.logits(params, image)
-        target = jnp.argmax(logits) if self.score.target is None else jnp.asarray(self.score.target)
+        if self.score.target is not None:
+            target = jnp.asarray(self.score.target)
+        elif target is None:
+            target = jnp.argmax(logits)
         target = target.astype(jnp.int32)
         score = self.model.score(params, fix(self.score, target))
         return Explanation(
@@ -71,29 +78,20 @@ class Task:
         for name in ("histogram_entropy", "spatial_entropy", "gini"):
             row[name] = jnp.where(dead, jnp.nan, row[name])
         seen = Explanation(clean.logits, clean.target, scaled, guide)
+        explainer = self.explainer(params, key)
         for i, measure in enumerate(self.measures):
-            again = jax.random.fold_in(key, i)
-            row |= measure(lambda x: self.explain(params, x, key), image, seen, again)
+            found = measure(explainer, image, seen, jax.random.fold_in(key, i))
+            row |= {name: jnp.asarray(value, jnp.float32) for name, value in found.items()}
         return row
 
+    def explainer(self, params: Params, key: Any) -> Explainer:
+        """Return what measures explain the variants of an image with."""
 
-def scale(map: Map) -> tuple[Map, Any]:
-    """Scale a map to [0, 1] by its own range, and say whether it is dead: constant or not finite.
+        def explain(image: Image, target: Index | None) -> Explanation:
+            found = self.explain(params, image, key, target)
+            return replace(found, map=scale(found.map)[0])
 
-    Subtract the least value, divide by the greatest, as published; a dead map becomes zeros.
-    """
-    map = jnp.asarray(map)
-    low, high = map.min(), map.max()
-    # An eighth: the range of two large finite numbers must not overflow, nor its reciprocal, which
-    # XLA divides by, fall below the least normal number.
-    width = high / 8 - low / 8
-    dead = ~(jnp.isfinite(width) & (width > 0))
-    return jnp.where(dead, 0, (map / 8 - low / 8) / jnp.where(dead, 1, width)), dead
-
-
-def to_8_bit(scaled: Map) -> UInt8[AnyArray, "*space"]:
-    """Quantise a map in [0, 1] to 8 bits by truncation, as published."""
-    return jnp.floor(scaled * 255).astype(jnp.uint8)
+        return Explainer(explain, self.model.preprocess.mean, self.model.preprocess.std)
 
 
 def shrink(map: Map) -> Float[AnyArray, "*small"]:

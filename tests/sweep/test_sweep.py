@@ -19,10 +19,11 @@ import salix
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.data import Arrays, Folder
 from salix.measures import Inside
+from salix.metrics import scale, to_8_bit
 from salix.model import Model, Preprocess, from_function, logit, margin, probability
 from salix.sweep.program import abstract_arguments, compile_step, cost, micro_batch
-from salix.sweep.step import Task, scale, shrink, to_8_bit
-from salix.typing import InputError
+from salix.sweep.step import Task, shrink
+from salix.typing import InputError, Quantity
 
 SCALARS = ["score", "histogram_entropy", "spatial_entropy", "gini"]
 
@@ -381,3 +382,31 @@ def test_the_sign_of_a_cam_is_kept(tiny, pictures, tmp_path):
         run = salix.sweep(model, params, pictures, method, out=out, score=logit(1))
         assert run.manifest["config"]["pooling"] == "signed_sum"
         assert np.abs(run.rows["map"][0] - np.floor(expected * 255)).max() <= 1
+
+
+def test_measures_explain_variants_and_their_quantities_are_in_the_manifest(
+    tiny, pictures, tmp_path
+):
+    model, params = tiny
+    run = salix.sweep(model, params, pictures, measures=[Mirrored()], out=tmp_path / "run")
+    assert run.quantities["kept"] == Quantity("kept", "Kept", "About.", 0, 1, at=(0.5, "x"))
+    for i in range(5):
+        image = model.preprocess(pictures.images[i])
+        target = int(run.rows["target"][i])
+        score = model.score(params, logit(target))
+        map = scale(GradCAM()(score, image[:, ::-1], jax.random.key(0))[..., 0])[0]
+        assert run.rows["kept"][i] == pytest.approx(float(map.mean()), abs=1e-5)
+        np.testing.assert_allclose(run.rows["pixel"][i], pictures.images[i, 0, 0] / 255, atol=1e-6)
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """The mean of the mirrored image's map, the class kept, and the first pixel."""
+
+    quantities = (Quantity("kept", "Kept", "About.", 0, 1, at=(0.5, "x")),)
+
+    def __call__(self, explain, image, clean, key):
+        """Measure."""
+        again = explain.pixels(explain.image(explain.pixels(image)))
+        map = explain(image[:, ::-1], clean.target).map
+        return {"kept": map.mean(), "pixel": again[0, 0]}

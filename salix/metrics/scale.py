@@ -1,0 +1,27 @@
+"""Maps on the common scale that measures and pictures use: [0, 1] or 8 bits."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import UInt8
+
+from salix.typing import AnyArray, Map
+
+
+def scale(map: Map) -> tuple[Map, Any]:
+    """Scale a map to [0, 1] by its own range, and say whether it is dead: constant or not finite.
+
+    Subtract the least value, divide by the greatest, as published; a dead map becomes zeros.
+    """
+    map = jnp.asarray(map)
+    low, high = map.min(), map.max()
+    # An eighth: the range of two large finite numbers must not overflow, nor its reciprocal, which
+    # XLA divides by, fall below the least normal number.
+    width = high / 8 - low / 8
+    dead = ~(jnp.isfinite(width) & (width > 0))
+    return jnp.where(dead, 0, (map / 8 - low / 8) / jnp.where(dead, 1, width)), dead
+
+
+def to_8_bit(scaled: Map) -> UInt8[AnyArray, "*space"]:
+    """Quantise a map in [0, 1] to 8 bits by truncation, as published."""
+    return jnp.floor(scaled * 255).astype(jnp.uint8)
