@@ -65,7 +65,7 @@ def _classes(runs: Sequence[Run]) -> list[tuple[str, str | None]]:
 def _values(run: Run, key: str, name: str | None) -> np.ndarray:
     """Return a column over one class; empty if none of it is defined."""
     columns = rows.measured(run)
-    if key not in columns or columns[key].dtype == object:
+    if key not in columns or columns[key].ndim > 1:
         return np.zeros(0)
     values = columns[key].astype(np.float64)
     if name is not None:
@@ -98,7 +98,7 @@ def _draw(
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    titles = [_escape(title) for title, _ in classes]
+    titles = [plain_text(title) for title, _ in classes]
     made = make_subplots(
         1, len(classes), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03
     )
@@ -112,7 +112,7 @@ def _draw(
             made.add_trace(ridge, 1, j + 1)
             if np.isfinite(interval.value):
                 made.add_trace(_mean(go, run.name, column, interval, base, marks[i]), 1, j + 1)
-    names = [_escape(_short(r.name)) for r in reversed(runs)]
+    names = [plain_text(_short(r.name)) for r in reversed(runs)]
     _dress(made, column, names, edges)
     return json.loads(str(made.to_json()))
 
@@ -153,13 +153,13 @@ def _mean(go: Any, name: str, column: Column, i: Interval, base: float, mark: Ma
         marker={"color": mark.colour, "symbol": mark.shape, "size": 9}
         | {"line": {"color": "white", "width": 1}},
         error_x=error | {"color": mark.colour, "width": 4} if wide else None,
-        text=[f"{_escape(name)}<br>mean {says}"],
+        text=[f"{plain_text(name)}<br>mean {says}"],
         hoverinfo="text",
         showlegend=False,
     )
 
 
-def _escape(text: str) -> str:
+def plain_text(text: str) -> str:
     """Plotly reads a little HTML in its texts: take it away from names."""
     return escape(text).replace("\n", " ")
 

@@ -103,10 +103,10 @@ def run_numbers(run: Run) -> RunNumbers:
     series: dict[str, list[Interval]] = {}
     numbers |= {n: mean_interval(columns[n].astype(np.float64)) for n in ENTROPIES}
     for name in rows.measure_names(run):
-        if columns[name].dtype != object:
+        if columns[name].ndim == 1:
             numbers[name] = mean_interval(columns[name].astype(np.float64))
         else:
-            series[name] = _series(columns[name])
+            series[name] = [mean_interval(c) for c in columns[name].T.astype(np.float64)]
     return RunNumbers(
         name=run.name,
         group=run.group,
@@ -119,15 +119,6 @@ def run_numbers(run: Run) -> RunNumbers:
         numbers=numbers,
         series=series,
     )
-
-
-def _series(values: np.ndarray) -> list[Interval]:
-    """Mean of each element over the images; an image that lacks an element is undefined there."""
-    given = [np.zeros(0) if v is None else np.asarray(v, np.float64) for v in values]
-    table = np.full((len(given), max(map(len, given), default=0)), np.nan)
-    for row, found in zip(table, given, strict=True):
-        row[: len(found)] = found
-    return [mean_interval(column) for column in table.T]
 
 
 def reduce_runs(

@@ -66,7 +66,8 @@ class Run:
     def rows(self) -> dict[str, np.ndarray]:
         """Columns of the measured images as arrays; `label` is -1 where unknown.
 
-        `logits` is [n k], `map` uint8 [n *grid]; `thumb` and `guide` hold bytes or None.
+        `logits` is [n k], `map` uint8 [n *grid], a measure's array [n k] with NaN for what is not
+        there; `thumb` and `guide` hold bytes or None.
         """
         table = self.table.filter(self.table["skipped"].is_null()).combine_chunks()
         return {n: self._array(n, table[n]) for n in table.column_names if n != "skipped"}
@@ -89,7 +90,20 @@ class Run:
             return flat.reshape(-1, *shape)
         if name == "label":
             return column.fill_null(-1).to_numpy()
-        return column.to_numpy()
+        import pyarrow as pa
+
+        return _lists(column) if pa.types.is_list(column.type) else column.to_numpy()
+
+
+def _lists(column: Any) -> np.ndarray:
+    """Return a column of lists as [n k], NaN where one is shorter than the longest."""
+    import pyarrow.compute as pc
+
+    lengths = pc.list_value_length(column).fill_null(0).to_numpy()
+    table = np.full((len(lengths), max(lengths, default=0)), np.nan, np.float32)
+    held = pc.list_flatten(column).to_numpy(zero_copy_only=False)
+    table[np.arange(table.shape[1]) < lengths[:, None]] = held
+    return table
 
 
 def read_runs(paths: Iterable[Path | str]) -> list[Run]:

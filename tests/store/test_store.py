@@ -46,6 +46,9 @@ def test_rows_come_back_in_order_whatever_the_order_of_parts(run):
     assert read.rows["map"].shape == (3, 1, 2)
     assert read.rows["logits"].tolist() == [[0.0, 1.0]] * 3
     assert read.rows["flip"][2] == 0.5
+    assert read.rows["curve"].shape == (3, 3)
+    assert read.rows["curve"][2].tolist() == [1, 2, 3]
+    assert all(v != v for v in read.rows["curve"][:2].ravel())  # not there: NaN
     assert read.skipped == [{"id": "i1", "label": None, "skipped": "broken"}]
     assert (read.name, read.group, read.complete) == ("a", "g", True)
 

@@ -1,0 +1,34 @@
+"""The images that runs share, and their values side by side."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from salix.report import rows
+from salix.store import Run
+
+
+def common(runs: Sequence[Run]) -> tuple[list[str], list[np.ndarray]]:
+    """Return the ids that every run measured, in the first run's order, and their places in each."""
+    ids = [rows.measured(run)["id"] for run in runs]
+    if all(len(i) == len(ids[0]) and (i == ids[0]).all() for i in ids[1:]):
+        return ids[0].tolist(), [np.arange(len(ids[0]))] * len(runs)
+    places = [{id: n for n, id in enumerate(i)} for i in ids]
+    shared = [id for id in ids[0] if all(id in p for p in places)]
+    return shared, [np.array([p[id] for id in shared], int) for p in places]
+
+
+def values(runs: Sequence[Run], names: Sequence[str]) -> Mapping[str, Mapping[str, np.ndarray]]:
+    """Return [run, image] of each number for each group, over the images that all runs share.
+
+    A group none of whose runs has the number is left out.
+    """
+    _, places = common(runs)
+    found: dict[str, dict[str, list[np.ndarray]]] = {}
+    for run, place in zip(runs, places, strict=True):
+        columns = rows.measured(run)
+        for name in names:
+            if name in columns and columns[name].ndim == 1:
+                row = columns[name][place].astype(np.float64)
+                found.setdefault(name, {}).setdefault(run.group, []).append(row)
+    return {n: {g: np.stack(v) for g, v in of.items()} for n, of in found.items()}
