@@ -1,10 +1,12 @@
 """The numbers of the report: what each is called, where it lies, and how to read it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from salix.reduce import Interval
+from salix.typing import Quantity
 
 NARROW = "\u202f"  # thin space that keeps number and unit together
 NONE = "–"
@@ -56,8 +58,13 @@ class Column:
         return f"{scale * self.low:g} to {scale * self.high:g}{unit}".replace("-", "−")
 
 
-def columns(measures: list[str], region: str) -> list[Column]:
-    """Return the columns of the table, in order; a measure that is not known is shown plainly."""
+def columns(
+    measures: list[str], region: str, told: Mapping[str, Quantity] | None = None
+) -> list[Column]:
+    """Return the columns of the table, in order; `told` says what those of measures mean.
+
+    A measure that says nothing of its numbers has them shown plainly.
+    """
     better = "higher is better"
     focused = "no better or worse"
     known = [
@@ -72,6 +79,13 @@ def columns(measures: list[str], region: str) -> list[Column]:
     ]
     own = [c for c in known if c.key != "inside" or "inside" in measures]
     named = {c.key for c in known}
-    other = [Column(m, m.replace("_", " ")) for m in measures if m not in named]
+    other = [_column(m, (told or {}).get(m)) for m in measures if m not in named]
     stable = "higher = runs look at the same places"
     return [*own, *other, Column("agreement", "Agreement between runs", stable, -1.0, 1.0)]
+
+
+def _column(name: str, quantity: Quantity | None) -> Column:
+    if quantity is None:
+        return Column(name, name.replace("_", " "))
+    better = f"{quantity.better} is better" if quantity.better else ""
+    return Column(name, quantity.title, better, quantity.low, quantity.high)

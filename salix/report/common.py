@@ -9,7 +9,7 @@ from salix.store import Run
 
 
 def common(runs: Sequence[Run]) -> tuple[list[str], list[np.ndarray]]:
-    """Return the ids that every run measured, in the first run's order, and their places in each."""
+    """Return the ids that every run measured, in the first run's order, and their places."""
     ids = [rows.measured(run)["id"] for run in runs]
     if all(len(i) == len(ids[0]) and (i == ids[0]).all() for i in ids[1:]):
         return ids[0].tolist(), [np.arange(len(ids[0]))] * len(runs)

@@ -1,12 +1,27 @@
 "use strict";
-// The figures stand in the page as JSON; each is drawn into the element that it names.
-const canvases = [];
-for (const source of document.querySelectorAll("script[data-figure]")) {
-  const canvas = document.getElementById(source.dataset.figure);
+// The figures stand in the page as JSON; each is drawn when it is about to be seen, or printed.
+const waiting = new Map();
+const drawn = [];
+function draw(canvas) {
+  const source = waiting.get(canvas);
+  if (!source) return;
+  waiting.delete(canvas);
   const { data, layout } = JSON.parse(source.textContent);
   Plotly.newPlot(canvas, data, layout, { responsive: true, displayModeBar: false });
-  canvases.push(canvas);
+  drawn.push(canvas);
+}
+const watch = new IntersectionObserver(
+  (seen) => seen.filter((s) => s.isIntersecting).forEach((s) => draw(s.target)),
+  { rootMargin: "600px" },
+);
+for (const source of document.querySelectorAll("script[data-figure]")) {
+  const canvas = document.getElementById(source.dataset.figure);
+  waiting.set(canvas, source);
+  watch.observe(canvas);
 }
 // Paper has a width of its own, which a figure must be told before the page is laid out.
-window.addEventListener("beforeprint", () => canvases.forEach((c) => Plotly.relayout(c, { width: 660 })));
-window.addEventListener("afterprint", () => canvases.forEach((c) => Plotly.relayout(c, { width: null, autosize: true })));
+window.addEventListener("beforeprint", () => {
+  [...waiting.keys()].forEach(draw);
+  drawn.forEach((c) => Plotly.relayout(c, { width: 660 }));
+});
+window.addEventListener("afterprint", () => drawn.forEach((c) => Plotly.relayout(c, { width: null, autosize: true })));

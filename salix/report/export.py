@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from salix.reduce import Interval
+from salix.report import rows
 from salix.report.columns import Column
-from salix.report.families import quantities
 from salix.report.tables import Numbers
 from salix.store import Run
 
@@ -23,7 +23,7 @@ SPECIAL = str.maketrans(
 
 def tidy(runs: Sequence[Run], numbers: Numbers, columns: Sequence[Column]) -> list[dict[str, Any]]:
     """Return a row for each number of each run and group, `at` the place on its axis or None."""
-    places = {name: q.at for name, q in quantities(runs).items()}
+    places = {name: q.at for name, q in rows.quantities(runs).items()}
     found = []
     for group in numbers.groups:
         for column in columns:
@@ -46,14 +46,15 @@ def _row(kind: str, group: str, run: str | None, key: str, at: str | None, i: In
     return head | ends | {"n": i.n, "undefined": i.undefined}
 
 
-def write_parquet(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    """Write tidy rows as one Parquet file."""
+def write_parquet(table: Sequence[dict[str, Any]], out: Path) -> None:
+    """Write a tidy table as one Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     text, number, count = pa.string(), pa.float64(), pa.int64()
     types = (text,) * 5 + (number,) * 3 + (count,) * 2
-    pq.write_table(pa.Table.from_pylist(list(rows), pa.schema(zip(FIELDS, types))), out)
+    schema = pa.schema(list(zip(FIELDS, types, strict=True)))
+    pq.write_table(pa.Table.from_pylist(list(table), schema), out)
 
 
 def as_csv(numbers: Numbers, columns: Sequence[Column]) -> str:

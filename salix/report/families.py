@@ -43,17 +43,9 @@ class Family:
         return Column(quantity.name, name, better, quantity.low, quantity.high)
 
 
-def quantities(runs: Sequence[Run]) -> dict[str, Quantity]:
-    """Return what the columns of all runs mean, by name: the first run's word counts."""
-    found: dict[str, Quantity] = {}
-    for run in runs:
-        found = run.quantities | found
-    return found
-
-
 def families(runs: Sequence[Run]) -> list[Family]:
     """Gather the quantities that have an axis by the measure that they come from."""
-    held = [q for q in quantities(runs).values() if q.axis]
+    held = [q for q in rows.quantities(runs).values() if q.axis]
     found = []
     for _, members in groupby(held, lambda q: (q.title.partition(": ")[0], q.axis, q.at)):
         of = tuple(members)

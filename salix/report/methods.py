@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from salix.report import rows
-from salix.report.families import quantities
 from salix.report.tables import Numbers
 from salix.store import Run
 
@@ -41,7 +40,7 @@ def _maps(runs: Sequence[Run]) -> str:
 def _measures(runs: Sequence[Run]) -> list[str]:
     """Each measure as it was configured, then what its columns mean, once."""
     used = dict.fromkeys(m for r in runs for m in r.manifest["config"].get("measures", ()))
-    about = dict.fromkeys(q.about for q in quantities(runs).values() if q.about)
+    about = dict.fromkeys(q.about for q in rows.quantities(runs).values() if q.about)
     if not used and not about:
         return []
     listed = f"Measures: {'; '.join(used)}. " if used else ""

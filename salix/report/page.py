@@ -1,13 +1,16 @@
 """The page: one HTML file that needs nothing else, and its table as JSON beside it."""
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from salix.reduce import Interval
-from salix.report import marks, pictures, rows
+from salix.report import export, marks, methods, pictures, rows
+from salix.report.averages import averages
 from salix.report.columns import Column, columns
+from salix.report.courses import all_courses
 from salix.report.figures import figure
 from salix.report.gallery import gallery
 from salix.report.headline import headline
@@ -17,6 +20,7 @@ from salix.store import Run
 from salix.typing import InputError
 
 SKIPPED = 100  # listed at most; all are counted
+BESIDE = (".json", ".parquet", ".csv", ".tex")  # written beside the page
 MEASURES = 4  # distributions of further measures
 
 
@@ -31,27 +35,33 @@ def write(
     region: str = "guide region",
     examples: int = 6,
 ) -> Path:
-    """Write the report of `runs` to `out`, and its table to the same name with `.json`.
+    """Write the report of `runs` to `out`, and its numbers beside it for machines.
+
+    Under the same name: `.json` (the headline and the table), `.parquet` (a row for each number),
+    `.csv` and `.tex` (the table of groups).
 
     Runs of one group differ by their training seed only. `intro` are paragraphs that say what
     was asked; `agreement` is how far the maps of two runs of a group agree, by group; `baselines`
     are AUCs of trivial detectors, by name; `region` names what the guides mark. The same runs
     give the same bytes. Returns `out`. Raises `InputError` for no run, a directory that is not
-    one, two runs of one name, an unknown group, and an `out` that is a folder or ends in `.json`.
+    one, two runs of one name, an unknown group, and an `out` that is a folder or has the name
+    of one of the others.
     """
     out = Path(out)
-    if out.is_dir() or out.suffix == ".json":
+    if out.is_dir() or out.suffix in BESIDE:
         raise InputError(f"{out} cannot be the report: name a file, such as report.html")
     names = [run.name for run in runs]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise InputError(f"several runs are named {', '.join(twice)}: give each its own name")
     numbers = reduce_runs(runs, agreement, baselines)
-    told = columns(list(numbers.measures), region)
+    told = columns(list(numbers.measures), region, rows.quantities(runs))
     sentence = headline(numbers, told, region)
     order = {g.name: marks.mark(i) for i, g in enumerate(numbers.groups)}
     # Runs of a group stand together everywhere, whatever order they were given in.
     runs = sorted(runs, key=lambda r: list(order).index(r.group))
+    shown = [c for c in told if _appears(numbers, c.key)]
     pictured = gallery(runs)
+    texts = {".csv": export.as_csv(numbers, shown), ".tex": export.as_latex(numbers, shown)}
     page = _render(
         title=title,
         intro=list(intro),
@@ -59,12 +69,17 @@ def write(
         headline=sentence,
         marks=order,
         numbers=numbers,
-        columns=[c for c in told if _appears(numbers, c.key)],
+        columns=shown,
         panels=panels(numbers, told, pictured.region if "inside" in numbers.measures else None),
         gallery=pictured,
         examples=pictured.examples(examples),
         runs=runs,
         figures=_figures(runs, [order[r.group] for r in runs], told),
+        courses=all_courses(runs, numbers, order),
+        unnamed=[n for n in numbers.measures if n not in rows.quantities(runs)],
+        averages=averages(runs, list(order)),
+        methods=methods.paragraphs(runs, numbers),
+        downloads=[(f"report{end}", _address(text)) for end, text in texts.items()],
         skipped=_skipped(runs),
         skipped_most=SKIPPED,
         facts=[_facts(run) for run in runs],
@@ -78,6 +93,9 @@ def write(
     out.write_text(page, encoding="utf-8")
     beside = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     out.with_suffix(".json").write_text(beside, encoding="utf-8")
+    export.write_parquet(export.tidy(runs, numbers, shown), out.with_suffix(".parquet"))
+    for end, text in texts.items():
+        out.with_suffix(end).write_text(text, encoding="utf-8")
     return out
 
 
@@ -99,6 +117,10 @@ def _render(**context: Any) -> str:
         plotly=get_plotlyjs(),
         **context,
     )
+
+
+def _address(text: str) -> str:
+    return f"data:text/plain;base64,{b64encode(text.encode()).decode()}"
 
 
 def _appears(numbers: Numbers, key: str) -> bool:

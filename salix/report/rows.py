@@ -1,12 +1,13 @@
 """What the report takes from a run: its rows, also where there are none yet."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from salix.store import Run
 from salix.store.schema import SCALARS, schema
-from salix.typing import InputError
+from salix.typing import InputError, Quantity
 
 
 def measured(run: Run) -> dict[str, np.ndarray]:
@@ -77,3 +78,11 @@ def explained(run: Run) -> str:
     if (target == target[0]).all():
         return f"class {run.classes[int(target[0])]}"
     return "the labelled class" if (target == rows["label"]).all() else "mixed"
+
+
+def quantities(runs: Sequence[Run]) -> dict[str, Quantity]:
+    """Return what the columns of all runs mean, by name: the first run's word counts."""
+    found: dict[str, Quantity] = {}
+    for run in runs:
+        found = run.quantities | found
+    return found
