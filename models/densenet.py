@@ -76,19 +76,22 @@ class DenseNet(nnx.Module):
         self.norm5 = batch_norm(width, rngs=rngs)
         self.classifier = nnx.Linear(width, classes, rngs=rngs)
 
-    def tap(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 1024"]:
-        """Return the features before their ReLU, of which CYBORG trains the CAM."""
+    def tap(
+        self, x: Float[AnyArray, "b h w 3"]
+    ) -> tuple[Float[Array, "b y x 1024"], Float[Array, "b y x 1024"]]:
+        """Return the features, and the same before their ReLU, of which CYBORG trains the CAM."""
         h = max_pool(jax.nn.relu(self.norm0(self.conv0(x))), 3, 2, 1)
         for at, block in enumerate(self.blocks):
             for layer in block:
                 h = layer(h)
             if at < len(self.transitions):
                 h = self.transitions[at](h)
-        return self.norm5(h)
+        before = self.norm5(h)
+        return jax.nn.relu(before), before
 
     def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 1024"]:
         """Return the features of images, a cell for every 32 pixels; none is negative."""
-        return jax.nn.relu(self.tap(x))
+        return self.tap(x)[0]
 
     def head(self, features: Float[AnyArray, "b y x 1024"]) -> Float[Array, "b classes"]:
         """Return the logits of features."""

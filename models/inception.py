@@ -194,9 +194,12 @@ class InceptionV3(nnx.Module):
             h = getattr(self, name)(h)
         return h
 
-    def tap(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
-        """Return the features that CYBORG reads: here the trunk's."""
-        return self.trunk(x)
+    def tap(
+        self, x: Float[AnyArray, "b h w 3"]
+    ) -> tuple[Float[Array, "b y x 2048"], Float[Array, "b y x 2048"]]:
+        """Return the features twice: they are those of which CYBORG trains the CAM."""
+        features = self.trunk(x)
+        return features, features
 
     def head(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
         """Return the logits of the features."""

@@ -30,10 +30,14 @@ class Basic(nnx.Module):
         """Return the output of the last convolution, before its normalisation."""
         return self.conv2(jax.nn.relu(self.norm1(self.conv1(x))))
 
+    def finish(self, last: AnyArray, x: AnyArray) -> Array:
+        """Return the features of the next block's grid, of that output and of x."""
+        kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
+        return jax.nn.relu(self.norm2(last) + kept)
+
     def __call__(self, x: AnyArray) -> Array:
         """Return the features of the next block's grid."""
-        kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
-        return jax.nn.relu(self.norm2(self.last(x)) + kept)
+        return self.finish(self.last(x), x)
 
 
 class Bottleneck(nnx.Module):
@@ -57,10 +61,14 @@ class Bottleneck(nnx.Module):
         h = jax.nn.relu(self.norm1(self.conv1(x)))
         return self.conv3(jax.nn.relu(self.norm2(self.conv2(h))))
 
+    def finish(self, last: AnyArray, x: AnyArray) -> Array:
+        """Return the features of the next block's grid, of that output and of x."""
+        kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
+        return jax.nn.relu(self.norm3(last) + kept)
+
     def __call__(self, x: AnyArray) -> Array:
         """Return the features of the next block's grid."""
-        kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
-        return jax.nn.relu(self.norm3(self.last(x)) + kept)
+        return self.finish(self.last(x), x)
 
 
 class Shortcut(nnx.Module):
@@ -118,23 +126,23 @@ class ResNet(nnx.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nnx.Linear(width, classes, rngs=rngs)
 
-    def _before_last(self, x: AnyArray) -> Array:
-        h = max_pool(jax.nn.relu(self.norm1(self.conv1(x))), 3, 2, 1)
-        for block in (*self.layer1, *self.layer2, *self.layer3, *self.layer4[:-1]):
-            h = block(h)
-        return h
-
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x c"]:
-        """Return the features of images, a cell for every 32 pixels; none is negative."""
-        return self.layer4[-1](self._before_last(x))
-
-    def tap(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x c"]:
-        """Return the output of the last convolution, of which CYBORG trains the CAM.
+    def tap(
+        self, x: Float[AnyArray, "b h w 3"]
+    ) -> tuple[Float[Array, "b y x c"], Float[Array, "b y x c"]]:
+        """Return the features, and the output of the last convolution: CYBORG trains its CAM.
 
         It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
         a folded network, whose last convolution holds its normalisation.
         """
-        return self.layer4[-1].last(self._before_last(x))
+        h = max_pool(jax.nn.relu(self.norm1(self.conv1(x))), 3, 2, 1)
+        for block in (*self.layer1, *self.layer2, *self.layer3, *self.layer4[:-1]):
+            h = block(h)
+        last = self.layer4[-1].last(h)
+        return self.layer4[-1].finish(last, h), last
+
+    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x c"]:
+        """Return the features of images, a cell for every 32 pixels; none is negative."""
+        return self.tap(x)[0]
 
     def head(self, features: Float[AnyArray, "b y x c"]) -> Float[Array, "b classes"]:
         """Return the logits of features."""

@@ -91,24 +91,24 @@ class Xception(nnx.Module):
         self.conv4 = Separable(1536, 2048, rngs=rngs)
         self.fc = nnx.Linear(2048, classes, rngs=rngs)
 
-    def _before_last(self, x: AnyArray) -> Array:
-        h = jax.nn.relu(self.norm1(self.conv1(x)))
-        h = jax.nn.relu(self.norm2(self.conv2(h)))
-        for block in self.blocks:
-            h = block(h)
-        return jax.nn.relu(self.conv3(h))
-
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
-        """Return the features of images; none is negative."""
-        return jax.nn.relu(self.conv4(self._before_last(x)))
-
-    def tap(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
-        """Return the output of conv4, of which CYBORG trains the CAM.
+    def tap(
+        self, x: Float[AnyArray, "b h w 3"]
+    ) -> tuple[Float[Array, "b y x 2048"], Float[Array, "b y x 2048"]]:
+        """Return the features, and the output of conv4, of which CYBORG trains the CAM.
 
         It precedes the normalisation and the ReLU that end the trunk, and is lost in a folded
         network, whose last convolution holds its normalisation.
         """
-        return self.conv4.last(self._before_last(x))
+        h = jax.nn.relu(self.norm1(self.conv1(x)))
+        h = jax.nn.relu(self.norm2(self.conv2(h)))
+        for block in self.blocks:
+            h = block(h)
+        last = self.conv4.last(jax.nn.relu(self.conv3(h)))
+        return jax.nn.relu(self.conv4.norm(last)), last
+
+    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
+        """Return the features of images; none is negative."""
+        return self.tap(x)[0]
 
     def head(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
         """Return the logits of features."""

@@ -35,6 +35,85 @@ class Demo:
 
 
 @dataclass(frozen=True)
+class Train:
+    """Train a detector with one or several seeds; run it again to go on after a stop.
+
+    Example: salix train --model resnet50 --weights resnet50.pth --data real=photos fake=portraits
+    --guides heatmaps --recipe cyborg --seeds 0 1 2 --out trained
+    """
+
+    model: Annotated[str, Given(help="architecture, for example resnet50")]
+    data: Annotated[
+        list[str],
+        Given(help="DIR (sub-folders are classes), FILE.csv (path, label) or CLASS=DIR, several"),
+    ]
+    out: Annotated[Path, Given(help="directory of the training: made, or gone on with")]
+    validation: Annotated[list[str], Given(help="data to validate with, as --data")] = field(
+        default_factory=list
+    )
+    guides: Annotated[
+        Path | None, Given(help="folder of grey maps, each named by the id of its image")
+    ] = None
+    weights: Annotated[Path | None, Given(help="checkpoint to start from")] = None
+    classes: Annotated[list[str], Given(help="names of the outputs, in order")] = field(
+        default_factory=list
+    )
+    recipe: Annotated[
+        str,
+        Given(help="cyborg, cross_entropy, adamw, or 'Recipe(CYBORG(0.5), SGD(), epochs=20)'"),
+    ] = "adamw"
+    loss: Annotated[str | None, Given(help="another loss, for example 'ModelFocus(0.5)'")] = None
+    held_out: Annotated[
+        float | None, Given(help="share of each class to validate with, where no data are given")
+    ] = None
+    seeds: Annotated[list[int], Given(help="seeds")] = field(default_factory=lambda: [0])
+    together: Annotated[
+        bool | None, Given(help="train the seeds as one program; by default where that is faster")
+    ] = None
+
+    def run(self) -> int:
+        """Train, and save the best and the last weights of each seed."""
+        from dataclasses import replace
+
+        from salix import spec
+        from salix.data import open_source
+        from salix.models import save
+        from salix.train import LOSSES, train
+        from salix.train.guides import Guided
+        from salix.train.recipe import PRESETS, RECIPES
+        from salix.train.start import starts
+
+        recipe = PRESETS.get(self.recipe) or spec.parse(self.recipe, RECIPES)
+        if self.loss is not None:
+            recipe = replace(recipe, loss=spec.parse(self.loss, LOSSES))
+        if self.held_out is not None:
+            recipe = replace(recipe, validation=self.held_out)
+        source = open_source(self.data)
+        build, about = starts(self.model, self.weights, self.classes or None)
+        trained = train(
+            build,
+            source if self.guides is None else Guided(source, self.guides),
+            recipe,
+            seeds=self.seeds,
+            validation=open_source(self.validation) if self.validation else None,
+            out=self.out,
+            together=self.together,
+            title=self.out.name,
+            progress=True,
+            tell=lambda line: print(line, file=sys.stderr),
+            **about,
+        )
+        for one in trained:
+            for kind, params in (("best", one.params), ("last", one.last)):
+                file = self.out / f"{self.model}-{one.seed}-{kind}.safetensors"
+                save(file, self.model, params, about["classes"])
+            best = self.out / f"{self.model}-{one.seed}-best.safetensors"
+            print(f"{best}: seed {one.seed}, epoch {one.epoch + 1} of {recipe.epochs}")
+        print(f"next: salix sweep --model {self.model} --weights {best} --data … --out …")
+        return 0
+
+
+@dataclass(frozen=True)
 class Sweep:
     """Explain every image of a data set with one model; run it again to go on after a stop.
 
@@ -114,10 +193,9 @@ class Report:
     def run(self) -> int:
         """Write the report."""
         from salix import report, store
-        from salix.studies.agreement import agreement
 
         runs = store.read_runs(self.runs)
-        page = report.write(runs, self.out, title=self.title, agreement=agreement(runs))
+        page = report.write(runs, self.out, title=self.title)
         print(f"{page}: {len(runs)} runs")
         return 0
 
@@ -148,7 +226,7 @@ class Convert:
         return 0
 
 
-COMMANDS = {"demo": Demo, "sweep": Sweep, "report": Report, "convert": Convert}
+COMMANDS = {"demo": Demo, "train": Train, "sweep": Sweep, "report": Report, "convert": Convert}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

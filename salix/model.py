@@ -7,9 +7,20 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from salix.typing import Features, Image, Index, Logits, Params, Pixels, Scalar, Score, identity
+from salix.typing import (
+    AnyArray,
+    Features,
+    Image,
+    Index,
+    Logits,
+    Params,
+    Pixels,
+    Scalar,
+    Score,
+    identity,
+)
 
 __all__ = [
     "SCORES",
@@ -24,6 +35,7 @@ __all__ = [
 ]
 
 Target = int | Index | None
+Tapped = Num[AnyArray, "*cells k"]  # on a grid that may differ from the features'
 
 
 def _pick(target: Target, logits: Logits) -> Index:
@@ -117,6 +129,9 @@ class Model:
     `trunk(params, image)` gives features `[*grid k]`, `head(params, features)` logits. A head with
     one output z is a binary classifier: its logits are (-z/2, z/2), so that `probability(1)` is
     sigmoid(z). Parameters are always an argument: one compiled program serves all checkpoints.
+
+    `tap(params, image)` gives, in one pass, the features and those of which training takes the CAM,
+    where these are others; on a grid of any size, with as many channels.
     """
 
     trunk: Callable[[Params, Any], Any]
@@ -124,10 +139,18 @@ class Model:
     preprocess: Preprocess = Preprocess()
     classes: tuple[str, ...] = ("real", "fake")
     name: str = "model"
+    tap: Callable[[Params, Any], tuple[Any, Any]] | None = None
 
     def features(self, params: Params, image: Image) -> Features:
         """Return the features of one preprocessed image, on the trunk's grid."""
         return self.trunk(params, image)
+
+    def tapped(self, params: Params, image: Image) -> tuple[Features, Tapped]:
+        """Return the features and those that are tapped: the features again without a `tap`."""
+        if self.tap is not None:
+            return self.tap(params, image)
+        features = self.trunk(params, image)
+        return features, features
 
     def classify(self, params: Params, features: Features) -> Logits:
         """Return the logits that the head gives to features."""
@@ -163,7 +186,8 @@ def from_nnx(module: nnx.Module, **about: Any) -> tuple[Model, Params]:
     """Make a `Model` and its parameters of a Flax nnx module that takes a batch.
 
     The module is used as it is in evaluation, and is not changed. Methods `trunk` and `head` give
-    the cut; a module without them is all head. `about`: `preprocess`, `classes`, `name`.
+    the cut; a module without them is all head. Beside them a method `tap` may give features and
+    tapped features. `about`: `preprocess`, `classes`, `name`.
     """
     frozen = nnx.clone(module)
     frozen.eval()
@@ -172,26 +196,36 @@ def from_nnx(module: nnx.Module, **about: Any) -> tuple[Model, Params]:
     def call(name: str | None) -> Callable[[Params, Any], Any]:
         def function(params: Params, x: Any) -> Any:
             built: Any = nnx.merge(graph, params, rest)
-            return (getattr(built, name) if name else built)(x[None])[0]
+            out = (getattr(built, name) if name else built)(x[None])
+            return jax.tree.map(lambda batch: batch[0], out)
 
         return function
 
-    cut = hasattr(module, "trunk") and hasattr(module, "head")
-    trunk = call("trunk") if cut else (lambda _, image: identity(image))
-    return Model(trunk, call("head" if cut else None), **about), params
+    return _cut(module, call, about), params
 
 
 def from_linen(module: Any, **about: Any) -> Model:
     """Make a `Model` of a Flax linen module that takes a batch; its parameters are the variables.
 
-    Methods `trunk` and `head` give the cut; a module without them is all head. The module is
-    applied as it is, so build it for evaluation (for example `use_running_average=True`).
-    `about`: `preprocess`, `classes`, `name`.
+    Methods `trunk` and `head` give the cut; a module without them is all head. Beside them a
+    method `tap` may give features and tapped features. The module is applied as it is, so build it
+    for evaluation (for example `use_running_average=True`). `about`: `preprocess`, `classes`,
+    `name`.
     """
 
     def call(name: str | None) -> Callable[[Params, Any], Any]:
-        return lambda variables, x: module.apply(variables, x[None], method=name)[0]
+        def function(variables: Params, x: Any) -> Any:
+            out = module.apply(variables, x[None], method=name)
+            return jax.tree.map(lambda batch: batch[0], out)
 
-    cut = hasattr(module, "trunk") and hasattr(module, "head")
-    trunk = call("trunk") if cut else (lambda _, image: identity(image))
-    return Model(trunk, call("head" if cut else None), **about)
+        return function
+
+    return _cut(module, call, about)
+
+
+def _cut(module: Any, call: Callable[[str | None], Any], about: dict[str, Any]) -> Model:
+    """Make a `Model` of the methods that a module has, each called by its name."""
+    if not (hasattr(module, "trunk") and hasattr(module, "head")):
+        return Model(lambda _, image: identity(image), call(None), **about)
+    tap = call("tap") if hasattr(module, "tap") else None
+    return Model(call("trunk"), call("head"), tap=tap, **about)

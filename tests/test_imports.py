@@ -26,8 +26,9 @@ MAY = {
     "store": {"typing"},
     "sweep": {"typing", "model", "attribution", "metrics", "measures", "reduce", "data", "store"}
     | {"progress"},
-    "train": {"typing", "model", "attribution", "metrics", "data"},
-    "report": {"typing", "store", "reduce"},
+    "train": {"typing", "model", "models", "attribution", "metrics", "data", "reduce", "store"}
+    | {"progress"},  # models: the precision of convolutions, and networks by name
+    "report": {"typing", "store", "reduce", "measures"},  # measures: of stored maps, the stability
     "studies": ALL - {"cli"},
     "models": {"typing", "model"},  # model: `load` returns a `Model`
     "cli": ALL,

@@ -143,6 +143,47 @@ def test_linen_module():
     np.testing.assert_allclose(cam[..., 0], features @ weights, rtol=1e-4, atol=1e-5)
 
 
+class TappedNet(Net):
+    """A net that taps what comes before its ReLU, at every other cell."""
+
+    def tap(self, x):
+        """Features of a batch, and tapped features on another grid."""
+        before = self.norm(self.convolution(x))
+        return jax.nn.relu(before), before[:, ::2, ::2]
+
+
+class TappedLinen(LinenNet):
+    """A net that taps what comes before its ReLU."""
+
+    def tap(self, x):
+        """Features and tapped features of a batch."""
+        before = self.convolution(x)
+        return linen.relu(before), before
+
+
+def test_tapped_features_come_with_the_features():
+    model, params = from_nnx(TappedNet(nnx.Rngs(0)))
+    features, tapped = jax.jit(model.tapped)(params, X[0])
+    np.testing.assert_allclose(features, model.features(params, X[0]), atol=1e-6)
+    assert tapped.shape == (4, 4, 4)
+    assert tapped.min() < 0
+    np.testing.assert_allclose(np.maximum(tapped, 0), features[::2, ::2], atol=1e-6)
+    module = TappedLinen()
+    variables = module.init(jax.random.key(0), X)
+    features, tapped = from_linen(module).tapped(variables, X[0])
+    np.testing.assert_allclose(np.maximum(tapped, 0), features, atol=1e-6)
+    np.testing.assert_allclose(features, from_linen(module).features(variables, X[0]), atol=1e-6)
+
+
+def test_without_a_tap_the_features_come_twice():
+    for module in (Net(nnx.Rngs(0)), nnx.Linear(3, 2, rngs=nnx.Rngs(0))):
+        model, params = from_nnx(module)
+        assert model.tap is None
+        features, tapped = model.tapped(params, X[0])
+        assert features is tapped
+        np.testing.assert_array_equal(features, model.features(params, X[0]))
+
+
 def test_linen_module_without_a_cut():
     module = linen.Sequential([lambda x: x.mean((1, 2)), linen.Dense(2)])
     variables = module.init(jax.random.key(0), X)

@@ -7,6 +7,7 @@ from salix.metrics.agreement import mae, pearson, spearman
 from salix.metrics.entropy import histogram_entropy, spatial_entropy
 from salix.metrics.gini import gini
 from salix.metrics.inside import inside
+from salix.metrics.localisation import iou, pointing_game
 from salix.metrics.scale import scale, to_8_bit
 from salix.metrics.ssim import ssim
 
@@ -14,8 +15,10 @@ __all__ = [
     "gini",
     "histogram_entropy",
     "inside",
+    "iou",
     "mae",
     "pearson",
+    "pointing_game",
     "scale",
     "spatial_entropy",
     "spearman",

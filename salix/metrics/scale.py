@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import UInt8
 
 from salix.typing import AnyArray, Map
@@ -19,7 +20,10 @@ def scale(map: Map) -> tuple[Map, Any]:
     # XLA divides by, fall below the least normal number.
     width = high / 8 - low / 8
     dead = ~(jnp.isfinite(width) & (width > 0))
-    return jnp.where(dead, 0, (map / 8 - low / 8) / jnp.where(dead, 1, width)), dead
+    # One divisor a cell, behind a barrier: XLA would multiply by the reciprocal of a single one,
+    # and rounding would take the greatest cell below 1, which in 8 bits is a step.
+    divisor = lax.optimization_barrier(jnp.broadcast_to(jnp.where(dead, 1, width), map.shape))
+    return jnp.where(dead, 0, (map / 8 - low / 8) / divisor), dead
 
 
 def to_8_bit(scaled: Map) -> UInt8[AnyArray, "*space"]:

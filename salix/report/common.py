@@ -21,9 +21,11 @@ def common(runs: Sequence[Run]) -> tuple[list[str], list[np.ndarray]]:
 def values(runs: Sequence[Run], names: Sequence[str]) -> Mapping[str, Mapping[str, np.ndarray]]:
     """Return [run, image] of each number for each group, over the images that all runs share.
 
-    A group none of whose runs has the number is left out.
+    A group none of whose runs has the number is left out; empty where no image is shared.
     """
-    _, places = common(runs)
+    shared, places = common(runs)
+    if not shared:
+        return {}
     found: dict[str, dict[str, list[np.ndarray]]] = {}
     for run, place in zip(runs, places, strict=True):
         columns = rows.measured(run)

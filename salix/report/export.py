@@ -11,6 +11,7 @@ import numpy as np
 from salix.reduce import Interval
 from salix.report import rows
 from salix.report.columns import Column
+from salix.report.differences import Differences
 from salix.report.tables import Numbers
 from salix.store import Run
 
@@ -44,6 +45,20 @@ def _row(kind: str, group: str, run: str | None, key: str, at: str | None, i: In
     ends = {name: v if np.isfinite(v := getattr(i, name)) else None for name in FIELDS[5:8]}
     head = {"kind": kind, "group": group, "run": run, "quantity": key, "at": at}
     return head | ends | {"n": i.n, "undefined": i.undefined}
+
+
+def as_differences(differences: Differences | None) -> list[dict[str, Any]]:
+    """Return every comparison of two groups as plain values."""
+    found = []
+    for d in () if differences is None else differences.found:
+        c = d.comparison
+        head = {"quantity": c.key, "a": c.a, "b": c.b, "verdict": d.verdict, "over": c.over}
+        ends = {f"difference_{n}": getattr(c.difference, n) for n in FIELDS[5:8]}
+        sizes = {"p": c.p, "p_adjusted": c.p_adjusted, "hedges_g": c.effect.value}
+        numbers = ends | sizes | {"cliffs_delta": c.delta.value}
+        plain = {n: float(v) if np.isfinite(v) else None for n, v in numbers.items()}
+        found.append(head | plain | {"runs": list(c.n_runs), "images": c.n_images})
+    return found
 
 
 def write_parquet(table: Sequence[dict[str, Any]], out: Path) -> None:

@@ -8,13 +8,17 @@ from typing import Any
 
 from salix.reduce import Interval
 from salix.report import export, marks, methods, pictures, rows
+from salix.report.agreement import agreement as agreement_of
+from salix.report.agreement import compare_maps
 from salix.report.averages import averages
 from salix.report.columns import Column, columns
 from salix.report.courses import all_courses
+from salix.report.differences import differences
 from salix.report.figures import figure
 from salix.report.gallery import gallery
 from salix.report.headline import headline
 from salix.report.panels import panels
+from salix.report.stable import stable
 from salix.report.tables import ENTROPIES, Numbers, as_rows, reduce_runs
 from salix.store import Run
 from salix.typing import InputError
@@ -41,11 +45,11 @@ def write(
     `.csv` and `.tex` (the table of groups).
 
     Runs of one group differ by their training seed only. `intro` are paragraphs that say what
-    was asked; `agreement` is how far the maps of two runs of a group agree, by group; `baselines`
-    are AUCs of trivial detectors, by name; `region` names what the guides mark. The same runs
-    give the same bytes. Returns `out`. Raises `InputError` for no run, a directory that is not
-    one, two runs of one name, an unknown group, and an `out` that is a folder or has the name
-    of one of the others.
+    was asked; `agreement` is how far the maps of two runs of a group agree, by group, computed from
+    the stored maps unless given; `baselines` are AUCs of trivial detectors, by name; `region` names
+    what the guides mark. The same runs give the same bytes. Returns `out`. Raises `InputError` for
+    no run, a directory that is not one, two runs of one name, an unknown group, and an `out` that
+    is a folder or has the name of one of the others.
     """
     out = Path(out)
     if out.is_dir() or out.suffix in BESIDE:
@@ -53,6 +57,8 @@ def write(
     names = [run.name for run in runs]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise InputError(f"several runs are named {', '.join(twice)}: give each its own name")
+    if agreement is None:
+        agreement = agreement_of(runs)
     numbers = reduce_runs(runs, agreement, baselines)
     told = columns(list(numbers.measures), region, rows.quantities(runs))
     sentence = headline(numbers, told, region)
@@ -61,6 +67,8 @@ def write(
     runs = sorted(runs, key=lambda r: list(order).index(r.group))
     shown = [c for c in told if _appears(numbers, c.key)]
     pictured = gallery(runs)
+    differ = differences(runs, numbers, shown)
+    compared = compare_maps(runs)
     texts = {".csv": export.as_csv(numbers, shown), ".tex": export.as_latex(numbers, shown)}
     page = _render(
         title=title,
@@ -77,6 +85,8 @@ def write(
         figures=_figures(runs, [order[r.group] for r in runs], told),
         courses=all_courses(runs, numbers, order),
         unnamed=[n for n in numbers.measures if n not in rows.quantities(runs)],
+        differences=differ,
+        stable=stable(compared),
         averages=averages(runs, list(order)),
         methods=methods.paragraphs(runs, numbers),
         downloads=[(f"report{end}", _address(text)) for end, text in texts.items()],
@@ -89,6 +99,7 @@ def write(
     )
     table = {"title": title, "headline": sentence.text, "evidence": list(sentence.evidence)}
     table |= {"region": region, "rows": as_rows(numbers)}
+    table["differences"] = export.as_differences(differ)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
     beside = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -8,6 +8,7 @@ import numpy as np
 
 from salix.reduce import Interval, auc_interval, mean_interval, share_interval
 from salix.report import rows
+from salix.report.agreement import agreement as agreement_of
 from salix.store import Run
 from salix.store.schema import SCALARS
 from salix.typing import InputError
@@ -156,7 +157,8 @@ def summary(
     `n` and `undefined`, over images in a run and over runs in a group, which adds the least and
     greatest run; None is what could not be computed. Raises `InputError` as `write` does.
     """
-    return as_rows(reduce_runs(runs, agreement, baselines))
+    given = agreement_of(runs) if agreement is None else agreement
+    return as_rows(reduce_runs(runs, given, baselines))
 
 
 def as_rows(numbers: Numbers) -> list[dict[str, Any]]:

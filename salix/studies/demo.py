@@ -2,27 +2,24 @@
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from salix import report
 from salix.attribution import GradCAM
 from salix.measures import Inside
-from salix.model import from_nnx, logit
+from salix.model import logit
 from salix.models import MODELS, build, save
-from salix.progress import Progress
 from salix.reduce import auc_interval
 from salix.store import Run
-from salix.studies.agreement import agreement
 from salix.studies.faces import Faces, demo_faces, sharpness
 from salix.sweep import sweep
 from salix.train import CYBORG, CrossEntropy, Examples, Recipe, train
+from salix.train.augment import Augment
+from salix.train.losses import Loss
+from salix.train.recipe import AdamW
 
 STEPS = 1080  # of each training: 60 epochs over 600 faces
-GRID = 8  # of the detector's features
 FAKE = 1
 COLUMNS = ("auc", "inside", "spatial_entropy", "agreement")  # of the printed table
 
@@ -39,7 +36,7 @@ def demo(
     faces = demo_faces(real, fake, offline)
     for line in faces.about:
         say(line)
-    losses: dict[str, Callable[..., Any]] = {"cross-entropy": CrossEntropy()}
+    losses: dict[str, Loss] = {"cross-entropy": CrossEntropy()}
     if faces.guided:
         losses["guided"] = CYBORG(0.5, "true")
     runs: list[Run] = []
@@ -55,39 +52,42 @@ def demo(
     say("writing the report")
     tested = faces.pixels[faces.test], faces.labels[faces.test]
     baselines = {"image sharpness alone": auc_interval(-sharpness(tested[0]), tested[1]).value}
-    agreed = agreement(runs)
     page = report.write(
         runs,
         out / "report.html",
         title="What these face detectors look at",
         intro=introduction(faces),
-        agreement=agreed,
         baselines=baselines,
         region="re-generated region",
     )
-    print_table(report.summary(runs, agreement=agreed, baselines=baselines))
+    print_table(report.summary(runs, baselines=baselines))
     say(f"open {page}")
     return page
 
 
-def fit_detectors(
-    faces: Faces, loss: Callable[..., Any], seeds: int, name: str
-) -> tuple[Any, list[Any]]:
+def fit_detectors(faces: Faces, loss: Loss, seeds: int, name: str) -> tuple[Any, list[Any]]:
     """Train one detector a seed on the training part, with progress under `name`."""
-    about: dict[str, Any] = {"preprocess": MODELS["small"].preprocess, "name": "small"}
-    starts = [from_nnx(build("small", seed), **about) for seed in range(seeds)]
     of = ~faces.test
-    cell = faces.guides.shape[1] // GRID
-    guides = faces.guides[of].reshape(-1, GRID, cell, GRID, cell).mean((2, 4)).astype(np.uint8)
-    examples = Examples(faces.pixels[of][..., None], faces.labels[of].astype(np.int32), guides)
+    examples = Examples(faces.pixels[of][..., None], faces.labels[of], faces.guides[of])
     size = min(32, len(examples.labels))
-    per_epoch = len(examples.labels) // size
-    recipe = Recipe(loss, epochs=-(-STEPS // per_epoch), batch_size=size)
-    steps = seeds * recipe.epochs * per_epoch
-    with Progress(name, steps, show=True, unit="steps") as bar:
-        return starts[0][0], train(
-            starts[0][0], [p for _, p in starts], examples, recipe, bar.advance
-        )
+    recipe = Recipe(
+        loss,
+        AdamW(3e-3, weight_decay=0.0, warmup=0.0),
+        epochs=-(-STEPS // (len(examples.labels) // size)),
+        batch_size=size,
+        augment=Augment(flip=0.5),
+    )
+    found = train(
+        lambda seed: build("small", seed),
+        examples,
+        recipe,
+        preprocess=MODELS["small"].preprocess,
+        seeds=range(seeds),
+        name="small",
+        title=name,
+        progress=True,
+    )
+    return found[0].model, [one.params for one in found]
 
 
 def introduction(faces: Faces) -> tuple[str, ...]:

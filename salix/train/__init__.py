@@ -1,6 +1,26 @@
-"""Training of detectors: losses and the loop."""
+"""Training of detectors: losses, recipes and the loop."""
 
-from salix.train.loop import Examples, Recipe, train
-from salix.train.losses import CYBORG, LOSSES, CrossEntropy
+from salix.train.augment import Augment
+from salix.train.examples import Examples
+from salix.train.loop import Trained, train
+from salix.train.losses import CYBORG, LOSSES, Blend, CrossEntropy, Loss, ModelFocus, Viser
+from salix.train.recipe import PAPER, PRESETS, SGD, AdamW, Recipe
 
-__all__ = ["CYBORG", "LOSSES", "CrossEntropy", "Examples", "Recipe", "train"]
+__all__ = [
+    "CYBORG",
+    "LOSSES",
+    "PAPER",
+    "PRESETS",
+    "SGD",
+    "AdamW",
+    "Augment",
+    "Blend",
+    "CrossEntropy",
+    "Examples",
+    "Loss",
+    "ModelFocus",
+    "Recipe",
+    "Trained",
+    "Viser",
+    "train",
+]

@@ -1,101 +1,128 @@
-"""The training loop: one compiled step, taken by any number of seeds one after another."""
+"""The training loop: seeds in turn or together, validated, written down, and taken up again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
+from flax import nnx
 
-from salix.model import Model
+from salix.data import Source
+from salix.model import Model, Preprocess
+from salix.progress import Progress
+from salix.store import digest, open_run
+from salix.train.about import about_training, configuration
+from salix.train.check import check_data, check_seeds
+from salix.train.examples import Examples, Streamed, gather, warn
+from salix.train.guides import uses_guides
+from salix.train.history import Record
+from salix.train.network import Network, Weights
+from salix.train.order import split
+from salix.train.program import Program
+from salix.train.recipe import Recipe
+from salix.train.track import Track
 from salix.typing import Params
 
-
-@dataclass(frozen=True)
-class Examples:
-    """Pixels [n h w c] and guides [n *grid], 8-bit, with the index of each image's class."""
-
-    pixels: np.ndarray
-    labels: np.ndarray
-    guides: np.ndarray
+MEMORY = 2 << 30  # bytes of decoded images that are kept
+SMALL = 2_000_000  # weights of a network whose seeds an accelerator trains together
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a model is trained: a loss and Adam with a cosine schedule down to zero."""
+class Trained:
+    """What one seed came to: the weights of its best epoch, and of its last.
 
-    loss: Callable[..., Any]
-    epochs: int = 25
-    batch_size: int = 32
-    learning_rate: float = 3e-3
+    `model` takes either. The best epoch, counted from 0, is the one of the highest validation
+    accuracy, the later one of equals; without validation it is the last. `history` holds the
+    numbers of each epoch.
+    """
 
-    def optimiser(self, steps: int) -> optax.GradientTransformation:
-        """Return the optimiser for that many steps."""
-        return optax.adam(optax.cosine_decay_schedule(self.learning_rate, steps))
+    seed: int
+    model: Model
+    params: Params
+    last: Params
+    epoch: int
+    history: tuple[Record, ...]
 
 
 def train(
-    model: Model,
-    starts: list[Params],
-    examples: Examples,
+    build: Callable[[int], nnx.Module],
+    data: Source | Examples,
     recipe: Recipe,
-    done: Callable[[int], None] = lambda steps: None,
-) -> list[Params]:
-    """Train a model from each start; seed k shuffles and flips by k. `done` counts the steps.
+    *,
+    preprocess: Preprocess,
+    seeds: Sequence[int] = (0,),
+    validation: Source | Examples | None = None,
+    out: Path | str | None = None,
+    classes: Sequence[str] = ("real", "fake"),
+    name: str = "model",
+    together: bool | None = None,
+    memory: int = MEMORY,
+    workers: int | None = None,
+    title: str | None = None,
+    progress: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> list[Trained]:
+    """Train the module that `build` makes of each seed; run it again to go on after a stop.
 
-    A batch holds `recipe.batch_size` examples; the few left over by an epoch wait for the next
-    one's shuffle. Images are mirrored left to right with probability one half, with their guides.
+    Seed k builds by k and shuffles and augments by k. With `together` the seeds are one program,
+    stacked; None does so on accelerators where there are several seeds of a small network (on the
+    CPU, convolutions with weights of their own for each seed are several times slower). `out`
+    then holds a directory for each seed (or for all, together): a manifest, checkpoints, and the
+    history as a Parquet part for each epoch. Data of at most `memory` bytes are decoded once.
+    `progress` shows a bar under `title`, `tell` gets a line for each epoch.
+
+    Raises `InputError` before any work for data of one class, guides that the loss needs and does
+    not get, or an `out` of another configuration; and on a loss that is not finite, with its step
+    and the ids of its batch.
     """
-    per_epoch = len(examples.labels) // recipe.batch_size
-    optimiser = recipe.optimiser(per_epoch * recipe.epochs)
-    # Not under scan or vmap: in a loop body, or with weights per seed, convolutions on the CPU
-    # fall to paths several times slower.
-    step = jax.jit(partial(_step, model, recipe, optimiser), donate_argnums=(0, 1))
-    finished = []
-    for seed, params in enumerate(starts):
-        params = jax.tree.map(jnp.array, params)  # the step gives its buffers away
-        state = optimiser.init(params)
-        for batch in _batches(examples, recipe, seed):
-            params, state = step(params, state, *batch)
-            done(1)
-        finished.append(params)
+    seeds, classes = check_seeds(seeds), tuple(classes)
+    examples = gather(data, preprocess, classes, memory, workers)
+    if validation is not None:
+        held = gather(validation, preprocess, classes, memory, workers)
+    elif recipe.validation:
+        kept, out_of = split(examples.labels, examples.ids, recipe.validation)
+        examples, held = examples.at(kept), examples.at(out_of)
+    else:
+        held = None
+    guided = uses_guides(recipe.loss)
+    check_data(examples, held, recipe, classes, guided)
+    network, first = Network.of(build(seeds[0]))
+    together = _together(first, seeds) if together is None else together
+    count = len(examples.labels)
+    rule = recipe.transformation(count)
+    program = Program(network, recipe, preprocess, rule, together, guided)
+    groups = [seeds] if together else [(seed,) for seed in seeds]
+    finished: list[Trained] = []
+    steps = recipe.batches(count) * recipe.epochs
+    with Progress(title or name, steps * len(groups), show=progress, unit="steps") as bar:
+        for of in groups:
+            weights = [Network.of(build(seed))[1] for seed in of]
+            path, owner = None, ""
+            if out is not None:
+                path = Path(out) / f"seed{'s' * together}-{'-'.join(map(str, of))}"
+                config = configuration(program, weights, examples, held, of, name, classes)
+                open_run(path, config, about_training(title or name))
+                owner = digest(config)
+            track = Track(program, examples, held, of, classes, path, owner)
+            run = track.run(weights, bar, tell or (lambda text: None))
+            about: dict[str, Any] = {"preprocess": preprocess, "classes": classes, "name": name}
+            for at, seed in enumerate(of):
+                best, last = (_of_seed(w, at, together) for w in (run.best, run.last))
+                model, params = network.model(best, **about)
+                history = tuple(r for r in run.history if r["seed"] == seed)
+                last = network.model(last, **about)[1]
+                finished.append(Trained(seed, model, params, last, run.epochs[at], history))
+    for of in (examples, held):
+        if isinstance(of, Streamed):
+            warn(of.unread, of.black)
     return finished
 
 
-def _step(
-    model: Model,
-    recipe: Recipe,
-    optimiser: optax.GradientTransformation,
-    params: Params,
-    state: Any,
-    pixels: Any,
-    labels: Any,
-    guides: Any,
-) -> tuple[Params, Any]:
-    def loss(params: Params, pixels: Any, label: Any, guide: Any) -> Any:
-        features = model.features(params, model.preprocess(pixels))
-        return recipe.loss(partial(model.classify, params), features, label, guide)
-
-    def mean(params: Params) -> Any:
-        marked = guides.astype(jnp.float32) / 255
-        return jax.vmap(loss, (None, 0, 0, 0))(params, pixels, labels, marked).mean()
-
-    gradient = jax.grad(mean)(params)
-    with jax.numpy_dtype_promotion("standard"):  # Optax mixes types within; callers may be strict
-        updates, state = optimiser.update(gradient, state, params)
-        return optax.apply_updates(params, updates), state
+def _of_seed(weights: Weights, at: int, together: bool) -> Weights:
+    return jax.tree.map(lambda a: a[at], weights) if together else weights
 
 
-def _batches(examples: Examples, recipe: Recipe, seed: int) -> Iterator[tuple[np.ndarray, ...]]:
-    rng = np.random.default_rng(seed)
-    count, size = len(examples.labels), recipe.batch_size
-    for _ in range(recipe.epochs):
-        order = rng.permutation(count)[: count // size * size].reshape(-1, size)
-        for chosen in order:
-            pixels, guides = examples.pixels[chosen], examples.guides[chosen]
-            flip = rng.random(size) < 0.5
-            pixels[flip], guides[flip] = pixels[flip, :, ::-1], guides[flip, :, ::-1]
-            yield pixels, examples.labels[chosen], guides
+def _together(weights: Weights, seeds: tuple[int, ...]) -> bool:
+    size = sum(leaf.size for leaf in jax.tree.leaves(weights.params))
+    return jax.default_backend() != "cpu" and len(seeds) > 1 and size <= SMALL

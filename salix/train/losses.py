@@ -1,29 +1,65 @@
-"""Losses of one image, as functions of its features: `loss(classify, features, label, guide)`.
+r"""Losses of one image, as functions of what one pass of the network gives.
 
-`classify` is the head, features -> logits; `guide` is the map that says where to look, in [0, 1]
-on the grid of the features, all zero where an image has none.
+    loss(head, features, tapped, label, guide) -> parts
+
+`head`: features -> logits, a function of traced parameters. `features` [*grid k] are those of the
+trunk; `tapped` [*cells k] those of which the CAM is taken, the features themselves where a model
+has no tap of its own: `Model.tapped` gives both in one pass. `label` is the index of the true
+class. `guide` [*marked] says where to look, in [0, 1] and of any size; one without contrast, all
+black for example, or None says nothing.
+
+Every loss returns the same `parts`, so that runs under different losses can be compared:
+
+- `loss`: the total of this image;
+- `cross_entropy`: in nats;
+- `human`: mean squared distance of CAM and guide, in [0, 1]; 0 where the guide says nothing;
+- `cam_entropy`: spatial entropy of the CAM, in [0, 1];
+- `guided`: 1 where the guide says something, else 0; their sum counts the images guided;
+- `logits` [classes].
+
+The loss of a batch is `loss.combine(parts)`, with each part [n ...] over its images. That is the
+mean of the totals, except where weights are set from the whole batch (`Viser`). For a batch of one
+it is the image's `loss`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Protocol, get_args, runtime_checkable
 
 import jax
-import jax.numpy as jnp
 
-from salix.attribution import CAM
-from salix.typing import Features, Index, InputError, Map, Scalar
+from salix.model import Tapped
+from salix.train.saliency import Head, Parts, Target, mean, measured, weighed
+from salix.typing import Features, Guide, Index, InputError, Scalar
 
-Classify = Callable[[Features], jax.Array]
+
+@runtime_checkable
+class Loss(Protocol):
+    """A loss: a frozen dataclass whose fields are its weights and the class that it maps."""
+
+    def __call__(
+        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+    ) -> Parts:
+        """Return the parts of the loss of one image."""
+        ...
+
+    def combine(self, parts: Parts) -> Scalar:
+        """Return the loss of a batch, of the parts of its images."""
+        ...
 
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    r"""Cross-entropy of the true class, $-\log \mathrm{softmax}(z)_y$, in nats."""
+    r"""Cross-entropy of the true class, $-\log \mathrm{softmax}(z)_y$, in nats.
 
-    def __call__(self, classify: Classify, features: Features, label: Index, guide: Map) -> Scalar:
-        del guide
-        return -jax.nn.log_softmax(classify(features))[label]
+    The other parts, of the predicted class, are computed and weigh nothing.
+    """
+
+    def __call__(
+        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+    ) -> Parts:
+        return weighed(measured(head, features, tapped, label, guide, "predicted"), 1, 0, 0)
+
+    combine = staticmethod(mean)
 
 
 @dataclass(frozen=True)
@@ -31,36 +67,131 @@ class CYBORG:
     r"""Cross-entropy blended with the distance of the model's CAM from a guide.
 
     $\alpha\,L_{CE} + (1 - \alpha)\,\frac{1}{mn} \sum (g - s)^2$, with $s$ the plain CAM (no ReLU,
-    no bias) of `target`, scaled to [0, 1] by its own range; the gradient flows through the
-    features, the head and the scaling. An image without a guide has no second term. `alpha` in
-    [0, 1]: 1 is cross-entropy. A CAM without contrast counts as zeros.
+    no bias) of `target`, scaled to [0, 1] by its own range, and g the guide on its grid, likewise
+    scaled; the gradient flows through the features, the head and the scaling. An image without a
+    guide has no second term. `alpha` in [0, 1]: 1 is cross-entropy, to the last bit. A CAM without
+    contrast counts as zeros.
 
     Boyd et al. (2023), WACV, arXiv:2112.00686; `target` "predicted" as in its code, "true" as in
     the code of its follow-ups.
     """
 
     alpha: float = 0.5
-    target: Literal["predicted", "true"] = "predicted"
+    target: Target = "predicted"
 
     def __post_init__(self):
         if not 0 <= self.alpha <= 1:
             raise InputError(f"alpha is {self.alpha}: give a weight in [0, 1]")
+        _check(self.target)
 
-    def __call__(self, classify: Classify, features: Features, label: Index, guide: Map) -> Scalar:
-        entropy = CrossEntropy()(classify, features, label, guide)
-        if self.alpha == 1:
-            return entropy
-        chosen = label if self.target == "true" else jnp.argmax(classify(features))
-        cam = CAM()(lambda f: classify(f)[chosen], features, jax.random.key(0))[..., 0]
-        distance = jnp.where(guide.max() > 0, jnp.square(guide - _unit(cam)).mean(), 0)
-        return self.alpha * entropy + (1 - self.alpha) * distance
+    def __call__(
+        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+    ) -> Parts:
+        parts = measured(head, features, tapped, label, guide, self.target)
+        return weighed(parts, self.alpha, 1 - self.alpha, 0)
 
-
-LOSSES = {"CrossEntropy": CrossEntropy, "CYBORG": CYBORG}
+    combine = staticmethod(mean)
 
 
-def _unit(map: Map) -> Map:
-    """Scale a map to [0, 1] by its own range; the guard keeps the gradient of a flat one finite."""
-    shifted = map - map.min()
-    top = shifted.max()
-    return jnp.where(top > 0, shifted / jnp.where(top > 0, top, 1), 0)
+@dataclass(frozen=True)
+class ModelFocus:
+    r"""Cross-entropy and the spatial entropy of the CAM, $L_{CE} + w\,H / \ln mn$: a narrow focus.
+
+    $H = -\sum p \ln p$ with $p = s / (\sum s + 10^{-10}) + 10^{-10}$ of the CAM s of `target`, as
+    in `CYBORG`. `weight` is at least 0; no value of it is published.
+
+    After Piland, Czajka and Sweet (2023), arXiv:2303.00818, whose terms are described and not
+    printed: H is that of its first author's later code, the sum that of Schoettl (2020).
+    """
+
+    weight: float = 1.0
+    target: Target = "predicted"
+
+    def __post_init__(self):
+        if not self.weight >= 0:
+            raise InputError(f"weight is {self.weight}: give a number of at least 0")
+        _check(self.target)
+
+    def __call__(
+        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+    ) -> Parts:
+        parts = measured(head, features, tapped, label, guide, self.target)
+        return weighed(parts, 1, 0, self.weight)
+
+    combine = staticmethod(mean)
+
+
+@dataclass(frozen=True)
+class Blend:
+    r"""Classification, human salience and low entropy: $a\,L_{CE} + b\,L_{human} + c\,H / \ln mn$.
+
+    The distance from the guide is `CYBORG`'s and the entropy `ModelFocus`'s; $a + b + c = 1$, none
+    below 0. $c = 0$ is `CYBORG`, $b = 0$ low entropy alone.
+
+    A reconstruction: Piland, Czajka and Sweet (2023), arXiv:2303.00818, report that the three
+    together do best; their formula and weights are not published, and the defaults are equal.
+    """
+
+    a: float = 1 / 3
+    b: float = 1 / 3
+    c: float = 1 / 3
+    target: Target = "predicted"
+
+    def __post_init__(self):
+        weights = self.a, self.b, self.c
+        if not (min(weights) >= 0 and abs(sum(weights) - 1) < 1e-6):
+            raise InputError(f"the weights are {weights}: give three from 0 that add up to 1")
+        _check(self.target)
+
+    def __call__(
+        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+    ) -> Parts:
+        parts = measured(head, features, tapped, label, guide, self.target)
+        return weighed(parts, self.a, self.b, self.c)
+
+    combine = staticmethod(mean)
+
+
+@dataclass(frozen=True)
+class Viser:
+    r"""CYBORG whose weight follows the batch: $\alpha = L_{CE} / (L_{CE} + L_{human} + 10^{-8})$.
+
+    Means over the batch, images without a guide included; the larger of the two terms has the
+    larger weight. The gradient does not flow through $\alpha$. The `loss` of an image is that of a
+    batch of it alone.
+
+    VISER (2026), arXiv:2603.17859; whether its gradient flows through $\alpha$ is not known here.
+    """
+
+    target: Target = "predicted"
+
+    def __post_init__(self):
+        _check(self.target)
+
+    def __call__(
+        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+    ) -> Parts:
+        parts = measured(head, features, tapped, label, guide, self.target)
+        return {"loss": self.combine(parts), **parts}
+
+    def combine(self, parts: Parts) -> Scalar:
+        """Return the blend of the two means, weighed by the means themselves."""
+        cross_entropy, human = parts["cross_entropy"].mean(), parts["human"].mean()
+        # With a gradient through it the blend is (c^2 + h^2) / (c + h), which falls as c grows
+        # while c < (sqrt 2 - 1) h: a step would unlearn the classes to look where people do.
+        alpha = jax.lax.stop_gradient(cross_entropy / (cross_entropy + human + 1e-8))
+        return alpha * cross_entropy + (1 - alpha) * human
+
+
+LOSSES: dict[str, type[Any]] = {
+    "CrossEntropy": CrossEntropy,
+    "CYBORG": CYBORG,
+    "ModelFocus": ModelFocus,
+    "Blend": Blend,
+    "Viser": Viser,
+}
+
+
+def _check(target: str) -> None:
+    if target not in (known := get_args(Target)):
+        raise InputError(f"target is {target!r}: choose one of {', '.join(known)}")

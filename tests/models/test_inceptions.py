@@ -201,7 +201,7 @@ def test_networks_agree_with_numpy(drawn: Any, name: str) -> None:
     @jax.jit
     def run(state: Any, x: Any) -> Any:
         net: Any = nnx.merge(graph, state)
-        return net.tap(x), net.trunk(x), net(x)
+        return net.tap(x)[1], net.trunk(x), net(x)
 
     for found, expected in zip(run(state, image[None]), (tap, features, logits), strict=True):
         close(found[0], expected)
@@ -224,7 +224,7 @@ def test_parameters_and_grids(name: str) -> None:
     def shapes(x: Any) -> Any:
         net: Any = about.build(nnx.Rngs(0), 1000)
         net.eval()
-        return net.tap(x), net.trunk(x), net(x)
+        return net.tap(x)[1], net.trunk(x), net(x)
 
     tap, features, logits = nnx.eval_shape(shapes, jnp.zeros((2, size, size, 3)))
     assert tap.shape == features.shape == (2, grid, grid, 2048)

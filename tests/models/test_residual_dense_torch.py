@@ -62,7 +62,7 @@ def test_a_network_is_its_twin(tmp_path: Path, name: str) -> None:
                 "gradient": jax.grad(score)(image),
                 "cam": CAM()(score, image, jax.random.key(0))[..., 0],
                 "gradcam": GradCAM()(score, image, jax.random.key(0))[..., 0],
-                "tap": whole.tap(image[None])[0],
+                "tap": whole.tap(image[None])[1][0],
             }
 
         found = jax.jit(run)(wide, IMAGE)

@@ -1,5 +1,6 @@
 """Runs with planted numbers, written as a sweep writes them."""
 
+from dataclasses import asdict
 from io import BytesIO
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 
 from salix.store import Run, Writer, open_run
 from salix.store.schema import schema
+from salix.typing import Quantity
 
 CLASSES = ("real", "forged")
 
@@ -19,7 +21,16 @@ def encode(pixels, kind="JPEG"):
 
 
 def plant(
-    path, rows, *, name="one", group=None, classes=CLASSES, grid=(4, 4), extra=(), count=None
+    path,
+    rows,
+    *,
+    name="one",
+    group=None,
+    classes=CLASSES,
+    grid=(4, 4),
+    extra=(),
+    count=None,
+    told=(),
 ):
     """Write `rows`, with what they leave out filled in, as the run directory `path`."""
     config = {
@@ -30,7 +41,8 @@ def plant(
         "grid": list(grid),
         "data": {"count": len(rows) if count is None else count, "fingerprint": "f"},
     }
-    open_run(path, config, {"name": name, "group": group or name})
+    about = {"name": name, "group": group or name, "quantities": [asdict(q) for q in told]}
+    open_run(path, config, about)
     if not rows:
         return Run(path)
     measures = extra if isinstance(extra, dict) else dict.fromkeys(extra, ())
@@ -105,6 +117,53 @@ def two_groups(planted):
                 rows = simulate(n, 10 * g + s, inside=inside + off, **options)
                 name = f"{group} {s}"
                 runs.append(planted(rows, name=name, group=group, grid=(8, 8), extra=("inside",)))
+        return runs
+
+    return make
+
+
+LEVELS = (0.0, 0.05, 0.25, 1.0)
+MOVES = ("flip left-right", "quarter turn", "shift right")
+
+
+def changed(rows, seed, fall):
+    """Add to rows what measures of change say: similarities that fall by `fall` to the last."""
+    own = np.random.default_rng(seed)
+    for row in rows:
+        steps = np.linspace(0, fall, len(LEVELS)) + 0.02 * own.normal(size=len(LEVELS))
+        row["noise_similarity"] = (1 - steps).tolist()
+        row["noise_flip"] = (own.uniform(size=len(LEVELS)) < steps).astype(float).tolist()
+        row["noise_area"] = float(1 - fall / 2 + 0.02 * own.normal())
+        row["geometry_similarity"] = (1 - fall * own.uniform(size=len(MOVES))).tolist()
+    return rows
+
+
+def told():
+    """Return what the columns of `changed` mean."""
+    noise = {"axis": "share of pixels", "at": LEVELS, "about": "About noise (2023, sec. 2)."}
+    moves = {"axis": "transform", "at": MOVES, "about": "About moves."}
+    return (
+        Quantity("noise_similarity", "Noise: similarity", better="higher", **noise),
+        Quantity("noise_flip", "Noise: decisions flipped", better="lower", **noise),
+        Quantity("noise_area", "Area under the noise curve", "About areas.", 0, 1, "higher"),
+        Quantity("geometry_similarity", "Moves: similarity", better="higher", **moves),
+    )
+
+
+@pytest.fixture
+def changing(planted):
+    """Three runs of two groups whose maps suffer from noise, those of `guided` less."""
+
+    def make(n=60, **options):
+        runs = []
+        for g, (group, fall) in enumerate([("cross-entropy", 0.8), ("guided", 0.4)]):
+            for s in range(3):
+                rows = changed(simulate(n, 10 * g + s, **options), s, fall + 0.02 * s)
+                extra = {"inside": (), "noise_area": (), "geometry_similarity": (3,)}
+                extra |= {"noise_similarity": (4,), "noise_flip": (4,)}
+                name = f"{group} {s}"
+                where = {"name": name, "group": group, "grid": (8, 8)}
+                runs.append(planted(rows, extra=extra, told=told(), **where))
         return runs
 
     return make

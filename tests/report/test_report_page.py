@@ -69,7 +69,9 @@ def test_page_is_whole_and_loads_nothing(two_groups, tmp_path):
     )
     page, text = read(path)
     assert len(set(page.ids)) == len(page.ids)
-    assert all(re.match(r"#|data:(image/png|image/jpeg|text/plain);base64,", a) for a in page.addresses)
+    assert all(
+        re.match(r"#|data:(image/png|image/jpeg|text/plain);base64,", a) for a in page.addresses
+    )
     local = {a[1:] for a in page.addresses if a.startswith("#")}
     assert local <= set(page.ids)
     assert "url(http" not in path.read_text().split("<script", 1)[0]

@@ -1,38 +1,261 @@
-"""The loop learns what can be learnt, the same way each time, and counts its steps."""
+"""The loop learns what can be learnt, goes on after a kill with the same numbers, stops well."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import jax
 import numpy as np
 import pytest
+from flax import nnx
+from jax import numpy as jnp
 
-from salix.train import CYBORG, CrossEntropy, Examples, Recipe, train
+from salix.data import Arrays
+from salix.model import Preprocess
+from salix.train import CYBORG, CrossEntropy, Examples, Recipe, history, track, train
+from salix.train.augment import Augment
+from salix.train.place import Place
+from salix.train.recipe import SGD, AdamW
+from salix.typing import InputError
+
+TO = Preprocess((16, 16))
 
 
-@pytest.fixture(scope="module")
-def examples():
-    """Faces of noise: a fake one is brighter in its upper half, which the guide marks."""
+class Net(nnx.Module):
+    """A convolution with normalisation, dropout, and a linear layer."""
+
+    def __init__(self, seed):
+        rngs = nnx.Rngs(seed)
+        self.conv = nnx.Conv(3, 8, (3, 3), strides=2, use_bias=False, rngs=rngs)
+        self.norm = nnx.BatchNorm(8, momentum=0.9, rngs=rngs)
+        self.dropout = nnx.Dropout(0.1, rngs=rngs)
+        self.linear = nnx.Linear(8, 2, rngs=rngs)
+
+    def trunk(self, x):
+        """Return features."""
+        return jax.nn.relu(self.norm(self.conv(x)))
+
+    def head(self, features):
+        """Return logits."""
+        return self.linear(self.dropout(jnp.mean(features, axis=(1, 2))))
+
+
+def noise_faces(count=64):
+    """Return faces of noise: a fake one is brighter in its upper half, which the guide marks."""
     rng = np.random.default_rng(0)
-    pixels = rng.integers(60, 120, (64, 16, 16, 3)).astype(np.uint8)
-    labels = np.arange(64, dtype=np.int32) % 2
+    pixels = rng.integers(60, 120, (count, 16, 16, 3)).astype(np.uint8)
+    labels = np.arange(count, dtype=np.int32) % 2
     pixels[labels == 1, :8] += 60
-    guides = np.zeros((64, 8, 8), np.uint8)
+    guides = np.zeros((count, 8, 8), np.uint8)
     guides[labels == 1, :4] = 255
     return Examples(pixels, labels, guides)
 
 
-def accuracy(model, params, examples):
-    logits = jax.vmap(lambda p: model.logits(params, model.preprocess(p)))(examples.pixels)
-    return float((np.argmax(logits, 1) == examples.labels).mean())
+FACES = noise_faces()
+RECIPE = Recipe(CYBORG(0.5, "true"), SGD(0.05), epochs=4, batch_size=9,
+                augment=Augment(), validation=0.2)  # fmt: skip
+
+
+def same(a, b):
+    """Whether two trainings came to the same numbers, to the last bit."""
+    trees = zip(
+        jax.tree.leaves((a.params, a.last)), jax.tree.leaves((b.params, b.last)), strict=True
+    )
+    numbers = [[{n: v for n, v in r.items() if n not in ("images_per_second", "waiting")}
+                for r in t.history] for t in (a, b)]  # fmt: skip
+    arrays = all((np.asarray(x) == np.asarray(y)).all() for x, y in trees)
+    return arrays and repr(numbers[0]) == repr(numbers[1]) and a.epoch == b.epoch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """Keep compiled programs: the trainings here are much the same ones."""
+    place = str(tmp_path_factory.mktemp("cache"))
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    old = [getattr(jax.config, name) for name in names]
+    for name, value in zip(names, (place, 0), strict=True):
+        jax.config.update(name, value)
+    yield {name.upper(): value for name, value in zip(names, (place, "0"), strict=True)}
+    for name, value in zip(names, old, strict=True):
+        jax.config.update(name, value)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training that nothing interrupted, and its directory."""
+    out = tmp_path_factory.mktemp("whole")
+    lines = []
+    return train(Net, FACES, RECIPE, preprocess=TO, out=out, tell=lines.append)[0], out, lines
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), CYBORG(0.5, "true")], ids=repr)
-def test_training_learns_and_repeats(tinies, examples, loss):
-    model, recipe = tinies[0][0], Recipe(loss, epochs=50, batch_size=24, learning_rate=0.02)
-    params = [p for _, p in tinies]
-    assert accuracy(model, params[0], examples) < 0.8
-    steps = []
-    first = train(model, params, examples, recipe, steps.append)
-    assert sum(steps) == 2 * 50 * 2
-    assert all(accuracy(model, p, examples) > 0.95 for p in first)
-    again = train(model, params[:1], examples, recipe)
-    equal = jax.tree.map(lambda a, b: bool((a == b).all()), first[0], again[0])
-    assert all(jax.tree.leaves(equal))  # alone or with others: the same to the last bit
+def test_training_learns_and_repeats(loss):
+    recipe = Recipe(loss, AdamW(0.02), epochs=40, batch_size=24, augment=Augment())
+    found = train(Net, FACES, recipe, preprocess=TO, seeds=(0, 1))
+    assert [t.seed for t in found] == [0, 1]
+    for trained in found:
+        logits = jax.vmap(lambda p, t=trained: t.model.logits(t.params, TO(p)))(FACES.pixels)
+        assert (np.argmax(logits, 1) == FACES.labels).mean() > 0.95
+        assert len(trained.history) == 40
+        assert trained.epoch == 39
+    assert same(found[1], train(Net, FACES, recipe, preprocess=TO, seeds=(1,))[0])
+
+
+def test_what_is_written(whole):
+    trained, out, lines = whole
+    rows = history.read(out / "seed-0")
+    assert [r["epoch"] for r in rows] == [0, 1, 2, 3]
+    parts = ["loss", "cross_entropy", "human", "cam_entropy", "guided", "accuracy"]
+    ranks = ["auc", "tdr_0.001", "tdr_0.002", "tdr_0.01", "tdr_0.05", "acer", "acer_grid"]
+    names = {"seed", "epoch", "step", "learning_rate", "images_per_second", "waiting"}
+    names |= {f"train_{n}" for n in parts} | {f"validation_{n}" for n in (*parts, *ranks)}
+    assert set(rows[0]) == names
+    assert rows[0]["learning_rate"] == pytest.approx(0.05)
+    assert [r["step"] for r in rows] == [5, 10, 15, 20]  # of 52 images
+    best = [r["validation_accuracy"] for r in rows]
+    assert trained.epoch == max(e for e in range(4) if best[e] == max(best))
+    assert "epoch 4 of 4; train loss" in lines[-1]
+    assert "AUC" in lines[-1]
+    assert not list(out.rglob("*.tmp"))
+    manifest = json.loads((out / "seed-0" / "manifest.json").read_text())
+    assert manifest["config"]["recipe"] == repr(RECIPE)
+
+
+def test_a_finished_training_is_read_back(whole):
+    trained, out, _ = whole
+    lines = []
+    assert same(trained, train(Net, FACES, RECIPE, preprocess=TO, out=out, tell=lines.append)[0])
+    assert lines == ["seed 0: 4 of 4 epochs are done"]
+
+
+def test_resume_within_an_epoch_is_bit_identical(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(track, "SAVE_SECONDS", 0.0)
+    calls = 0
+
+    class Cut(Examples):
+        def take(self, chosen):
+            nonlocal calls
+            for taken in super().take(chosen):
+                calls += 1
+                if calls == 18:  # in the third epoch: 5 batches of training, 2 of validation
+                    raise RuntimeError("power cut")
+                yield taken
+
+        def at(self, of):
+            return Cut(self.pixels[of], self.labels[of], self.guides[of], [self.ids[i] for i in of])
+
+    cut = Cut(FACES.pixels, FACES.labels, FACES.guides)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(Net, cut, RECIPE, preprocess=TO, out=tmp_path)
+    steps = [int(p.name) for p in (tmp_path / "seed-0" / "checkpoints").iterdir()]
+    assert steps[0] % 5, steps  # a step of no epoch's end
+    assert same(whole[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
+
+
+KILLED = """
+import importlib.util, sys, time
+spec = importlib.util.spec_from_file_location("shared", sys.argv[1])
+shared = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(shared)
+shared.track.SAVE_SECONDS = 0.0
+class Slow(shared.Examples):
+    def take(self, chosen):
+        for taken in super().take(chosen):
+            time.sleep(0.2)
+            yield taken
+    def at(self, of):
+        some = super().at(of)
+        return Slow(some.pixels, some.labels, some.guides, some.ids)
+faces = shared.FACES
+faces = Slow(faces.pixels, faces.labels, faces.guides)
+shared.train(shared.Net, faces, shared.RECIPE, preprocess=shared.TO, out=sys.argv[2])
+"""
+
+
+def test_numbers_are_bit_identical_after_a_kill_and_a_resume(whole, cache, tmp_path):
+    ran = [sys.executable, "-c", KILLED, __file__, str(tmp_path)]
+    place, deadline = tmp_path / "seed-0" / "checkpoints", time.monotonic() + 200
+    with subprocess.Popen(ran, env=os.environ | cache) as process:
+        while not any(int(p.name) > 6 for p in place.glob("[0-9]*") if p.name.isdigit()):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert len(history.read(tmp_path / "seed-0")) in (1, 2)
+    assert same(whole[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
+
+
+def test_another_training_is_refused(whole, tmp_path):
+    _, out, _ = whole
+    with pytest.raises(InputError, match=r"another configuration.*recipe"):
+        train(Net, FACES, Recipe(CrossEntropy()), preprocess=TO, out=out)
+    with pytest.raises(InputError, match=r"another configuration.*data"):
+        train(Net, noise_faces(60), RECIPE, preprocess=TO, out=out)
+    # A checkpoint that was copied from another training, or into that of another architecture
+    shorter = Recipe(CrossEntropy(), epochs=1, validation=0.2)
+    train(Net, FACES, shorter, preprocess=TO, out=tmp_path)
+    mine, other = tmp_path / "seed-0" / "checkpoints", out / "seed-0" / "checkpoints"
+    shutil.rmtree(mine)
+    shutil.copytree(other, mine)
+    with pytest.raises(InputError, match="checkpoint of another training"):
+        train(Net, FACES, shorter, preprocess=TO, out=tmp_path)
+
+
+def test_best_of_equals_is_the_later():
+    place = Place.start(2)
+    for epoch, seen in enumerate([(0.5, 0.9), (0.7, 0.9), (0.7, 0.8), (0.6, 0.9)]):
+        place.epoch = epoch
+        place.judge(seen)
+    assert (place.at, place.best) == ([2, 3], [0.7, 0.9])
+    frozen = Recipe(CrossEntropy(), SGD(1e-30), epochs=3, batch_size=16, validation=0.2)
+    assert train(Linear, FACES, frozen, preprocess=TO)[0].epoch == 2
+
+
+class Linear(nnx.Module):
+    """Logits linear in the mean colour."""
+
+    def __init__(self, seed):
+        self.linear = nnx.Linear(3, 2, rngs=nnx.Rngs(seed))
+
+    def __call__(self, x):
+        """Return logits."""
+        return self.linear(jnp.mean(x, axis=(1, 2)))
+
+
+def test_a_loss_that_is_no_number_stops_with_its_step_and_images():
+    wild = Recipe(CrossEntropy(), SGD(1e38), epochs=3, batch_size=16)
+    with pytest.raises(
+        InputError, match=r"loss of seed 0 is (nan|inf) in step [12] \(epoch 0, images 0000"
+    ):
+        train(Linear, FACES, wild, preprocess=TO)
+
+
+@pytest.mark.parametrize(
+    ("data", "recipe", "more", "message"),
+    [
+        (Examples(FACES.pixels, np.zeros(64, int)), RECIPE, {}, "hold one class, real"),
+        (Examples(FACES.pixels, FACES.labels + 1), RECIPE, {}, r"labels \[1, 2\] are not of the 2"),
+        (Examples(FACES.pixels, FACES.labels), RECIPE, {}, "CYBORG.* needs guides and no image"),
+        (Examples(FACES.pixels, FACES.labels, FACES.guides * 0), RECIPE, {}, "needs guides and no"),
+        (FACES, Recipe(CrossEntropy(), batch_size=65), {}, "64 images make no batch of 65"),
+        (FACES, RECIPE, {"seeds": ()}, r"seeds are \(\)"),
+        (FACES, RECIPE, {"seeds": (1, 1)}, r"seeds are \(1, 1\)"),
+        (FACES, RECIPE, {"validation": FACES.at(np.arange(0, 64, 2))}, "validation data hold one"),
+        (Arrays(FACES.pixels), RECIPE, {}, "64 images have no class of real, fake"),
+    ],
+)
+def test_bad_input_stops_before_any_work(data, recipe, more, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        train(Net, data, recipe, preprocess=TO, out=tmp_path / "out", **more)
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_ids_in_both_parts_are_told():
+    recipe = Recipe(CrossEntropy(), epochs=1, batch_size=16)
+    with pytest.warns(UserWarning, match="64 ids are in training and validation"):
+        train(Linear, FACES, recipe, preprocess=TO, validation=FACES)

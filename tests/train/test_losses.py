@@ -1,77 +1,261 @@
-"""The CYBORG loss and its gradient against an independent float64 version."""
+"""Losses and their gradients against an independent float64 version, and the laws they keep."""
 
 import jax
 import numpy as np
 import pytest
+from jax import numpy as jnp
+from PIL import Image
 from scipy.special import log_softmax
+from scipy.stats import entropy
 
 from salix.spec import parse
-from salix.train import CYBORG, LOSSES, CrossEntropy
+from salix.train.losses import CYBORG, LOSSES, Blend, CrossEntropy, ModelFocus, Viser
+from salix.train.saliency import class_map, distance, spread
 from salix.typing import InputError
 
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(1)
 F, W, B = rng.normal(size=(4, 5, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)
+T = rng.normal(size=(4, 5, 3))  # tapped features, other than those of the head
 GUIDE = rng.random((4, 5))
+PARTS = {"loss", "cross_entropy", "human", "cam_entropy", "guided", "logits"}
+EACH = [CrossEntropy(), CYBORG(0.3), ModelFocus(0.7), Blend(0.5, 0.2, 0.3), Viser()]
 
 
-def slow(f, w, b, label, guide, alpha, target):
-    """The loss written out in NumPy from the published formula."""
+def slow(f, t, w, b, label, guide, target):
+    """The three terms written out in NumPy from the published formulas."""
     logits = np.array([sum(f[..., k].mean() * w[k, c] for k in range(3)) + b[c] for c in (0, 1)])
     chosen = label if target == "true" else int(np.argmax(logits))
-    cam = sum(w[k, chosen] * f[..., k] for k in range(3))
+    cam = sum(w[k, chosen] * t[..., k] for k in range(3))
     cam = cam - cam.min()
     cam = cam / cam.max()
-    return -alpha * log_softmax(logits)[label] + (1 - alpha) * ((guide - cam) ** 2).mean()
+    guide = (guide - guide.min()) / (guide.max() - guide.min())
+    p = cam / (cam.sum() + 1e-10) + 1e-10
+    spread = -sum(q * np.log(q) for q in p.ravel()) / np.log(p.size)
+    return np.array([-log_softmax(logits)[label], ((guide - cam) ** 2).mean(), spread])
 
 
-def fast(f, w, b, label, guide, loss):
-    return loss(lambda x: x.mean((0, 1)) @ w + b, f, np.int32(label), guide)
+def total(loss, terms):
+    match loss:
+        case CYBORG(alpha):
+            weights = alpha, 1 - alpha, 0
+        case ModelFocus(weight):
+            weights = 1, 0, weight
+        case Blend(a, b, c):
+            weights = a, b, c
+        case Viser():
+            alpha = terms[0] / (terms[0] + terms[1] + 1e-8)
+            weights = alpha, 1 - alpha, 0
+        case _:
+            weights = 1, 0, 0
+    return np.dot(weights, terms)
+
+
+def fast(f, t, w, b, label, guide, loss):
+    return loss(lambda x: x.mean((0, 1)) @ w + b, f, t, np.int32(label), guide)
+
+
+def single():
+    return [a.astype(np.float32) for a in (F, T, W, B)]
 
 
 @pytest.mark.parametrize("target", ["true", "predicted"])
 @pytest.mark.parametrize("label", [0, 1])
-@pytest.mark.parametrize("alpha", [0.0, 0.5, 0.8])
-def test_cyborg_and_its_gradient(alpha, label, target):
+@pytest.mark.parametrize("kind", [CYBORG, ModelFocus, Blend, Viser])
+def test_values_and_gradients(kind, label, target):
+    loss = kind(target=target)
     with jax.enable_x64():
-        loss = CYBORG(alpha, target)
-        value, gradients = jax.value_and_grad(fast, (0, 1, 2))(F, W, B, label, GUIDE, loss)
-        assert value == pytest.approx(slow(F, W, B, label, GUIDE, alpha, target), rel=1e-12)
-        for which, found in enumerate(gradients):
-            for at in list(np.ndindex(found.shape))[:12]:
+        parts = fast(F, T, W, B, label, GUIDE, loss)
+        terms = slow(F, T, W, B, label, GUIDE, target)
+        found = [parts[name] for name in ("cross_entropy", "human", "cam_entropy")]
+        np.testing.assert_allclose(found, terms, rtol=1e-12)
+        assert parts["loss"] == pytest.approx(total(loss, terms), rel=1e-12)
+        np.testing.assert_allclose(parts["logits"], F.mean((0, 1)) @ W + B, rtol=1e-12)
+        assert parts["guided"] == 1
+        gradients = jax.grad(lambda *a: fast(*a, label, GUIDE, loss)["loss"], (0, 1, 2, 3))
+        alpha = terms[0] / (terms[0] + terms[1] + 1e-8)  # of Viser, not followed
+        for which, gradient in enumerate(gradients(F, T, W, B)):
+            for at in list(np.ndindex(gradient.shape))[:12]:
                 moved = []
                 for step in (1e-6, -1e-6):
-                    args = [F.copy(), W.copy(), B.copy()]
+                    args = [F.copy(), T.copy(), W.copy(), B.copy()]
                     args[which][at] += step
-                    moved.append(slow(*args, label, GUIDE, alpha, target))
-                assert found[at] == pytest.approx((moved[0] - moved[1]) / 2e-6, abs=1e-7)
+                    of = CYBORG(float(alpha), target) if kind is Viser else loss
+                    moved.append(total(of, slow(*args, label, GUIDE, target)))
+                assert gradient[at] == pytest.approx((moved[0] - moved[1]) / 2e-6, abs=1e-8)
 
 
-def test_alpha_one_is_cross_entropy_bit_for_bit():
-    arguments = [a.astype(np.float32) for a in (F, W, B)]
+@pytest.mark.parametrize("loss", EACH, ids=repr)
+def test_a_batch_is_combined_of_its_images(loss):
+    """Parts under vmap and jit are those of the images, and Viser weighs their means."""
+    batch = [rng.normal(size=(6, 4, 5, 3)).astype(np.float32) for _ in range(2)]
+    labels = np.arange(6, dtype=np.int32) % 2
+    guides = rng.random((6, 8, 10)).astype(np.float32)
+    guides[2:4] = 0
+    _, _, w, b = single()
+
+    def one(f, t, label, guide):
+        return loss(lambda x: x.mean((0, 1)) @ w + b, f, t, label, guide)
+
+    parts = jax.jit(jax.vmap(one))(*batch, labels, guides)
+    assert set(parts) == PARTS
+    np.testing.assert_array_equal(parts["guided"], [1, 1, 0, 0, 1, 1])
+    np.testing.assert_array_equal(parts["human"] == 0, [False, False, True, True, False, False])
+    for i in range(6):
+        alone = one(batch[0][i], batch[1][i], labels[i], guides[i])
+        for name, value in alone.items():
+            np.testing.assert_allclose(parts[name][i], value, rtol=1e-5, atol=1e-6, err_msg=name)
+        lone = {name: jnp.asarray(value)[None] for name, value in alone.items()}
+        assert loss.combine(lone) == pytest.approx(float(alone["loss"]), rel=1e-6)
+    means = [np.mean(parts[name]) for name in ("cross_entropy", "human", "cam_entropy")]
+    assert loss.combine(parts) == pytest.approx(total(loss, means), rel=1e-5)
+
+
+def test_viser_weighs_by_the_whole_batch_and_not_by_each_image():
+    parts = {"cross_entropy": jnp.array([3.0, 1.0]), "human": jnp.array([0.0, 1.0])}
+    alpha = 2 / 2.5
+    assert Viser().combine(parts) == pytest.approx(alpha * 2 + (1 - alpha) * 0.5, rel=1e-6)
+    slope = jax.grad(lambda p: Viser().combine(p))(parts)
+    np.testing.assert_allclose(slope["cross_entropy"], alpha / 2, rtol=1e-6)
+    np.testing.assert_allclose(slope["human"], (1 - alpha) / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [CYBORG(1.0), ModelFocus(0.0), Blend(1, 0, 0)], ids=repr)
+def test_without_its_other_terms_a_loss_is_cross_entropy_bit_for_bit(loss):
     guide = GUIDE.astype(np.float32)
-    one, plain = (fast(*arguments, 1, guide, loss) for loss in (CYBORG(1.0), CrossEntropy()))
-    assert one == plain
-    logits = F.mean((0, 1)) @ W + B
-    assert plain == pytest.approx(-log_softmax(logits)[1], rel=1e-5)
+
+    def both(loss):
+        run = jax.jit(jax.value_and_grad(lambda *a: fast(*a, 1, guide, loss)["loss"], (0, 1, 2, 3)))
+        return run(*single())
+
+    (one, slopes), (plain, expected) = both(loss), both(CrossEntropy())
+    assert one == plain == fast(*single(), 1, guide, loss)["cross_entropy"]
+    for slope, of in zip(slopes, expected, strict=True):
+        np.testing.assert_array_equal(slope, of)
+    assert not np.any(slopes[1])  # what is tapped has no part in the classes
+    assert plain == pytest.approx(-log_softmax(F.mean((0, 1)) @ W + B)[1], rel=1e-5)
 
 
-def test_an_image_without_a_guide_has_no_second_term():
-    arguments = [a.astype(np.float32) for a in (F, W, B)]
-    nothing = np.zeros((4, 5), np.float32)
-    half = fast(*arguments, 1, nothing, CYBORG(0.5))
-    assert half == pytest.approx(0.5 * float(fast(*arguments, 1, nothing, CrossEntropy())))
+def test_blend_holds_the_others():
+    guide = GUIDE.astype(np.float32)
+    found = [
+        float(fast(*single(), 0, guide, loss)["loss"])
+        for loss in (Blend(0.3, 0.7, 0), CYBORG(0.3), Blend(0.25, 0, 0.75), ModelFocus(3.0))
+    ]
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+    assert found[2] == pytest.approx(found[3] / 4, rel=1e-6)
 
 
-def test_a_flat_map_has_a_finite_gradient():
+@pytest.mark.parametrize("value", [None, 0, 1, 0.3])
+def test_a_guide_that_says_nothing_has_no_term(value):
+    """None, and any constant: after resizing it must not be rounding that is followed."""
+    guide = None if value is None else np.full((15, 13), value, np.float32)
+    parts = fast(*single(), 1, guide, CYBORG(0.5))
+    assert parts["human"] == parts["guided"] == 0
+    assert parts["loss"] == 0.5 * parts["cross_entropy"]
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (16, 15), (23, 9), (3, 2)])
+def test_a_guide_of_any_size_is_resized_as_pillow_does_and_scaled(shape):
+    guide = rng.random(shape).astype(np.float32) * 0.5
+    cam = rng.random((4, 5)).astype(np.float32)
+    small = np.asarray(Image.fromarray(guide).resize((5, 4), Image.Resampling.BILINEAR))
+    small = (small - small.min()) / (small.max() - small.min())
+    found, defined = distance(cam, guide)
+    assert defined
+    assert found == pytest.approx(((small - cam) ** 2).mean(), rel=1e-5)
+    eight = np.rint(guide * 510).astype(np.uint8)  # only its own range counts
+    assert distance(cam, eight)[0] == pytest.approx(float(found), rel=0.05)
+
+
+def test_the_spread_of_a_map():
+    assert spread(np.full((7, 7), 0.3, np.float32)) == pytest.approx(1, abs=1e-6)
+    one = np.zeros((7, 7), np.float32)
+    one[2, 3] = 1
+    assert spread(one) == pytest.approx(0, abs=1e-6)
+    assert spread(np.zeros((7, 7), np.float32)) == pytest.approx(0, abs=1e-6)
+    assert spread(np.ones((1, 1), np.float32)) == 0
+    some = rng.random((6, 4)).astype(np.float32)
+    assert spread(some) == pytest.approx(entropy(some.ravel(), base=24), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", EACH, ids=repr)
+def test_a_flat_map_has_a_finite_gradient(loss):
     flat = np.ones((4, 5, 3), np.float32)
-    w, b, guide = W.astype(np.float32), B.astype(np.float32), GUIDE.astype(np.float32)
-    value, gradient = jax.value_and_grad(fast)(flat, w, b, 1, guide, CYBORG(0.5))
+    _, _, w, b = single()
+    guide = GUIDE.astype(np.float32)
+    run = jax.value_and_grad(lambda *a: fast(*a, 1, guide, loss)["loss"], (0, 1, 2, 3))
+    value, slopes = run(flat, flat, w, b)
     assert np.isfinite(value)
-    assert np.isfinite(gradient).all()
+    assert all(np.isfinite(slope).all() for slope in slopes)
+
+
+def test_volumes_halves_and_heads_of_one_output():
+    f = rng.normal(size=(3, 4, 2, 3)).astype(np.float32)
+    guide = rng.random((6, 8, 4)).astype(np.float32)
+    w = W[:, :1].astype(np.float32)
+
+    def head(x):
+        z = x.mean((0, 1, 2)) @ w
+        return jnp.concatenate([-z / 2, z / 2])
+
+    parts = CYBORG(0.5, "true")(head, f, f, np.int32(1), guide)
+    cam = f @ w[:, 0] / 2
+    small, _ = distance((cam - cam.min()) / (cam.max() - cam.min()), guide)
+    assert parts["human"] == pytest.approx(float(small), rel=1e-5)
+    half = jnp.asarray(f, jnp.bfloat16)
+    low = CYBORG(0.5, "true")(lambda x: head(x.astype(jnp.float32)), half, half, np.int32(1), guide)
+    assert low["loss"].dtype == jnp.float32
+    assert low["loss"] == pytest.approx(float(parts["loss"]), rel=0.02)
+
+
+def test_the_grid_of_the_tap_may_be_another():
+    _, _, w, b = single()
+    f, t = rng.normal(size=(2, 2, 3)), rng.normal(size=(6, 7, 3))
+    f, t = f.astype(np.float32), t.astype(np.float32)
+    guide = rng.random((6, 7)).astype(np.float32)
+    parts = fast(f, t, w, b, 1, guide, CYBORG())
+    terms = slow(f, t, w, b, 1, guide, "predicted")
+    assert parts["loss"] == pytest.approx(total(CYBORG(), terms), rel=1e-5)
+
+
+def test_an_entropy_term_narrows_the_map():
+    _, t, w, b = single()
+    run = jax.jit(jax.value_and_grad(lambda t: fast(t, t, w, b, 1, None, ModelFocus())["loss"]))
+    first = fast(t, t, w, b, 1, None, ModelFocus())["cam_entropy"]
+    for _ in range(150):
+        t = t - run(t)[1]
+    assert fast(t, t, w, b, 1, None, ModelFocus())["cam_entropy"] < first - 0.1
 
 
 def test_losses_are_read_from_their_own_words():
-    loss = CYBORG(alpha=0.25, target="true")
-    assert parse(repr(loss), LOSSES) == loss
-    with pytest.raises(InputError, match="alpha is 2"):
-        CYBORG(2)
+    assert {type(loss).__name__ for loss in EACH} == set(LOSSES)
+    for loss in (*EACH, CYBORG(alpha=0.25, target="true")):
+        assert parse(repr(loss), LOSSES) == loss
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CYBORG(2), "alpha is 2"),
+        (lambda: CYBORG(float("nan")), "alpha is nan"),
+        (lambda: ModelFocus(-1), "weight is -1"),
+        (lambda: Blend(0.5, 0.6, 0), "add up to 1"),
+        (lambda: Blend(1.5, -0.5, 0), "add up to 1"),
+        (lambda: distance(np.ones((4, 4), np.float32), np.ones(16)), "a guide of shape"),
+        (lambda: class_map(np.ones((2, 2, 8)), np.ones((2, 2, 4))), "weighs 8 channels"),
+    ],
+)
+def test_what_cannot_be_used(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("kind", [CYBORG, ModelFocus, Blend, Viser])
+def test_a_target_is_predicted_or_true(kind):
+    made = kind.__new__(kind)
+    object.__setattr__(made, "target", "fake")
+    for name, field in kind.__dataclass_fields__.items():
+        if name != "target":
+            object.__setattr__(made, name, field.default)
+    with pytest.raises(InputError, match="target is 'fake': choose one of predicted, true"):
+        made.__post_init__()

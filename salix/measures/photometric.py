@@ -1,0 +1,110 @@
+"""Photometric transforms of an image of 8-bit grey levels, as Pillow defines them.
+
+Levels [h w c] are whole floats from 0 to 255, with one channel or three (RGB); so is the result.
+Those with a `factor` blend a plainer image with the given one: 0 gives the plainer, 1 the given,
+above 1 goes beyond it. Borders that a filter's kernel does not fit into are kept.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from salix.typing import AnyArray, InputError
+
+Levels = Float[AnyArray, "h w c"]
+Factor = float | int | Num[AnyArray, ""]
+LUMA = (19595, 38470, 7471)  # ITU-R 601 weights of red, green and blue, times 2^16
+SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]])
+BLUR = np.pad(np.zeros((3, 3), int), 1, constant_values=1)
+
+
+def brightness(levels: Levels, factor: Factor) -> Levels:
+    """Blend with black (`ImageEnhance.Brightness`)."""
+    return _blend(jnp.zeros_like(levels), levels, factor)
+
+
+def colour(levels: Levels, factor: Factor) -> Levels:
+    """Blend with the image in grey (`ImageEnhance.Color`)."""
+    return _blend(jnp.broadcast_to(grey(levels), levels.shape), levels, factor)
+
+
+def contrast(levels: Levels, factor: Factor) -> Levels:
+    """Blend with the rounded mean of the image in grey (`ImageEnhance.Contrast`)."""
+    luma = grey(levels).astype(jnp.int32)
+    # In whole numbers: a sum of 32-bit floats would lose the half that decides the rounding.
+    mean = ((2 * luma.sum() + luma.size) // (2 * luma.size)).astype(levels.dtype)
+    return _blend(jnp.full_like(levels, mean), levels, factor)
+
+
+def sharpness(levels: Levels, factor: Factor) -> Levels:
+    """Blend with the smoothed image (`ImageEnhance.Sharpness`)."""
+    return _blend(smooth(levels), levels, factor)
+
+
+def autocontrast(levels: Levels) -> Levels:
+    """Stretch each channel's levels to the whole range (`ImageOps.autocontrast`).
+
+    Where 64-bit rounding takes a whole number below itself, Pillow is one level lower.
+    """
+    whole = jnp.asarray(levels).astype(jnp.int32)
+    low, high = whole.min((0, 1), keepdims=True), whole.max((0, 1), keepdims=True)
+    stretched = (whole - low) * 255 // jnp.maximum(high - low, 1)
+    return jnp.where(high > low, stretched, whole).astype(levels.dtype)
+
+
+def equalize(levels: Levels) -> Levels:
+    """Make each channel's histogram as flat as its levels allow (`ImageOps.equalize`)."""
+    whole = jnp.asarray(levels).astype(jnp.int32)
+    channel = jnp.broadcast_to(jnp.arange(whole.shape[-1]).reshape(1, 1, -1), whole.shape)
+    counts = jnp.zeros((whole.shape[-1], 256), jnp.int32).at[channel, whole].add(1)
+    below = jnp.cumsum(counts, 1) - counts
+    top = jnp.take_along_axis(counts, whole.max((0, 1)).reshape(-1, 1), 1)
+    step = (whole.shape[0] * whole.shape[1] - top) // 255
+    table = jnp.clip((step // 2 + below) // jnp.maximum(step, 1), 0, 255)
+    table = jnp.where(step > 0, table, jnp.arange(256).reshape(1, -1))
+    return table[channel, whole].astype(levels.dtype)
+
+
+def smooth(levels: Levels) -> Levels:
+    """Average with the eight neighbours, the centre five times (`ImageFilter.SMOOTH`)."""
+    return _filter(levels, SMOOTH)
+
+
+def blur(levels: Levels) -> Levels:
+    """Average the ring of sixteen pixels two away (`ImageFilter.BLUR`)."""
+    return _filter(levels, BLUR)
+
+
+def grey(levels: Levels) -> Float[Array, "h w 1"]:
+    """Return the levels of the image in grey, with the rounding of `Image.convert("L")`.
+
+    Raises `InputError` for other than one or three channels.
+    """
+    x = jnp.asarray(levels)
+    if x.shape[-1] == 1:
+        return x
+    if x.shape[-1] != 3:
+        raise InputError(f"an image with {x.shape[-1]} channels has no grey: give 1 or 3 (RGB)")
+    weights = jnp.array(LUMA, jnp.int32).reshape(1, 1, -1)
+    total = (x.astype(jnp.int32) * weights).sum(-1, keepdims=True)
+    return ((total + 2**15) >> 16).astype(x.dtype)
+
+
+def _blend(plain: Levels, levels: Levels, factor: Factor) -> Levels:
+    mixed = plain + jnp.asarray(factor, levels.dtype) * (levels - plain)
+    return jnp.floor(jnp.clip(mixed, 0, 255))
+
+
+def _filter(levels: Levels, kernel: np.ndarray) -> Levels:
+    """Average by a kernel of whole weights, rounded half up, inside the border."""
+    whole, reach = jnp.asarray(levels).astype(jnp.int32), kernel.shape[0] // 2
+    height, width = whole.shape[0] - 2 * reach, whole.shape[1] - 2 * reach
+    if min(height, width) < 1:
+        return levels
+    total = sum(
+        int(kernel[row, column]) * whole[row : row + height, column : column + width]
+        for row, column in np.argwhere(kernel)
+    )
+    size = int(kernel.sum())
+    inner = (2 * total + size) // (2 * size)
+    return whole.at[reach:-reach, reach:-reach].set(inner).astype(levels.dtype)

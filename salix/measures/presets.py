@@ -1,0 +1,21 @@
+"""Measures that belong together, by name: those of the paper, and what corrects them.
+
+Salience entropy is a column of every sweep, and stability across training runs is computed from
+the maps that runs store: the three others of the five measures vary their input. Columns of the
+two presets have names of their own, so that one sweep may compute both.
+"""
+
+from salix.measures.degradation import PAPER_DEGRADATION, Degradation
+from salix.measures.geometry import PAPER_GEOMETRY, Geometry
+from salix.measures.noise import PAPER_NOISE, Noise
+from salix.typing import Measure
+
+PRESETS: dict[str, tuple[Measure, ...]] = {
+    "paper": (PAPER_NOISE, PAPER_GEOMETRY, PAPER_DEGRADATION),
+    "standard": (Noise(), Geometry(), Degradation()),
+}
+"""The released settings, 22 passes of the model an image beside the clean one; and Salix's own, 24.
+
+Crum et al. (2023), arXiv:2303.11969. Measures that compare with a guide, and curves, which take as
+many passes as both together, are named beside them.
+"""

@@ -1,0 +1,119 @@
+"""A Flax module as pure functions of its weights, for training and for evaluation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from salix.model import Model, from_nnx
+from salix.train.recipe import Precision
+from salix.typing import Features, Index, Logits, Params
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Weights:
+    """What a module holds: what is trained, what its passes update, and its random streams."""
+
+    params: Any
+    stats: Any  # running statistics of normalisations, and whatever else is no parameter
+    streams: Any  # of dropout
+
+
+@dataclass(frozen=True)
+class Network:
+    """The structure of a module, split once: it is merged with weights inside compiled programs.
+
+    Methods `trunk` and `head` of the module give the cut, and `tap`, in one pass, the features
+    and those of which a loss takes its CAM. A module without them is all trunk: its features are
+    its logits, and have no map.
+    """
+
+    training: Any
+    evaluating: Any
+    heading: Any
+    cut: bool
+    tapped: bool
+
+    @staticmethod
+    def of(module: nnx.Module) -> tuple["Network", Weights]:
+        """Split a module that takes a batch; it is not changed."""
+        training, evaluating = nnx.clone(module), nnx.clone(module)
+        training.train()
+        evaluating.eval()
+        heading = nnx.clone(training)
+        # The head sees one image at a time, which has no statistics of a batch.
+        heading.set_attributes(use_running_average=True, raise_if_not_found=False)
+        graph, params, streams, stats = nnx.split(training, nnx.Param, nnx.RngState, ...)
+        cut = hasattr(module, "trunk") and hasattr(module, "head")
+        tapped = cut and hasattr(module, "tap")
+        network = Network(graph, nnx.graphdef(evaluating), nnx.graphdef(heading), cut, tapped)
+        return network, Weights(params, stats, streams)
+
+    def forward(
+        self, weights: Weights, images: Any, step: Index, precision: Precision
+    ) -> tuple[Any, Any, Any]:
+        """Return features, tapped features and new statistics of a batch, in training.
+
+        Normalisations use the statistics of the batch and update the running ones, once. Dropout
+        draws by `step`.
+        """
+        streams = _reseed(weights.streams, step)
+        module = _merge(self.training, Weights(weights.params, weights.stats, streams), precision)
+        features, tapped = self._pass(module, images, precision)
+        stats = nnx.state(module, nnx.Not(nnx.Any(nnx.Param, nnx.RngState)))
+        return features, tapped, stats
+
+    def evaluate(self, weights: Weights, images: Any, precision: Precision) -> tuple[Any, Any]:
+        """Return features and tapped features of a batch, in evaluation."""
+        return self._pass(_merge(self.evaluating, weights, precision), images, precision)
+
+    def classify(
+        self, weights: Weights, features: Features, step: Index | None = None, example: Any = 0
+    ) -> Logits:
+        """Return the logits of one image's features; in training where `step` is given.
+
+        Dropout draws by step and example. A normalisation inside the head uses its running
+        statistics, which training leaves as they are.
+        """
+        if not self.cut:
+            z = features
+        else:
+            if step is not None:
+                streams = _reseed(_reseed(weights.streams, step), example)
+                weights = Weights(weights.params, weights.stats, streams)
+            graph = self.evaluating if step is None else self.heading
+            z = _merge(graph, weights, "float32").head(features[None])[0]
+        return jnp.concatenate([-z / 2, z / 2]) if z.shape == (1,) else z
+
+    def model(self, weights: Weights, **about: Any) -> tuple[Model, Params]:
+        """Return the `Model` and its parameters, as `from_nnx` does."""
+        return from_nnx(_merge(self.evaluating, weights, "float32"), **about)
+
+    def _pass(self, module: Any, images: Any, precision: Precision) -> tuple[Any, Any]:
+        images = images.astype(jnp.bfloat16) if precision == "bfloat16" else images
+        if self.tapped:
+            found = module.tap(images)
+        else:
+            features = module.trunk(images) if self.cut else module(images)
+            found = features, features
+        return tuple(f.astype(jnp.float32) for f in found)
+
+
+def _merge(graph: Any, weights: Weights, precision: Precision) -> Any:
+    params = weights.params
+    if precision == "bfloat16":
+        params = jax.tree.map(lambda a: a.astype(jnp.bfloat16), params)
+    # Variables made anew belong to the trace that merges them, and may be updated in it.
+    fresh = jax.tree.map(lambda a: a, (params, weights.streams, weights.stats))
+    return nnx.merge(graph, *fresh)
+
+
+def _reseed(streams: Any, by: Any) -> Any:
+    def fold(leaf: Any) -> Any:
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return jax.random.fold_in(leaf, by) if is_key else leaf
+
+    return jax.tree.map(fold, streams)

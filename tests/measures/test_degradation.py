@@ -1,0 +1,273 @@
+"""Salience-guided degradation: the released recipe, planted models, controls of equal strength."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from skimage.data import astronaut
+from skimage.metrics import structural_similarity
+
+from salix.measures.degradation import ARMS, PAPER_DEGRADATION, Degradation, move
+from salix.measures.similarity import Similarity
+from salix.metrics import scale, to_8_bit
+from salix.spec import parse
+from salix.typing import Explainer, Explanation, InputError
+
+rng = np.random.default_rng(0)
+KEY = jax.random.key(3)
+SIDE = 64
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PIXELS = rng.integers(0, 256, (SIDE, SIDE, 3)).astype(np.float32) / 255
+# what the planted model looks at: the upper left quarter
+QUARTER = np.zeros((4, 4), np.float32)
+QUARTER[:2, :2] = 1
+
+
+def blob(cells=7):
+    """A map as a CAM is: positive in places, scaled by its range."""
+    map = np.maximum(rng.normal(size=(cells, cells)), 0).astype(np.float32)
+    return map / map.max()
+
+
+def released(image, cam):
+    """The published recipe on 8-bit arrays [h w c] and [h w], level by level."""
+    seen = gaussian_filter(cam, 5)
+    z = np.around(seen / (seen.max() / 10), decimals=1)
+    out = image.copy()
+    for value in np.unique(z):
+        b = round(10 - value, 1)
+        if b > 0:
+            for c in range(image.shape[2]):
+                blurred = gaussian_filter(image[..., c], b**4 / 10**3)
+                out[..., c][z == value] = blurred[z == value]
+    return out
+
+
+def explain(image, target):
+    """Logits and map of a planted model: local contrast inside its quarter, for class 1."""
+    image = jnp.asarray(image)
+    rough = jnp.abs(jnp.diff(image, axis=0)[:, :-1]).mean(-1)
+    seen = jnp.pad(rough, ((0, 1), (0, 1))).reshape(4, SIDE // 4, 4, SIDE // 4).mean((1, 3))
+    map = seen * QUARTER
+    logits = 10 * jnp.stack([jnp.float32(0.7), map.sum() / QUARTER.sum()])
+    target = jnp.argmax(logits).astype(jnp.int32) if target is None else target
+    return Explanation(logits, target, scale(map)[0])
+
+
+MATCHED = Degradation(change=0.06)
+
+
+def normalised(pixels):
+    return ((pixels - np.array(MEAN)) / np.array(STD)).astype(np.float32)
+
+
+EXPLAINER = Explainer(explain, MEAN, STD)
+
+
+def one(measure, image, key):
+    return measure(EXPLAINER, image, EXPLAINER(image), key)
+
+
+alone = jax.jit(one, static_argnums=0)  # one compilation a measure
+degrade = jax.jit(lambda measure, *given: measure.degrade(*given), static_argnums=0)
+
+
+def run(measure, pixels=PIXELS, key=KEY):
+    found = alone(measure, normalised(pixels), key)
+    return {name: dict(zip(measure.arms, np.asarray(v), strict=True)) for name, v in found.items()}
+
+
+@pytest.mark.parametrize("cells", [7, 8])
+def test_paper_images_are_the_released_ones(cells):
+    image = np.asarray(Image.fromarray(astronaut()).resize((224, 224)))
+    image = np.clip(image + rng.normal(scale=2, size=image.shape), 0, 255).astype(np.uint8)
+    map = blob(cells)
+    small = Image.fromarray(np.floor(255 * map).astype(np.uint8))
+    cam = np.asarray(small.resize((224, 224), Image.Resampling.BICUBIC))
+    arms, change = degrade(PAPER_DEGRADATION, image.astype(np.float32) / 255, map, KEY)
+    for found, moved, guide in zip(arms, change, (cam, 255 - cam), strict=True):
+        expected = released(image, guide).astype(float)
+        wrong = np.abs(np.asarray(found) * 255 - expected)
+        # SciPy loses a grey level an axis where all pixels under a kernel are equal
+        assert wrong.max() <= 2 + 1e-3
+        assert (wrong > 0.5).mean() < 5e-3
+        assert moved * 255 == pytest.approx(np.abs(expected - image).mean(), rel=1e-2)
+
+
+def test_paper_levels_are_the_released_ones():
+    levels = jax.jit(PAPER_DEGRADATION._levels, static_argnums=(0, 2))
+    for _ in range(5):
+        map = blob()
+        cam = np.asarray(
+            Image.fromarray(np.floor(255 * map).astype(np.uint8)).resize(
+                (224, 224), Image.Resampling.BICUBIC
+            )
+        )
+        for arm, guide in (("background", cam), ("object", 255 - cam)):
+            seen = gaussian_filter(guide, 5)
+            expected = 100 - np.rint(10 * np.around(seen / (seen.max() / 10), decimals=1))
+            found = levels(arm, map, 224, KEY)
+            assert (np.asarray(found) != expected).sum() <= 5
+
+
+def test_in_floats_a_pixel_takes_the_blur_of_its_own_level():
+    measure = Degradation(("background", "object"), change=None)
+    map = blob(4)
+    arms, change = degrade(measure, PIXELS, map, KEY)
+    grown = np.asarray(Image.fromarray(map).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    for found, moved, guide in zip(arms, change, (grown, 1 - grown), strict=True):
+        seen = gaussian_filter(np.clip(guide, 0, 1).astype(float), 5)
+        levels = 100 - np.rint(100 * seen / seen.max())
+        expected, edge = PIXELS.astype(float).copy(), 100 * seen / seen.max()
+        for level in np.unique(levels):
+            for c in range(3):
+                blurred = gaussian_filter(PIXELS[..., c].astype(float), (level / 10) ** 4 / 1000)
+                expected[..., c][levels == level] = blurred[levels == level]
+        clear = np.abs(edge % 1 - 0.5) > 1e-3  # not on the edge between two levels
+        assert clear.mean() > 0.99
+        np.testing.assert_allclose(np.asarray(found)[clear], expected[clear], atol=1e-5)
+        assert moved == pytest.approx(np.abs(expected - PIXELS).mean(), rel=1e-2)
+
+
+@pytest.mark.parametrize("change", [0.005, 0.06])
+def test_arms_are_brought_to_the_same_change(change):
+    measure = Degradation(change=change)
+    for _ in range(3):
+        arms, found = degrade(measure, PIXELS, blob(), KEY)
+        np.testing.assert_allclose(found, change, rtol=1e-3)
+        true = np.abs(np.asarray(arms) - PIXELS).mean((1, 2, 3))
+        np.testing.assert_allclose(true, change, rtol=1e-3)
+    free = Degradation(change=None)
+    _, unequal = degrade(free, PIXELS, blob(), KEY)
+    assert unequal.max() > 3 * unequal.min()  # so that there was something to correct
+
+
+def test_a_change_beyond_reach_falls_short_and_says_so():
+    flat = np.full_like(PIXELS, 0.5)
+    flat[0, 0] = 0.6
+    arms, found = degrade(Degradation(change=0.1), flat, blob(), KEY)
+    assert (np.asarray(found) < 0.01).all()
+    assert np.isfinite(arms).all()
+
+
+def test_8_bit_arms_of_equal_change_are_whole_grey_levels():
+    measure = Degradation(change=0.05, eight_bit=True)
+    arms, found = degrade(measure, PIXELS, blob(), KEY)
+    grey = np.asarray(arms) * 255
+    np.testing.assert_allclose(grey, np.round(grey), atol=1e-3)
+    np.testing.assert_allclose(found, 0.05, rtol=0.05)
+
+
+def test_a_planted_model_is_hurt_where_it_looks_and_nowhere_else():
+    found = run(MATCHED)
+    probability, flip = found["degradation_probability"], found["degradation_flip"]
+    clean = float(jax.nn.softmax(explain(normalised(PIXELS), None).logits)[1])
+    assert clean > 0.95
+    assert probability["background"] > clean - 0.05
+    assert probability["object"] < clean - 0.5
+    assert flip["background"] == 0
+    assert flip["object"] == 1
+    assert found["degradation_similarity_free"]["background"] > 0.9
+
+
+def test_where_it_was_moved_to_matters_to_the_controls():
+    draws = [run(MATCHED, key=jax.random.key(i))["degradation_probability"] for i in range(8)]
+    objects, moved = ([d[arm] for d in draws] for arm in ("object", "object_moved"))
+    assert np.ptp(objects) < 1e-3
+    assert np.ptp(moved) > 0.02
+    assert np.mean(moved) > np.mean(objects) + 0.4
+
+
+def test_paper_columns_are_the_released_measure():
+    found = run(PAPER_DEGRADATION)
+    assert set(found) == {q.name for q in PAPER_DEGRADATION.quantities}
+    clean = explain(normalised(PIXELS), None)
+    arms, _ = degrade(PAPER_DEGRADATION, PIXELS, clean.map, KEY)
+    for arm, image in zip(PAPER_DEGRADATION.arms, arms, strict=True):
+        seen = explain(normalised(np.asarray(image)), None)
+        big = [
+            np.asarray(
+                Image.fromarray(np.asarray(to_8_bit(m))).resize(
+                    (224, 224), Image.Resampling.BICUBIC
+                )
+            )
+            for m in (seen.map, clean.map)
+        ]
+        assert found["paper_degradation_similarity_free"][arm] == pytest.approx(
+            structural_similarity(*big), abs=0.02
+        )
+        assert found["paper_degradation_score"][arm] == pytest.approx(
+            float(jax.nn.sigmoid(seen.logits[1])), abs=1e-3
+        )
+
+
+def test_moving_keeps_values_and_reaches_every_place():
+    map = np.arange(12, dtype=np.float32).reshape(3, 4)
+    places = set()
+    for i in range(200):
+        moved = np.asarray(move(map, jax.random.key(i)))
+        row, column = np.argwhere(moved == 0)[0]
+        np.testing.assert_array_equal(moved, np.roll(map, (row, column), (0, 1)))
+        places.add((row, column))
+    assert len(places) == 12
+
+
+def test_dead_maps_are_nan():
+    flat = np.full_like(PIXELS, 0.3)
+    found = run(MATCHED, flat)
+    assert set(found) == {q.name for q in MATCHED.quantities}
+    assert all(np.isnan(v) for column in found.values() for v in column.values())
+
+
+def test_batches_are_loops_in_any_order():
+    images = normalised(rng.uniform(size=(3, SIDE, SIDE, 3)))
+    keys = jax.random.split(KEY, 3)
+    batch = jax.jit(jax.vmap(partial(one, MATCHED)))
+    order = np.array([2, 0, 1])
+    together, turned = batch(images, keys), batch(images[order], keys[order])
+    single = alone(MATCHED, images[1], keys[1])
+    for name, column in together.items():
+        np.testing.assert_allclose(np.asarray(column)[order], turned[name], atol=1e-5)
+        np.testing.assert_allclose(column[1], single[name], rtol=1e-3, atol=1e-4)
+
+
+def test_quantities_and_arms():
+    measure = Degradation(("object",), free=False, prefix="mine")
+    names = {q.name for q in measure.quantities}
+    assert "mine_change" in names
+    assert "mine_similarity_free" not in names
+    assert all(q.at == ("object",) and q.axis == "arm" for q in measure.quantities)
+    assert Degradation().arms == tuple(ARMS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"arms": ()}, "background, object"),
+        ({"arms": ("sky",)}, "sky.*background, object"),
+        ({"arms": ("object", "object")}, "each once"),
+        ({"change": 0.0}, r"change is 0\.0.*above 0"),
+        ({"change": 1.5}, r"change is 1\.5"),
+        ({"change": float("nan")}, "change is nan"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Degradation(**settings)
+
+
+def test_images_that_are_not_square_are_refused():
+    with pytest.raises(InputError, match=r"\(64, 60, 3\) is not square"):
+        Degradation().degrade(PIXELS[:, :60], blob(), KEY)
+    with pytest.raises(InputError, match=r"\(70, 70\) cannot be enlarged"):
+        Degradation().degrade(PIXELS, np.ones((70, 70), np.float32), KEY)
+
+
+@pytest.mark.parametrize("measure", [Degradation(), PAPER_DEGRADATION, Degradation(("object",))])
+def test_text_reads_back(measure):
+    family = {"Degradation": Degradation, "Similarity": Similarity}
+    assert parse(repr(measure), family) == measure

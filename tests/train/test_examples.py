@@ -1,0 +1,155 @@
+"""Data to train on: decoded once or streamed they are the same; what is wrong is told."""
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from jax import numpy as jnp
+from PIL import Image
+
+from salix.data import Arrays, Folder
+from salix.model import Preprocess
+from salix.train import CYBORG, CrossEntropy, Examples, Recipe, train
+from salix.train.evaluate import RANKING, numbers, positive_class
+from salix.train.examples import Streamed, gather
+from salix.train.guides import Guided, uses_guides
+from salix.train.losses import LOSSES
+from salix.train.recipe import SGD
+from salix.typing import InputError
+
+TO = Preprocess((8, 8))
+CLASSES = ("real", "fake")
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (24, 8, 8, 3), np.uint8)
+NAMES = [CLASSES[i % 2] for i in range(24)]
+MARKS = [RNG.integers(0, 256, (8, 8), np.uint8) if i % 3 else None for i in range(24)]
+
+
+class Net(nnx.Module):
+    """A convolution and a linear layer."""
+
+    def __init__(self, seed):
+        rngs = nnx.Rngs(seed)
+        self.conv = nnx.Conv(3, 4, (3, 3), strides=4, rngs=rngs)
+        self.linear = nnx.Linear(4, 2, rngs=rngs)
+
+    def trunk(self, x):
+        """Return features."""
+        return jax.nn.relu(self.conv(x))
+
+    def head(self, features):
+        """Return logits."""
+        return self.linear(jnp.mean(features, axis=(1, 2)))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of faces, and one of guides for the fakes."""
+    for i in range(24):
+        for kind, image in (("data", PIXELS[i]), ("guides", MARKS[i])):
+            if image is not None:
+                (tmp_path / kind / NAMES[i]).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image).save(tmp_path / kind / NAMES[i] / f"{i:02d}.png")
+    return tmp_path
+
+
+def test_streams_and_memory_give_the_same_training(folder):
+    recipe = Recipe(CYBORG(0.5), SGD(0.05), epochs=2, batch_size=5, partial=True, validation=0.25)
+    source = Guided(Folder(folder / "data"), folder / "guides")
+    held, streamed = (
+        train(Net, source, recipe, preprocess=TO, memory=memory, workers=2)[0]
+        for memory in (1 << 20, 0)
+    )
+    for a, b in zip(jax.tree.leaves(held.params), jax.tree.leaves(streamed.params), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert held.history[-1]["train_guided"] == streamed.history[-1]["train_guided"] > 0.5
+    assert held.history[-1]["validation_auc"] == streamed.history[-1]["validation_auc"]
+
+
+def test_gathered_examples_are_those_of_the_source():
+    found = gather(Arrays(PIXELS, NAMES, guides=MARKS), TO, CLASSES, 1 << 20)
+    assert (found.pixels == PIXELS).all()
+    assert found.labels.tolist() == [i % 2 for i in range(24)]
+    assert found.guides.any((1, 2)).tolist() == [i % 3 > 0 for i in range(24)]
+    assert isinstance(gather(Arrays(PIXELS, NAMES), TO, CLASSES, 24 * 64 * 3 - 1), Streamed)
+    assert isinstance(gather(Arrays(PIXELS, NAMES), TO, CLASSES, 24 * 64 * 3), Examples)
+
+
+def test_unreadable_images_are_left_out_or_replaced_and_told(folder):
+    (folder / "data" / "fake" / "01.png").write_bytes(b"")
+    source = Folder(folder / "data")
+    with pytest.warns(UserWarning, match=r"1 images cannot be read \(fake/01.png: empty file"):
+        found = gather(source, TO, CLASSES, 1 << 20)
+    assert len(found.labels) == 23
+    assert "fake/01.png" not in found.ids
+    streamed = gather(source, TO, CLASSES, 0)
+    ((pixels, guides),) = streamed.take([np.array([0, 1, 2])])
+    assert guides is None
+    assert (pixels == np.stack([PIXELS[3], PIXELS[3], PIXELS[5]])).all()  # the first of its batch
+    assert streamed.unread == {"fake/01.png": "empty file"}
+    with pytest.raises(InputError, match="no image of a batch can be read"):
+        list(streamed.take([np.array([0])]))
+    with pytest.warns(UserWarning, match="1 images cannot be read"):
+        train(Net, source, Recipe(CrossEntropy(), epochs=1, batch_size=8), preprocess=TO, memory=0)
+
+
+@pytest.mark.parametrize("memory", [0, 1 << 20])
+def test_black_guides_are_counted_and_needed_ones_missed(memory):
+    recipe = Recipe(CYBORG(0.5), epochs=1, batch_size=8)
+    some = [m if i else np.zeros((8, 8), np.uint8) for i, m in enumerate(MARKS)]
+    with pytest.warns(UserWarning, match=r"1 guides are all black .*\(00000000\)"):
+        train(Net, Arrays(PIXELS, NAMES, guides=some), recipe, preprocess=TO, memory=memory)
+    none = Arrays(PIXELS, NAMES, guides=[None] * 24)
+    with pytest.raises(InputError, match="needs guides and no image has one"):
+        train(Net, none, recipe, preprocess=TO, memory=memory)
+
+
+def test_guides_of_a_folder(folder):
+    source = Guided(Folder(folder / "data"), folder / "guides")
+    ids = list(source.ids)
+    assert (source.guide(ids.index("fake/01.png")) == MARKS[1]).all()
+    assert source.guide(ids.index("real/00.png")) is None
+    (folder / "guides" / "fake" / "99.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"1 guides in .* have no image, fake/99 first"):
+        Guided(Folder(folder / "data"), folder / "guides")
+    with pytest.raises(InputError, match="holds no guide"):
+        Guided(Folder(folder / "data"), folder / "nothing")
+
+
+def test_examples_that_do_not_match():
+    with pytest.raises(InputError, match="23 guides for 24 images"):
+        Examples(PIXELS, np.arange(24) % 2, PIXELS[:23, ..., 0])
+    with pytest.raises(InputError, match="23 labels for 24"):
+        Examples(PIXELS, np.arange(23) % 2)
+    with pytest.raises(InputError, match="images of type float"):
+        Examples(PIXELS / 255, np.arange(24) % 2)
+    with pytest.raises(InputError, match="ids are repeated"):
+        Examples(PIXELS, np.arange(24) % 2, ids=["a"] * 24)
+    with pytest.raises(InputError, match=r"24 images have no class of a, b: 00000000 \(real\)"):
+        gather(Arrays(PIXELS, NAMES), TO, ("a", "b"), 0)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_which_losses_need_guides(name):
+    assert uses_guides(LOSSES[name]()) == (name in ("CYBORG", "Blend", "Viser"))
+    assert not uses_guides(CYBORG(1.0))
+
+
+def test_ranking_numbers():
+    logits = RNG.normal(size=(50, 2)).astype(np.float32) * 30
+    labels = (logits[:, 1] - logits[:, 0] + RNG.normal(size=50) * 20 > 0).astype(int)
+    found = numbers(logits, labels, 1)
+    ahead = logits[labels == 1][:, None] - logits[labels == 0][None]
+    wins = ahead[..., 1] - ahead[..., 0]
+    assert found["auc"] == pytest.approx((wins > 0).mean() + (wins == 0).mean() / 2)
+    assert found["accuracy"] == pytest.approx((logits.argmax(1) == labels).mean())
+    other = numbers(logits, labels, 0)
+    assert other["auc"] == pytest.approx(found["auc"])
+    zero = np.sort((logits[:, 0] - logits[:, 1])[labels == 1])
+    level = zero[-int(0.05 * len(zero)) - 1]  # detected are those above it
+    detected = (logits[:, 0] - logits[:, 1])[labels == 0] > level
+    assert other["tdr_0.05"] == pytest.approx(detected.mean())
+    three = numbers(np.eye(3, dtype=np.float32), np.arange(3), 2)
+    assert three["accuracy"] == 1
+    assert np.isnan([three[n] for n in RANKING]).all()
+    assert (positive_class(("Fake", "real")), positive_class(("a", "b", "c"))) == (0, 2)
