@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.reduce import Comparison, compare_groups, holm
+from salix.reduce import Comparison, compare_groups, difference_interval, holm
 from salix.report.columns import Column
 from salix.report.common import values
 from salix.report.tables import Numbers
@@ -77,7 +77,7 @@ def differences(
                 found += compare_groups(pair, permutations=PERMUTATIONS)
     adjusted = holm([c.p for c in found]) if found else []
     told = [
-        Difference(named[c.key], replace(c, p_adjusted=float(p)))
+        Difference(named[c.key], _whole(replace(c, p_adjusted=float(p)), numbers))
         for c, p in zip(found, adjusted, strict=True)
         if np.isfinite(c.difference.value)
     ]
@@ -90,6 +90,16 @@ def _areas(numbers: Numbers) -> Mapping[str, Mapping[str, Any]]:
     if len(several) < 2:
         return {}
     return {"auc": {name: np.array(found)[:, None] for name, found in several.items()}}
+
+
+def _whole(c: Comparison, numbers: Numbers) -> Comparison:
+    """Give a comparison of AUCs, one a run, its interval over runs and its number of images."""
+    if c.key != "auc":
+        return c
+    of = {g.name: g for g in numbers.groups}
+    difference = difference_interval(of[c.a].over_runs("auc"), of[c.b].over_runs("auc"))
+    images = min(r.labelled for name in (c.a, c.b) for r in of[name].runs)
+    return replace(c, difference=difference, n_images=images)
 
 
 def _order(d: Difference) -> tuple[int, float, float]:

@@ -118,8 +118,8 @@ def _spell(name: str, column: Column, i: Interval) -> str:
 def _note(groups: Sequence[Group], key: str) -> str:
     """Say what the numbers were made from and what the bars are."""
     if key == "agreement":
-        pairs = _span([g.agreement.n for g in groups if g.agreement is not None])
-        return f"mean SSIM of two runs’ maps, {pairs} pairs"
+        images = _span([g.agreement.n for g in groups if g.agreement is not None])
+        return f"mean SSIM of two runs’ maps, {images} images; bar: 95 %"
     images = _span([r.numbers[key].n for g in groups for r in g.runs if key in r.numbers])
     several = [len(g.values(key)) > 1 for g in groups if g.values(key)]
     over = "runs" if all(several) else "images"
