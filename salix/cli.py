@@ -38,11 +38,11 @@ class Demo:
 class Train:
     """Train a detector with one or several seeds; run it again to go on after a stop.
 
-    Example: salix train --model resnet50 --weights resnet50.pth --data real=photos fake=portraits
-    --guides heatmaps --recipe cyborg --seeds 0 1 2 --out trained
+    Example: salix train --arch resnet50 --weights resnet50.pth --data real=photos fake=portraits
+    --guides heatmaps --recipe cyborg --seeds 10 --out trained
     """
 
-    model: Annotated[str, Given(help="architecture, for example resnet50")]
+    arch: Annotated[str, Given(help="architecture, for example resnet50", aliases=["--model"])]
     data: Annotated[
         list[str],
         Given(help="DIR (sub-folders are classes), FILE.csv (path, label) or CLASS=DIR, several"),
@@ -66,7 +66,8 @@ class Train:
     held_out: Annotated[
         float | None, Given(help="share of each class to validate with, where no data are given")
     ] = None
-    seeds: Annotated[list[int], Given(help="seeds")] = field(default_factory=lambda: [0])
+    seeds: Annotated[int, Given(help="how many networks are trained, each from its own seed")] = 1
+    first_seed: Annotated[int, Given(help="seed of the first of them")] = 0
     together: Annotated[
         bool | None, Given(help="train the seeds as one program; by default where that is faster")
     ] = None
@@ -89,12 +90,12 @@ class Train:
         if self.held_out is not None:
             recipe = replace(recipe, validation=self.held_out)
         source = open_source(self.data)
-        build, about = starts(self.model, self.weights, self.classes or None)
+        build, about = starts(self.arch, self.weights, self.classes or None)
         trained = train(
             build,
             source if self.guides is None else Guided(source, self.guides),
             recipe,
-            seeds=self.seeds,
+            seeds=range(self.first_seed, self.first_seed + self.seeds),
             validation=open_source(self.validation) if self.validation else None,
             out=self.out,
             together=self.together,
@@ -105,11 +106,11 @@ class Train:
         )
         for one in trained:
             for kind, params in (("best", one.params), ("last", one.last)):
-                file = self.out / f"{self.model}-{one.seed}-{kind}.safetensors"
-                save(file, self.model, params, about["classes"])
-            best = self.out / f"{self.model}-{one.seed}-best.safetensors"
+                file = self.out / f"{self.arch}-{one.seed}-{kind}.safetensors"
+                save(file, self.arch, params, about["classes"])
+            best = self.out / f"{self.arch}-{one.seed}-best.safetensors"
             print(f"{best}: seed {one.seed}, epoch {one.epoch + 1} of {recipe.epochs}")
-        print(f"next: salix sweep --model {self.model} --weights {best} --data … --out …")
+        print(f"next: salix sweep --model {self.arch} --weights {best} --data … --out …")
         return 0
 
 
@@ -134,7 +135,9 @@ class Sweep:
     score: Annotated[str, Given(help="what is explained: logit(), probability(1), margin() …")] = (
         "logit()"
     )
-    measures: Annotated[list[str], Given(help="measures to add")] = field(default_factory=list)
+    measures: Annotated[
+        list[str], Given(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")'")
+    ] = field(default_factory=list)
     batch_size: Annotated[int, Given(help="images explained at once")] = 32
     seed: Annotated[int, Given(help="seed of random methods")] = 0
     name: Annotated[str | None, Given(help="name in reports; the directory's by default")] = None
@@ -147,6 +150,7 @@ class Sweep:
         from salix.attribution import METHODS
         from salix.data import Unlabelled, open_source
         from salix.measures import MEASURES
+        from salix.measures.presets import PRESETS
         from salix.model import SCORES
         from salix.models import load
         from salix.sweep import sweep
@@ -155,12 +159,13 @@ class Sweep:
         model, params = load(self.model, self.weights)
         if self.weights is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
+        measures = [m for t in self.measures for m in PRESETS.get(t) or (spec.parse(t, MEASURES),)]
         run = sweep(
             model,
             params,
             source if self.labels else Unlabelled(source),
             spec.parse(self.attribution, METHODS),
-            [spec.parse(m, MEASURES) for m in self.measures],
+            measures,
             out=self.out,
             score=spec.parse(self.score, SCORES),
             batch_size=self.batch_size,

