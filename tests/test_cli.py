@@ -202,7 +202,7 @@ def test_train_refuses_what_it_cannot_use(material, tmp_path, capsys):
     common = ["train", "--arch", "small", "--out", str(tmp_path / "t")]
     real = ["--data", f"real={material / 'real'}"]
     assert main([*common, *real]) == 2
-    assert "fake" in capsys.readouterr().err
+    assert "one class, real" in capsys.readouterr().err
     both = ["--data", f"real={material / 'real'}", f"fake={material / 'fake'}"]
     assert main([*common, *both, "--seeds", "0"]) == 2
     assert "seeds are ()" in capsys.readouterr().err

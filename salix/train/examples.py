@@ -198,7 +198,8 @@ def warn(unread: dict[str, str], black: set[str]) -> None:
     """Warn of images that could not be read and of guides that are all black, if there are any."""
     if unread:
         first = ", ".join(f"{id}: {why}" for id, why in list(unread.items())[:3])
-        warnings.warn(f"{len(unread)} image{'s' * (len(unread) != 1)} cannot be read ({first})", stacklevel=3)
+        images = f"{len(unread)} image{'s' * (len(unread) != 1)}"
+        warnings.warn(f"{images} cannot be read ({first})", stacklevel=3)
     if black:
         first = ", ".join(sorted(black)[:3])
         told = f"{len(black)} guides are all black and are taken for none ({first})"
