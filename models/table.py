@@ -9,6 +9,7 @@ from flax import nnx
 from salix.model import Preprocess
 from salix.models import (
     antispoof,
+    cifar,
     densenet,
     efficientnet,
     inception,
@@ -63,6 +64,14 @@ MODELS: dict[str, Architecture] = {
         fixed=True,
         tables={"tfjs": antispoof.ANTISPOOF},
         unused=antispoof.ANTISPOOF_UNUSED,
+    ),
+    "cifar_resnet8": Architecture(
+        build=cifar.cifar_resnet8,
+        preprocess=replace(INCEPTION, size=(64, 64)),
+        classes=DETECTOR,
+        parameters=77_522,
+        source="He et al. (2016), arXiv:1512.03385, sec. 4.2",
+        head="fc.bias",
     ),
     "clip_vit_b16": Architecture(
         build=lambda rngs, classes: vit.ViT(rngs=rngs),

@@ -1,0 +1,72 @@
+"""The residual network of small pictures, made for CIFAR-10, here for pictures of 64 pixels."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from salix.models.layers import Conv, batch_norm
+from salix.models.resnet import Basic
+from salix.typing import AnyArray
+
+WIDTHS = (16, 32, 64)
+
+
+class CifarResNet(nnx.Module):
+    """A convolution 3x3, three stages of n residual blocks, the mean, and a linear layer.
+
+    6n + 2 layers with weights. Images [b 64 64 3], of other sizes too; widths 16, 32, 64, strides
+    2, 1, 2, 2: features [b 8 8 64]. The stride of the first convolution is ours, 1 in the paper:
+    its images have 32 pixels, and its features the same 8x8 cells. Where a block changes grid and
+    width its shortcut is a convolution 1x1 (option B of sec. 4.1; the paper's network for CIFAR
+    has A, without weights). Normalisations have epsilon 1e-5. With two classes, 8 layers have
+    77,522 weights.
+
+    He, Zhang, Ren and Sun (2016), arXiv:1512.03385, sec. 4.2.
+    """
+
+    folds: ClassVar = {"conv1": "norm1"}
+
+    def __init__(self, n: int, classes: int, *, rngs: nnx.Rngs):
+        self.conv1 = Conv(3, WIDTHS[0], 3, 2, 1, rngs=rngs)
+        self.norm1 = batch_norm(WIDTHS[0], rngs=rngs)
+        width, blocks = WIDTHS[0], []
+        for outputs, first in zip(WIDTHS, (1, 2, 2), strict=True):
+            for strides in (first, *[1] * (n - 1)):
+                blocks.append(Basic(width, outputs, strides, rngs=rngs))
+                width = outputs
+        self.blocks = nnx.List(blocks)
+        self.fc = nnx.Linear(width, classes, rngs=rngs)
+
+    def tap(
+        self, x: Float[AnyArray, "b h w 3"]
+    ) -> tuple[Float[Array, "b y x 64"], Float[Array, "b y x 64"]]:
+        """Return the features, and the output of the last convolution: CYBORG trains its CAM.
+
+        It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
+        a folded network, whose last convolution holds its normalisation.
+        """
+        h = jax.nn.relu(self.norm1(self.conv1(x)))
+        for block in self.blocks[:-1]:
+            h = block(h)
+        last = self.blocks[-1].last(h)
+        return self.blocks[-1].finish(last, h), last
+
+    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 64"]:
+        """Return the features of images, a cell for every 8 pixels; none is negative."""
+        return self.tap(x)[0]
+
+    def head(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b classes"]:
+        """Return the logits of features."""
+        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
+
+    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
+        """Return the logits of images."""
+        return self.head(self.trunk(x))
+
+
+def cifar_resnet8(rngs: nnx.Rngs, classes: int = 2) -> CifarResNet:
+    """Return the network of 8 layers: one block a stage."""
+    return CifarResNet(1, classes, rngs=rngs)
