@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
+from salix.measures.human import on_grid
 from salix.metrics import inside
-from salix.metrics.arrays import as_share
-from salix.typing import Explanation, Image, InputError, PRNGKey, Quantity
+from salix.typing import Explanation, Image, PRNGKey, Quantity
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,4 @@ class Inside:
         del explain, image, key  # one look at the clean map is enough
         if clean.guide is None:
             return {"inside": jnp.full((), jnp.nan, jnp.float32)}
-        if clean.guide.ndim != clean.map.ndim:
-            raise InputError(
-                f"the guide has shape {clean.guide.shape} and the map {clean.map.shape}: "
-                "both need the same number of axes"
-            )
-        guide = jax.image.resize(as_share(clean.guide), clean.map.shape, "linear", antialias=True)
-        return {"inside": inside(clean.map, jnp.clip(guide, 0, 1))}
+        return {"inside": inside(clean.map, on_grid(clean.guide, clean.map))}

@@ -4,12 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.scipy.stats import rankdata
-from jaxtyping import Array, Bool, Float, Num
+from jaxtyping import Array, Bool, Num
 
 from salix.measures.similarity import Similarity
 from salix.metrics import pearson
 from salix.metrics.arrays import as_pair
-from salix.typing import AnyArray, InputError, Map, Scalar
+from salix.metrics.ssim import ssim_map
+from salix.typing import AnyArray, Map, Scalar
 
 Where = Bool[AnyArray, "h w"]
 Range = float | int | Num[AnyArray, ""]
@@ -39,40 +40,6 @@ def ssim_where(a: Map, b: Map, valid: Where, window: int, data_range: Range) -> 
     size = (window, window)
     whole = lax.reduce_window(valid, np.True_, lax.bitwise_and, size, (1, 1), "VALID")
     return _mean(ssim_map(a, b, window, data_range), whole)
-
-
-def ssim_map(a: Map, b: Map, window: int, data_range: Range) -> Float[Array, "rows columns"]:
-    r"""Structural similarity in each window that lies inside two maps [h w].
-
-    $\frac{(2\mu_a\mu_b + C_1)(2 s_{ab} + C_2)}{(\mu_a^2 + \mu_b^2 + C_1)(s_a^2 + s_b^2 + C_2)}$
-    with sample covariances, $C_1 = (0.01 L)^2$, $C_2 = (0.03 L)^2$, L = `data_range`: what
-    `metrics.ssim` averages. Raises `InputError` where shapes differ or the window does not fit.
-
-    Wang et al. (2004), doi:10.1109/TIP.2003.819861, eq. 13, with the window of scikit-image.
-    """
-    x, y = as_pair(a, b)
-    if window < 2 or min(x.shape) < window:
-        raise InputError(f"a window of {window} does not fit maps of shape {x.shape}")
-    scale = jnp.asarray(data_range, x.dtype)
-    c1, c2 = (0.01 * scale) ** 2, (0.03 * scale) ** 2
-    # Covariances do not see an offset; without the mean of each map less is lost to rounding.
-    offset_x, offset_y = x.mean(), y.mean()
-    x, y = x - offset_x, y - offset_y
-    sample = window**2 / (window**2 - 1)
-    mx, my = _windows(x, window), _windows(y, window)
-    vx = sample * (_windows(x * x, window) - mx * mx)
-    vy = sample * (_windows(y * y, window) - my * my)
-    vxy = sample * (_windows(x * y, window) - mx * my)
-    ux, uy = mx + offset_x, my + offset_y
-    luminance = (2 * ux * uy + c1) / (ux * ux + uy * uy + c1)
-    return luminance * (2 * vxy + c2) / (vx + vy + c2)
-
-
-def _windows(x: Array, window: int) -> Array:
-    zero = np.zeros((), x.dtype)
-    for size in ((window, 1), (1, window)):
-        x = lax.reduce_window(x, zero, lax.add, size, (1, 1), "VALID") / window
-    return x
 
 
 def _mean(values: Array, valid: Where) -> Scalar:

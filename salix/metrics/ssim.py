@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Num
+from jaxtyping import Array, Float, Num
 
 from salix.metrics.arrays import Other, as_pair
 from salix.typing import AnyArray, InputError, Map, Scalar
@@ -21,15 +21,25 @@ def _window_mean(x: Array, window: int) -> Array:
 def ssim(
     a: Map, b: Other, window: int = 7, data_range: float | int | Num[AnyArray, ""] = 1.0
 ) -> Scalar:
-    r"""Mean structural similarity of two maps over uniform windows.
+    r"""Mean structural similarity of two maps over uniform windows: the mean of `ssim_map`.
 
-    $\frac{(2\mu_a\mu_b + C_1)(2 s_{ab} + C_2)}{(\mu_a^2 + \mu_b^2 + C_1)(s_a^2 + s_b^2 + C_2)}$ in
-    each window, with sample covariances (over N - 1), $C_1 = (0.01 L)^2$, $C_2 = (0.03 L)^2$ and
-    L = `data_range` (255 for 8-bit maps); averaged over the windows inside the map. Range [-1, 1];
-    1 for equal maps. A map of exactly one window is compared once, globally. Differentiable.
-    Raises `InputError` where shapes differ, or the window is below 2 or larger than the map.
+    Range [-1, 1]; 1 for equal maps. A map of exactly one window is compared once, globally.
+    `data_range` is 255 for 8-bit maps. Differentiable. Raises `InputError` where shapes differ, or
+    the window is below 2 or larger than the map.
 
     Wang et al. (2004), doi:10.1109/TIP.2003.819861, eq. 13, with the window of scikit-image.
+    """
+    return ssim_map(a, b, window, data_range).mean()
+
+
+def ssim_map(
+    a: Map, b: Other, window: int = 7, data_range: float | int | Num[AnyArray, ""] = 1.0
+) -> Float[Array, "*windows"]:
+    r"""Structural similarity of two maps in each window that lies inside them.
+
+    $\frac{(2\mu_a\mu_b + C_1)(2 s_{ab} + C_2)}{(\mu_a^2 + \mu_b^2 + C_1)(s_a^2 + s_b^2 + C_2)}$
+    with sample covariances (over N - 1), $C_1 = (0.01 L)^2$, $C_2 = (0.03 L)^2$ and
+    L = `data_range`. Range, errors and source as `ssim`.
     """
     x, y = as_pair(a, b)
     if window < 2 or min(x.shape, default=0) < window:
@@ -48,5 +58,4 @@ def ssim(
     vxy = sample * (_window_mean(x * y, window) - mx * my)
     ux, uy = mx + offset_x, my + offset_y
     luminance = (2 * ux * uy + c1) / (ux * ux + uy * uy + c1)
-    structure = (2 * vxy + c2) / (vx + vy + c2)
-    return (luminance * structure).mean()
+    return luminance * (2 * vxy + c2) / (vx + vy + c2)
