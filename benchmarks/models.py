@@ -31,6 +31,7 @@ VARIANTS = {
     "jax xla": ("xla", "float32", True),
     "jax bfloat16_dots": ("explicit", "bfloat16_dots", True),
     "torch": (False, False),
+    "torch, plain allocator": (False, False),
     "torch folded": (True, False),
     "torch compiled": (True, True),
 }
@@ -161,13 +162,13 @@ def measure(
     network: str, task: str, path: str, options: argparse.Namespace, variants: list[str]
 ) -> dict[str, Any]:
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-    environment |= RETAIN if options.retain else {}
     workers: dict[str, Worker] = {}
     result: dict[str, Any] = {}
     for variant in variants:
         python = sys.executable if variant.startswith("jax") else options.torch
         arguments = [variant, network, task, path, str(options.batch), str(options.size)]
-        worker = Worker(python, arguments, environment)
+        kept = options.retain and "plain allocator" not in variant
+        worker = Worker(python, arguments, environment | (RETAIN if kept else {}))
         try:
             result[variant] = worker.read() | {"rounds": []}
         except RuntimeError as error:
