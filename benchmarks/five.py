@@ -50,6 +50,7 @@ def main() -> None:
         options.out / "report.html",
         title="What detectors of generated faces look at",
         region="forged region",
+        in_set=("celeba", "forged", "dcgan"),
     )
     whole = {"images": len(faces.ids), "measures": [repr(m) for m in measures]}
     whole |= {"report_s": time.perf_counter() - started, "report_bytes": page.stat().st_size}

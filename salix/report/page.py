@@ -11,6 +11,7 @@ from salix.report import export, marks, methods, pictures, rows
 from salix.report.agreement import agreement as agreement_of
 from salix.report.agreement import compare_maps
 from salix.report.averages import averages
+from salix.report.collections import collections, tidy
 from salix.report.columns import Column, columns
 from salix.report.courses import all_courses
 from salix.report.differences import differences
@@ -37,6 +38,7 @@ def write(
     agreement: Mapping[str, Interval] | None = None,
     baselines: Mapping[str, float] | None = None,
     region: str = "guide region",
+    in_set: Sequence[str] | None = None,
     examples: int = 6,
 ) -> Path:
     """Write the report of `runs` to `out`, and its numbers beside it for machines.
@@ -47,8 +49,9 @@ def write(
     Runs of one group differ by their training seed only. `intro` are paragraphs that say what
     was asked; `agreement` is how far the maps of two runs of a group agree, by group, computed from
     the stored maps unless given; `baselines` are AUCs of trivial detectors, by name; `region` names
-    what the guides mark. The same runs give the same bytes. Returns `out`. Raises `InputError` for
-    no run, a directory that is not one, two runs of one name, an unknown group, and an `out` that
+    what the guides mark; `in_set` names the collections, the first parts of the ids, that all
+    others are compared with. The same runs give the same bytes. Returns `out`. Raises `InputError` for
+    no run, a directory that is not one, two runs of one name, an unknown group or collection, and an `out` that
     is a folder or has the name of one of the others.
     """
     out = Path(out)
@@ -66,7 +69,7 @@ def write(
     # Runs of a group stand together everywhere, whatever order they were given in.
     runs = sorted(runs, key=lambda r: list(order).index(r.group))
     shown = [c for c in told if _appears(numbers, c.key)]
-    pictured = gallery(runs)
+    pictured, gathered = gallery(runs), collections(runs, list(order), in_set)
     differ = differences(runs, numbers, shown)
     compared = compare_maps(runs)
     texts = {".csv": export.as_csv(numbers, shown), ".tex": export.as_latex(numbers, shown)}
@@ -87,6 +90,7 @@ def write(
         unnamed=[n for n in numbers.measures if n not in rows.quantities(runs)],
         differences=differ,
         stable=stable(compared),
+        collections=gathered,
         averages=averages(runs, list(order)),
         methods=methods.paragraphs(runs, numbers),
         downloads=[(f"report{end}", _address(text)) for end, text in texts.items()],
@@ -104,7 +108,9 @@ def write(
     out.write_text(page, encoding="utf-8")
     beside = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     out.with_suffix(".json").write_text(beside, encoding="utf-8")
-    export.write_parquet(export.tidy(runs, numbers, shown), out.with_suffix(".parquet"))
+    export.write_parquet(
+        export.tidy(runs, numbers, shown) + tidy(gathered), out.with_suffix(".parquet")
+    )
     for end, text in texts.items():
         out.with_suffix(end).write_text(text, encoding="utf-8")
     return out
