@@ -1,15 +1,15 @@
-"""Sources of image files: a folder, or a CSV file that lists them."""
+"""Sources of image files: a folder, or a CSV file that lists them; maps may come with them."""
 
 import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from salix.data.decode import decode
+from salix.data.decode import Unreadable, decode
 from salix.typing import InputError
 
 KINDS = ("avif", "bmp", "gif", "jp2", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
@@ -20,15 +20,21 @@ class Folder:
     """A folder of images: its sub-folders are the classes; images beside them have none.
 
     With `label`, all images below are of that class. Ids are paths relative to the folder, with
-    forward slashes, in the order of their characters' codes.
+    forward slashes, in the order of their characters' codes. `guides` is a folder of reference
+    maps, grey images of any size, as `match_guides` finds them; below `root`, it is no class.
     """
 
     root: Path
     label: str | None = None
+    guides: Path | None = None
     ids: Sequence[str] = field(init=False, repr=False, compare=False)
+    maps: Sequence[Path | None] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "ids", _images_below(Path(self.root)))
+        root, guides = Path(self.root), None if self.guides is None else Path(self.guides)
+        ids = _images_below(root, guides)
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "maps", None if guides is None else match_guides(guides, ids))
 
     @property
     def labels(self) -> Sequence[str | None]:
@@ -43,30 +49,38 @@ class Folder:
 
     @property
     def guided(self) -> bool:
-        """Return False: a folder has no reference maps."""
-        return False
+        """Whether there is a folder of reference maps."""
+        return self.maps is not None
 
     def guide(self, index: int) -> np.ndarray | None:
-        """Return None."""
-        del index
+        """Decode the reference map of one image, None if it has none; raises `Unreadable`."""
+        file = None if self.maps is None else self.maps[index]
+        return None if file is None else read_guide(file)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file with the columns `path` and, if known, `label`.
+    """A CSV file with the columns `path` and, if known, `label` and `map`.
 
-    Paths are relative to the file's own folder; they are the ids, in sorted order. Raises
-    `InputError` for a missing column, a repeated path or no row.
+    Paths are relative to the file's own folder; they are the ids, in sorted order. A `map` is the
+    path of a grey image, the reference map of the image, of any size; empty, there is none. Raises
+    `InputError` for a missing column, a repeated path, no row, or a map that is not a file or
+    whose image is not.
     """
 
     file: Path
     ids: Sequence[str] = field(init=False, repr=False, compare=False)
     labels: Sequence[str | None] = field(init=False, repr=False, compare=False)
+    maps: Sequence[str | None] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        rows = _rows_of(Path(self.file))
-        object.__setattr__(self, "ids", [path for path, _ in rows])
-        object.__setattr__(self, "labels", [label for _, label in rows])
+        file = Path(self.file)
+        rows = _rows_of(file)
+        _check_maps(file, rows)
+        maps = [row.map for row in rows]
+        object.__setattr__(self, "ids", [row.path for row in rows])
+        object.__setattr__(self, "labels", [row.label for row in rows])
+        object.__setattr__(self, "maps", maps if any(maps) else None)
 
     def read(self, index: int) -> Any:
         """Decode one file."""
@@ -74,38 +88,116 @@ class Table:
 
     @property
     def guided(self) -> bool:
-        """Return False: the table has no reference maps."""
-        return False
+        """Whether any image has a map."""
+        return self.maps is not None
 
     def guide(self, index: int) -> np.ndarray | None:
-        """Return None."""
-        del index
+        """Decode the map of one image, None if it has none; raises `Unreadable`."""
+        path = None if self.maps is None else self.maps[index]
+        return None if path is None else read_guide(Path(self.file).parent / path)
 
 
-def _images_below(root: Path) -> list[str]:
+def read_guide(file: Path) -> np.ndarray:
+    """Decode a reference map, 8-bit grey [h w]; raises `Unreadable`, naming the file."""
+    try:
+        return np.asarray(decode(file).convert("L"))
+    except (Unreadable, OSError) as error:
+        raise Unreadable(f"its guide {file}: {error}") from None
+
+
+def match_guides(root: Path, ids: Sequence[str]) -> list[Path | None]:
+    """Return the guide of each image, None where it has none: the image below `root` of its id.
+
+    Suffixes may differ: `fake/a.jpg` is guided by `fake/a.png`, unless that is an image's own id.
+    Raises `InputError` for a folder without guides, and for a guide that has no image, or shares
+    one with another guide, or has several.
+    """
+    names = {p.relative_to(root).as_posix(): p for p in _files_below(root)}
+    if not names:
+        raise InputError(f"{root} holds no guide: give a folder of images named as the data's")
+    same = {id: names.pop(id) for id in ids if id in names}
+    counts = Counter(_stem(id) for id in ids if id not in same)
+    others: dict[str, Path] = {}
+    for name, path in sorted(names.items()):
+        if (stem := _stem(name)) in others:
+            raise InputError(f"{others[stem]} and {path} guide one image: keep one of them")
+        if counts[stem] > 1:
+            raise InputError(f"{path} guides {counts[stem]} images: give it the suffix of one")
+        others[stem] = path
+    if alone := sorted(others.keys() - counts.keys()):
+        raise InputError(
+            f"{len(alone)} guides in {root} have no image, {alone[0]} first: name them by the "
+            f"ids of their images, for example {_stem(ids[0])}.png"
+        )
+    return [same.get(id) or others.get(_stem(id)) for id in ids]
+
+
+def _stem(id: str) -> str:
+    """Return the id without the suffix of an image: other dots are part of a name."""
+    path = PurePosixPath(id)
+    return path.with_suffix("").as_posix() if path.suffix.lower()[1:] in KINDS else id
+
+
+def _files_below(root: Path) -> list[Path]:
+    return [p for p in root.rglob("*") if p.suffix.lower()[1:] in KINDS and p.is_file()]
+
+
+def _images_below(root: Path, guides: Path | None) -> list[str]:
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: give a folder of images or a CSV file")
-    found = (p for p in root.rglob("*") if p.suffix.lower()[1:] in KINDS and p.is_file())
+    found = _files_below(root)
+    if guides is not None and guides.resolve().is_relative_to(root.resolve()):
+        found = [p for p in found if not p.resolve().is_relative_to(guides.resolve())]
     ids = sorted(p.relative_to(root).as_posix() for p in found)
     if not ids:
         raise InputError(f"{root} holds no image (of {', '.join(KINDS)}): check the path")
     return ids
 
 
-def _rows_of(file: Path) -> list[tuple[str, str | None]]:
+class _Row(NamedTuple):
+    path: str
+    label: str | None
+    map: str | None
+    line: int  # in the file, from 1; the header is the first
+
+
+def _rows_of(file: Path) -> list[_Row]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
-            reader = csv.DictReader(text)
-            rows = [(row.get("path") or "", row.get("label") or None) for row in reader]
-            names = reader.fieldnames or ()
+            reader = csv.DictReader(text, restkey="")
+            names, rows = reader.fieldnames or (), []
+            for row in reader:
+                if "" not in names and any(row.get("", ())):
+                    raise InputError(
+                        f"{file}, line {reader.line_num} has more fields than columns: put a path "
+                        "that holds a comma in quotes"
+                    )
+                label, map = row.get("label") or None, row.get("map") or None
+                rows.append(_Row(row.get("path") or "", label, map, reader.line_num))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file} cannot be read as CSV: {error}") from None
     if "path" not in names:
-        raise InputError(f"{file} has columns {', '.join(names)}: expected path, label")
+        raise InputError(f"{file} has columns {', '.join(names)}: expected path, label, map")
     if not rows:
         raise InputError(f"{file} has no row below its header: list images, path and label")
-    counts = Counter(path for path, _ in rows)
-    bad = next((path for path, n in counts.items() if n > 1 or not path), None)
-    if bad is not None:
-        raise InputError(f"{file}: path {bad!r} is empty or repeated: list each image once")
-    return sorted(rows, key=lambda row: row[0])
+    seen = {""}
+    for path, _, _, line in rows:
+        if path in seen:
+            raise InputError(
+                f"{file}, line {line}: path {path!r} is empty or repeated: list each image once"
+            )
+        seen.add(path)
+    return sorted(rows, key=lambda row: row.path)
+
+
+def _check_maps(file: Path, rows: Sequence[_Row]) -> None:
+    """Raise `InputError` for maps that are not files, or whose images are not."""
+    mapped = [row for row in rows if row.map]
+    for what, of in (("map", "map"), ("image of a map", "path")):
+        lost = [row for row in mapped if not (file.parent / getattr(row, of)).is_file()]
+        if lost:
+            first = min(lost, key=lambda row: row.line)
+            raise InputError(
+                f"{file}, line {first.line}: the {what}, {getattr(first, of)!r}, is not a file "
+                f"(one of {len(lost)}): give paths relative to {file.parent}, or no map"
+            )

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from salix.data.assets import fetch
+from salix.data.datasets import TFDS, open_dataset
 from salix.data.files import Folder, Table
 from salix.typing import InputError
 
@@ -153,24 +154,32 @@ class Unlabelled:
 def open_source(texts: Sequence[str]) -> Source:
     """Open what the command line names: `DIR`, `FILE.csv` or `CLASS=DIR`, one or several.
 
-    In the place of DIR, `asset:NAME` stands for a folder of `salix.data.assets`.
+    In the place of DIR, `asset:NAME` stands for a folder of `salix.data.assets`. In that of
+    FILE.csv, `tfds:NAME[/CONFIG][:VERSION]:SPLIT` stands for a data set of TensorFlow Datasets:
+    `tfds:mnist:test`, `tfds:mnist:3.0.1:train[:100]`; see `salix.data.datasets`.
     """
-    if len(texts) == 1 and not _named(texts[0])[0]:
-        return _open(texts[0])
     sources: dict[str, Source] = {}
     for text in texts:
-        name, place = _named(text)
-        source = Folder(_path(place), label=name) if name else _open(place)
-        key = name or _path(place).name
+        name, place = (None, text) if text.startswith(TFDS) else _named(text)
+        key, source = _open(name, place)
+        if len(texts) == 1 and name is None:
+            return source
         if key in sources:
             raise InputError(f"two sources are called {key!r}: name them apart, NAME=DIR")
         sources[key] = source
     return Joined(sources)
 
 
-def _open(place: str) -> Source:
+def _open(name: str | None, place: str) -> tuple[str, Source]:
+    """Open one source and return what its ids start with where there are several."""
+    if place.startswith(TFDS):
+        if name is not None:
+            raise InputError(f"{name}={place}: such data have their own labels, leave out {name}=")
+        return place.removeprefix(TFDS), open_dataset(place)
     path = _path(place)
-    return Table(path) if path.suffix.lower() == ".csv" else Folder(path)
+    if name is not None:
+        return name, Folder(path, label=name)
+    return path.name, Table(path) if path.suffix.lower() == ".csv" else Folder(path)
 
 
 def _path(place: str) -> Path:

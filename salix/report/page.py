@@ -50,9 +50,9 @@ def write(
     was asked; `agreement` is how far the maps of two runs of a group agree, by group, computed from
     the stored maps unless given; `baselines` are AUCs of trivial detectors, by name; `region` names
     what the guides mark; `in_set` names the collections, the first parts of the ids, that all
-    others are compared with. The same runs give the same bytes. Returns `out`. Raises `InputError` for
-    no run, a directory that is not one, two runs of one name, an unknown group or collection, and an `out` that
-    is a folder or has the name of one of the others.
+    others are compared with. The same runs give the same bytes. Returns `out`. Raises `InputError`
+    for no run, a directory that is not one, two runs of one name, an unknown group or collection,
+    and an `out` that is a folder or has the name of one of the others.
     """
     out = Path(out)
     if out.is_dir() or out.suffix in BESIDE:
