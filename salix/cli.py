@@ -11,6 +11,7 @@ import tyro
 from salix.typing import InputError
 
 Given = tyro.conf.arg
+DATA = "DIR (sub-folders are classes), FILE.csv (path, label, map), tfds:NAME:SPLIT or CLASS=DIR"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Train:
     arch: Annotated[str, Given(help="architecture, for example resnet50", aliases=["--model"])]
     data: Annotated[
         list[str],
-        Given(help="DIR (sub-folders are classes), FILE.csv (path, label) or CLASS=DIR, several"),
+        Given(help=DATA),
     ]
     out: Annotated[Path, Given(help="directory of the training: made, or gone on with")]
     validation: Annotated[list[str], Given(help="data to validate with, as --data")] = field(
@@ -125,7 +126,7 @@ class Sweep:
     model: Annotated[str, Given(help="architecture, for example meso4")]
     data: Annotated[
         list[str],
-        Given(help="DIR (sub-folders are classes), FILE.csv (path, label) or CLASS=DIR, several"),
+        Given(help=DATA),
     ]
     out: Annotated[Path, Given(help="directory of the run: made, or gone on with")]
     weights: Annotated[Path | None, Given(help="checkpoint: .safetensors, .h5, .pth")] = None

@@ -1,5 +1,6 @@
 """Images and labels: folders, CSV files and arrays, read ahead of the device."""
 
+from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, decode, fit
 from salix.data.feed import Batch, batches, count_batches
 from salix.data.files import Folder, Table
@@ -8,6 +9,7 @@ from salix.data.source import Arrays, Joined, Source, Unlabelled, open_source
 __all__ = [
     "Arrays",
     "Batch",
+    "Dataset",
     "Folder",
     "Joined",
     "Source",

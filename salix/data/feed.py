@@ -71,9 +71,12 @@ def batches(
 
 def _read(source: Source, index: int, to: Preprocess) -> Decoded:
     try:
-        pixels = np.asarray(fit(source.read(index), to))
-        guide = source.guide(index)
+        image = source.read(index)
+        pixels, guide = np.asarray(fit(image, to)), source.guide(index)
         if guide is not None:
+            if to.fit == "crop":  # what is cut away is cut from the image's own frame
+                frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
+                guide = fit(guide, Preprocess(frame, 1))
             guide = np.asarray(fit(guide, Preprocess(to.size, 1, fit=to.fit)))[..., 0]
         return pixels, guide
     except (Unreadable, OSError) as error:

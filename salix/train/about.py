@@ -25,7 +25,11 @@ def configuration(
     """Return everything that decides the numbers of a training, as JSON."""
 
     def data(of: Examples | Streamed | None) -> Any:
-        return of and {"count": len(of.labels), "fingerprint": of.fingerprint()}
+        if of is None:
+            return None
+        counts = np.bincount(of.labels, minlength=len(classes)).tolist()
+        balance = dict(zip(classes, counts, strict=True))
+        return {"count": len(of.labels), "balance": balance, "fingerprint": of.fingerprint()}
 
     return {
         "kind": "training",

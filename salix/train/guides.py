@@ -1,18 +1,17 @@
 """Guides of a training: files beside the images, and whether a loss needs any."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from salix.data import Source, Unreadable, decode
-from salix.data.files import KINDS
+from salix.data import Source
+from salix.data.files import match_guides, read_guide
 from salix.train.losses import Loss
-from salix.typing import InputError
 
 
 @dataclass(frozen=True)
@@ -25,21 +24,10 @@ class Guided:
 
     source: Source
     root: Path
-    files: Mapping[str, Path] = field(init=False, repr=False, compare=False)
+    files: Sequence[Path | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        root = Path(self.root)
-        found = (p for p in root.rglob("*") if p.suffix.lower()[1:] in KINDS and p.is_file())
-        files = {_stem(p.relative_to(root).as_posix()): p for p in found}
-        if not files:
-            raise InputError(f"{root} holds no guide: give a folder of images named as the data's")
-        alone = sorted(files.keys() - {_stem(id) for id in self.source.ids})
-        if alone:
-            example = f"{_stem(self.source.ids[0])}.png"
-            raise InputError(
-                f"{len(alone)} guides in {root} have no image, {alone[0]} first: name them by the "
-                f"ids of their images, for example {example}"
-            )
+        files = match_guides(Path(self.root), self.source.ids)
         object.__setattr__(self, "files", files)
 
     @property
@@ -63,13 +51,8 @@ class Guided:
 
     def guide(self, index: int) -> np.ndarray | None:
         """Decode the guide of one image, None if it has none; raises `Unreadable`."""
-        file = self.files.get(_stem(self.source.ids[index]))
-        if file is None:
-            return None
-        try:
-            return np.asarray(decode(file).convert("L"))
-        except Unreadable as error:
-            raise Unreadable(f"its guide {file}: {error}") from None
+        file = self.files[index]
+        return None if file is None else read_guide(file)
 
 
 def uses_guides(loss: Loss) -> bool:
@@ -82,7 +65,3 @@ def uses_guides(loss: Loss) -> bool:
 
     guide = features[..., 0]
     return bool(jax.jit(lambda a, b: value(a) != value(b))(guide, 1 - guide))
-
-
-def _stem(id: str) -> str:
-    return PurePosixPath(id).with_suffix("").as_posix()

@@ -109,3 +109,15 @@ def test_later_batches_alone_are_the_same():
     every = list(batches(source, to, 3, range(4), workers=2))
     [last] = batches(source, to, 3, [3], workers=1)
     np.testing.assert_array_equal(last.images, every[3].images)
+
+
+def test_a_guide_of_another_shape_is_cropped_as_its_image():
+    image = np.zeros((200, 400, 3), np.uint8)
+    image[:, 100:200] = 255  # the left half of what the crop keeps
+    guide = np.zeros((16, 16), np.uint8)
+    guide[:, 4:8] = 255  # the same place of the whole picture
+    to = Preprocess((32, 32), fit="crop")
+    batch = next(batches(Arrays([image], guides=[guide]), to, 1, [0], 1))
+    marked, shown = batch.guides[0] > 127, batch.images[0, ..., 0] > 127
+    assert shown.mean() == pytest.approx(0.5, abs=0.05)
+    assert (marked == shown).mean() > 0.95

@@ -78,7 +78,7 @@ def test_gathered_examples_are_those_of_the_source():
 def test_unreadable_images_are_left_out_or_replaced_and_told(folder):
     (folder / "data" / "fake" / "01.png").write_bytes(b"")
     source = Folder(folder / "data")
-    with pytest.warns(UserWarning, match=r"1 images cannot be read \(fake/01.png: empty file"):
+    with pytest.warns(UserWarning, match=r"1 image cannot be read \(fake/01.png: empty file"):
         found = gather(source, TO, CLASSES, 1 << 20)
     assert len(found.labels) == 23
     assert "fake/01.png" not in found.ids
@@ -89,7 +89,7 @@ def test_unreadable_images_are_left_out_or_replaced_and_told(folder):
     assert streamed.unread == {"fake/01.png": "empty file"}
     with pytest.raises(InputError, match="no image of a batch can be read"):
         list(streamed.take([np.array([0])]))
-    with pytest.warns(UserWarning, match="1 images cannot be read"):
+    with pytest.warns(UserWarning, match="1 image cannot be read"):
         train(Net, source, Recipe(CrossEntropy(), epochs=1, batch_size=8), preprocess=TO, memory=0)
 
 

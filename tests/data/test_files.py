@@ -1,0 +1,165 @@
+"""Maps of a folder and of a table: which image each belongs to, and what is told of lost ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from salix.data import Folder, Table, Unreadable, batches
+from salix.data.files import match_guides
+from salix.model import Preprocess
+from salix.typing import InputError
+
+SIZES = {"fake/a.jpg": (9, 6), "fake/b.1.png": (4, 4), "real/a.png": (5, 7), "plain.png": (3, 3)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images, and maps of another size and suffix for two of them, each of one grey."""
+    for i, (name, (height, width)) in enumerate(SIZES.items()):
+        save(tmp_path / "data" / name, np.full((height, width, 3), 10 * i, np.uint8))
+    save(tmp_path / "guides/fake/a.png", np.full((2, 2), 100, np.uint8))
+    save(tmp_path / "guides/fake/b.1.bmp", np.full((30, 20), 200, np.uint8))
+    return tmp_path
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def table(folder, text):
+    file = folder / "list.csv"
+    file.write_text(text)
+    return Table(file)
+
+
+def greys(source):
+    """Return the grey of each map, by id."""
+    maps = [source.guide(i) for i in range(len(source.ids))]
+    return {id: None if m is None else int(m.max()) for id, m in zip(source.ids, maps, strict=True)}
+
+
+def test_a_folder_of_guides_goes_by_name(folder):
+    source = Folder(folder / "data", guides=folder / "guides")
+    assert source.guided
+    assert greys(source) == {
+        "fake/a.jpg": 100,
+        "fake/b.1.png": 200,
+        "plain.png": None,
+        "real/a.png": None,
+    }
+    assert source.guide(0).shape == (2, 2)
+    assert not Folder(folder / "data").guided
+    assert Folder(folder / "data").guide(0) is None
+
+
+def test_guides_below_the_images_are_no_class(folder):
+    (folder / "guides").rename(folder / "data" / "guides")
+    source = Folder(folder / "data", label="fake", guides=folder / "data" / "guides")
+    assert list(source.ids) == sorted(SIZES)
+    assert greys(source)["fake/a.jpg"] == 100
+
+
+def test_the_map_column(folder):
+    found = table(
+        folder,
+        "path,map,label\n"
+        "data/real/a.png,,real\n"
+        "data/fake/b.1.png,guides/fake/b.1.bmp,fake\n"
+        "data/fake/a.jpg,guides/fake/a.png,\n",
+    )
+    assert found.guided
+    assert list(found.labels) == [None, "fake", "real"]
+    assert list(greys(found).values()) == [100, 200, None]
+    (batch,) = batches(found, Preprocess((4, 4)), 3, [0], 1)
+    assert batch.guides.max((1, 2)).tolist() == [100, 200, 0]
+    assert batch.guides.min((1, 2)).tolist() == [100, 200, 0]
+    assert batch.valid.all()
+
+
+def test_an_empty_map_column_guides_nothing(folder):
+    found = table(folder, "path,map\ndata/real/a.png,\ndata/fake/a.jpg\n")
+    assert not found.guided
+    assert found.guide(0) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("data/plain.png,lost.png", r"list.csv, line 2: the map, 'lost.png', is not a file"),
+        (
+            "data/plain.png,\ndata/fake/a.jpg,guides\ndata/fake/b.1.png,x",
+            r"line 3: the map, 'guides', .* \(one of 2\)",
+        ),
+        ("lost.png,guides/fake/a.png", r"line 2: the image of a map, 'lost.png', is not a file"),
+        (",guides/fake/a.png", "line 2: path '' is empty or repeated"),
+        ("a.png,\nb.png,\na.png,", "line 4: path 'a.png' is empty or repeated"),
+        ("a.png,,real", "line 2 has more fields than columns"),
+    ],
+)
+def test_lost_maps_are_told_by_file_and_line(folder, rows, message):
+    with pytest.raises(InputError, match=message):
+        table(folder, f"path,map\n{rows}\n")
+
+
+def test_an_image_without_map_may_be_missing(folder):
+    found = table(folder, "path,map\ngone.png,\ndata/fake/a.jpg,guides/fake/a.png,\n")
+    (batch,) = batches(found, Preprocess((4, 4)), 2, [0], 1)
+    assert batch.valid.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("of", ["folder", "table"])
+def test_an_unreadable_map_is_the_reason_why_an_image_is_left_out(folder, of):
+    (folder / "guides/fake/a.png").write_bytes(b"no image")
+    source = (
+        Folder(folder / "data", guides=folder / "guides")
+        if of == "folder"
+        else table(folder, "path,map\ndata/fake/a.jpg,guides/fake/a.png\ndata/plain.png,\n")
+    )
+    with pytest.raises(Unreadable, match=r"its guide .*a\.png: not an image"):
+        source.guide(0)
+    (batch,) = batches(source, Preprocess((4, 4)), len(source.ids), [0], 1)
+    assert list(batch.reasons) == [0]
+    assert "its guide" in batch.reasons[0]
+    (folder / "guides/fake/a.png").unlink()
+    with pytest.raises(Unreadable, match=r"its guide .*a\.png: .*No such file"):
+        source.guide(0)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "holds no guide"),
+        (["a.png", "z.png"], r"1 guides in .* have no image, z first: .*example a\.png"),
+        (["a.png", "a.bmp"], "a.bmp and .*a.png guide one image"),
+        (["b.bmp"], "b.bmp guides 2 images"),
+    ],
+)
+def test_guides_that_fit_no_image_or_several(tmp_path, files, message):
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=message):
+        match_guides(tmp_path, ["a.jpg", "b.jpg", "b.tif"])
+
+
+def test_a_guide_of_the_same_suffix_is_its_images_own(tmp_path):
+    for name in ("b.jpg", "b.png", "img.0001.PNG"):
+        (tmp_path / name).touch()
+    found = match_guides(tmp_path, ["b.jpg", "b.tif", "img.0001", "img.0002"])
+    assert [None if f is None else f.name for f in found] == [
+        "b.jpg",
+        "b.png",
+        "img.0001.PNG",
+        None,
+    ]
+
+
+@given(st.sets(st.text("abc./ é", min_size=1, max_size=6), min_size=1), st.data())
+def test_any_names_of_a_table_come_back_sorted(tmp_path_factory, paths, data):
+    paths = data.draw(st.permutations(sorted(paths)))
+    folder = tmp_path_factory.mktemp("table")
+    found = table(folder, "path,label\n" + "".join(f'"{p}",{i}\n' for i, p in enumerate(paths)))
+    assert list(found.ids) == sorted(paths)
+    assert [paths[int(label)] for label in found.labels] == list(found.ids)
