@@ -1,0 +1,66 @@
+"""Presets: their columns are apart, their numbers are told, and each is the setting it says."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from salix import spec
+from salix.measures import MEASURES
+from salix.measures.presets import PRESETS
+from salix.typing import Explainer, Explanation, Measure
+
+
+def explain(image, target):
+    logits = jnp.stack([image.mean(), 1 - image.mean()])
+    return Explanation(logits, jnp.int32(0) if target is None else target, image[4::8, 4::8, 0])
+
+
+@pytest.fixture(scope="module")
+def columns():
+    """The shapes of what each preset's measures return for an image of 64 x 64."""
+    image = jax.ShapeDtypeStruct((64, 64, 3), np.float32)
+
+    def measured(image, measure):
+        clean = explain(image, None)
+        return measure(Explainer(explain), image, clean, jax.random.key(0))
+
+    return {
+        name: [jax.eval_shape(lambda x, m=m: measured(x, m), image) for m in measures]
+        for name, measures in PRESETS.items()
+    }
+
+
+def test_columns_of_all_presets_are_apart(columns):
+    names = [c for measures in columns.values() for found in measures for c in found]
+    assert len(names) == len(set(names))
+    paper = [c for found in columns["paper"] for c in found]
+    assert paper
+    assert all(c.startswith("paper_") for c in paper)
+
+
+def test_every_column_says_what_it_is(columns):
+    for name, measures in PRESETS.items():
+        for measure, found in zip(measures, columns[name], strict=True):
+            told = {q.name: q for q in measure.quantities}
+            assert set(told) == set(found)
+            for column, value in found.items():
+                assert value.shape == ((len(told[column].at),) if told[column].at else ())
+
+
+def test_presets_are_measures_that_their_text_names():
+    for measures in PRESETS.values():
+        for measure in measures:
+            assert isinstance(measure, Measure)
+            assert spec.parse(repr(measure), MEASURES) == measure
+
+
+def test_paper_has_the_released_settings_and_standard_the_defaults():
+    noise, geometry, degradation = PRESETS["paper"]
+    assert noise.strengths == (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+    assert noise.eight_bit == "truncate"
+    assert len(geometry.names) == 12
+    assert geometry.shift == 16
+    assert degradation.arms == ("background", "object")
+    assert degradation.change is None
+    assert PRESETS["standard"] == tuple(type(m)() for m in PRESETS["standard"])
