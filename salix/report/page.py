@@ -13,6 +13,7 @@ from salix.report.agreement import compare_maps
 from salix.report.averages import averages
 from salix.report.collections import collections, tidy
 from salix.report.columns import Column, columns
+from salix.report.cose import COLUMNS as COSE
 from salix.report.courses import all_courses
 from salix.report.differences import differences
 from salix.report.figures import figure
@@ -63,7 +64,7 @@ def write(
     if agreement is None:
         agreement = agreement_of(runs)
     numbers = reduce_runs(runs, agreement, baselines)
-    told = columns(list(numbers.measures), region, rows.quantities(runs))
+    told = [*columns(list(numbers.measures), region, rows.quantities(runs)), *COSE]
     sentence = headline(numbers, told, region)
     order = {g.name: marks.mark(i) for i, g in enumerate(numbers.groups)}
     # Runs of a group stand together everywhere, whatever order they were given in.

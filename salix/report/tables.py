@@ -9,6 +9,7 @@ import numpy as np
 from salix.reduce import Interval, auc_interval, mean_interval, share_interval
 from salix.report import rows
 from salix.report.agreement import agreement as agreement_of
+from salix.report.cose import cose_numbers
 from salix.store import Run
 from salix.store.schema import SCALARS
 from salix.typing import InputError
@@ -108,6 +109,7 @@ def run_numbers(run: Run) -> RunNumbers:
             numbers[name] = mean_interval(columns[name].astype(np.float64))
         else:
             series[name] = [mean_interval(c) for c in columns[name].T.astype(np.float64)]
+    numbers |= cose_numbers(run)
     return RunNumbers(
         name=run.name,
         group=run.group,
