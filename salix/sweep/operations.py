@@ -72,17 +72,20 @@ class _Computation:
         name, kind, rest = line
         if kind in ("convolution", "dot"):
             left, right = (self.shapes[n] for n in OPERAND.findall(rest)[:2])
+            pairs = 2 * prod(self.shapes[name])
             if kind == "dot":
-                axes = SUMMED.search(rest)[1].split(",")
-                return Operations(0, 2 * prod(self.shapes[name]) * prod(left[int(a)] for a in axes))
-            outputs = right[KERNEL.search(rest)[1].index("o")]
-            spread = SPREAD.search(rest)
-            empty = prod(int(n) for n in spread[1].split("x")) if spread else 1
-            return Operations(2 * prod(self.shapes[name]) * prod(right) / outputs / empty)
+                return Operations(0, pairs * prod(left[n] for n in _numbers(SUMMED, rest)))
+            (labels,) = KERNEL.findall(rest)
+            summed = prod(right) / right[labels.index("o")]
+            return Operations(pairs * summed / prod(_numbers(SPREAD, rest)))
         called = [c for group in CALLED.findall(rest) for c in OPERAND.findall(group + ",")]
-        runs = TIMES.search(rest)
         once = sum((of(c) for c in called), Operations())
-        return once if kind != "while" else once.times(int(runs[1]) if runs else inf)
+        return once.times((*_numbers(TIMES, rest), inf)[0]) if kind == "while" else once
+
+
+def _numbers(pattern: re.Pattern[str], text: str) -> list[int]:
+    """Return the whole numbers of what a pattern finds, if it does."""
+    return [int(n) for found in pattern.findall(text) for n in re.findall(r"\d+", found)]
 
 
 def _read(text: str) -> tuple[dict[str, _Computation], str]:

@@ -13,12 +13,10 @@ from salix.attribution import pool, pooling_of
 from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model, fix
 from salix.sweep.columns import claim
-from salix.sweep.once import Once
 from salix.typing import (
     AnyArray,
     Explainer,
     Explanation,
-    Features,
     Guide,
     Image,
     Index,
@@ -27,7 +25,6 @@ from salix.typing import (
     Method,
     Params,
     Pixels,
-    Score,
 )
 
 SMALL = 64  # longest side of a stored map: a map of pixels is averaged down to it
@@ -43,30 +40,21 @@ class Task:
     measures: tuple[Measure, ...] = ()
 
     def explain(
-        self,
-        params: Params,
-        image: Image,
-        key: Any,
-        target: Index | None = None,
-        features: Features | None = None,
+        self, params: Params, image: Image, key: Any, target: Index | None = None
     ) -> Explanation:
         """Explain one preprocessed image: logits, explained class and pooled map.
 
-        `target` fixes the class that the score leaves to the prediction. `features` are those of
-        the image, where they are known. A method that asks for them gets the ones that the logits
-        are made of; one that differentiates by the image passes the trunk by itself.
+        `target` fixes the class that the score leaves to the prediction. The trunk is written
+        twice, for the logits and inside the method: they are the same operations on the same
+        input, so that the compiler keeps one, in a loop if they come from `explainer`.
         """
-        image = jnp.asarray(image)
-        if features is None:
-            features = self.model.features(params, image)
-        logits = self.model.classify(params, features)
+        logits = self.model.logits(params, image)
         if self.score.target is not None:
             target = jnp.asarray(self.score.target)
         elif target is None:
             target = jnp.argmax(logits)
         target = target.astype(jnp.int32)
-        whole = self.model.score(params, fix(self.score, target))
-        score = Score(whole.head, lambda x: features if x is image else whole.trunk(x))
+        score = self.model.score(params, fix(self.score, target))
         return Explanation(
             logits, target, pool(self.method(score, image, key), pooling_of(self.method))
         )
@@ -91,7 +79,8 @@ class Task:
         for name in ("histogram_entropy", "spatial_entropy", "gini"):
             row[name] = jnp.where(dead, jnp.nan, row[name])
         seen = Explanation(clean.logits, clean.target, scaled, guide)
-        explainer, owners = self.explainer(params, key), dict[str, Measure]()
+        explainer = self.explainer(params, key)
+        owners: dict[str, Measure] = {}
         for i, measure in enumerate(self.measures):
             found = measure(explainer, image, seen, jax.random.fold_in(key, i))
             claim(owners, measure, found)
@@ -101,13 +90,14 @@ class Task:
     def explainer(self, params: Params, key: Any) -> Explainer:
         """Return what measures explain the variants of an image with.
 
-        The same image explained for two classes, one after the other, passes the trunk once.
+        What is explained of one image shares its passes: the compiler keeps one of those that are
+        equal. Measures explain in loops, and what it moves out of a loop, copy by copy, it does
+        not know for equal in it. So the parameters wait for the image: nothing can be moved.
         """
-        look = Once(lambda image: self.model.features(params, image))
 
         def explain(image: Image, target: Index | None) -> Explanation:
-            image = jnp.asarray(image)
-            found = self.explain(params, image, key, target, look(image))
+            held, image = jax.lax.optimization_barrier((params, jnp.asarray(image)))
+            found = self.explain(held, image, key, target)
             return replace(found, map=scale(found.map)[0])
 
         return Explainer(explain, self.model.preprocess.mean, self.model.preprocess.std)

@@ -1,0 +1,168 @@
+"""How much of a sweep with measures is spent outside the passes of the model.
+
+    python benchmarks/measures.py --networks small meso4 resnet50 --presets paper standard
+
+Each program is timed beside one of as many bare passes, forward and CAM, scanned alike: both are
+called in turn, so that they meet the same load. Shares are medians of the rounds, by processor
+time, which is steadier on a shared machine, and by wall time. Weights are random: no pass takes
+longer for them. With `--each` every measure is timed alone as well.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from flax import nnx
+from jax.sharding import Mesh
+
+from salix.attribution import CAM
+from salix.data import Arrays
+from salix.measures.presets import PRESETS
+from salix.model import Model, Preprocess, from_nnx, logit
+from salix.models import load
+from salix.models.small import Small
+from salix.sweep.operations import operations
+from salix.sweep.program import abstract_arguments, compile_step, micro_batch
+from salix.sweep.step import Task
+from salix.typing import Measure, Params
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Time sweeps with measures against their bare passes."""
+
+    networks: tuple[str, ...] = ("small", "meso4", "resnet50")
+    presets: tuple[str, ...] = tuple(PRESETS)
+    rounds: int = 5
+    each: bool = False
+    out: Path = Path("benchmarks/results/measures-cpu.json")
+
+    def run(self) -> dict[str, Any]:
+        """Measure, print and write the result."""
+        results = {}
+        for name in self.networks:
+            model, params = network(name)
+            todo = {preset: PRESETS[preset] for preset in self.presets}
+            if self.each:
+                todo |= {
+                    f"{preset} {type(measure).__name__}": (measure,)
+                    for preset in self.presets
+                    for measure in PRESETS[preset]
+                }
+            for title, measures in todo.items():
+                found = compare(model, params, measures, self.rounds)
+                results[f"{name} {title}"] = found
+                print(f"{name} {title}: {json.dumps(found)}", flush=True)
+        result = {
+            "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+            "cores": os.cpu_count(),
+            "jax": jax.__version__,
+            "python": platform.python_version(),
+            "load": os.getloadavg(),
+            "rounds": self.rounds,
+            "results": results,
+        }
+        self.out.write_text(json.dumps(result, indent=1) + "\n")
+        return result
+
+
+def network(name: str) -> tuple[Model, Params]:
+    """Return a network with random weights: the demo's detector by "small", others by name."""
+    if name == "small":
+        to = Preprocess((64, 64), channels=1)
+        return from_nnx(Small(nnx.Rngs(0)), preprocess=to, name=name)
+    return load(name)
+
+
+def bare(task: Task, passes: int) -> Callable[..., Any]:
+    """Return a program of an image's passes alone: the clean one, and the others in a scan."""
+
+    def one(params: Params, pixels: Any, key: Any) -> Any:
+        image = task.model.preprocess(pixels)
+        clean = task.explain(params, image, key)
+
+        def variant(i: Any) -> Any:
+            # An image of its own, or the pass would be moved out of the loop.
+            held, changed = jax.lax.optimization_barrier(
+                (params, image * (1 + i.astype(jnp.float32) / 1024))
+            )
+            found = task.explain(held, changed, key)
+            return found.logits, found.map
+
+        return clean.logits, clean.map, jax.lax.map(variant, jnp.arange(passes - 1))
+
+    def step(params: Params, pixels: Any, guides: Any, valid: Any, hashes: Any, seed: Any) -> Any:
+        del guides, valid
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
+        return jax.vmap(one, (None, 0, 0))(params, pixels, keys)
+
+    return step
+
+
+def compare(
+    model: Model, params: Params, measures: tuple[Measure, ...], rounds: int
+) -> dict[str, Any]:
+    """Return the passes of an image, their time and the share of time that is not theirs."""
+    task, size = Task(model, CAM(), logit(), measures), micro_batch(model, 8)
+    images = np.random.default_rng(0).integers(
+        0, 256, (size, *model.preprocess.size, model.preprocess.channels), np.uint8
+    )
+    shapes = abstract_arguments(model, params, Arrays(images), size)
+    mesh = Mesh(np.array(jax.devices()[:1]), ("batch",))
+    started = time.process_time()
+    full = compile_step(task, shapes, mesh)
+    compiling = time.process_time() - started
+    passes = count(full, model, params, size)
+    alone = jax.jit(bare(task, passes)).lower(*shapes).compile()
+    valid, hashes = np.ones(size, bool), np.arange(size, dtype=np.uint32)
+    arguments = jax.device_put((params, images, None, valid, hashes, np.uint32(0)))
+    pairs = [[clock(p, arguments) for p in (full, alone)] for _ in range(rounds + 1)][1:]
+    cpu, wall = ([tuple(t[i] for t in pair) for pair in pairs] for i in (0, 1))
+    return {
+        "passes": passes,
+        "cpu_ms_per_image": round(1e3 * median(a for a, _ in cpu) / size, 3),
+        "ms_per_image": round(1e3 * median(a for a, _ in wall) / size, 3),
+        "images_per_second": round(size / median(a for a, _ in wall), 3),
+        "cpu_share_outside": round(median(1 - b / a for a, b in cpu), 4),
+        "share_outside": round(median(1 - b / a for a, b in wall), 4),
+        "compile_cpu_seconds": round(compiling, 2),
+        "temporary_megabytes": memory(full),
+        "bare_temporary_megabytes": memory(alone),
+    }
+
+
+def count(program: Any, model: Model, params: Params, size: int) -> int:
+    """Return how many passes of the model a program makes, by its convolutions."""
+    to = model.preprocess
+    image = jax.ShapeDtypeStruct((size, *to.size, to.channels), np.float32)
+    forward = jax.jit(jax.vmap(model.logits, (None, 0))).lower(params, image).compile()
+    one, all_ = (operations(p.as_text() or "").convolutions for p in (forward, program))
+    if all_ % one:
+        raise RuntimeError(f"{all_ / one} passes: a part of one was computed apart")
+    return round(all_ / one)
+
+
+def memory(program: Any) -> float:
+    """Return the temporary memory of a program, in megabytes."""
+    return round(program.memory_analysis().temp_size_in_bytes / 1e6, 1)
+
+
+def clock(program: Any, arguments: Any) -> tuple[float, float]:
+    """Return the processor time and the wall time of a run, in seconds."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    jax.block_until_ready(program(*arguments))
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+if __name__ == "__main__":
+    tyro.cli(Benchmark).run()
