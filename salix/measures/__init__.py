@@ -11,6 +11,7 @@ from salix.measures.geometry import PAPER_GEOMETRY, Geometry
 from salix.measures.human import Agreement
 from salix.measures.inside import Inside
 from salix.measures.noise import PAPER_NOISE, Noise
+from salix.measures.presets import PRESETS
 from salix.measures.similarity import Similarity
 from salix.measures.stability import Stability, cross_stability, stability
 
@@ -20,6 +21,7 @@ __all__ = [
     "PAPER_DEGRADATION",
     "PAPER_GEOMETRY",
     "PAPER_NOISE",
+    "PRESETS",
     "Agreement",
     "Curves",
     "Degradation",

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 
 LEVELS = 101
 BLOCK = 32  # pixels that one product blurs: more would multiply more zeros
+STRIDES = (1, 2, 4, 8, 16, 32)  # of the pixels of a block that may be asked for
 REACHES = (2, 5, 10, 20, 40)  # pixels to either side, of the levels that share a loop
 # Weights for 8-bit images are whole numbers of 2^-30, in two digits of 15 bits: their products are
 # exact in 32 bits. Sums of the second digit may be off by some units of 2^-30, and a sum that is
@@ -74,8 +75,11 @@ def fold(
     add: Callable[[Any, Int[Array, ""], Planes], Any],
     start: Any,
     eight_bit: bool = False,
+    stride: int = 1,
 ) -> Any:
     """Fold `add(total, level, blurred planes)` over all levels that blur, in a scan.
+
+    Blurred planes have every `stride`-th row and column alone, one of `STRIDES`.
 
     With `eight_bit` planes hold whole grey levels, 0 to 255, and are truncated after each axis as
     SciPy leaves 8-bit images: exactly, but that where all pixels under a kernel are equal SciPy
@@ -94,7 +98,8 @@ def fold(
             total: Any, of: tuple[Array, Array], windows: Windows = windows
         ) -> tuple[Any, None]:
             level, weights = of
-            return add(total, level, _blurred(windows, _bands(weights), planes.shape)), None
+            bands = _bands(weights)[:, ::stride]
+            return add(total, level, _blurred(windows, bands, planes.shape)), None
 
         total, _ = lax.scan(step, total, (jnp.asarray(levels), jnp.asarray(taps, planes.dtype)))
     return total
@@ -135,8 +140,9 @@ def _slices(side: int, reach: int) -> list[slice]:
 def _blurred(windows: Windows, bands: Bands, shape: tuple[int, ...]) -> Planes:
     """Return planes of a shape, blurred down their columns and then along their rows."""
     exact, reach = bands.shape[0] == DIGITS, (bands.shape[2] - BLOCK) // 2
+    rows, columns = (-(-side * bands.shape[1] // BLOCK) for side in shape[1:])
     down = jnp.einsum("cxbw,dpw->cxbdp", windows, bands, precision=lax.Precision.HIGHEST)
-    tall = _carried(down, 3, exact).reshape(*windows.shape[:2], -1)[:, :, : shape[1]]
+    tall = _carried(down, 3, exact).reshape(*windows.shape[:2], -1)[:, :, :rows]
     along = [
         _carried(
             jnp.einsum("dpw,cwy->cdpy", bands, tall[:, at], precision=lax.Precision.HIGHEST),
@@ -145,7 +151,7 @@ def _blurred(windows: Windows, bands: Bands, shape: tuple[int, ...]) -> Planes:
         )
         for at in _slices(shape[2], reach)
     ]
-    wide = jnp.concatenate(along, 1)[:, : shape[2]]
+    wide = jnp.concatenate(along, 1)[:, :columns]
     return jnp.swapaxes(wide, 1, 2) + (CENTRE if exact else 0)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from salix.measures.blur import LEVELS, blur, fold
+from salix.measures.blur import LEVELS, STRIDES, blur, fold
 from salix.measures.react import quantities, react
 from salix.measures.similarity import Similarity, enlarge
 from salix.metrics import to_8_bit
@@ -217,19 +217,21 @@ def _factors(
     """Return the least strength of each arm that changes pixels by so many grey levels on average.
 
     The last where none does. A level changes a pixel alike in all arms and strengths, so that one
-    fold over the bank weighs them all. It weighs them on a lattice of some 3000 pixels, with a
-    tenth to spare for what those may be off by.
+    fold over the bank weighs them all, on a lattice of 3000 pixels or some more, with a tenth to
+    spare for what those may be off by.
     """
-    stride = max(1, planes.shape[1] // LATTICE)
+    stride = max(s for s in STRIDES if s * LATTICE <= max(planes.shape[1], LATTICE))
     factors = jnp.asarray(STRENGTHS, planes.dtype)
     seen = planes[:, ::stride, ::stride]
     taken = _strengthen(levels[:, None, ::stride, ::stride], factors.reshape(1, -1, 1, 1))
 
-    def add(sums: Array, level: Array, wide: Planes) -> Array:
-        change = jnp.abs(wide[:, ::stride, ::stride] - seen).mean(0)
-        return sums + jnp.where(taken == level, change[None, None], 0).sum((2, 3))
+    def add(changes: Array, level: Array, wide: Planes) -> Array:
+        return changes.at[level].set(jnp.abs(wide - seen).mean(0).ravel())
 
-    sums = fold(planes, add, jnp.zeros(taken.shape[:2], planes.dtype), eight_bit)
+    none = jnp.zeros((LEVELS, seen[0].size), planes.dtype)
+    changes = fold(planes, add, none, eight_bit, stride)
+    taken = taken.reshape(*taken.shape[:2], -1)
+    sums = changes[taken, jnp.arange(seen[0].size)].sum(-1)
     enough = sums / seen[0].size >= SPARE * change
     first = jnp.where(enough.any(1), enough.argmax(1), factors.size - 1)
     return factors[first].reshape(-1, 1, 1)
