@@ -109,7 +109,7 @@ def _lists(column: Any) -> np.ndarray:
 def read_runs(paths: Iterable[Path | str]) -> list[Run]:
     """Open run directories; a directory that holds runs stands for all of them, sorted.
 
-    Raises `InputError` where there is none, or for two runs of one name.
+    Raises `InputError` where there is none, for a training, or for two runs of one name.
     """
     runs: list[Run] = []
     for path in map(Path, paths):
@@ -118,6 +118,10 @@ def read_runs(paths: Iterable[Path | str]) -> list[Run]:
         runs += [Run(path)] if own or not below else [Run(p) for p in below]
     if not runs:
         raise InputError("no run given: name directories that `salix sweep --out` wrote")
+    for run in runs:
+        if run.manifest["config"].get("kind") == "training":
+            hint = "sweep with its weights, and name that run"
+            raise InputError(f"{run.path} holds a training, not rows of images: {hint}")
     names = [r.name for r in runs]
     if twice := {n for n in names if names.count(n) > 1}:
         hint = "sweep with --name to tell them apart"

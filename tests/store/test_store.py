@@ -108,3 +108,9 @@ def test_about_can_grow(run):
     update_about(run, images_per_second=3.0)
     assert Run(run).manifest["about"]["images_per_second"] == 3.0
     assert Run(run).manifest["config"] == CONFIG
+
+
+def test_a_training_is_not_taken_for_a_run(tmp_path):
+    open_run(tmp_path / "seed-0", {"kind": "training"}, ABOUT)
+    with pytest.raises(InputError, match="seed-0 holds a training, not rows"):
+        read_runs([tmp_path])
