@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from salix.models.conv import Padding, Pair, conv
@@ -23,7 +24,7 @@ def normal(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float) -> Array:
     took to make.
     """
     key = rngs.params()
-    if isinstance(key, jax.core.Tracer):
+    if isinstance(key, Tracer):
         return deviation * jax.random.normal(key, shape, jnp.float32)
     draw = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     return jnp.asarray(np.float32(deviation) * draw.standard_normal(shape, np.float32))

@@ -105,6 +105,7 @@ class Train:
             tell=lambda line: print(line, file=sys.stderr),
             **about,
         )
+        best = self.out
         for one in trained:
             for kind, params in (("best", one.params), ("last", one.last)):
                 file = self.out / f"{self.arch}-{one.seed}-{kind}.safetensors"

@@ -117,7 +117,8 @@ class Explainer:
 
     def _normal(self, like: Image) -> tuple[Array, Array]:
         shape = (1,) * (like.ndim - 1) + (-1,)
-        return tuple(jnp.array(v, like.dtype).reshape(shape) for v in (self.mean, self.std))
+        mean, std = (jnp.array(v, like.dtype).reshape(shape) for v in (self.mean, self.std))
+        return mean, std
 
 
 def as_explainer(explain: Callable[..., Explanation]) -> Explainer:

@@ -1,7 +1,7 @@
 """What changes when an image does: the core of the measures that vary their input."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,7 @@ def react(
 
 
 # Name, title, least and greatest value, which way is better
-COLUMNS = (
+COLUMNS: tuple[tuple[str, str, int, int, Literal["higher", "lower", ""]], ...] = (
     ("similarity", "similarity of the map, class kept", -1, 1, "higher"),
     ("similarity_free", "similarity of the map, class free", -1, 1, "higher"),
     ("flip", "decisions flipped", 0, 1, "lower"),

@@ -68,7 +68,7 @@ def differences(
         return None
     reference = None if len(groups) <= ALL_PAIRS else groups[0]
     named = {c.key: c for c in columns}
-    tables = dict(values(runs, [c.key for c in columns])) | _areas(numbers)
+    tables: dict[str, Mapping[str, Any]] = {**values(runs, [*named]), **_areas(numbers)}
     found: list[Comparison] = []
     for key, table in tables.items():
         for a, b in combinations((g for g in groups if g in table), 2):

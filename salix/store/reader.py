@@ -97,11 +97,11 @@ class Run:
 
 def _lists(column: Any) -> np.ndarray:
     """Return a column of lists as [n k], NaN where one is shorter than the longest."""
-    import pyarrow.compute as pc
+    from pyarrow.compute import call_function
 
-    lengths = pc.list_value_length(column).fill_null(0).to_numpy()
+    lengths = call_function("list_value_length", [column]).fill_null(0).to_numpy()
     table = np.full((len(lengths), max(lengths, default=0)), np.nan, np.float32)
-    held = pc.list_flatten(column).to_numpy(zero_copy_only=False)
+    held = call_function("list_flatten", [column]).to_numpy(zero_copy_only=False)
     table[np.arange(table.shape[1]) < lengths[:, None]] = held
     return table
 
