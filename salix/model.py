@@ -122,6 +122,11 @@ class Preprocess:
         return (x / 255 - mean) / std
 
 
+def as_logits(z: Any) -> Logits:
+    """Return the outputs of a head as logits: one output z becomes (-z/2, z/2)."""
+    return jnp.concatenate([-z / 2, z / 2]) if z.shape == (1,) else z
+
+
 @dataclass(frozen=True)
 class Model:
     """A classifier of images, cut into a trunk and a head that are pure functions.
@@ -154,8 +159,7 @@ class Model:
 
     def classify(self, params: Params, features: Features) -> Logits:
         """Return the logits that the head gives to features."""
-        z = self.head(params, features)
-        return jnp.concatenate([-z / 2, z / 2]) if z.shape == (1,) else z
+        return as_logits(self.head(params, features))
 
     def logits(self, params: Params, image: Image) -> Logits:
         """Return the logits of one preprocessed image."""

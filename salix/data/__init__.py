@@ -4,7 +4,7 @@ from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, decode, fit
 from salix.data.feed import Batch, batches, count_batches
 from salix.data.files import Folder, Table
-from salix.data.source import Arrays, Joined, Source, Unlabelled, open_source
+from salix.data.source import Arrays, Joined, Source, Unlabelled, id_hash, open_source
 
 __all__ = [
     "Arrays",
@@ -20,5 +20,6 @@ __all__ = [
     "count_batches",
     "decode",
     "fit",
+    "id_hash",
     "open_source",
 ]

@@ -1,5 +1,6 @@
 """Where images come from: each source knows its ids and labels before it reads a pixel."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,11 @@ class Source(Protocol):
     def guide(self, index: int) -> np.ndarray | None:
         """Return the reference map of one image, 8-bit grey [h w], or None."""
         ...
+
+
+def id_hash(id: str) -> int:
+    """Return 32 bits of the sha256 of an id: what random keys and choices of images hang on."""
+    return int.from_bytes(hashlib.sha256(id.encode()).digest()[:4], "big")
 
 
 @dataclass(frozen=True, eq=False)

@@ -110,7 +110,7 @@ class COSE:
     ) -> dict[str, Any]:
         side, explainer = self._check(image, clean.map), as_explainer(explain)
         levels = grey_levels(explainer.pixels(image))
-        expected, alive = _enlarged(clean.map, side), clean.map.max() > 0
+        expected, alive = enlarge(clean.map, side), clean.map.max() > 0
         changes = list(dict.fromkeys(CHANGES[name] for name in self.transforms))
         change = jnp.array([changes.index(CHANGES[name]) for name in self.variants])
         placements = np.stack([placements_of(name, side) for name in self.variants])
@@ -126,7 +126,7 @@ class COSE:
             changed = jax.lax.switch(change[i], changes, levels, forth[i], magnitude[i])
             found = explainer(explainer.image(changed / 255))
             dead = found.map.max() <= 0
-            similarity = self._compare(expected, _enlarged(found.map, side), back[i])
+            similarity = self._compare(expected, enlarge(found.map, side), back[i])
             return {
                 "similarity": jnp.where(alive & ~dead, similarity, jnp.nan),
                 "predicted": jnp.argmax(found.logits).astype(jnp.float32),
@@ -168,7 +168,3 @@ class COSE:
                 f"enlarged to it and compared in windows of {self.window}"
             )
         return side
-
-
-def _enlarged(map: Map, side: int) -> Num[Array, "side side"]:
-    return jnp.asarray(map) if map.shape == (side, side) else enlarge(map, side)

@@ -177,8 +177,7 @@ class Geometry:
     def _prepare(self, map: Map, side: int) -> Num[AnyArray, "..."]:
         if not self.upscaled:
             return self.similarity.prepare(map)
-        same = map.shape == (side, side)
-        return replace(self.similarity, side=None if same else side).prepare(map)
+        return replace(self.similarity, side=side).prepare(map)
 
     def _check(self, image: Image, map: Num[AnyArray, "*grid"]) -> int:
         """Return the side of a square image, or the height of one that is only flipped."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from salix.measures.corrupt import grey_levels
 from salix.measures.react import quantities, react
 from salix.measures.severity import KINDS
 from salix.measures.similarity import Similarity
+from salix.metrics.curves import area
 from salix.typing import Explanation, Image, InputError, PRNGKey, Quantity, Scalar, as_explainer
 
 
@@ -101,9 +101,7 @@ class Noise:
     def _mean(self, values: Any) -> Scalar:
         if len(self.strengths) == 1:
             return values[0]
-        gaps = np.diff(self.strengths) / (self.strengths[-1] - self.strengths[0])
-        weights = (np.append(gaps, 0) + np.append(0, gaps)) / 2
-        return (jnp.asarray(weights, values.dtype) * values).sum()
+        return area(values, self.strengths)
 
 
 PAPER_NOISE = Noise(

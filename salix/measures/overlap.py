@@ -24,8 +24,7 @@ def similarity_where(similarity: Similarity, a: Map, b: Map, valid: Where) -> Sc
     not defined.
     """
     if similarity.kind == "ssim":
-        window = min(similarity.window, (min(a.shape) - 1) // 2 * 2 + 1)
-        return ssim_where(a, b, valid, window, 255 if similarity.eight_bit else 1)
+        return ssim_where(a, b, valid, similarity.fitting(a.shape), similarity.data_range)
     x, y = as_pair(a, b)
     if similarity.kind == "spearman":
         # Cells that are not valid share the last rank, and do not touch those of the others.

@@ -40,8 +40,16 @@ class Similarity:
             return pearson(x, y)
         if self.kind == "spearman":
             return spearman(x, y)
-        window = min(self.window, (min(x.shape) - 1) // 2 * 2 + 1)
-        return ssim(x, y, window=window, data_range=255 if self.eight_bit else 1)
+        return ssim(x, y, window=self.fitting(x.shape), data_range=self.data_range)
+
+    def fitting(self, shape: tuple[int, ...]) -> int:
+        """Return the window for maps of a shape."""
+        return min(self.window, (min(shape) - 1) // 2 * 2 + 1)
+
+    @property
+    def data_range(self) -> int:
+        """The greatest value that a compared map can have."""
+        return 255 if self.eight_bit else 1
 
     def prepare(self, map: Map) -> Num[AnyArray, "*compared"]:
         """Return a map in the bits and on the grid in which it is compared."""
@@ -53,11 +61,14 @@ def enlarge(map: Map, side: int) -> Num[Array, "side side"]:
     """Return a map [h w] enlarged bicubically to [side side], in its own type.
 
     Columns first, then rows, with the kernel of Keys (1981), a = -0.5, cut and renormalised at the
-    edges: what Pillow does, with its fixed-point arithmetic for 8-bit maps. Raises `InputError`
-    for a map of other than two axes or one larger than `side`.
+    edges: what Pillow does, with its fixed-point arithmetic for 8-bit maps. A map that has that
+    side already is returned as it is. Raises `InputError` for a map of other than two axes or one
+    larger than `side`.
     """
     if map.ndim != 2 or max(map.shape) > side:
         raise InputError(f"a map of shape {map.shape} cannot be enlarged to {side} x {side}")
+    if map.shape == (side, side):
+        return jnp.asarray(map)
     rows, columns = (_bicubic(n, side) for n in map.shape)
     if map.dtype != jnp.uint8:
         x = jnp.asarray(map)

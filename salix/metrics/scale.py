@@ -16,8 +16,7 @@ def scale(map: Map) -> tuple[Map, Any]:
     """
     map = jnp.asarray(map)
     low, high = map.min(), map.max()
-    # An eighth: the range of two large finite numbers must not overflow, nor its reciprocal, which
-    # XLA divides by, fall below the least normal number.
+    # An eighth: the range of two large finite numbers must not overflow.
     width = high / 8 - low / 8
     dead = ~(jnp.isfinite(width) & (width > 0))
     # One divisor a cell, behind a barrier: XLA would multiply by the reciprocal of a single one,

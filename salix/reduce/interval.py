@@ -89,18 +89,27 @@ def auc_interval(scores: Any, labels: Any, level: float = 0.95) -> Interval:
     ahead = (ranks[:m] - stats.rankdata(one)) / n
     behind = 1 - (ranks[m:] - stats.rankdata(zero)) / m
     auc = float(ahead.mean())
-    alpha = 1 - level
-    if auc in (0.0, 1.0):
-        limit = float((alpha / 2) ** (1 / min(m, n)))
-        low, high = (limit, 1.0) if auc == 1 else (0.0, 1 - limit)
-    elif min(m, n) == 1:
-        low = high = NAN
-    else:
-        deviation = np.sqrt(ahead.var(ddof=1) / m + behind.var(ddof=1) / n)
-        half = stats.norm.ppf(1 - alpha / 2) * deviation / (auc * (1 - auc))
-        odds = special.logit(auc)
-        low, high = float(special.expit(odds - half)), float(special.expit(odds + half))
-    return Interval(auc, low, high, m + n, undefined)
+    variance = _variance(ahead) / m + _variance(behind) / n
+    return Interval(auc, *area_limits(auc, variance, (m, n), level), m + n, undefined)
+
+
+def _variance(x: np.ndarray) -> float:
+    return float(x.var(ddof=1)) if len(x) > 1 else NAN
+
+
+def area_limits(
+    area: float, variance: float, sizes: tuple[int, int], level: float
+) -> tuple[float, float]:
+    """Return the limits of an area under the ROC curve of two samples: see `auc_interval`."""
+    alpha, least = 1 - level, min(sizes)
+    if area in (0.0, 1.0):
+        limit = float((alpha / 2) ** (1 / least))
+        return (limit, 1.0) if area == 1 else (0.0, 1 - limit)
+    if least == 1:
+        return NAN, NAN
+    half = special.ndtri(1 - alpha / 2) * np.sqrt(variance) / (area * (1 - area))
+    odds = special.logit(area)
+    return float(special.expit(odds - half)), float(special.expit(odds + half))
 
 
 def difference_interval(a: Interval, b: Interval) -> Interval:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from salix.reduce.interval import NAN, Interval, mean_interval
+from salix.reduce.interval import NAN, Interval, area_limits, mean_interval
 from salix.typing import InputError
 
 STEPS = 100  # parts of equal chance that an axis is cut into
@@ -119,19 +119,13 @@ class Pair:
         # Twice the number of the other sample below each value: ties count half.
         ahead, behind = 2 * self.b - of_b, 2 * m - (2 * self.a - of_a)
         area = int((of_a * ahead).sum()) / (2 * m * n)
-        alpha = 1 - level
-        if area in (0.0, 1.0):
-            limit = float((alpha / 2) ** (1 / min(m, n)))
-            low, high = (limit, 1.0) if area == 1 else (0.0, 1 - limit)
-        elif min(m, n) == 1:
-            low = high = NAN
-        else:
+        variance = NAN
+        if min(m, n) > 1:
             of_ahead = (of_a * (ahead / (2 * n) - area) ** 2).sum() / (m - 1) / m
             of_behind = (of_b * (behind / (2 * m) - area) ** 2).sum() / (n - 1) / n
-            half = special.ndtri(1 - alpha / 2) * np.sqrt(of_ahead + of_behind)
-            odds, half = special.logit(area), half / (area * (1 - area))
-            low, high = float(special.expit(odds - half)), float(special.expit(odds + half))
-        return Interval(area, low, high, m + n, self.undefined)
+            variance = float(of_ahead + of_behind)
+        limits = area_limits(area, variance, (m, n), level)
+        return Interval(area, *limits, m + n, self.undefined)
 
     def kolmogorov(self, level: float = 0.95) -> Interval:
         r"""Kolmogorov-Smirnov distance $\sup_x |F_a(x) - F_b(x)|$, in [0, 1].

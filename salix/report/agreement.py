@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 
 from salix.measures.stability import stability
 from salix.reduce import Interval, bootstrap_pairs, mean_interval
+from salix.report.common import shared_images
 from salix.store import Run
 from salix.typing import InputError
 
@@ -43,14 +44,12 @@ def common(runs: Sequence[Run]) -> Common:
             for what, by in unlike.items()
         )
         raise InputError(f"the maps cannot be compared ({told}): choose runs that agree in these")
-    places = [{key: n for n, key in enumerate(run.rows["id"])} for run in runs]
-    ids = [key for key in places[0] if all(key in place for place in places)]
+    ids, places = shared_images(runs)
     maps = np.zeros((len(runs), len(ids), *runs[0].grid), np.uint8)
-    for run, place, shared in zip(runs, places, maps, strict=True):
-        at = np.array([place[key] for key in ids], np.int64)
+    for run, at, shared in zip(runs, places, maps, strict=True):
         alive = ~run.rows["dead"][at].astype(bool)
         shared[alive] = run.rows["map"][at[alive]]
-    left_out = tuple(len(place) - len(ids) for place in places)
+    left_out = tuple(len(run.rows["id"]) - len(ids) for run in runs)
     return Common(tuple(ids), maps, left_out)
 
 

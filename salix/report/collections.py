@@ -11,6 +11,7 @@ from salix.reduce.shift import over_runs
 from salix.report import pictures
 from salix.report.against import ALL, Kind, View
 from salix.report.columns import Column
+from salix.report.export import tidy_row
 from salix.report.parts import Places, cut, places
 from salix.report.shifts import DISTANCES, SHIFTS, VALUES, Shift, within
 from salix.store import Run
@@ -162,11 +163,7 @@ def tidy(found: Collections | None) -> list[dict[str, Any]]:
         for row in of:
             shifts = {key: shift.interval for key, shift in row.shifts.items()}
             for kind, numbers in (("collection", row.numbers), ("shift", shifts)):
-                head = {"kind": kind, "group": group, "run": None}
                 at = f"{row.collection}: {row.part}"
                 for key, i in numbers.items():
-                    ends = {n: getattr(i, n) for n in ("value", "low", "high")}
-                    ends = {n: float(v) if np.isfinite(v) else None for n, v in ends.items()}
-                    counts = {"n": i.n, "undefined": i.undefined}
-                    table.append(head | {"quantity": key, "at": at} | ends | counts)
+                    table.append(tidy_row(kind, group, None, key, at, i))
     return table

@@ -8,7 +8,7 @@ from salix.report import rows
 from salix.store import Run
 
 
-def common(runs: Sequence[Run]) -> tuple[list[str], list[np.ndarray]]:
+def shared_images(runs: Sequence[Run]) -> tuple[list[str], list[np.ndarray]]:
     """Return the ids that every run measured, in the first run's order, and their places."""
     ids = [rows.measured(run)["id"] for run in runs]
     if all(len(i) == len(ids[0]) and (i == ids[0]).all() for i in ids[1:]):
@@ -23,7 +23,7 @@ def values(runs: Sequence[Run], names: Sequence[str]) -> Mapping[str, Mapping[st
 
     A group none of whose runs has the number is left out; empty where no image is shared.
     """
-    shared, places = common(runs)
+    shared, places = shared_images(runs)
     if not shared:
         return {}
     found: dict[str, dict[str, list[np.ndarray]]] = {}

@@ -30,18 +30,21 @@ def tidy(runs: Sequence[Run], numbers: Numbers, columns: Sequence[Column]) -> li
         for column in columns:
             if group.values(column.key) or column.key == "agreement":
                 shown = group.shown(column.key)
-                found.append(_row("group", group.name, None, column.key, None, shown))
+                found.append(tidy_row("group", group.name, None, column.key, None, shown))
         for run in group.runs:
             for key, interval in run.numbers.items():
-                found.append(_row("run", group.name, run.name, key, None, interval))
+                found.append(tidy_row("run", group.name, run.name, key, None, interval))
             for key, series in run.series.items():
                 at = places.get(key) or tuple(range(len(series)))
                 for place, interval in zip(at, series, strict=False):
-                    found.append(_row("run", group.name, run.name, key, str(place), interval))
+                    found.append(tidy_row("run", group.name, run.name, key, str(place), interval))
     return found
 
 
-def _row(kind: str, group: str, run: str | None, key: str, at: str | None, i: Interval) -> dict:
+def tidy_row(
+    kind: str, group: str, run: str | None, key: str, at: str | None, i: Interval
+) -> dict[str, Any]:
+    """Return one row of a tidy table, with the keys of `FIELDS`; what is NaN is None."""
     ends = {name: v if np.isfinite(v := getattr(i, name)) else None for name in FIELDS[5:8]}
     head = {"kind": kind, "group": group, "run": run, "quantity": key, "at": at}
     return head | ends | {"n": i.n, "undefined": i.undefined}

@@ -7,8 +7,12 @@ before a run goes on. `about` is everything else: names, versions, device, timin
 import hashlib
 import json
 import os
+import platform
 from pathlib import Path
 from typing import Any
+
+import jax
+import numpy as np
 
 from salix.typing import InputError
 
@@ -20,6 +24,29 @@ def digest(value: Any) -> str:
     """Return the sha256 of a JSON value in canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def weights_digest(weights: Any) -> str:
+    """Return a sha256 of all arrays of a pytree with their names, shapes and types."""
+    found = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
+        array = np.asarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def circumstances() -> dict[str, Any]:
+    """Return versions and device, for the `about` part."""
+    import salix
+
+    device = jax.devices()[0]
+    return {
+        "salix": salix.__version__,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+    }
 
 
 def open_run(path: Path, config: dict[str, Any], about: dict[str, Any]) -> None:

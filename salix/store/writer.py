@@ -33,18 +33,23 @@ class Writer:
 
     def flush(self) -> None:
         """Write what was collected as one part."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         if not self.rows:
             return
         name = f"part-{self.first:09d}-{self.last:09d}.parquet"
-        temporary = self.path / (name + ".tmp")
-        pq.write_table(pa.Table.from_pylist(self.rows, schema=self.schema), temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path / name)
+        write_whole(self.path / name, self.rows, self.schema)
         self.rows = []
+
+
+def write_whole(path: Path, rows: list[dict[str, Any]], schema: Any = None) -> None:
+    """Write rows as a Parquet file that is there whole or not at all, under a temporary name."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    temporary = path.with_name(path.name + ".tmp")
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 def parts(path: Path) -> list[tuple[int, int, Path]]:

@@ -22,6 +22,7 @@ from salix.reduce import (
     holm,
 )
 from salix.report.agreement import common
+from salix.report.parts import collection_names
 from salix.store import Run
 from salix.studies.faces import sharpness
 from salix.studies.guidance_data import KINDS, Faces
@@ -93,8 +94,8 @@ def of_run(rows: Mapping[str, np.ndarray], fake: int) -> dict[str, np.ndarray]:
 
 
 def collections(ids: Any) -> np.ndarray:
-    """Return what each id begins with."""
-    return np.array([str(id).split("/")[0] for id in ids])
+    """Return the collection of each id."""
+    return np.array(collection_names(ids))
 
 
 def results(runs: Sequence[Run]) -> dict[str, Any]:

@@ -1,16 +1,11 @@
 """What a run's manifest says: the configuration that decides its rows, and the circumstances."""
 
-import hashlib
-import platform
 from dataclasses import asdict
 from typing import Any
 
-import jax
-import numpy as np
-
 from salix.attribution import pooling_of
 from salix.data import Source
-from salix.store import digest
+from salix.store import circumstances, digest, weights_digest
 from salix.sweep.step import Task
 from salix.typing import Params
 
@@ -44,27 +39,11 @@ def configuration(
 
 def about_run(name: str, group: str | None, task: Task) -> dict[str, Any]:
     """Return the circumstances of a run: names, versions, device, what its columns mean."""
-    import salix
-
-    device = jax.devices()[0]
     return {
         "name": name,
         "group": group or name,
-        "salix": salix.__version__,
-        "jax": jax.__version__,
-        "python": platform.python_version(),
-        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+        **circumstances(),
         "quantities": [
             asdict(q) for measure in task.measures for q in getattr(measure, "quantities", ())
         ],
     }
-
-
-def weights_digest(params: Params) -> str:
-    """Return a sha256 of all parameters with their names, shapes and types."""
-    found = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        array = np.asarray(leaf)
-        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()

@@ -1,13 +1,12 @@
 """From the columns of a batch to rows of the store."""
 
-import hashlib
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-from salix.data import Batch, Source
+from salix.data import Batch, Source, id_hash
 from salix.model import Model
 from salix.typing import InputError
 
@@ -70,11 +69,6 @@ def match_labels(model: Model, source: Source) -> list[int | None]:
             f"name each folder by its class, --data {model.classes[0]}=DIR, or use --no-labels"
         )
     return [None if n is None else known[n.casefold()] for n in names]
-
-
-def id_hash(id: str) -> int:
-    """Return 32 bits of the sha256 of an id."""
-    return int.from_bytes(hashlib.sha256(id.encode()).digest()[:4], "big")
 
 
 def picture(pixels: np.ndarray, format: str) -> bytes:

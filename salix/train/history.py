@@ -1,25 +1,18 @@
 """What each epoch came to: one Parquet part an epoch, renamed into place, and a line."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from salix.store import write_whole
 
 Record = dict[str, Any]  # numbers of one seed and one epoch, by name
 
 
 def write(path: Path, epoch: int, records: list[Record]) -> None:
     """Write the records of an epoch, one for each seed, as one part; an older one is replaced."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    name = f"epoch-{epoch:06d}.parquet"
-    temporary = path / (name + ".tmp")
-    pq.write_table(pa.Table.from_pylist(records), temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path / name)
+    write_whole(path / f"epoch-{epoch:06d}.parquet", records)
 
 
 def read(path: Path) -> list[Record]:

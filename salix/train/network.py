@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from salix.model import Model, from_nnx
+from salix.model import Model, as_logits, from_nnx
 from salix.train.recipe import Precision
 from salix.typing import Features, Index, Logits, Params
 
@@ -86,7 +86,7 @@ class Network:
                 weights = Weights(weights.params, weights.stats, streams)
             graph = self.evaluating if step is None else self.heading
             z = _merge(graph, weights, "float32").head(features[None])[0]
-        return jnp.concatenate([-z / 2, z / 2]) if z.shape == (1,) else z
+        return as_logits(z)
 
     def model(self, weights: Weights, **about: Any) -> tuple[Model, Params]:
         """Return the `Model` and its parameters, as `from_nnx` does."""

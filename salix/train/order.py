@@ -1,10 +1,10 @@
 """Which image comes when: pure functions of the seed, the epoch and the ids."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
+from salix.data import id_hash
 from salix.train.recipe import Recipe
 from salix.typing import InputError
 
@@ -50,11 +50,6 @@ def split(labels: np.ndarray, ids: Sequence[str], share: float) -> tuple[np.ndar
     out = np.zeros(len(labels), bool)
     out[held] = True
     return np.flatnonzero(~out), np.flatnonzero(out)
-
-
-def id_hash(id: str) -> int:
-    """Return 32 bits of the sha256 of an id."""
-    return int.from_bytes(hashlib.sha256(id.encode()).digest()[:4], "big")
 
 
 def _rounds(members: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from salix.data import id_hash
 from salix.progress import Progress
 from salix.train import history
 from salix.train.check import no_guides
@@ -19,7 +20,7 @@ from salix.train.evaluate import evaluate, positive_class
 from salix.train.examples import Examples, Streamed, pick
 from salix.train.history import Record
 from salix.train.network import Weights
-from salix.train.order import id_hash, order
+from salix.train.order import order
 from salix.train.place import Pace, Place, not_finite, record
 from salix.train.program import Program, State
 from salix.typing import InputError
