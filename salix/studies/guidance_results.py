@@ -95,7 +95,7 @@ def of_run(rows: Mapping[str, np.ndarray], fake: int) -> dict[str, np.ndarray]:
 
 def collections(ids: Any) -> np.ndarray:
     """Return the collection of each id."""
-    return np.array(collection_names(ids))
+    return np.array(collection_names(np.asarray(ids)))
 
 
 def results(runs: Sequence[Run]) -> dict[str, Any]:
