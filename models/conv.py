@@ -146,17 +146,23 @@ def _pointwise(plan: _Plan, kernel: Array) -> bool:
     return kernel.shape[:2] == (1, 1) and plan.groups == 1 and plan.pads == ((0, 0), (0, 0))
 
 
-def _rounds(plan: _Plan, kernel: Array) -> bool:
-    """Whether a convolution is summed as bfloat16 matrix products, one for each place in it."""
+def _as_dots(plan: _Plan, x: Array, kernel: Array) -> bool:
+    """Whether a convolution is summed as matrix products, one for each place in its kernel.
+
+    Those in bfloat16 are; and those of images smaller than the kernel, which XLA would exchange
+    with it, to run the images over the weights: a hundred times slower.
+    """
     h, w, i, _ = kernel.shape
-    return plan.precision == "bfloat16_dots" and plan.groups == 1 and h * w <= 9 and i >= 16
+    if plan.groups > 1 or h * w > 9:
+        return False
+    return (plan.precision == "bfloat16_dots" and i >= 16) or x.shape[1] * x.shape[2] < h * w
 
 
 def _forward(plan: _Plan, x: Array, kernel: Array) -> Array:
     if _pointwise(plan, kernel):
         down, along = plan.strides
         return _dot(x[:, ::down, ::along], kernel[0, 0], plan)
-    if _rounds(plan, kernel):
+    if _as_dots(plan, x, kernel):
         return _shifted(x, kernel, plan)
     return _library(x, kernel, plan)
 
@@ -168,7 +174,7 @@ def _input_gradient(plan: _Plan, g: Array, kernel: Array, shape: tuple[int, ...]
     swapped = swapped.reshape(*kernel.shape[:2], -1, shape[3])  # [kh kw o/groups c]
     if _pointwise(plan, kernel):
         return _put(_dot(g, swapped[0, 0], plan), (0, 0), strides, sizes)
-    if _rounds(plan, kernel) and strides != (1, 1):
+    if _as_dots(plan, g, kernel) and strides != (1, 1):
         # each place of the kernel sends g to every stride-th pixel
         at = [(u, v) for u in range(kernel.shape[0]) for v in range(kernel.shape[1])]
         sent = [(_dot(g, swapped[u, v], plan), (u - rows[0], v - columns[0])) for u, v in at]
@@ -178,7 +184,7 @@ def _input_gradient(plan: _Plan, g: Array, kernel: Array, shape: tuple[int, ...]
     pads = ((lows[0], highs[0]), (lows[1], highs[1]))
     back = replace(plan, strides=(1, 1), pads=pads, dilation=strides)
     turned = swapped[::-1, ::-1]
-    if _rounds(plan, kernel):
+    if _as_dots(plan, g, kernel):
         return _shifted(g, turned, back)
     return _library(g, turned, back)
 
