@@ -22,6 +22,7 @@ def values(runs: Sequence[Run], names: Sequence[str]) -> Mapping[str, Mapping[st
     """Return [run, image] of each number for each group, over the images that all runs share.
 
     A group none of whose runs has the number is left out; empty where no image is shared.
+    `accuracy` is 1 for a right prediction, 0 for a wrong one and NaN without a label.
     """
     shared, places = shared_images(runs)
     if not shared:
@@ -29,6 +30,8 @@ def values(runs: Sequence[Run], names: Sequence[str]) -> Mapping[str, Mapping[st
     found: dict[str, dict[str, list[np.ndarray]]] = {}
     for run, place in zip(runs, places, strict=True):
         columns = rows.measured(run)
+        hits = np.where(columns["label"] < 0, np.nan, columns["predicted"] == columns["label"])
+        columns = {"accuracy": hits} | columns
         for name in names:
             if name in columns and columns[name].ndim == 1:
                 row = columns[name][place].astype(np.float64)

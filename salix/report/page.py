@@ -65,13 +65,13 @@ def write(
         agreement = agreement_of(runs)
     numbers = reduce_runs(runs, agreement, baselines)
     told = [*columns(list(numbers.measures), region, rows.quantities(runs)), *COSE]
-    sentence = headline(numbers, told, region)
     order = {g.name: marks.mark(i) for i, g in enumerate(numbers.groups)}
     # Runs of a group stand together everywhere, whatever order they were given in.
     runs = sorted(runs, key=lambda r: list(order).index(r.group))
     shown = [c for c in told if _appears(numbers, c.key)]
     pictured, gathered = gallery(runs), collections(runs, list(order), in_set)
     differ = differences(runs, numbers, shown)
+    sentence = headline(numbers, told, region, differ)
     compared = compare_maps(runs)
     texts = {".csv": export.as_csv(numbers, shown), ".tex": export.as_latex(numbers, shown)}
     page = _render(

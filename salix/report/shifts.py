@@ -45,7 +45,7 @@ class Shift:
         return self.column in SHIFTS
 
     @property
-    def clear(self) -> bool:
+    def apart(self) -> bool:
         """Whether the interval leaves out what no shift would give."""
         null = NULL.get(self.column.key, 0.0)
         return null is not None and (self.interval.low > null or self.interval.high < null)

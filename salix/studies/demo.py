@@ -1,4 +1,4 @@
-"""The demo: equally accurate detectors of re-generated faces that do not look at the same thing."""
+"""The demo: detectors of re-generated faces, trained in two ways, and what they look at."""
 
 import sys
 import time

@@ -149,7 +149,7 @@ def test_each_class_is_compared_with_its_own_and_all_with_all(planted):
     assert mixed.interval.value == pytest.approx(both)
 
 
-def test_planted_shifts_are_found_clear_and_others_are_not(planted):
+def test_planted_shifts_are_found_and_others_are_not(planted):
     names = [f"run {s}" for s in range(4)]
     runs = [planted(gather(300, s, 0.1), name=n, group="g") for s, n in enumerate(names)]
     found = collections(runs, ["g"], INSIDE)
@@ -159,19 +159,19 @@ def test_planted_shifts_are_found_clear_and_others_are_not(planted):
         shift = dalle.shifts[key]
         assert shift.interval.value == pytest.approx(truth, rel=0.2)
         assert shift.interval.low < truth < shift.interval.high
-        assert shift.clear
+        assert shift.apart
         assert shift.way == ("higher" if truth > 0 else "lower")
-    clear = {"kolmogorov", "wasserstein", "detector", "map_distance"}
-    assert {k for k in clear if dalle.shifts[k].clear} == clear
+    far = {"kolmogorov", "wasserstein", "detector", "map_distance"}
+    assert {k for k in far if dalle.shifts[k].apart} == far
     assert dalle.shifts["wasserstein"].interval.value == pytest.approx(0.1, rel=0.1)
     assert dalle.shifts["kolmogorov"].way == ""
-    assert not dalle.shifts["map_correlation"].clear
+    assert not dalle.shifts["map_correlation"].apart
     assert dalle.shifts["spatial_entropy"].text.startswith("+0.")
     celeba = find(found, "celeba", "class real").shifts
-    assert not any(s.clear for s in celeba.values())
+    assert not any(s.apart for s in celeba.values())
 
 
-def test_without_a_shift_few_are_clear(planted):
+def test_without_a_shift_few_are_found(planted):
     """20 runs x 5 comparisons x 7 numbers with limits over images: about 1 in 20 by chance."""
     runs = [planted(gather(60, s), name=f"{s}") for s in range(20)]
     found = collections(runs, [str(s) for s in range(20)], INSIDE)
@@ -179,7 +179,7 @@ def test_without_a_shift_few_are_clear(planted):
     keys += ("detector", "map_distance")
     shifts = [r.shifts[k] for _, of in found.groups for r in of if r.shifts for k in keys]
     assert len(shifts) == 20 * 5 * 7
-    assert 0.02 < np.mean([s.clear for s in shifts]) < 0.09
+    assert 0.02 < np.mean([s.apart for s in shifts]) < 0.09
 
 
 def test_runs_may_differ_in_images_and_classes(planted):
@@ -308,7 +308,8 @@ def test_the_section_tells_direction_in_words_and_names_as_text(planted):
     told = [v for k, v in page.attributes if k == "aria-label"]
     assert {"higher than in-set", "lower than in-set"} <= set(told)
     assert page.text.count("▲") == told.count("higher than in-set") + 1  # the legend
-    assert "clear" in page.text
+    assert "◐ interval only" in page.text  # no p value, so that nothing is called clear
+    assert "clear" not in page.text
     assert "In-set and out-of-set" in page.text
     alternatives = [v for k, v in page.attributes if k == "alt"]
     assert len(alternatives) == len(set(alternatives)) == 8
@@ -345,13 +346,13 @@ def test_numbers_for_machines(planted):
 
 def test_shifts_are_written_with_their_direction():
     points = Shift(SHIFTS[4], Interval(-0.021, -0.04, -0.001, 9))
-    assert (points.text, points.way, points.clear) == ("−2.1", "lower", True)
+    assert (points.text, points.way, points.apart) == ("−2.1", "lower", True)
     higher = Shift(SHIFTS[0], Interval(0.0214, -0.04, 0.1, 9))
-    assert (higher.text, higher.way, higher.clear) == ("+0.021", "higher", False)
+    assert (higher.text, higher.way, higher.apart) == ("+0.021", "higher", False)
     unknown = Shift(SHIFTS[0], Interval(np.nan, np.nan, np.nan, 0))
-    assert (unknown.text, unknown.way, unknown.clear) == ("–", "", False)
-    for low, high, clear in ((0.4, 0.6, False), (0.51, 0.6, True), (0.2, 0.49, True)):
-        assert Shift(DISTANCES[2], Interval(0.5, low, high, 9)).clear is clear
+    assert (unknown.text, unknown.way, unknown.apart) == ("–", "", False)
+    for low, high, apart in ((0.4, 0.6, False), (0.51, 0.6, True), (0.2, 0.49, True)):
+        assert Shift(DISTANCES[2], Interval(0.5, low, high, 9)).apart is apart
 
 
 def test_limits_stay_within_the_range(planted):

@@ -1,152 +1,350 @@
+"""The headline says what the table of differences says: in its verdicts, and no more."""
+
+import re
+
+import numpy as np
 import pytest
 
-from salix.reduce import Interval
+from salix.reduce import Interval, mean_interval
+from salix.report.claims import Answer
 from salix.report.columns import columns
-from salix.report.contrast import contrast
+from salix.report.differences import compare_tables
 from salix.report.headline import headline
 from salix.report.tables import Group, Numbers, RunNumbers
 
+REGION = "forged region"
+IMAGES = 200
+
 
 def run(group, seed, numbers):
-    intervals = {k: Interval(v, v - half, v + half, 200) for k, (v, half) in numbers.items()}
     counts = {"images": 200, "of": 200, "labelled": 200, "dead": 0, "not_finite": 0, "skipped": 0}
-    return RunNumbers(f"{group} {seed}", group, **counts, numbers=intervals, series={})
+    return RunNumbers(f"{group} {seed}", group, **counts, numbers=numbers, series={})
 
 
 def group(name, half=0.02, agreement=None, **values):
     """A group whose runs have the given values, each with an interval of +- `half`."""
     runs = [
-        run(name, i, {k: (v, half) for k, v in zip(values, found, strict=True)})
+        run(name, i, {k: around(v, half) for k, v in zip(values, found, strict=True)})
         for i, found in enumerate(zip(*values.values(), strict=True))
     ]
     return Group(name, tuple(runs), agreement)
 
 
-def text(*groups, region="forged region"):
-    runs = tuple(r for g in groups for r in g.runs)
-    measures = ["inside"] if "inside" in runs[0].numbers else []
-    return headline(Numbers(runs, groups), columns(measures, region), region)
+def around(value, half):
+    return Interval(value, value - half, value + half, IMAGES)
 
 
-def test_equally_accurate_unequal_in_what_they_look_at():
+def tables(groups, seed=0):
+    """Values of images that have the means and the intervals of the runs."""
+    own, found = np.random.default_rng(seed), {}
+    for g in groups:
+        for key in (k for k in g.runs[0].numbers if k != "auc"):
+            rows = []
+            for r in g.runs:
+                i, noise = r.numbers[key], own.normal(size=IMAGES)
+                noise = (noise - noise.mean()) / noise.std()
+                rows.append(i.value + noise * (i.high - i.low) / 3.92 * np.sqrt(IMAGES))
+            found.setdefault(key, {})[g.name] = np.array(rows)
+    return found
+
+
+def compare(*groups, given=None):
+    """Return the headline and the table that it rests on."""
+    numbers = Numbers(tuple(r for g in groups for r in g.runs), groups)
+    told = columns(["inside"], REGION)
+    table = compare_tables(tables(groups) if given is None else given, numbers, told)
+    return headline(numbers, told, REGION, table), table
+
+
+def text(*groups):
+    return compare(*groups)[0].text
+
+
+def spread(middle, runs, by=0.01):
+    return list(middle + by * np.linspace(-1, 1, runs))
+
+
+def test_not_told_apart_in_accuracy_suggestive_in_what_they_look_at():
     a = group("plain", auc=[0.95, 0.94, 0.96], inside=[0.43, 0.45, 0.47])
     b = group("guided", auc=[0.96, 0.95, 0.97], inside=[0.70, 0.71, 0.72])
-    found = text(a, b)
+    found, _ = compare(a, b)
     assert found.text == (
-        "Equally accurate, unequal in what they look at: AUC 0.96 and 0.95, but guided has "
-        "71\u202f% of its salience inside the forged region, plain 45\u202f%."
+        "guided and plain cannot be told apart in accuracy (AUC 0.96 and 0.95), but guided has "
+        "more of its salience inside the forged region (71\u202f% against 45\u202f%; 3 runs each: "
+        "suggestive)."
     )
-    assert found.parts[1] is b
-    assert "26.0\u202fpoints" in found.evidence[1]
+    assert found.parts[0] is b
+    assert "26.0\xa0points" in found.evidence[1]
+    assert found.evidence[1].startswith("Row 1: Salience inside the forged region, guided − plain")
+    assert found.evidence[1].endswith("p = 0.200, interval only")
+    assert found.evidence[0].startswith("Row 2: AUC, guided − plain: 0.010 [")
+    assert found.evidence[0].endswith("not clear")
+    assert found.evidence[2:] == (
+        "3 against 3 runs give a p of at least 0.1 before the correction",
+    )
+
+
+def test_few_runs_are_suggestive_however_far_apart_and_many_are_clear():
+    few, many = (
+        text(
+            group("plain", auc=spread(0.85, n), inside=spread(0.45, n)),
+            group("guided", auc=spread(0.96, n), inside=spread(0.71, n)),
+        )
+        for n in (3, 6)
+    )
+    assert few == (
+        "guided is more accurate than plain (AUC 0.96 against 0.85; suggestive) and has more of "
+        "its salience inside the forged region (71\u202f% against 45\u202f%; 3 runs each: "
+        "suggestive)."
+    )
+    assert many == (
+        "guided is more accurate than plain (AUC 0.96 against 0.85) and has more of its salience "
+        "inside the forged region (71\u202f% against 45\u202f%)."
+    )
 
 
 def test_numbers_stand_in_the_order_of_the_names():
     a = group("plain", auc=[0.96, 0.95, 0.97], inside=[0.43, 0.45, 0.47])
     b = group("guided", auc=[0.95, 0.94, 0.96], inside=[0.70, 0.71, 0.72])
-    assert "AUC 0.95 and 0.96, but guided" in text(a, b).text
+    assert "guided and plain cannot be told apart in accuracy (AUC 0.95 and 0.96)" in text(a, b)
 
 
 def test_a_clear_difference_of_accuracy_comes_first():
-    a = group("plain", auc=[0.85, 0.84, 0.86], inside=[0.43, 0.45, 0.47])
-    b = group("guided", auc=[0.96, 0.95, 0.97], inside=[0.70, 0.71, 0.72])
-    assert text(a, b).text.startswith(
-        "guided is more accurate than plain (AUC 0.96 against 0.85) and has more of its salience "
-        "inside the forged region (71\u202f% against 45\u202f%)"
-    )
-    c = group("blind", auc=[0.85, 0.84, 0.86], inside=[0.45, 0.46, 0.44])
-    d = group("keen", auc=[0.96, 0.95, 0.97], inside=[0.46, 0.44, 0.45])
-    assert text(c, d).text.endswith(
-        "(AUC 0.96 against 0.85). No clear difference in what they look at."
+    c = group("blind", auc=spread(0.85, 6), inside=spread(0.45, 6))
+    d = group("keen", auc=spread(0.96, 6), inside=spread(0.45, 6))
+    assert text(c, d) == (
+        "keen is more accurate than blind (AUC 0.96 against 0.85). They cannot be told apart in "
+        "salience inside the forged region (45\u202f% and 45\u202f%)."
     )
 
 
 def test_the_better_group_may_look_less_well():
-    a = group("plain", auc=[0.85, 0.84, 0.86], inside=[0.70, 0.71, 0.72])
-    b = group("other", auc=[0.96, 0.95, 0.97], inside=[0.43, 0.45, 0.47])
-    assert (
-        "but has less of its salience inside the forged region (45\u202f% against 71"
-        in text(a, b).text
+    a = group("plain", auc=spread(0.85, 6), inside=spread(0.71, 6))
+    b = group("other", auc=spread(0.96, 6), inside=spread(0.45, 6))
+    assert "but has less of its salience inside the forged region (45\u202f% against 71" in text(
+        a, b
     )
 
 
 def test_nothing_clear_is_said_to_be_so():
     a = group("a", auc=[0.95, 0.90, 0.97], inside=[0.40, 0.60, 0.50])
     b = group("b", auc=[0.96, 0.89, 0.97], inside=[0.45, 0.62, 0.52])
-    assert text(a, b).text.startswith("No clear difference between b and a: AUC 0.94 and 0.94;")
+    assert text(a, b) == (
+        "b and a cannot be told apart in accuracy (AUC 0.94 and 0.94) or in salience inside the "
+        "forged region (53\u202f% and 50\u202f%)."
+    )
 
 
-def test_unequal_means_without_certainty_are_not_called_equal():
-    a = group("a", auc=[0.95, 0.80, 0.97], inside=[0.43, 0.45, 0.47])
-    b = group("b", auc=[0.98, 0.93, 0.97], inside=[0.70, 0.71, 0.72])
-    assert text(a, b).text.startswith("No clear difference in accuracy, but unequal in what they")
+def test_a_small_but_clear_difference_shows_its_digits():
+    a, b = (group(n, auc=spread(v, 8, 1e-4)) for n, v in (("a", 0.953), ("b", 0.9512)))
+    assert text(a, b) == "a is more accurate than b (AUC 0.953 against 0.951)."
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "clear"),
+    ("low", "high", "verdict"),
     [
-        ([0.27, 0.45, 0.63], [0.67, 0.70, 0.75], True),  # wide, but no run out of order
-        ([0.27, 0.45, 0.69], [0.67, 0.70, 0.75], False),  # one run out of order
-        ([0.27, 0.60], [0.67, 0.75], False),  # chance puts 2 above 2 one time in 3
-        ([0.44, 0.45], [0.70, 0.71], True),  # few, but close together
-        ([0.27], [0.67], True),  # as models
-        ([0.65], [0.67], False),
+        ([0.27, 0.45, 0.63], [0.67, 0.70, 0.75], "not clear"),  # no run out of order, but wide
+        ([0.27, 0.45, 0.69], [0.67, 0.70, 0.75], "not clear"),
+        ([0.44, 0.45], [0.70, 0.71], "interval only"),  # few, but close together
+        (spread(0.3, 6, 0.05), spread(0.6, 6, 0.05), "clear"),
+        ([0.27], [0.67], "clear"),  # as models
+        ([0.65], [0.67], "not clear"),
     ],
 )
-def test_what_is_clear(low, high, clear):
-    found = contrast([group("a", inside=low), group("b", inside=high)], "inside")
-    assert found is not None
-    assert found.clear == clear
-    assert found.high.name == "b"
+def test_what_is_clear(low, high, verdict):
+    _, table = compare(group("a", inside=low), group("b", inside=high))
+    assert [d.verdict for d in table.found] == [verdict]
+    assert Answer(table.found).ends == ("b", "a")
 
 
-def test_the_order_of_runs_needs_images_that_agree():
-    pair = [
-        group("a", half=0.3, inside=[0.3, 0.4, 0.6]),
-        group("b", half=0.3, inside=[0.61, 0.7, 0.8]),
-    ]
-    found = contrast(pair, "inside")
-    assert found is not None
-    assert not found.clear
+def test_runs_that_agree_need_images_that_agree():
+    pair = (group("a", inside=spread(0.4, 3)), group("b", inside=spread(0.7, 3)))
+    assert "suggestive" in text(*pair)
+    few = np.linspace(-3, 3, 20)  # what all runs of b share on these images, and those of a lack
+    given = {"inside": {"a": np.full((3, 20), 0.4), "b": 0.7 + np.tile(few, (3, 1))}}
+    assert "cannot be told apart" in compare(*pair, given=given)[0].text
 
 
 def test_single_runs_are_models_and_not_ways_of_training():
-    a, b = group("a", auc=[0.95], inside=[0.4]), group("b", auc=[0.95], inside=[0.8])
-    assert "this compares models, not ways of training" in text(a, b).evidence[1]
+    a, b = (group(n, accuracy=[0.95], inside=[v]) for n, v in (("a", 0.4), ("b", 0.8)))
+    found, _ = compare(a, b)
+    assert found.text == (
+        "b and a cannot be told apart in accuracy (95\u202f% and 95\u202f%; one run each, over "
+        "images alone), but b has more of its salience inside the forged region (80\u202f% against "
+        "40\u202f%; one run each, over images alone)."
+    )
+    assert "this compares models, not ways of training" in found.evidence[2]
+    c = group("c", accuracy=spread(0.5, 3), inside=spread(0.3, 3))
+    assert text(a, c) == (
+        "a is more accurate than c (95\u202f% against 50\u202f% right) and has more of its "
+        "salience inside the forged region (40\u202f% against 30\u202f%; 1 and 3 runs, over images "
+        "alone)."
+    )
 
 
 def test_entropy_and_agreement_where_there_is_no_region():
     a = group("a", auc=[0.95, 0.95, 0.96], spatial_entropy=[0.85, 0.86, 0.87])
     b = group("b", auc=[0.95, 0.96, 0.95], spatial_entropy=[0.70, 0.71, 0.72])
-    assert text(a, b).text.endswith(
-        "b spreads its salience over less of the image than a (spatial entropy 0.71 against 0.86)."
+    assert text(a, b).endswith(
+        "but b spreads its salience over less of the image (spatial entropy 0.71 against 0.86; "
+        "3 runs each: suggestive)."
     )
-    e = group("e", auc=[0.96, 0.96, 0.97], spatial_entropy=[0.70, 0.71, 0.72])
-    assert "AUC 0.96 and 0.95, but e spreads" in text(a, e).text
     c = group("c", agreement=Interval(0.3, 0.2, 0.4, 9), spatial_entropy=[0.7, 0.8, 0.9])
     d = group("d", agreement=Interval(0.8, 0.7, 0.9, 9), spatial_entropy=[0.7, 0.8, 0.9])
-    assert text(c, d).text == (
-        "Unequal in what they look at: the runs of d agree more on where to look than those of c "
-        "(mean SSIM 0.80 against 0.30)."
+    found, _ = compare(c, d)
+    assert found.text == (
+        "The runs of d agree more on where to look than those of c (mean SSIM 0.80 against 0.30; "
+        "3 runs each: suggestive)."
     )
+    assert found.evidence[0].endswith("[0.359, 0.641], interval only")
+    assert found.evidence[1] == "Agreement is compared by its interval, without a test"
+    e = group("e", agreement=Interval(0.8, 0.7, 0.9, 9), spatial_entropy=[0.7, 0.8])
+    assert "agree" not in text(c, e)  # the interval of two runs is over images alone
 
 
-def test_three_groups_name_the_furthest_apart():
+def test_three_groups_name_the_furthest_apart_and_how_many_pairs_are():
     groups = [
         group(n, auc=[0.95, 0.94, 0.96], inside=[v - 0.01, v, v + 0.01])
         for n, v in [("a", 0.5), ("b", 0.3), ("c", 0.8)]
     ]
-    found = text(*groups).text
-    assert "AUC 0.95 to 0.95 over 3 groups, but c has 80\u202f% of its" in found
-    assert found.endswith("b 30\u202f%.")
+    assert text(*groups) == (
+        "No two of 3 groups can be told apart in accuracy (AUC 0.95 to 0.95), but c has more of "
+        "its salience inside the forged region than b (80\u202f% against 30\u202f%; 3 runs each: "
+        "suggestive for 3 of 3 pairs)."
+    )
+
+
+def test_two_numbers_may_tell_different_groups_apart():
+    of = {"a": (0.80, 0.5), "b": (0.95, 0.5), "c": (0.90, 0.8)}
+    groups = [group(n, auc=spread(v, 7), inside=spread(w, 7)) for n, (v, w) in of.items()]
+    assert text(*groups) == (
+        "b is more accurate than a (AUC 0.95 against 0.80; clear for 3 of 3 pairs). c has more of "
+        "its salience inside the forged region than b (80\u202f% against 50\u202f%; clear for 2 of "
+        "3 pairs)."
+    )
+
+
+def test_many_groups_are_held_to_the_first():
+    groups = [group(f"g{i}", auc=[0.94, 0.95], inside=[0.5, 0.51]) for i in range(20)]
+    assert text(*groups) == (
+        "None of 19 other groups can be told apart from g0 in accuracy (AUC 0.94 to 0.94) or in "
+        "salience inside the forged region (50\u202f% to 50\u202f%)."
+    )
+    assert "inside the forged region than g0 (90\u202f% against 50" in text(
+        *groups[:19], group("far", auc=[0.94, 0.95], inside=[0.9, 0.9])
+    )
+
+
+def test_other_images_that_turn_the_order_are_not_shown_as_evidence():
+    """The table compares shared images; the numbers of a run are of all its images."""
+    a, b = group("a", inside=spread(0.5, 6)), group("b", inside=spread(0.4, 6))
+    given = tables([group("a", inside=spread(0.3, 6)), group("b", inside=spread(0.6, 6))])
+    found, _ = compare(a, b, given=given)
+    assert found.text == (
+        "b has more of its salience inside the forged region than a (by 30\xa0points on the "
+        "images that all runs share)."
+    )
 
 
 def test_one_group_is_described():
     one = group("a", auc=[0.94, 0.96], inside=[0.4, 0.5], spatial_entropy=[0.7, 0.8])
-    assert text(one).text == (
+    assert text(one) == (
         "a: AUC 0.95 (0.94 to 0.96 over 2 runs), 45\u202f% (40\u202f% to 50\u202f% over 2 runs) of "
         "the salience inside the forged region, spatial entropy 0.75 (0.70 to 0.80 over 2 runs) "
         "(1 = spread evenly over the image)."
     )
-    assert text(group("m", spatial_entropy=[0.82])).text == (
+    assert text(group("m", spatial_entropy=[0.82])) == (
         "m: spatial entropy 0.82 (1 = spread evenly over the image)."
     )
+    labelled = group("n", auc=[0.9], accuracy=[0.8], inside=[0.5])
+    assert text(labelled).startswith("n: AUC 0.90, 50\u202f% of the salience")
+
+
+def test_groups_that_nothing_compares_are_described_if_few():
+    groups = [group(f"g{i}", auc=[0.9], inside=[0.5]) for i in range(5)]
+    found, table = compare(*groups[:2], given={})
+    assert table is None
+    assert found.text == (
+        "g0: AUC 0.90, 50\u202f% of the salience inside the forged region. "
+        "g1: AUC 0.90, 50\u202f% of the salience inside the forged region."
+    )
+    assert found.evidence == ()
+    assert compare(*groups, given={})[0].text == (
+        "5 groups without an image or a number that could compare them."
+    )
+
+
+CLAIM = re.compile(
+    r"(?P<hit>is more accurate)"
+    r"|has (?P<inside>more|less) of its salience inside the forged region"
+    r"|spreads its salience over (?P<spatial_entropy>more|less) of the image"
+    r"|agree (?P<agreement>more|less) on where to look"
+)
+REST = re.compile(r"(?: than (?:those of )?(g\d))? \(([^)]*)\)")
+
+
+def claims(sentence):
+    """Read what a headline claims: (keys, the group with more, the one with less, bracket)."""
+    for m in CLAIM.finditer(sentence):
+        before, rest = sentence[: m.start()], REST.match(sentence, m.end())
+        names = re.findall(r"\bg\d\b", before)
+        other, bracket = rest.groups()
+        if re.search(r"\bg\d $", before):
+            one = names.pop()
+            other = other or next(n for n in names[::-1] if n != one)
+        else:
+            one, other = names[-2:]
+        key = m.lastgroup
+        keys = ("auc", "accuracy") if key == "hit" else (key,)
+        yield keys, *((other, one) if m[key] == "less" else (one, other)), bracket
+
+
+def made_up(own):
+    """Random groups: of one to eight runs, with some numbers, alike or far apart."""
+    keys = ["auc", "accuracy", "inside", "spatial_entropy"]
+    keys = [k for k in keys if own.random() < 0.7] or ["spatial_entropy"]
+    far, near = own.choice([0, 0.02, 0.1, 0.3]), own.choice([0.005, 0.03, 0.1])
+    for i in range(own.integers(2, 8)):
+        n, middle = int(own.choice([1, 2, 3, 5, 8])), 0.6 + far * own.uniform(-1, 1, len(keys))
+        values = {k: list(m + near * own.normal(size=n)) for k, m in zip(keys, middle, strict=True)}
+        held = [k for k in keys if own.random() < 0.9] or keys
+        agree = mean_interval(own.normal(0.5 + far * own.normal(), near, 4))
+        agreement = agree if n > 1 and own.random() < 0.5 else None
+        half = own.choice([0.01, 0.05])
+        yield group(f"g{i}", half, agreement, **{k: values[k] for k in held})
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_headline_never_claims_more_than_the_table(seed):
+    found, table = compare(*made_up(np.random.default_rng(seed)))
+    rows = table.found if table else ()
+    told = {}
+    for keys, high, low, bracket in claims(found.text):
+        (row,) = [
+            d
+            for d in rows
+            if d.column.key in keys and {d.comparison.a, d.comparison.b} == {high, low}
+        ]
+        difference = row.comparison.difference.value
+        assert (difference > 0) == (row.comparison.a == high)
+        assert row.verdict == ("interval only" if "suggestive" in bracket else "clear")
+        if row.comparison.over == "images":
+            assert "over images alone" in found.text
+        if count := re.search(r"for (\d+) of (\d+) pairs", bracket):
+            same = [d for d in rows if d.column.key == row.column.key]
+            assert int(count[2]) == len(same)
+            assert int(count[1]) == sum(d.verdict == row.verdict for d in same)
+        told[row.column.key] = row.verdict
+    # What the table tells apart is not passed over, and only the rest is said not to be.
+    hit = next((k for k in ("auc", "accuracy") if any(d.column.key == k for d in rows)), None)
+    assert (hit in told) == any(d.verdict != "not clear" for d in rows if d.column.key == hit)
+    looks = [d for d in rows if d.column.key in ("inside", "spatial_entropy", "agreement")]
+    best = min((d.verdict for d in looks), default="not clear")  # in the order of the alphabet
+    assert {v for k, v in told.items() if k != hit} == {best} - {"not clear"}
+    lines = [line for line in found.evidence if line.startswith("Row")]
+    assert len(lines) == len({d.column.key for d in rows} & {hit}) + bool(looks)
+    for line in lines:
+        row = rows[int(re.match(r"Row (\d+)", line)[1]) - 1]
+        assert line.split(": ")[1] == f"{row.column.name}, {row.comparison.a} − {row.comparison.b}"
+        assert row.verdict == told.get(row.column.key, "not clear")
+        assert line.endswith(f", {row.verdict}")
