@@ -262,3 +262,28 @@ def test_an_image_smaller_than_the_kernel_is_not_exchanged_with_it(strides):
     with conv_form("xla"):  # what XLA does; where it no longer does it, the exception can go
         compiled = jax.jit(total).lower(x).compile().as_text()
     assert "rhs_reversal" in compiled
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_a_depthwise_convolution_and_its_gradients_are_loops_without_the_library(strides):
+    x, kernel = jnp.ones((2, 9, 9, 32)), jnp.ones((3, 3, 1, 32))
+
+    def total(x: Any, kernel: Any) -> Any:
+        return (conv(x, kernel, strides, groups=32) ** 2).sum()
+
+    program = jax.jit(jax.value_and_grad(total, (0, 1))).lower(x, kernel).compile().as_text()
+    assert "fusion" in program
+    assert "convolution(" not in program
+    with conv_form("xla"):
+        assert "convolution(" in jax.jit(total).lower(x, kernel).compile().as_text()
+
+
+def test_a_depthwise_convolution_in_bfloat16_rounds_operands_and_result():
+    x, kernel = drawn(CASES["depthwise"], np.float32)
+    with conv_form("explicit"), precision("bfloat16"):
+        found = np.asarray(conv(x, kernel, groups=6))
+    rounded = (np.asarray(jnp.asarray(a).astype(jnp.bfloat16), np.float64) for a in (x, kernel))
+    expected = slow(*rounded, (1, 1), "SAME", 6)
+    assert np.array_equal(found, np.asarray(jnp.asarray(found).astype(jnp.bfloat16), np.float32))
+    np.testing.assert_allclose(found, expected, rtol=2**-8, atol=2**-16)
+    assert not np.allclose(found, slow(x, kernel, (1, 1), "SAME", 6), rtol=1e-4, atol=1e-5)
