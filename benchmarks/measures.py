@@ -126,7 +126,8 @@ def compare(
     alone = jax.jit(bare(task, passes)).lower(*shapes).compile()
     valid, hashes = np.ones(size, bool), np.arange(size, dtype=np.uint32)
     arguments = jax.device_put((params, images, None, valid, hashes, np.uint32(0)))
-    pairs = [[clock(p, arguments) for p in (full, alone)] for _ in range(rounds + 1)][1:]
+    flat = (jax.tree.leaves(arguments[0]), *arguments[1:])
+    pairs = [[clock(full, flat), clock(alone, arguments)] for _ in range(rounds + 1)][1:]
     cpu, wall = ([tuple(t[i] for t in pair) for pair in pairs] for i in (0, 1))
     return {
         "passes": passes,

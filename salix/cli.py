@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Every command's `--help` ends with an example."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from salix import launch
+from salix.models.conv import Precision
 from salix.typing import InputError
 
 Given = tyro.conf.arg
@@ -137,6 +140,10 @@ class Sweep:
     score: Annotated[str, Given(help="what is explained: logit(), probability(1), margin() …")] = (
         "logit()"
     )
+    precision: Annotated[
+        Precision,
+        Given(help="of the model's products: less is faster where the device has units for it"),
+    ] = "float32"
     measures: Annotated[
         list[str], Given(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")'")
     ] = field(default_factory=list)
@@ -170,6 +177,7 @@ class Sweep:
             measures,
             out=self.out,
             score=spec.parse(self.score, SCORES),
+            precision=self.precision,
             batch_size=self.batch_size,
             seed=self.seed,
             name=self.name or self.out.name,
@@ -236,7 +244,80 @@ class Convert:
         return 0
 
 
-COMMANDS = {"demo": Demo, "train": Train, "sweep": Sweep, "report": Report, "convert": Convert}
+@dataclass(frozen=True)
+class Bench:
+    """Time what Salix does with a model here, beside the most that this device can do.
+
+    Example: salix bench --model resnet50 --workloads forward saliency ig --batch-size 8
+    --out bench.json
+    """
+
+    model: Annotated[str, Given(help="architecture, for example resnet50")]
+    weights: Annotated[Path | None, Given(help="checkpoint; random weights take as long")] = None
+    workloads: Annotated[
+        list[str],
+        Given(help="forward, cam, gradcam, saliency, smoothgrad, ig, deletion, measures: all"),
+    ] = field(default_factory=list)
+    precision: Annotated[
+        list[str], Given(help="float32, tf32, bfloat16, bfloat16_dots", aliases=["--precisions"])
+    ] = field(default_factory=lambda: ["float32"])
+    batch_size: Annotated[list[int], Given(help="images in one run", aliases=["--batch-sizes"])] = (
+        field(default_factory=lambda: [8])
+    )
+    rounds: Annotated[int, Given(help="runs of each that are timed, in turn with the others")] = 5
+    out: Annotated[Path | None, Given(help="file for the numbers, .json")] = None
+
+    def run(self) -> int:
+        """Time, print the table, and write it."""
+        from salix.bench import WORKLOADS, bench, check, roofline, save, show
+        from salix.models import load
+
+        workloads = self.workloads or list(WORKLOADS)
+        check(workloads, self.precision, self.batch_size, self.rounds)
+        model, params = load(self.model, self.weights)
+        ceilings = roofline(self.precision)
+        rows = bench(
+            model,
+            params,
+            workloads,
+            self.precision,
+            self.batch_size,
+            self.rounds,
+            progress=True,
+            ceilings=ceilings,
+        )
+        show(rows, ceilings)
+        if self.out is not None:
+            save(self.out, rows, ceilings)
+            print(f"{self.out}: {len(rows)} rows")
+        return 0
+
+
+COMMANDS = {
+    "demo": Demo,
+    "train": Train,
+    "sweep": Sweep,
+    "report": Report,
+    "convert": Convert,
+    "bench": Bench,
+}
+COMPUTE = (Demo, Train, Sweep, Bench)
+ABOUT = """What image models look at, over whole datasets.
+
+demo, train, sweep and bench keep freed memory for the next batch, and all but bench keep compiled
+programs for the next command, in SALIX_CACHE (~/.cache/salix). In the environment
+SALIX_KEEP_MEMORY=0 gives memory back, JAX_ENABLE_COMPILATION_CACHE=false keeps no program."""
+
+
+def prepare(programs: bool) -> None:
+    """Set up the process for a command that computes, before JAX has a device.
+
+    `programs` are kept unless their compilation is what is timed.
+    """
+    if os.environ.get("SALIX_KEEP_MEMORY") != "0":
+        launch.keep_memory()
+    if programs:
+        launch.cache_programs()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -245,8 +326,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         COMMANDS,
         args=arguments,
         prog="salix",
-        description="What image models look at, over whole datasets.",
+        description=ABOUT,
     )
+    if isinstance(command, COMPUTE):
+        prepare(programs=not isinstance(command, Bench))
     try:
         return command.run()
     except InputError as error:

@@ -10,11 +10,20 @@ import pytest
 from flax import nnx
 from PIL import Image
 
-from salix import store
+from salix import launch, store
 from salix.cli import COMMANDS, main
 from salix.model import from_nnx
 from salix.models import MODELS, Small, load, save
 from salix.studies import demo as study
+
+
+@pytest.fixture(autouse=True)
+def launched(monkeypatch):
+    """Leave the process of the tests as it is; return what would have been set in it."""
+    done: list[str] = []
+    for name in ("keep_memory", "cache_programs"):
+        monkeypatch.setattr(launch, name, lambda name=name: done.append(name))
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +136,28 @@ def test_convert(material, tmp_path, capsys):
     assert "at least two classes" in capsys.readouterr().err
 
 
+def test_precision_by_name(material, tmp_path, capsys):
+    assert sweep(material, tmp_path / "run", "--precision", "bfloat16_dots") == 0
+    assert store.Run(tmp_path / "run").manifest["config"]["precision"] == "bfloat16_dots"
+    assert sweep(material, tmp_path / "run") == 2
+    assert "precision: 'bfloat16_dots' there, 'float32' now" in capsys.readouterr().err
+
+
+def test_what_computes_keeps_memory_and_programs(material, tmp_path, monkeypatch, launched, capsys):
+    assert sweep(material, tmp_path / "run", "--batch-size", "0") == 2
+    assert launched == ["keep_memory", "cache_programs"]
+    monkeypatch.setenv("SALIX_KEEP_MEMORY", "0")
+    assert sweep(material, tmp_path / "run", "--batch-size", "0") == 2
+    assert launched[2:] == ["cache_programs"]
+    assert main(["report", str(tmp_path / "none")]) == 2
+    assert len(launched) == 3
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    for name in ("SALIX_KEEP_MEMORY=0", "JAX_ENABLE_COMPILATION_CACHE=false", "SALIX_CACHE"):
+        assert name in said
+
+
 def test_a_report_of_nothing(tmp_path, capsys):
     assert main(["report", str(tmp_path / "none")]) == 2
     assert "is not a run" in capsys.readouterr().err
@@ -208,3 +239,21 @@ def test_train_refuses_what_it_cannot_use(material, tmp_path, capsys):
     assert "seeds are ()" in capsys.readouterr().err
     assert main([*common, *both, "--recipe", "fast"]) == 2
     assert "unknown 'fast'" in capsys.readouterr().err
+
+
+def test_bench_prints_where_a_network_stands_and_writes_it(tmp_path, capsys, launched):
+    out = tmp_path / "bench.json"
+    told = ["--model", "small", "--workloads", "forward", "cam", "--rounds", "1", "--batch-size"]
+    assert main(["bench", *told, "2", "--out", str(out)]) == 0
+    assert launched == ["keep_memory"]  # a kept program would hide what compiling takes
+    printed = capsys.readouterr().out
+    assert "matrix products reach" in printed
+    assert "images/s" in printed
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["workload"] for row in rows] == ["forward", "cam"]
+    assert all(row["images_per_second"]["median"] > 0 for row in rows)
+
+
+def test_bench_names_the_workloads_there_are(capsys, launched):
+    assert main(["bench", "--model", "small", "--workloads", "gradient"]) == 2
+    assert "no workload 'gradient': there are forward, cam" in capsys.readouterr().err

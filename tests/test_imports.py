@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ALL = {
     "typing", "spec", "model", "attribution", "metrics", "measures", "reduce", "data", "progress",
-    "store", "sweep", "train", "report", "studies", "models", "cli",
+    "store", "sweep", "train", "report", "bench", "studies", "models", "launch", "cli",
 }  # fmt: skip
 MAY = {
     "typing": set(),
@@ -25,10 +25,13 @@ MAY = {
     "data": {"typing", "model"},  # model: the size and colours that images are resized to
     "store": {"typing"},
     "sweep": {"typing", "model", "attribution", "metrics", "measures", "reduce", "data", "store"}
-    | {"progress"},
+    | {"models", "progress"},  # models: the precision of convolutions
     "train": {"typing", "model", "models", "attribution", "metrics", "data", "reduce", "store"}
     | {"progress"},  # models: the precision of convolutions, and networks by name
     "report": {"typing", "store", "reduce", "measures"},  # measures: of stored maps, the stability
+    "bench": {"typing", "model", "models", "attribution", "metrics", "measures", "sweep", "store"}
+    | {"progress"},
+    "launch": {"data"},  # the folder of what is cached
     "studies": ALL - {"cli"},
     "models": {"typing", "model"},  # model: `load` returns a `Model`
     "cli": ALL,

@@ -168,7 +168,7 @@ def _facts(run: Run) -> dict[str, Any]:
     """Return what the numbers of a run rest on, from its manifest."""
     config = run.manifest["config"]
     grid = " × ".join(map(str, run.grid))
-    told = ("model", "attribution", "pooling", "score")
+    told = ("model", "attribution", "pooling", "score", "precision")
     chosen = {key: str(config[key]) for key in told if key in config}
     return {
         "name": run.name,

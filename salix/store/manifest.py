@@ -49,16 +49,18 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def open_run(path: Path, config: dict[str, Any], about: dict[str, Any]) -> None:
+def open_run(
+    path: Path, config: dict[str, Any], about: dict[str, Any], assumed: dict[str, Any] | None = None
+) -> None:
     """Create the run directory `path`, or check that it holds the same configuration.
 
-    Raises `InputError`, naming what differs, for a run of another configuration or a directory
-    that is not a run.
+    `assumed` stands for what the configuration of an older run leaves out. Raises `InputError`,
+    naming what differs, for a run of another configuration or a directory that is not a run.
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file: give --out a directory")
     if (path / NAME).exists():
-        _check_same(path, json.loads(json.dumps(config)))
+        _check_same(path, json.loads(json.dumps(config)), assumed or {})
         return
     if path.exists() and any(p for p in path.iterdir() if not p.name.endswith(".tmp")):
         raise InputError(f"{path} holds other files and no {NAME}: give --out a new directory")
@@ -89,8 +91,8 @@ def update_about(path: Path, **about: Any) -> None:
     _write(path, manifest)
 
 
-def _check_same(path: Path, config: dict[str, Any]) -> None:
-    held = read_manifest(path)["config"]
+def _check_same(path: Path, config: dict[str, Any], assumed: dict[str, Any]) -> None:
+    held = assumed | read_manifest(path)["config"]
     differing = [k for k in sorted(held | config) if held.get(k) != config.get(k)]
     if differing:
         changes = "; ".join(f"{k}: {held.get(k)!r} there, {config.get(k)!r} now" for k in differing)

@@ -9,6 +9,9 @@ from salix.store import circumstances, digest, weights_digest
 from salix.sweep.step import Task
 from salix.typing import Params
 
+# What a configuration leaves out that was written before there was a choice.
+OLDER = {"precision": "float32"}
+
 
 def configuration(
     task: Task, params: Params, source: Source, columns: dict[str, Any], batch_size: int, seed: int
@@ -26,6 +29,7 @@ def configuration(
         "attribution": repr(task.method),
         "pooling": pooling_of(task.method),
         "score": repr(task.score),
+        "precision": task.precision,
         "measures": [repr(m) for m in task.measures],
         "grid": list(columns["map"].shape[1:]),
         "data": {

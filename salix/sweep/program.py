@@ -42,11 +42,24 @@ def abstract_arguments(model: Model, params: Params, source: Source, batch: int)
     )
 
 
-def compile_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
-    """Compile the batched step once, the batch split over the mesh; it never compiles again."""
+def trace_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
+    """Trace the batched step, the batch split over the mesh: `out_info` holds its columns.
+
+    It takes the leaves of the parameters: taking a tree apart is slow where Python describes it.
+    """
     whole, split = NamedSharding(mesh, P()), NamedSharding(mesh, P("batch"))
     places = (whole, split, split, split, split, whole)
-    return jax.jit(batched(task), in_shardings=places).lower(*arguments).compile()
+    whole_step, (leaves, tree) = batched(task), jax.tree.flatten(arguments[0])
+
+    def step(leaves: list[Any], *rest: Any) -> dict[str, Any]:
+        return whole_step(tree.unflatten(leaves), *rest)
+
+    return jax.jit(step, in_shardings=places).trace(leaves, *arguments[1:])
+
+
+def compile_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
+    """Compile the step that `trace_step` traces; it never compiles again."""
+    return trace_step(task, arguments, mesh).lower().compile()
 
 
 def cost(compiled: Any) -> dict[str, float]:
@@ -58,24 +71,25 @@ def cost(compiled: Any) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Step:
-    """The compiled program and what stays the same from batch to batch."""
+    """The compiled program and what stays the same from batch to batch, on the devices."""
 
     program: Any
-    params: Params
-    mesh: Mesh
+    leaves: list[Any]
+    seed: Any
     micro: int
-    seed: int
 
-    def __post_init__(self):
-        everywhere = NamedSharding(self.mesh, P())
-        object.__setattr__(self, "params", jax.device_put(self.params, everywhere))
+    @staticmethod
+    def of(program: Any, params: Params, seed: int, micro: int, mesh: Mesh) -> "Step":
+        """Send the parameters and the seed to the devices of a mesh."""
+        constant = (jax.tree.leaves(params), np.uint32(seed))
+        leaves, sent = jax.device_put(constant, NamedSharding(mesh, P()))
+        return Step(program, leaves, sent, micro)
 
     def __call__(self, batch: Batch, hashes: np.ndarray) -> list[dict[str, Any]]:
         """Start the program on each micro-batch of a batch; nothing is waited for."""
-        split, seed = NamedSharding(self.mesh, P("batch")), np.uint32(self.seed)
         arrays = (batch.images, batch.guides, batch.valid, hashes)
         started = []
         for first in range(0, len(batch.indices), self.micro):
             part = jax.tree.map(lambda a, at=first: a[at : at + self.micro], arrays)
-            started.append(self.program(self.params, *jax.device_put(part, split), seed))
+            started.append(self.program(self.leaves, *part, self.seed))  # it sends the part itself
         return started

@@ -15,14 +15,15 @@ from jax.sharding import Mesh
 from salix.attribution import GradCAM
 from salix.data import Arrays, Batch, Source, batches, count_batches, open_source
 from salix.model import Model, logit
+from salix.models.conv import Precision
 from salix.progress import Progress
 from salix.store import Run, Writer, open_run, update_about
 from salix.store.schema import STANDARD, schema
 from salix.store.writer import finished
-from salix.sweep.about import about_run, configuration
-from salix.sweep.program import Step, abstract_arguments, compile_step, cost, micro_batch
+from salix.sweep.about import OLDER, about_run, configuration
+from salix.sweep.program import Step, abstract_arguments, cost, micro_batch, trace_step
 from salix.sweep.rows import Rows
-from salix.sweep.step import Task, batched
+from salix.sweep.step import Task
 from salix.typing import InputError, Measure, Method, Params
 
 FLUSH_SECONDS = 10.0  # at most this much work is lost to a kill
@@ -38,6 +39,7 @@ def sweep(
     *,
     out: Path | str,
     score: Any = logit(),
+    precision: Precision = "float32",
     batch_size: int = 32,
     seed: int = 0,
     name: str | None = None,
@@ -51,25 +53,27 @@ def sweep(
     `data` is a source of `salix.data`, an 8-bit array [n h w c], or a path. The directory `out`
     then holds Parquet parts and a manifest, and is returned opened. `batch_size` images are held
     and sent at once: the one knob of memory. `thumbs` images are kept small, for the report.
-    Runs that differ by their training seed only share `group`. Raises `InputError` before any
-    work for labels that are not the model's classes, or for an `out` of another configuration.
+    Runs that differ by their training seed only share `group`. `precision` is that of the model's
+    convolutions and matrix products, see `salix.models.precision`; measures are exact in any.
+    Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
+    of another configuration.
     """
     out, source = Path(out), as_source(data)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: give at least 1")
-    task = Task(model, attribution, score, tuple(measures))
+    task = Task(model, attribution, score, tuple(measures), precision)
     micro = micro_batch(model, batch_size)
-    arguments = abstract_arguments(model, params, source, micro)
-    columns = _trace(task, arguments)
+    mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
+    traced = trace_step(task, abstract_arguments(model, params, source, micro), mesh)
+    columns = _check(task, traced.out_info)
     rows = Rows.of(model, source, thumbs)
     config = configuration(task, params, source, columns, batch_size, seed)
-    open_run(out, config, about_run(name or model.name, group, task))
+    open_run(out, config, about_run(name or model.name, group, task), assumed=OLDER)
     total = count_batches(source, batch_size)
     missing = sorted(set(range(total)) - finished(out))
     if missing:
         start = time.perf_counter()
-        mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
-        compiled = compile_step(task, arguments, mesh)
+        compiled = traced.lower().compile()
         update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
         grid = columns["map"].shape[1:]
         extra = {n: c.shape[1:] for n, c in columns.items() if n not in STANDARD}
@@ -79,7 +83,7 @@ def sweep(
         bar = Progress(name or model.name, len(source.ids), show=progress)
         with bar:
             bar.skip((total - len(missing)) * batch_size)
-            _loop(Step(compiled, params, mesh, micro, seed), feed, rows, writer, bar)
+            _loop(Step.of(compiled, params, seed, micro, mesh), feed, rows, writer, bar)
         update_about(out, **bar.timing())
     return Run(out)
 
@@ -91,9 +95,8 @@ def as_source(data: Source | np.ndarray | Path | str) -> Source:
     return Arrays(data) if isinstance(data, np.ndarray) else data
 
 
-def _trace(task: Task, arguments: tuple[Any, ...]) -> dict[str, Any]:
-    """Return the shapes of the columns; a model that does not fit its data fails here."""
-    columns = jax.eval_shape(batched(task), *arguments)
+def _check(task: Task, columns: dict[str, Any]) -> dict[str, Any]:
+    """Return the shapes of the columns; a model that does not fit its classes is refused."""
     outputs, named = columns["logits"].shape[1], len(task.model.classes)
     if outputs != named:
         names = ", ".join(task.model.classes)

@@ -12,7 +12,9 @@ from jaxtyping import Float
 from salix.attribution import pool, pooling_of
 from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model, fix
+from salix.models.conv import Precision
 from salix.sweep.columns import claim
+from salix.sweep.policy import computed_in, traced_once
 from salix.typing import (
     AnyArray,
     Explainer,
@@ -32,12 +34,16 @@ SMALL = 64  # longest side of a stored map: a map of pixels is averaged down to 
 
 @dataclass(frozen=True)
 class Task:
-    """What is done to each image: which model, which score of it, which map, which measures."""
+    """What is done to each image: which model, which score of it, which map, which measures.
+
+    `precision` is that of the model's products, in the program over a batch alone.
+    """
 
     model: Model
     method: Method
     score: Any
     measures: tuple[Measure, ...] = ()
+    precision: Precision = "float32"
 
     def explain(
         self, params: Params, image: Image, key: Any, target: Index | None = None
@@ -116,15 +122,18 @@ def batched(task: Task) -> Callable[..., dict[str, Any]]:
     """Return the step over a batch: (params, pixels, guides, valid, hashes, seed) -> columns.
 
     Random keys are folded from the seed and the hash of the image's id, so that a row depends on
-    its image alone. Slots without an image are masked.
+    its image alone. Slots without an image are masked. Raises `InputError`, where it is traced, for
+    an unknown precision.
     """
+    task = replace(task, model=traced_once(task.model, task.precision))
 
     def step(
         params: Params, pixels: Any, guides: Any, valid: Any, hashes: Any, seed: Index
     ) -> dict[str, Any]:
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
         axes = (None, 0, None if guides is None else 0, 0)
-        rows = jax.vmap(task.row, axes)(params, pixels, guides, keys)
+        with computed_in("float32"):  # what is measured of a map is exact, however it was made
+            rows = jax.vmap(task.row, axes)(params, pixels, guides, keys)
         return jax.tree.map(lambda column: _mask(valid, column), rows)
 
     return step

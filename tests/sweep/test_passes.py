@@ -1,5 +1,8 @@
 """How often a sweep with measures passes the model, counted in its compiled program."""
 
+import re
+from math import prod
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -131,6 +134,47 @@ def test_a_model_is_traced_as_often_for_one_batch_as_for_many(tmp_path):
         assert len(run.rows["salt_and_pepper_area"]) == n
         counts.append(len(traced))
     assert counts[0] == counts[1] > 0
+
+
+def test_a_model_is_traced_once_and_a_step_compiled_once_a_run(tmp_path, caplog):
+    traced = []
+
+    class Counted(Net):
+        def trunk(self, x):
+            traced.append(x.shape)
+            return super().trunk(x)
+
+    model, params = from_nnx(Counted(nnx.Rngs(0)), preprocess=PREPROCESS, name="counted")
+    images = np.random.default_rng(0).integers(0, 256, (11, SIDE, SIDE, 3), np.uint8)
+    method, measures = SmoothGrad(samples=2), [Noise(levels=(0.5,))]
+
+    def run():
+        """Sweep batches of 4, the last with 3 images; return the programs that were compiled."""
+        traced.clear()
+        caplog.clear()
+        with jax.log_compiles():
+            out = tmp_path / "run"
+            salix.sweep(model, params, images, method, measures, out=out, batch_size=4)
+        said = [r.getMessage() for r in caplog.records]
+        return [line for line in said if "Finished XLA compilation" in line]
+
+    run()  # with what the first sweep of a process compiles
+    for part in (tmp_path / "run").glob("part-*"):
+        part.unlink()
+    assert len(run()) == 1
+    assert traced == [(1, SIDE, SIDE, 3)]
+    assert run() == []  # nothing was left to do
+
+
+def test_a_step_sorts_no_pixels_and_holds_no_large_array():
+    text = compiled(CAM(), PRESETS["standard"]).as_text()
+
+    def sizes(kind):
+        shapes = re.findall(rf"= \w+\[([\d,]*)\]\S* {kind}\(", text)
+        return [prod(int(n) for n in shape.split(",") if n) for shape in shapes]
+
+    assert sizes("sort") == [BATCH * (SIDE // 8) ** 2]  # cells of the maps, for their Gini index
+    assert 100 < max(sizes("constant")) < 2000  # of resizing and of changes: no weights, no images
 
 
 def test_operations_are_those_of_the_shapes():

@@ -1,0 +1,88 @@
+"""A task on a model, compiled ahead of time for a batch, and its operations."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Any
+
+import jax
+from jax.sharding import SingleDeviceSharding
+
+from salix.models.conv import Precision
+from salix.sweep.operations import operations
+from salix.sweep.policy import computed_in
+from salix.typing import Params
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled task over a batch, and what it is worth.
+
+    `passes` are those of the model that an image takes, each forward or back. `flops` are those of
+    a run, of the whole batch, two for each product that is added up, counted in the compiled
+    program; NaN where nothing shows them. `leaves` are those of the parameters: taking a tree apart
+    is slow where Python describes it. `extra` are the arguments behind the images.
+    """
+
+    compiled: Any
+    leaves: list[Any]
+    extra: tuple[Any, ...]
+    passes: int
+    compile_seconds: float
+    flops: float
+
+    def run(self, images: Any) -> Any:
+        """Start on images [b h w c], as preprocessing leaves them; nothing is waited for."""
+        return self.compiled(self.leaves, images, *self.extra)
+
+
+def compiled(
+    function: Callable[..., Any],
+    params: Params,
+    images: Any,
+    extra: tuple[Any, ...],
+    passes: int,
+    precision: Precision,
+) -> Program:
+    """Compile `function(params, images, *extra)` once, for images of a shape, in a precision."""
+    leaves, tree = jax.tree.flatten(params)
+    leaves = jax.device_put(leaves)
+
+    def flat(leaves: list[Any], *rest: Any) -> Any:
+        return function(tree.unflatten(leaves), *rest)
+
+    arguments = (leaves, images, *extra)
+    with computed_in(precision):
+        start = time.perf_counter()
+        program = jax.jit(flat).lower(*arguments).compile()
+        seconds = time.perf_counter() - start
+        flops = count(flat, arguments, program.as_text())
+    return Program(program, leaves, extra, passes, seconds, flops)
+
+
+def count(function: Callable[..., Any], arguments: Any, text: str | None) -> float:
+    """Return the operations of a function, given the text of its program; NaN if nothing shows.
+
+    A program that calls a library hides them. Then the same trace is compiled for the CPU, whose
+    text shows them.
+    """
+    found = _total(text)
+    if not isfinite(found) and jax.default_backend() != "cpu":
+        found = _total(_for_cpu(function, arguments))
+    return found if isfinite(found) else nan
+
+
+def _total(text: str | None) -> float:
+    found = operations(text or "")
+    return found.convolutions + found.products
+
+
+def _for_cpu(function: Callable[..., Any], arguments: Any) -> str | None:
+    place = SingleDeviceSharding(jax.local_devices(backend="cpu")[0])
+    there = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), arguments
+    )
+    # Nothing runs it: machine code may be poor, if it is made sooner.
+    options: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
+    return jax.jit(function).lower(*there).compile(options).as_text()
