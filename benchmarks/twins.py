@@ -1,7 +1,14 @@
-"""ResNet and DenseNet in PyTorch, with torchvision's names: what Salix is compared with."""
+"""Networks in PyTorch, with the names of published weights: what Salix is compared with.
 
+Each has a `trunk` that gives the features, and a `head` that makes logits of them.
+"""
+
+import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
 from torch.nn import functional  # pyright: ignore[reportMissingImports]
@@ -55,8 +62,11 @@ class ResNet(nn.Module):
         x = functional.max_pool2d(functional.relu(self.bn1(self.conv1(x))), 3, 2, 1)
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
+    def head(self, features: Any) -> Any:
+        return self.fc(features.mean((2, 3)))
+
     def forward(self, x: Any) -> Any:
-        return self.fc(self.trunk(x).mean((2, 3)))
+        return self.head(self.trunk(x))
 
 
 class Layer(nn.Module):
@@ -95,8 +105,20 @@ class DenseNet(nn.Module):
     def trunk(self, x: Any) -> Any:
         return functional.relu(self.features(x))
 
+    def head(self, features: Any) -> Any:
+        return self.classifier(features.mean((2, 3)))
+
     def forward(self, x: Any) -> Any:
-        return self.classifier(self.trunk(x).mean((2, 3)))
+        return self.head(self.trunk(x))
+
+
+def beside(module: str) -> Any:
+    """Import a file beside this one, which tests run by its path."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    try:
+        return importlib.import_module(module)
+    finally:
+        sys.path.pop(0)
 
 
 def twin(name: str, classes: int = 1000) -> Any:
@@ -109,14 +131,27 @@ def twin(name: str, classes: int = 1000) -> Any:
         "resnet18": lambda: ResNet((2, 2, 2, 2), False, classes),
         "resnet50": lambda: ResNet((3, 4, 6, 3), True, classes),
         "densenet121": lambda: DenseNet(classes),
+        "inception_v3": lambda: beside("twins_inception").Inception(classes),
+        "xception": lambda: beside("twins_inception").Xception(classes),
+        "clip_vit_b16": lambda: beside("twins_vit").ViT(),
     }
     net = builds[name]()
+    # Without sums of what came before, norms must not make each layer's differences smaller.
+    most = 1.5 if name == "inception_v3" else 1.0
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_in")
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, std=0.3)
             nn.init.uniform_(module.running_var, 0.5, 2.0)
-            nn.init.uniform_(module.weight, 0.5, 1.0)
+            nn.init.uniform_(module.weight, 0.5, most)
             nn.init.normal_(module.bias, std=0.3)
     return net.eval()
+
+
+def save(name: str, path: str) -> None:
+    """Write the weights of a twin where Salix reads them as well."""
+    net = twin(name)
+    torch.save(net.state_dict(), path)
+    if hasattr(net, "arrays"):  # without a published file in PyTorch: by the names of Salix
+        np.savez(f"{path}.npz", **net.arrays())
