@@ -1,15 +1,12 @@
 """What a policy of precision does to a model: whether it can be had, and how much it rounds."""
 
-from collections.abc import Iterator
-from math import prod
-from typing import Any
-
 import jax
 
 from salix.bench.arrays import abstract
 from salix.model import Model
 from salix.models.conv import Precision
 from salix.sweep.policy import computed_in
+from salix.sweep.products import products
 from salix.typing import Params
 
 
@@ -32,30 +29,6 @@ def rounded(model: Model, params: Params, policy: Precision) -> float:
     """
     with computed_in(policy):
         jaxpr = jax.make_jaxpr(model.logits)(*abstract(model, params))
-    found = list(_products(jaxpr.jaxpr))
-    total = sum(count for count, _ in found)
-    return sum(count for count, bits in found if bits < 32) / total if total else float("nan")
-
-
-def _products(jaxpr: Any, times: int = 1) -> Iterator[tuple[int, int]]:
-    """Yield the operations of each product of matrices or kernels, and the bits of its operands."""
-    for equation in jaxpr.eqns:
-        params = equation.params
-        terms = 0
-        if equation.primitive.name == "dot_general":
-            (summed, _), _ = params["dimension_numbers"]
-            terms = prod(equation.invars[0].aval.shape[axis] for axis in summed)
-        elif equation.primitive.name == "conv_general_dilated":
-            kernel = equation.invars[1].aval
-            terms = kernel.size // kernel.shape[params["dimension_numbers"].rhs_spec[0]]
-        if terms:
-            bits = max(8 * operand.aval.dtype.itemsize for operand in equation.invars)
-            yield 2 * times * equation.outvars[0].aval.size * terms, bits
-        for inner in jax.tree.leaves(list(params.values()), is_leaf=_is_jaxpr):
-            if _is_jaxpr(inner):
-                again = times * params.get("length", 1)  # of a scan
-                yield from _products(getattr(inner, "jaxpr", inner), again)
-
-
-def _is_jaxpr(value: Any) -> bool:
-    return hasattr(value, "eqns")
+    found = list(products(jaxpr.jaxpr))
+    total = sum(p.operations for p in found)
+    return sum(p.operations for p in found if p.bits < 32) / total if total else float("nan")

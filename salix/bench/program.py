@@ -10,6 +10,7 @@ import jax
 from jax.sharding import SingleDeviceSharding
 
 from salix.models.conv import Precision
+from salix.sweep.compiler import compile_traced
 from salix.sweep.operations import operations
 from salix.sweep.policy import computed_in
 from salix.typing import Params
@@ -55,7 +56,7 @@ def compiled(
     arguments = (leaves, images, *extra)
     with computed_in(precision):
         start = time.perf_counter()
-        program = jax.jit(flat).lower(*arguments).compile()
+        program = compile_traced(jax.jit(flat).trace(*arguments))
         seconds = time.perf_counter() - start
         flops = count(flat, arguments, program.as_text())
     return Program(program, leaves, extra, passes, seconds, flops)

@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from salix.data import Batch, Source
 from salix.model import Model
+from salix.sweep.compiler import compile_traced
 from salix.sweep.operations import operations
 from salix.sweep.step import Task, batched
 from salix.typing import Params
@@ -59,7 +60,7 @@ def trace_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
 
 def compile_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
     """Compile the step that `trace_step` traces; it never compiles again."""
-    return trace_step(task, arguments, mesh).lower().compile()
+    return compile_traced(trace_step(task, arguments, mesh))
 
 
 def cost(compiled: Any) -> dict[str, float]:

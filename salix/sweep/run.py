@@ -21,6 +21,7 @@ from salix.store import Run, Writer, open_run, update_about
 from salix.store.schema import STANDARD, schema
 from salix.store.writer import finished
 from salix.sweep.about import OLDER, about_run, configuration
+from salix.sweep.compiler import compile_traced
 from salix.sweep.program import Step, abstract_arguments, cost, micro_batch, trace_step
 from salix.sweep.rows import Rows
 from salix.sweep.step import Task
@@ -73,7 +74,7 @@ def sweep(
     missing = sorted(set(range(total)) - finished(out))
     if missing:
         start = time.perf_counter()
-        compiled = traced.lower().compile()
+        compiled = compile_traced(traced)
         update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
         grid = columns["map"].shape[1:]
         extra = {n: c.shape[1:] for n, c in columns.items() if n not in STANDARD}

@@ -1,0 +1,36 @@
+"""Compile a traced program with the options that suit it on its device."""
+
+from typing import Any
+
+import jax
+
+from salix.sweep.products import products
+
+# On the CPU XLA has two libraries for convolutions. The one that it takes by itself packs a kernel
+# again in each call: that loses for wide convolutions and gains for narrow ones.
+WIDE = 64
+OTHER = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
+
+
+def compile_traced(traced: Any) -> Any:
+    """Compile what `jax.jit(function).trace(...)` gave.
+
+    The options hang on the program alone, so that every process compiles the same. A compiler that
+    does not know them gets none.
+    """
+    lowered, options = traced.lower(), suited(traced.jaxpr)
+    try:
+        return lowered.compile(compiler_options=options or None)
+    except jax.errors.JaxRuntimeError as error:
+        if not options or "compile option" not in str(error):
+            raise
+        return lowered.compile()
+
+
+def suited(jaxpr: Any) -> dict[str, str]:
+    """Return the other library where most operations of convolutions are of wide ones."""
+    if jax.default_backend() != "cpu":
+        return {}
+    found = [p for p in products(jaxpr) if p.channels]
+    wide = sum(p.operations for p in found if p.channels >= WIDE)
+    return OTHER if 2 * wide > sum(p.operations for p in found) else {}
