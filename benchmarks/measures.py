@@ -31,6 +31,7 @@ from salix.measures.presets import PRESETS
 from salix.model import Model, Preprocess, from_nnx, logit
 from salix.models import load
 from salix.models.small import Small
+from salix.sweep.compiler import compile_traced
 from salix.sweep.operations import operations
 from salix.sweep.program import abstract_arguments, compile_step, micro_batch
 from salix.sweep.step import Task
@@ -123,7 +124,7 @@ def compare(
     full = compile_step(task, shapes, mesh)
     compiling = time.process_time() - started
     passes = count(full, model, params, size)
-    alone = jax.jit(bare(task, passes)).lower(*shapes).compile()
+    alone = compile_traced(jax.jit(bare(task, passes)).trace(*shapes))
     valid, hashes = np.ones(size, bool), np.arange(size, dtype=np.uint32)
     arguments = jax.device_put((params, images, None, valid, hashes, np.uint32(0)))
     flat = (jax.tree.leaves(arguments[0]), *arguments[1:])

@@ -130,35 +130,30 @@ def _windows(planes: Planes, reach: int, eight_bit: bool) -> Windows:
     beyond = [(reach, reach + -side % BLOCK) for side in planes.shape[1:]]
     mirrored = jnp.pad(planes, ((0, 0), *beyond), mode="symmetric")
     columns = jnp.swapaxes(mirrored - (CENTRE if eight_bit else 0), 1, 2)
-    return jnp.stack([columns[:, :, at] for at in _slices(planes.shape[1], reach)], axis=2)
+    return _cut(columns, planes.shape[1], reach)
 
 
-def _slices(side: int, reach: int) -> list[slice]:
-    return [slice(at, at + BLOCK + 2 * reach) for at in range(0, side, BLOCK)]
+def _cut(lines: Float[Array, "c lines places"], side: int, reach: int) -> Windows:
+    slices = [slice(at, at + BLOCK + 2 * reach) for at in range(0, side, BLOCK)]
+    return jnp.stack([lines[:, :, at] for at in slices], axis=2)
 
 
 def _blurred(windows: Windows, bands: Bands, shape: tuple[int, ...]) -> Planes:
     """Return planes of a shape, blurred down their columns and then along their rows."""
     exact, reach = bands.shape[0] == DIGITS, (bands.shape[2] - BLOCK) // 2
     rows, columns = (-(-side * bands.shape[1] // BLOCK) for side in shape[1:])
-    down = jnp.einsum("cxbw,dpw->cxbdp", windows, bands, precision=lax.Precision.HIGHEST)
-    tall = _carried(down, 3, exact).reshape(*windows.shape[:2], -1)[:, :, :rows]
-    along = [
-        _carried(
-            jnp.einsum("dpw,cwy->cdpy", bands, tall[:, at], precision=lax.Precision.HIGHEST),
-            1,
-            exact,
-        )
-        for at in _slices(shape[2], reach)
-    ]
-    wide = jnp.concatenate(along, 1)[:, :columns]
-    return jnp.swapaxes(wide, 1, 2) + (CENTRE if exact else 0)
+    tall = jnp.swapaxes(_summed(windows, bands)[:, :, :rows], 1, 2)
+    wide = _summed(_cut(tall, shape[2], reach), bands)[:, :, :columns]
+    return wide + (CENTRE if exact else 0)
 
 
-def _carried(sums: Array, axis: int, exact: bool) -> Array:
-    """Return the values whose digits lie along an axis, rounded down; or the only one as it is."""
-    if not exact:
-        return jnp.squeeze(sums, axis)
-    first, second = jnp.moveaxis(sums.astype(jnp.int32), axis, 0)
-    carried = (second + ROUNDING) >> DIGIT  # rounds down, below zero too
-    return ((first + carried) >> DIGIT).astype(sums.dtype)
+def _summed(windows: Windows, bands: Bands) -> Float[Array, "c lines places"]:
+    """Return every line blurred; of digits the whole numbers alone, rounded down."""
+    sums = jnp.einsum("clbw,dpw->clbdp", windows, bands, precision=lax.Precision.HIGHEST)
+    if bands.shape[0] == DIGITS:
+        # In floats, which hold these numbers: to convert them to integers takes longer.
+        carried = jnp.floor((sums[..., 1, :] + ROUNDING) * 2.0**-DIGIT)
+        blurred = jnp.floor((sums[..., 0, :] + carried) * 2.0**-DIGIT)
+    else:
+        blurred = sums[..., 0, :]
+    return blurred.reshape(*windows.shape[:2], -1)

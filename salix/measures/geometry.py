@@ -139,16 +139,17 @@ class Geometry:
         placements = jnp.asarray(forth, jnp.float32)
         expected = self._prepare(clean.map, side)
         everywhere = jnp.ones(expected.shape, bool)
+        whole = not (self.angles or self.scales)  # pixels go to pixels: nothing to interpolate
 
         def vary(i: Any) -> Image:
-            return warp(image, placements[i])
+            return warp(image, placements[i], nearest=whole)
 
         def compare(map: Map, i: Any) -> Scalar:
             # The nearest cell: a map of its own grid is only turned.
             found = self._prepare(warp(map, unturn[i], nearest=True), side)
             if not self.upscaled:
                 return similarity_where(self.similarity, expected, found, everywhere)
-            found = warp(found.astype(jnp.float32), unmove[i])
+            found = warp(found.astype(jnp.float32), unmove[i], nearest=whole)
             valid = covered((side, side), unmove[i])
             return similarity_where(self.similarity, expected, found, valid)
 

@@ -10,7 +10,9 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from salix.measures.geometry import PAPER_GEOMETRY, TWELVE, Geometry
+from salix.measures.overlap import similarity_where
 from salix.measures.similarity import Similarity
+from salix.measures.transforms import covered, rotated, scaled, warp
 from salix.metrics import scale
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
@@ -43,6 +45,12 @@ def sees_pixels(image, target):
     logits, _ = pooled(image, jnp.asarray(KERNEL), CELLS)
     target = jnp.argmax(logits).astype(jnp.int32) if target is None else target
     return Explanation(logits, target, scale(image[..., 0])[0])
+
+
+def sees_one_pixel(image, target):
+    """Explain with a score that is a pixel of the image, and a map of all."""
+    logits = image[9, 4, :2]
+    return Explanation(logits, jnp.int32(0) if target is None else target, image[..., 0])
 
 
 def place_bound(image, target):
@@ -286,3 +294,16 @@ def test_what_does_not_fit_the_image_is_refused(geometry, image, text):
 )
 def test_text_reads_back(geometry):
     assert parse(repr(geometry), FAMILY) == geometry
+
+
+def test_angles_and_scales_interpolate_beside_whole_transforms():
+    geometry = Geometry(("flip_lr",), (15,), (1.25,), shift=4)
+    found = measure(geometry, sees_one_pixel)
+    moved = [IMAGE[:, ::-1], *(np.asarray(warp(IMAGE, p)) for p in (rotated(15), scaled(1.25)))]
+    pixels = np.array([image[9, 4, 1] for image in moved])
+    np.testing.assert_allclose(found["geometry_score"], 1 / (1 + np.exp(-pixels)), rtol=1e-5)
+    like, clean = Similarity(), Similarity().prepare(IMAGE[..., 0])
+    for i, back in enumerate((rotated(-15), scaled(1 / 1.25)), 1):
+        seen = warp(like.prepare(moved[i][..., 0]).astype(np.float32), back)
+        expected = similarity_where(like, clean, seen, covered((SIDE, SIDE), back))
+        assert found["geometry_similarity"][i] == pytest.approx(float(expected), abs=1e-3)
