@@ -14,22 +14,23 @@ class Product:
 
     operations: int
     bits: int  # of the wider operand
-    channels: int = 0  # of a convolution alone: of its inputs or its outputs, the fewer
+    convolution: bool = False
 
 
 def products(jaxpr: Any, times: int = 1) -> Iterator[Product]:
     """Yield the products of a jaxpr, those of a scan as one for all its turns."""
     for equation in jaxpr.eqns:
-        params, terms, channels = equation.params, 0, 0
+        params, terms = equation.params, 0
+        kernels = equation.primitive.name == "conv_general_dilated"
         if equation.primitive.name == "dot_general":
             (summed, _), _ = params["dimension_numbers"]
             terms = prod(equation.invars[0].aval.shape[axis] for axis in summed)
-        elif equation.primitive.name == "conv_general_dilated":
-            kernel, (o, i, *_) = equation.invars[1].aval, params["dimension_numbers"].rhs_spec
-            terms, channels = kernel.size // kernel.shape[o], min(kernel.shape[i], kernel.shape[o])
+        elif kernels:
+            kernel = equation.invars[1].aval
+            terms = kernel.size // kernel.shape[params["dimension_numbers"].rhs_spec[0]]
         if terms:
             bits = max(8 * operand.aval.dtype.itemsize for operand in equation.invars)
-            yield Product(2 * times * equation.outvars[0].aval.size * terms, bits, channels)
+            yield Product(2 * times * equation.outvars[0].aval.size * terms, bits, kernels)
         for inner in jax.tree.leaves(list(params.values()), is_leaf=_is_jaxpr):
             if _is_jaxpr(inner):
                 again = times * params.get("length", 1)  # of a scan
