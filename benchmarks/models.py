@@ -56,19 +56,21 @@ def jax_call(variant: str, network: str, task: str, path: str, x: np.ndarray) ->
     import jax.numpy as jnp
 
     from salix import logit, models
+    from salix.bench.program import compiled
 
     form, policy, folded = VARIANTS[variant]
-    names = None if path else [str(n) for n in range(1000)]
+    fixed = models.MODELS[network].fixed
+    names = None if path or fixed else [str(n) for n in range(1000)]
     model, params = models.load(network, path or None, names, folded=folded)
 
     def score(params: Any, image: Any) -> Any:
         return model.score(params, logit(0))(image)
 
     one = {"forward": model.logits, "saliency": jax.grad(score, argnums=1)}[task]
-    function, batch = jax.jit(jax.vmap(one, (None, 0))), jnp.asarray(x)
-    with models.conv_form(form), models.precision(policy):
-        compiled = function.lower(params, batch).compile()
-    return lambda: compiled(params, batch), jax.block_until_ready
+    function, batch, passes = jax.vmap(one, (None, 0)), jnp.asarray(x), 1 + TASKS.index(task)
+    with models.conv_form(form):
+        program = compiled(function, params, batch, (), passes, policy)
+    return lambda: program.run(batch), jax.block_until_ready
 
 
 def torch_call(variant: str, network: str, task: str, path: str, x: np.ndarray) -> Any:
