@@ -237,7 +237,10 @@ def available() -> float:
 
 
 def has(python: str, module: str) -> bool:
-    ran = subprocess.run([python, "-c", f"import {module}"], capture_output=True)
+    try:
+        ran = subprocess.run([python, "-c", f"import {module}"], capture_output=True)
+    except OSError:  # there is no such program
+        return False
     return ran.returncode == 0
 
 
