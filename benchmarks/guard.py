@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from targets import PASSES
 from throughput import HERE, PATIENCE, environment, prepare, weigh
 from workers import Spread, ask, end, machine, ratios, start, versions
 
@@ -50,10 +51,7 @@ RUNS = {
 }
 RATIOS = (
     Ratio("saliency", "forward"),
-    Ratio("gradcam", "forward"),
-    Ratio("ig", "saliency", 16),
-    Ratio("deletion", "forward", 16),
-    Ratio("measures", "forward", 25),
+    *(Ratio(task, *PASSES[task]) for task in ("gradcam", "ig", "deletion", "measures")),
     Ratio("forward", "torch forward"),
     Ratio("saliency", "torch saliency"),
 )

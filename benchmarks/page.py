@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from targets import TARGETS, best_torch, faster, fastest, judge, ran, wall
+from targets import PASSES, TARGETS, best_torch, faster, fastest, judge, ran, wall
 from workers import HERE, Spread, spread
 
 Groups = Mapping[str, Mapping[str, Any]]
@@ -31,14 +31,6 @@ TASKS = {
     "ig": "Integrated gradients, 16 steps",
     "deletion": "Deletion curve, 16 steps",
     "measures": "The measures of a sweep, preset standard",
-}
-# What a task's passes are: so many runs of another task.
-PASSES = {
-    "gradcam": ("forward", 1),
-    "smoothgrad": ("saliency", 16),
-    "ig": ("saliency", 16),
-    "deletion": ("forward", 16),
-    "measures": ("forward", 25),
 }
 INTRO = """# Throughput
 

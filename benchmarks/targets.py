@@ -13,6 +13,14 @@ from workers import Spread, ratios, spread
 
 Rows = Mapping[str, Mapping[str, Any]]
 NETWORKS = ("resnet50", "densenet121")
+# What a task's passes are: so many runs of another task.
+PASSES = {
+    "gradcam": ("forward", 1),
+    "smoothgrad": ("saliency", 16),
+    "ig": ("saliency", 16),
+    "deletion": ("forward", 16),
+    "measures": ("forward", 25),
+}
 TORCH = ("torch *",)  # the forms of PyTorch by itself
 
 

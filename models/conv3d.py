@@ -10,11 +10,12 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from salix.models.conv import conv, forms
-from salix.models.conv_forms import LIBRARY, Pair
+from salix.models.conv_forms import Pair, Plan, library
 from salix.typing import AnyArray, InputError
 
 Triple = tuple[int, int, int]
 Margins3d = tuple[Pair, Pair, Pair]
+LAYOUT = ("NDHWC", "DHWIO", "NDHWC")
 
 
 def conv3d(
@@ -39,8 +40,10 @@ def conv3d(
     if isinstance(padding, str):
         front, top, left = lax.padtype_to_pads(x.shape[1:4], kernel.shape[:3], strides, padding)
         padding = (front, top, left)
-    form = _library if forms()[0] == "xla" else _slices
-    return form(x, kernel, strides, padding, groups)
+    form, policy = forms()
+    if form == "xla":
+        return library(x, kernel, Plan(strides, padding, groups, policy), LAYOUT)
+    return _slices(x, kernel, strides, padding, groups)
 
 
 def _check(
@@ -92,19 +95,3 @@ def _slices(x: Array, kernel: Array, strides: Triple, pads: Margins3d, groups: i
             )
             parts.append(shifted.reshape(b, depth, *y.shape[2:4], o))
     return sum(parts[1:], parts[0])
-
-
-def _library(x: Array, kernel: Array, strides: Triple, pads: Margins3d, groups: int) -> Array:
-    policy, kept = forms()[1], x.dtype
-    if policy == "bfloat16":
-        x, kernel = x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
-    y = lax.conv_general_dilated(
-        x,
-        kernel,
-        strides,
-        pads,
-        dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
-        feature_group_count=groups,
-        precision=LIBRARY[policy],
-    )
-    return y.astype(kept)

@@ -17,11 +17,11 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 class Plan:
     """All that shapes do not say: fixed when the forward pass is traced, kept for the gradient."""
 
-    strides: Pair
-    pads: Margins
+    strides: tuple[int, ...]
+    pads: tuple[Pair, ...]
     groups: int
     precision: Precision
-    dilation: Pair = (1, 1)  # of the input: a gradient's stride
+    dilation: tuple[int, ...] | None = None  # of the input: a gradient's stride
 
 
 LIBRARY: dict[str, lax.Precision] = {
@@ -32,8 +32,8 @@ LIBRARY: dict[str, lax.Precision] = {
 }
 
 
-def library(x: Array, kernel: Array, plan: Plan) -> Array:
-    """Return the convolution in XLA's own form."""
+def library(x: Array, kernel: Array, plan: Plan, layout: tuple[str, str, str] = LAYOUT) -> Array:
+    """Return the convolution, of as many dimensions as the layout has, in XLA's own form."""
     kept = x.dtype
     if plan.precision == "bfloat16":
         x, kernel = x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
@@ -43,7 +43,7 @@ def library(x: Array, kernel: Array, plan: Plan) -> Array:
         plan.strides,
         plan.pads,
         plan.dilation,
-        dimension_numbers=LAYOUT,
+        dimension_numbers=layout,
         feature_group_count=plan.groups,
         precision=LIBRARY[plan.precision],
     )
@@ -92,7 +92,8 @@ def taps(x: Array, kernel: Array, plan: Plan) -> Array:
 
 
 def _padded(x: Array, plan: Plan) -> Array:
-    margins = [(*pair, d - 1) for pair, d in zip(plan.pads, plan.dilation, strict=True)]
+    spread = plan.dilation or (1, 1)
+    margins = [(*pair, d - 1) for pair, d in zip(plan.pads, spread, strict=True)]
     return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *margins, (0, 0, 0)))
 
 
@@ -113,7 +114,7 @@ def _seen(y: Array, place: Pair, sizes: Pair, plan: Plan) -> Array:
     return y[:, u : u + h : down, v : v + w : along]
 
 
-def put(y: Array, start: Pair, strides: Pair, sizes: tuple[int, ...]) -> Array:
+def put(y: Array, start: Pair, strides: tuple[int, ...], sizes: tuple[int, ...]) -> Array:
     """Place the pixels of y at every stride-th one of an empty image of other sizes."""
     if start == (0, 0) and strides == (1, 1):
         return y

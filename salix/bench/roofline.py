@@ -11,16 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from salix.models.conv_forms import LIBRARY
 from salix.typing import InputError
 
 Shape = tuple[int, int, int]  # m, k, n: [m k] times [k n]
 
-# Operands, precision and type of the result: as `salix.models.conv` writes its products.
-DOTS: dict[str, tuple[Any, lax.Precision, Any]] = {
-    "float32": (jnp.float32, lax.Precision.HIGHEST, None),
-    "tf32": (jnp.float32, lax.Precision.HIGH, None),
-    "bfloat16": (jnp.bfloat16, lax.Precision.DEFAULT, None),
-    "bfloat16_dots": (jnp.bfloat16, lax.Precision.HIGHEST, jnp.float32),
+# Operands and type of the result: as `salix.models.conv` writes its products.
+DOTS: dict[str, tuple[Any, Any]] = {
+    "float32": (jnp.float32, None),
+    "tf32": (jnp.float32, None),
+    "bfloat16": (jnp.bfloat16, None),
+    "bfloat16_dots": (jnp.bfloat16, jnp.float32),
 }
 # A square; 3x3 convolutions of 128 and 256 channels on 28x28 and 14x14; a 1x1 one. The CPU's are
 # of a batch of 8, an accelerator's of 128.
@@ -102,11 +103,11 @@ def operands(shape: Shape) -> tuple[Any, Any]:
 
 def product(a: Any, b: Any, precision: str) -> tuple[Any, ...]:
     """Return a compiled product of matrices, and its arguments: the result's buffer before them."""
-    operand, exact, result = DOTS[precision]
+    operand, result = DOTS[precision]
     a, b = a.astype(operand), b.astype(operand)
 
     def multiply(held: Any, a: Any, b: Any) -> Any:
-        return lax.dot_general(a, b, (((1,), (0,)), ((), ())), exact, result)
+        return lax.dot_general(a, b, (((1,), (0,)), ((), ())), LIBRARY[precision], result)
 
     held = jnp.zeros((a.shape[0], b.shape[1]), result or operand)
     # The buffer of the last result is that of the next: new memory costs time of its own.

@@ -9,22 +9,15 @@ import jax
 
 from salix.model import Model
 from salix.models import precision
-from salix.models.conv import Precision
+from salix.models.conv_forms import LIBRARY, Precision
 from salix.typing import Params
-
-# What products that do not state theirs are traced with; Salix's convolutions state it.
-OTHERS: dict[Precision, str] = {
-    "float32": "highest",
-    "tf32": "tensorfloat32",
-    "bfloat16": "default",
-    "bfloat16_dots": "highest",
-}
 
 
 @contextmanager
 def computed_in(policy: Precision) -> Iterator[None]:
     """Trace products of every kind in a precision. Raises `InputError` for an unknown one."""
-    with precision(policy), jax.default_matmul_precision(OTHERS[policy]):
+    # Salix's convolutions state theirs; what does not is as exact as they are.
+    with precision(policy), jax.default_matmul_precision(LIBRARY[policy].name.lower()):
         yield
 
 

@@ -10,6 +10,7 @@ import pytest
 from salix.bench.roofline import DOTS, best, operands, product, roofline
 from salix.models import conv_form, precision
 from salix.models.conv import conv
+from salix.models.conv_forms import LIBRARY
 from salix.sweep.operations import operations
 from salix.typing import InputError
 
@@ -76,9 +77,9 @@ def test_products_are_those_of_the_convolutions(policy):
         (outer,) = jax.make_jaxpr(conv)(x, kernel).eqns
     inner = outer.params["call_jaxpr"].eqns
     (dot,) = [e for e in inner if e.primitive.name == "dot_general"]
-    operand, exact, result = DOTS[policy]
+    operand, result = DOTS[policy]
     assert {v.aval.dtype for v in dot.invars} == {jnp.dtype(operand)}
-    assert dot.params["precision"] == (exact, exact)
+    assert dot.params["precision"] == (LIBRARY[policy], LIBRARY[policy])
     assert dot.params["preferred_element_type"] == result
 
 

@@ -63,7 +63,7 @@ def test_a_sweep_is_in_the_precision_that_its_manifest_names(pictures, tmp_path)
 
 @pytest.mark.parametrize(
     ("policy", "others"),
-    [("float32", "highest"), ("tf32", "tensorfloat32"), ("bfloat16", "default")],
+    [("float32", "highest"), ("tf32", "high"), ("bfloat16", "default")],
 )
 def test_the_model_is_traced_in_it_and_measures_are_exact(pictures, tmp_path, policy, others):
     seen = {}
