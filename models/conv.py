@@ -13,7 +13,17 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from salix.models.conv_forms import Margins, Pair, Plan, Precision, dot, library, put, shifted, taps
+from salix.models.conv_forms import (
+    Margins,
+    Pair,
+    Plan,
+    Precision,
+    depthwise,
+    explicit,
+    library,
+    taps,
+)
+from salix.models.conv_gradient import by_input
 from salix.typing import AnyArray, InputError
 
 Padding = Literal["SAME"] | Margins
@@ -22,7 +32,6 @@ Form = Literal["explicit", "xla"]
 # Part of the key of jit's cache, so that a switch is never ignored by a program compiled before.
 _FORM: Any = jax.make_user_context(None)
 _PRECISION: Any = jax.make_user_context("float32")
-PLACES = 49  # of a kernel that is written out, place by place
 
 
 def conv_form(form: Form) -> AbstractContextManager[None]:
@@ -95,7 +104,7 @@ def margins(
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _explicit(plan: Plan, x: Array, kernel: Array) -> Array:
-    return _forward(plan, x, kernel)
+    return explicit(plan, x, kernel)
 
 
 def _start(plan: Plan, x: Any, kernel: Any) -> tuple[Array, Any]:
@@ -103,7 +112,7 @@ def _start(plan: Plan, x: Any, kernel: Any) -> tuple[Array, Any]:
     kept = (x.value if kernel.perturbed else None, kernel.value if x.perturbed else None)
     shape = jax.ShapeDtypeStruct(x.value.shape, x.value.dtype)
     kernel_shape = jax.ShapeDtypeStruct(kernel.value.shape, kernel.value.dtype)
-    return _forward(plan, x.value, kernel.value), (*kept, _Static((shape, kernel_shape)))
+    return explicit(plan, x.value, kernel.value), (*kept, _Static((shape, kernel_shape)))
 
 
 @jax.tree_util.register_static
@@ -118,67 +127,14 @@ def _finish(plan: Plan, kept: Any, g: Any) -> tuple[Array | None, Array | None]:
     x, kernel, (of_x, of_kernel) = kept[0], kept[1], kept[2].shapes
     if isinstance(g, jax.custom_derivatives.SymbolicZero):
         return None, None
-    by_x = None if kernel is None else _input_gradient(plan, g, kernel, of_x.shape)
+    by_x = None if kernel is None else by_input(plan, g, kernel, of_x.shape)
     by_kernel = None
     if x is not None:
         # Sums over images and places: bfloat16 dots, made for maps, would cost them exactness.
         exact = replace(plan, precision="float32") if plan.precision == "bfloat16_dots" else plan
-        form = taps if _depthwise(plan, of_kernel) else library
+        form = taps if depthwise(plan, of_kernel) else library
         (by_kernel,) = jax.linear_transpose(lambda k: form(x, k, exact), of_kernel)(g)
     return by_x, by_kernel
 
 
 _explicit.defvjp(_start, _finish, symbolic_zeros=True)
-
-
-def _pointwise(plan: Plan, kernel: Array) -> bool:
-    return kernel.shape[:2] == (1, 1) and plan.groups == 1 and plan.pads == ((0, 0), (0, 0))
-
-
-def _as_dots(plan: Plan, x: Array, kernel: Array) -> bool:
-    """Whether a convolution is summed as matrix products, one for each place in its kernel.
-
-    Those in bfloat16 are; and those of images smaller than the kernel, which XLA would exchange
-    with it, to run the images over the weights: a hundred times slower.
-    """
-    h, w, i, _ = kernel.shape
-    small = x.shape[1] * x.shape[2] < h * w <= PLACES
-    rounded = plan.precision == "bfloat16_dots" and h * w <= 9 and i >= 16
-    return plan.groups == 1 and (small or rounded)
-
-
-def _depthwise(plan: Plan, kernel: Any) -> bool:
-    """Whether each channel has one kernel of its own, small enough to be written out."""
-    h, w, i, o = kernel.shape
-    return i == 1 and o == plan.groups and h * w <= PLACES
-
-
-def _forward(plan: Plan, x: Array, kernel: Array) -> Array:
-    if _pointwise(plan, kernel):
-        down, along = plan.strides
-        return dot(x[:, ::down, ::along], kernel[0, 0], plan)
-    if _as_dots(plan, x, kernel):
-        return shifted(x, kernel, plan)
-    return (taps if _depthwise(plan, kernel) else library)(x, kernel, plan)
-
-
-def _input_gradient(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) -> Array:
-    sizes, strides, (rows, columns) = shape[1:3], plan.strides, plan.pads
-    spread = [(n - 1) * s + 1 for n, s in zip(g.shape[1:3], strides, strict=True)]
-    swapped = kernel.reshape(*kernel.shape[:3], plan.groups, -1).transpose(0, 1, 4, 3, 2)
-    swapped = swapped.reshape(*kernel.shape[:2], -1, shape[3])  # [kh kw o/groups c]
-    if _pointwise(plan, kernel):
-        return put(dot(g, swapped[0, 0], plan), (0, 0), strides, sizes)
-    if _as_dots(plan, g, kernel) and strides != (1, 1):
-        # each place of the kernel sends g to every stride-th pixel
-        at = [(u, v) for u in range(kernel.shape[0]) for v in range(kernel.shape[1])]
-        sent = [(dot(g, swapped[u, v], plan), (u - rows[0], v - columns[0])) for u, v in at]
-        return sum((put(y, to, strides, sizes) for y, to in sent), jnp.zeros(shape, g.dtype))
-    lows = [n - 1 - pad[0] for n, pad in zip(kernel.shape[:2], plan.pads, strict=True)]
-    highs = [n - m + pad[0] for n, m, pad in zip(sizes, spread, plan.pads, strict=True)]
-    pads = ((lows[0], highs[0]), (lows[1], highs[1]))
-    back = replace(plan, strides=(1, 1), pads=pads, dilation=strides)
-    turned = swapped[::-1, ::-1]
-    if _as_dots(plan, g, kernel):
-        return shifted(g, turned, back)
-    return (taps if _depthwise(plan, kernel) else library)(g, turned, back)

@@ -1,7 +1,7 @@
 """The ways in which a convolution can be computed, and what all of them are told."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from jax import lax
@@ -11,6 +11,7 @@ Pair = tuple[int, int]
 Margins = tuple[Pair, Pair]
 Precision = Literal["float32", "tf32", "bfloat16", "bfloat16_dots"]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
+PLACES = 49  # of a kernel that is written out, place by place
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,6 @@ def library(x: Array, kernel: Array, plan: Plan, layout: tuple[str, str, str] = 
         kernel,
         plan.strides,
         plan.pads,
-        plan.dilation,
         dimension_numbers=layout,
         feature_group_count=plan.groups,
         precision=LIBRARY[plan.precision],
@@ -50,28 +50,63 @@ def library(x: Array, kernel: Array, plan: Plan, layout: tuple[str, str, str] = 
     return y.astype(kept)
 
 
-def dot(x: Array, matrix: Array, plan: Plan) -> Array:
-    """Return the product of the channels of x with a matrix [i o]."""
+def pointwise(plan: Plan, kernel: Array) -> bool:
+    """Whether a convolution is the product of each pixel with a matrix."""
+    return kernel.shape[:2] == (1, 1) and plan.groups == 1 and plan.pads == ((0, 0), (0, 0))
+
+
+def as_dots(plan: Plan, x: Array, kernel: Array) -> bool:
+    """Whether a convolution is summed as matrix products, one for each place in its kernel.
+
+    Those in bfloat16 are; and those of images smaller than the kernel, which XLA would exchange
+    with it, to run the images over the weights: a hundred times slower.
+    """
+    h, w, i, _ = kernel.shape
+    small = x.shape[1] * x.shape[2] < h * w <= PLACES
+    rounded = plan.precision == "bfloat16_dots" and h * w <= 9 and i >= 16
+    return plan.groups == 1 and (small or rounded)
+
+
+def depthwise(plan: Plan, kernel: Any) -> bool:
+    """Whether each channel has one kernel of its own, small enough to be written out."""
+    h, w, i, o = kernel.shape
+    return i == 1 and o == plan.groups and h * w <= PLACES
+
+
+def explicit(plan: Plan, x: Array, kernel: Array) -> Array:
+    """Return the convolution in the form that suits its kernel."""
+    if pointwise(plan, kernel):
+        down, along = plan.strides
+        return dot(x[:, ::down, ::along], kernel[0, 0], plan)
+    if as_dots(plan, x, kernel):
+        return shifted(x, kernel, plan)
+    return (taps if depthwise(plan, kernel) else library)(x, kernel, plan)
+
+
+def dot(x: Array, matrix: Array, plan: Plan, along: int = 0) -> Array:
+    """Return the product of the channels of x with a matrix [i o], or by its columns [o i]."""
     kept, result = x.dtype, None
     if plan.precision.startswith("bfloat16"):
         x, matrix = x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16)
         result = jnp.float32 if plan.precision == "bfloat16_dots" else None
-    axes = (((x.ndim - 1,), (0,)), ((), ()))
+    axes = (((x.ndim - 1,), (along,)), ((), ()))
     y = lax.dot_general(x, matrix, axes, LIBRARY[plan.precision], result)
     return y.astype(kept)
 
 
 def shifted(x: Array, kernel: Array, plan: Plan) -> Array:
     """Return the convolution as a sum of matrix products, one for each place in the kernel."""
-    i, o = kernel.shape[2:]
-    x, at = _padded(x, plan), _places(kernel)
-    h, w = _sizes(x, kernel, plan)
-    if plan.strides == (1, 1) and min(h, w) >= 14 and o <= 2 * i:
+    kh, kw, i, o = kernel.shape
+    x = _padded(x, plan)
+    if plan.strides == (1, 1) and o <= 2 * i and min(x.shape[1] - kh, x.shape[2] - kw) >= 13:
         # one product for all places, its results shifted: fewer passes over a large input
         y = dot(x, kernel.transpose(2, 0, 1, 3).reshape(i, -1), plan)
-        parts = [_seen(y[..., n * o : (n + 1) * o], to, (h, w), plan) for n, to in enumerate(at)]
+        seen = windows(y, (kh, kw), plan.strides)
+        parts = [part[..., n * o : (n + 1) * o] for n, part in enumerate(seen)]
     else:
-        parts = [dot(_seen(x, to, (h, w), plan), kernel[to], plan) for to in at]
+        seen = windows(x, (kh, kw), plan.strides)
+        matrices = kernel.reshape(-1, i, o)
+        parts = [dot(part, matrices[n], plan) for n, part in enumerate(seen)]
     return sum(parts[1:], parts[0])
 
 
@@ -84,9 +119,9 @@ def taps(x: Array, kernel: Array, plan: Plan) -> Array:
     kept = x.dtype
     if plan.precision == "bfloat16":  # rounded as the library does, but summed exactly
         x, kernel = (a.astype(jnp.bfloat16).astype(kept) for a in (x, kernel))
-    x = _padded(x, plan)
-    sizes = _sizes(x, kernel, plan)
-    parts = [_seen(x, to, sizes, plan) * kernel[to][None, None] for to in _places(kernel)]
+    seen = windows(_padded(x, plan), kernel.shape[:2], plan.strides)
+    rows = kernel.reshape(-1, 1, 1, 1, kernel.shape[3])
+    parts = [part * rows[n] for n, part in enumerate(seen)]
     y = sum(parts[1:], parts[0])
     return y.astype(jnp.bfloat16).astype(kept) if plan.precision == "bfloat16" else y
 
@@ -97,30 +132,17 @@ def _padded(x: Array, plan: Plan) -> Array:
     return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *margins, (0, 0, 0)))
 
 
-def _places(kernel: Array) -> list[Pair]:
-    return [(u, v) for u in range(kernel.shape[0]) for v in range(kernel.shape[1])]
+def windows(x: Array, size: tuple[int, ...], strides: tuple[int, ...]) -> list[Array]:
+    """Return the pixels that each place of a window meets on its way over x, row by row."""
+    h, w = ((n - k) // s * s + 1 for n, k, s in zip(x.shape[1:3], size, strides, strict=True))
+    places = [(u, v) for u in range(size[0]) for v in range(size[1])]
+    return [x[:, u : u + h : strides[0], v : v + w : strides[1]] for u, v in places]
 
 
-def _sizes(padded: Array, kernel: Array, plan: Plan) -> Pair:
-    """Return the rows and columns of the output."""
-    (h, w), (kh, kw) = padded.shape[1:3], kernel.shape[:2]
-    return (h - kh) // plan.strides[0] + 1, (w - kw) // plan.strides[1] + 1
-
-
-def _seen(y: Array, place: Pair, sizes: Pair, plan: Plan) -> Array:
-    """Return the pixels that a place of the kernel meets."""
-    (u, v), (down, along) = place, plan.strides
-    h, w = ((n - 1) * s + 1 for n, s in zip(sizes, plan.strides, strict=True))
-    return y[:, u : u + h : down, v : v + w : along]
-
-
-def put(y: Array, start: Pair, strides: tuple[int, ...], sizes: tuple[int, ...]) -> Array:
-    """Place the pixels of y at every stride-th one of an empty image of other sizes."""
-    if start == (0, 0) and strides == (1, 1):
+def put(y: Array, strides: tuple[int, ...], sizes: tuple[int, ...]) -> Array:
+    """Place the pixels of y at every stride-th one of an empty image, from its first on."""
+    if strides == (1, 1):
         return y
-    ends = [
-        size - low - (n - 1) * s - 1
-        for size, low, n, s in zip(sizes, start, y.shape[1:3], strides, strict=True)
-    ]
-    middle = [(low, high, s - 1) for low, high, s in zip(start, ends, strides, strict=True)]
-    return lax.pad(y, jnp.zeros((), y.dtype), ((0, 0, 0), *middle, (0, 0, 0)))
+    ends = [n - (m - 1) * s - 1 for n, m, s in zip(sizes, y.shape[1:3], strides, strict=True)]
+    spread = [(0, end, s - 1) for end, s in zip(ends, strides, strict=True)]
+    return lax.pad(y, jnp.zeros((), y.dtype), ((0, 0, 0), *spread, (0, 0, 0)))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float
 
+from salix.models.layers import max_pool
 from salix.models.weights import Table, same
 from salix.typing import AnyArray
 
@@ -41,7 +42,7 @@ class Meso4(nnx.Module):
         norms = (self.norm1, self.norm2, self.norm3, self.norm4)
         for conv, norm, size in zip(convs, norms, _POOLS, strict=True):
             h = norm(jax.nn.relu(conv(h)))
-            h = nnx.max_pool(h, (size, size), strides=(size, size), padding="SAME")
+            h = max_pool(h, size, size, "SAME")
         return h
 
     def head(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[AnyArray, "b 1"]:
@@ -109,7 +110,7 @@ class MesoInception4(nnx.Module):
         norms = (self.norm1, self.norm2, self.norm3, self.norm4)
         for layer, norm, size in zip(layers, norms, _POOLS, strict=True):
             h = norm(jax.nn.relu(layer(h)))  # a module's output is rectified already
-            h = nnx.max_pool(h, (size, size), strides=(size, size), padding="SAME")
+            h = max_pool(h, size, size, "SAME")
         return h
 
     def head(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[AnyArray, "b 1"]:

@@ -1,6 +1,6 @@
 """Pools of images: the maximum and the mean of windows."""
 
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Literal
 
 import jax
@@ -10,6 +10,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from salix.models.conv import Margins, forms, margins
+from salix.models.conv_forms import PLACES, windows
+from salix.models.once import once
 from salix.typing import AnyArray
 
 
@@ -25,7 +27,7 @@ def max_pool(
     """
     x = jnp.asarray(x)
     pads = _margins(x, size, strides, padding)
-    if forms()[0] == "xla":
+    if forms()[0] == "xla" or size * size > PLACES:
         return _window(x, -np.inf, lax.max, size, strides, pads)
     return _explicit(size, strides, pads, x)
 
@@ -38,27 +40,29 @@ def _margins(x: Array, size: int, strides: int, padding: Any) -> Margins:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _explicit(size: int, strides: int, pads: Margins, x: Array) -> Array:
-    return _window(x, -np.inf, lax.max, size, strides, pads)
+    # XLA's own loop over a window takes over twice as long
+    return reduce(lax.max, _seen(size, strides, pads, x))
+
+
+def _seen(size: int, strides: int, pads: Margins, x: Array) -> list[Array]:
+    around = ((0, 0, 0), *((*pair, 0) for pair in pads), (0, 0, 0))
+    wide = lax.pad(x, jnp.array(-jnp.inf, x.dtype), around)
+    return windows(wide, (size, size), (strides, strides))
 
 
 def _start(size: int, strides: int, pads: Margins, x: Array) -> tuple[Array, Any]:
-    y = _window(x, -np.inf, lax.max, size, strides, pads)
-    wide = lax.pad(
-        x, jnp.array(-jnp.inf, x.dtype), ((0, 0, 0), *((*m, 0) for m in pads), (0, 0, 0))
-    )
-    h, w = ((n - 1) * strides + 1 for n in y.shape[1:3])
+    y = _explicit(size, strides, pads, x)
     first = jnp.full(y.shape, -1, jnp.int8)  # stays where the window holds a NaN
-    for at in reversed(range(size * size)):
-        u, v = divmod(at, size)
-        seen = wide[:, u : u + h : strides, v : v + w : strides]
-        first = jnp.where(seen == y, jnp.int8(at), first)
-    return y, (first, jnp.zeros((*x.shape[1:3], 0)))  # an empty array, for the shape that it has
+    for at, part in reversed(list(enumerate(_seen(size, strides, pads, x)))):
+        first = jnp.where(part == y, jnp.int8(at), first)
+    return y, (once(first), jnp.zeros((*x.shape[1:3], 0)))  # an empty array, for the shape it has
 
 
 def _finish(size: int, strides: int, pads: Margins, kept: Any, g: Array) -> tuple[Array]:
     # XLA's own, select-and-scatter, runs on one pixel after another. Here the pixels of each
     # phase (row, column modulo the stride) gather from the windows that hold them.
     first, like = kept
+    g = once(g)  # read for each place of the window, and perhaps a sum of much
     cells = [-(-(n + sum(m)) // strides) for n, m in zip(like.shape[:2], pads, strict=True)]
     zero = jnp.zeros((), g.dtype)
 
@@ -76,7 +80,7 @@ def _finish(size: int, strides: int, pads: Margins, kept: Any, g: Array) -> tupl
     rows = [jnp.stack([phase(i, j) for j in range(strides)], 3) for i in range(strides)]
     wide = jnp.stack(rows, 2).reshape(len(g), cells[0] * strides, cells[1] * strides, -1)
     (top, _), (left, _) = pads
-    return (wide[:, top : top + like.shape[0], left : left + like.shape[1]],)
+    return (wide[:, top : top + like.shape[0], left : left + like.shape[1], :-1],)
 
 
 _explicit.defvjp(_start, _finish)

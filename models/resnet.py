@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.layers import Conv, batch_norm, max_pool
+from salix.models.once import relu
 from salix.models.weights import Shapes, Table, torch_names
 from salix.typing import AnyArray
 
@@ -33,7 +34,7 @@ class Basic(nnx.Module):
     def finish(self, last: AnyArray, x: AnyArray) -> Array:
         """Return the features of the next block's grid, of that output and of x."""
         kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
-        return jax.nn.relu(self.norm2(last) + kept)
+        return relu(self.norm2(last) + kept)
 
     def __call__(self, x: AnyArray) -> Array:
         """Return the features of the next block's grid."""
@@ -64,7 +65,7 @@ class Bottleneck(nnx.Module):
     def finish(self, last: AnyArray, x: AnyArray) -> Array:
         """Return the features of the next block's grid, of that output and of x."""
         kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
-        return jax.nn.relu(self.norm3(last) + kept)
+        return relu(self.norm3(last) + kept)
 
     def __call__(self, x: AnyArray) -> Array:
         """Return the features of the next block's grid."""
