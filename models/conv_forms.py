@@ -83,9 +83,12 @@ def explicit(plan: Plan, x: Array, kernel: Array) -> Array:
     return (taps if depthwise(plan, kernel) else library)(x, kernel, plan)
 
 
-def dot(x: Array, matrix: Array, plan: Plan, along: int = 0) -> Array:
-    """Return the product of the channels of x with a matrix [i o], or by its columns [o i]."""
-    kept, result = x.dtype, None
+def dot(x: Array, matrix: Array, plan: Plan, along: int = 0, kept: Any = None) -> Array:
+    """Return the product of the channels of x with a matrix [i o], or by its columns [o i].
+
+    The result is of the type `kept`, by default that of x.
+    """
+    kept, result = kept or x.dtype, None
     if plan.precision.startswith("bfloat16"):
         x, matrix = x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16)
         result = jnp.float32 if plan.precision == "bfloat16_dots" else None
@@ -95,18 +98,26 @@ def dot(x: Array, matrix: Array, plan: Plan, along: int = 0) -> Array:
 
 
 def shifted(x: Array, kernel: Array, plan: Plan) -> Array:
-    """Return the convolution as a sum of matrix products, one for each place in the kernel."""
-    kh, kw, i, o = kernel.shape
+    """Return the convolution as matrix products of pixels, added where they belong.
+
+    A pixel, if the outputs are fewer than the inputs, else the pixels above each other that one
+    column of the kernel meets, are multiplied with all places that remain, and results shifted.
+    """
+    (kh, kw, i, o), (down, along), kept = kernel.shape, plan.strides, x.dtype
+    if plan.precision == "bfloat16_dots":  # rounded before it is copied
+        x = x.astype(jnp.bfloat16)
     x = _padded(x, plan)
-    if plan.strides == (1, 1) and o <= 2 * i and min(x.shape[1] - kh, x.shape[2] - kw) >= 13:
-        # one product for all places, its results shifted: fewer passes over a large input
-        y = dot(x, kernel.transpose(2, 0, 1, 3).reshape(i, -1), plan)
-        seen = windows(y, (kh, kw), plan.strides)
-        parts = [part[..., n * o : (n + 1) * o] for n, part in enumerate(seen)]
+    if o >= i or plan.strides != (1, 1):
+        x = jnp.concatenate(windows(x, (kh, 1), (down, 1)), axis=-1)
+        kernel = kernel.transpose(1, 0, 2, 3).reshape(1, kw, kh * i, o)
+    size, matrices = kernel.shape[:2], kernel.reshape(-1, *kernel.shape[2:])
+    if along > 1:  # results between those that are wanted would be computed in vain
+        seen = windows(x, size, (1, along))
+        parts = [dot(part, matrices[n], plan, kept=kept) for n, part in enumerate(seen)]
     else:
-        seen = windows(x, (kh, kw), plan.strides)
-        matrices = kernel.reshape(-1, i, o)
-        parts = [dot(part, matrices[n], plan) for n, part in enumerate(seen)]
+        y = dot(x, matrices.transpose(1, 0, 2).reshape(x.shape[3], -1), plan, kept=kept)
+        seen = windows(y, size, (1, 1))
+        parts = [part[..., n * o : (n + 1) * o] for n, part in enumerate(seen)]
     return sum(parts[1:], parts[0])
 
 
