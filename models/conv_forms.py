@@ -12,6 +12,8 @@ Margins = tuple[Pair, Pair]
 Precision = Literal["float32", "tf32", "bfloat16", "bfloat16_dots"]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 PLACES = 49  # of a kernel that is written out, place by place
+SMALL = 256  # pixels, margins included: of 14x14 and less
+LARGE = 2**16  # numbers of a matrix: 256 channels to 256
 
 
 @dataclass(frozen=True)
@@ -97,28 +99,45 @@ def dot(x: Array, matrix: Array, plan: Plan, along: int = 0, kept: Any = None) -
     return y.astype(kept)
 
 
-def shifted(x: Array, kernel: Array, plan: Plan) -> Array:
-    """Return the convolution as matrix products of pixels, added where they belong.
+def shifted(x: Array, kernel: Array, plan: Plan, along: int = 0) -> Array:
+    """Return the convolution as a sum of matrix products, by kernels [kh kw i o], or [kh kw o i].
 
-    A pixel, if the outputs are fewer than the inputs, else the pixels above each other that one
-    column of the kernel meets, are multiplied with all places that remain, and results shifted.
+    On a small grid there is one for each place of a large kernel, whose matrices then stay where
+    they are. Else, where to write the products costs more, each pixel is multiplied with all places
+    at once if the outputs are fewer than the inputs, or those above each other with its columns.
     """
-    (kh, kw, i, o), (down, along), kept = kernel.shape, plan.strides, x.dtype
+    (kh, kw), kept, stride = kernel.shape[:2], x.dtype, plan.strides
     if plan.precision == "bfloat16_dots":  # rounded before it is copied
         x = x.astype(jnp.bfloat16)
     x = _padded(x, plan)
-    if o >= i or plan.strides != (1, 1):
-        x = jnp.concatenate(windows(x, (kh, 1), (down, 1)), axis=-1)
-        kernel = kernel.transpose(1, 0, 2, 3).reshape(1, kw, kh * i, o)
-    size, matrices = kernel.shape[:2], kernel.reshape(-1, *kernel.shape[2:])
-    if along > 1:  # results between those that are wanted would be computed in vain
-        seen = windows(x, size, (1, along))
-        parts = [dot(part, matrices[n], plan, kept=kept) for n, part in enumerate(seen)]
-    else:
-        y = dot(x, matrices.transpose(1, 0, 2).reshape(x.shape[3], -1), plan, kept=kept)
-        seen = windows(y, size, (1, 1))
-        parts = [part[..., n * o : (n + 1) * o] for n, part in enumerate(seen)]
+    if x.shape[1] * x.shape[2] <= SMALL and kernel[0, 0].size >= LARGE:
+        matrices = kernel.reshape(-1, *kernel.shape[2:])
+        seen = enumerate(windows(x, (kh, kw), stride))
+        return _sum([dot(part, matrices[n], plan, along, kept) for n, part in seen])
+    kernel = kernel.swapaxes(2, 3) if along else kernel
+    i, o = kernel.shape[2:]
+    if o >= i or stride != (1, 1):
+        x = _beside(windows(x, (kh, 1), (stride[0], 1)))
+        kh, kernel = 1, kernel.transpose(1, 0, 2, 3).reshape(1, kw, kh * i, o)
+    matrices = kernel.reshape(-1, *kernel.shape[2:])
+    if stride[1] > 1:  # products that are not wanted would lie between the others
+        seen = enumerate(windows(x, (kh, kw), (1, stride[1])))
+        return _sum([dot(part, matrices[n], plan, kept=kept) for n, part in seen])
+    y = dot(x, matrices.transpose(1, 0, 2).reshape(x.shape[3], -1), plan, kept=kept)
+    seen = enumerate(windows(y, (kh, kw), (1, 1)))
+    return _sum([part[..., n * o : (n + 1) * o] for n, part in seen])
+
+
+def _sum(parts: list[Array]) -> Array:
     return sum(parts[1:], parts[0])
+
+
+def _beside(parts: list[Array]) -> Array:
+    """Put channels side by side. XLA on the CPU would make float32 of bfloat16 for that."""
+    if parts[0].dtype != jnp.bfloat16:
+        return jnp.concatenate(parts, axis=-1)
+    bits = [lax.bitcast_convert_type(part, jnp.uint16) for part in parts]
+    return lax.bitcast_convert_type(jnp.concatenate(bits, axis=-1), jnp.bfloat16)
 
 
 def taps(x: Array, kernel: Array, plan: Plan) -> Array:
@@ -133,7 +152,7 @@ def taps(x: Array, kernel: Array, plan: Plan) -> Array:
     seen = windows(_padded(x, plan), kernel.shape[:2], plan.strides)
     rows = kernel.reshape(-1, 1, 1, 1, kernel.shape[3])
     parts = [part * rows[n] for n, part in enumerate(seen)]
-    y = sum(parts[1:], parts[0])
+    y = _sum(parts)
     return y.astype(jnp.bfloat16).astype(kept) if plan.precision == "bfloat16" else y
 
 

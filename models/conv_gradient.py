@@ -17,6 +17,7 @@ from salix.models.conv_forms import (
     taps,
 )
 
+GRID = 64  # pixels
 FEW = 16  # channels: one convolution for all phases, its zeros included, is faster than several
 
 
@@ -24,11 +25,16 @@ def by_input(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) -> Arr
     """Return the gradient by the input, of a shape [b h w c], from that by the output."""
     if pointwise(plan, kernel):
         return put(dot(g, kernel[0, 0], plan, along=1), plan.strides, shape[1:3])
-    swapped = kernel.reshape(*kernel.shape[:3], plan.groups, -1).transpose(0, 1, 4, 3, 2)
-    swapped = swapped.reshape(*kernel.shape[:2], -1, shape[3])  # [kh kw o/groups c]
     if depthwise(plan, kernel):
-        return _spread(plan, g, swapped, shape)
-    return _phases(plan, g, swapped, shape, as_dots(plan, g, kernel))
+        return _spread(plan, g, _swapped(plan, kernel), shape)
+    return _phases(plan, g, kernel, shape)
+
+
+def _swapped(plan: Plan, kernel: Array) -> Array:
+    """Return a kernel of as many inputs as that has outputs, [kh kw o/groups c]."""
+    h, w, each, _ = kernel.shape
+    split = kernel.reshape(h, w, each, plan.groups, -1).transpose(0, 1, 4, 3, 2)
+    return split.reshape(h, w, -1, plan.groups * each)
 
 
 def _spread(plan: Plan, g: Array, swapped: Array, shape: tuple[int, ...]) -> Array:
@@ -39,7 +45,7 @@ def _spread(plan: Plan, g: Array, swapped: Array, shape: tuple[int, ...]) -> Arr
     return taps(g, swapped[::-1, ::-1], back)
 
 
-def _phases(plan: Plan, g: Array, swapped: Array, shape: tuple[int, ...], dots: bool) -> Array:
+def _phases(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) -> Array:
     """Return the gradient of each phase, the pixels of equal row and column modulo the stride.
 
     They meet every stride-th row and column of the kernel alone, so that no product is with the
@@ -56,13 +62,18 @@ def _phases(plan: Plan, g: Array, swapped: Array, shape: tuple[int, ...], dots: 
         sides = zip(kernel.shape, g.shape[1:3], starts, ends, strict=False)
         pads = tuple((k - 1 - start, end - n) for k, n, start, end in sides)
         back = replace(plan, strides=(1, 1), pads=pads)
-        return (shifted if dots else library)(g, kernel[::-1, ::-1], back)
+        turned = kernel[::-1, ::-1]
+        return shifted(g, turned, back, 1) if dots else library(g, turned, back)
 
+    # To swap the channels of a large kernel takes longer than to convolve a small grid.
+    large = plan.groups == 1 and kernel.size > 2**20 and g.shape[1] * g.shape[2] <= GRID
+    dots = as_dots(plan, g, kernel) or large
+    kernel = kernel if dots else _swapped(plan, kernel)
     if plan.strides != (1, 1) and shape[3] < FEW and plan.groups == 1 and not dots:
-        cells = part(_beside(swapped, down, along)).reshape(len(g), h, w, down, along, shape[3])
+        cells = part(_beside(kernel, down, along)).reshape(len(g), h, w, down, along, shape[3])
         cells = cells.transpose(0, 1, 3, 2, 4, 5)
     else:
-        rows = [[part(swapped[u::down, v::along]) for v in range(along)] for u in range(down)]
+        rows = [[part(kernel[u::down, v::along]) for v in range(along)] for u in range(down)]
         cells = jnp.stack([jnp.stack(row, 3) for row in rows], 2)
     whole = cells.reshape(len(g), h * down, w * along, shape[3])
     top, left = (low - start * s for low, start, s in zip(lows, starts, plan.strides, strict=True))
