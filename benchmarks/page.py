@@ -31,6 +31,7 @@ TASKS = {
     "ig": "Integrated gradients, 16 steps",
     "deletion": "Deletion curve, 16 steps",
     "measures": "The measures of a sweep, preset standard",
+    "paper": "The five measures of the study, preset paper",
 }
 INTRO = """# Throughput
 

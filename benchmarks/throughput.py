@@ -39,7 +39,7 @@ from workers import (
 )
 
 NETWORKS = ("resnet50", "densenet121", "inception_v3", "xception", "clip_vit_b16")
-TASKS = ("forward", "cam", "gradcam", "saliency", "smoothgrad", "ig", "deletion", "measures")
+TASKS = ("forward", "cam", "gradcam", "saliency", "smoothgrad", "ig", "deletion", "paper")
 LONG = TASKS[4:]  # runs of many passes, warm after the first
 MODULES = (
     "torch_forms",

@@ -40,8 +40,11 @@ def _margins(x: Array, size: int, strides: int, padding: Any) -> Margins:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _explicit(size: int, strides: int, pads: Margins, x: Array) -> Array:
-    # XLA's own loop over a window takes over twice as long
-    return reduce(lax.max, _seen(size, strides, pads, x))
+    return _greatest(_seen(size, strides, pads, x))
+
+
+def _greatest(seen: list[Array]) -> Array:
+    return reduce(lax.max, seen)  # XLA's own loop over a window takes over twice as long
 
 
 def _seen(size: int, strides: int, pads: Margins, x: Array) -> list[Array]:
@@ -51,9 +54,10 @@ def _seen(size: int, strides: int, pads: Margins, x: Array) -> list[Array]:
 
 
 def _start(size: int, strides: int, pads: Margins, x: Array) -> tuple[Array, Any]:
-    y = _explicit(size, strides, pads, x)
+    seen = _seen(size, strides, pads, x)
+    y = _greatest(seen)
     first = jnp.full(y.shape, -1, jnp.int8)  # stays where the window holds a NaN
-    for at, part in reversed(list(enumerate(_seen(size, strides, pads, x)))):
+    for at, part in reversed(list(enumerate(seen))):
         first = jnp.where(part == y, jnp.int8(at), first)
     return y, (once(first), jnp.zeros((*x.shape[1:3], 0)))  # an empty array, for the shape it has
 

@@ -256,7 +256,9 @@ class Bench:
     weights: Annotated[Path | None, Given(help="checkpoint; random weights take as long")] = None
     workloads: Annotated[
         list[str],
-        Given(help="forward, cam, gradcam, saliency, smoothgrad, ig, deletion, measures: all"),
+        Given(
+            help="forward, cam, gradcam, saliency, smoothgrad, ig, deletion, measures, paper: all"
+        ),
     ] = field(default_factory=list)
     precision: Annotated[
         list[str], Given(help="float32, tf32, bfloat16, bfloat16_dots", aliases=["--precisions"])

@@ -49,7 +49,7 @@ def measured(network: str, folder: Path, names: list[str]) -> None:
 
     torch.save(twin(network).state_dict(), folder / "weights.pth")
     images = np.load(folder / "images.npy")
-    case = Case(network, "measures", str(folder / "weights.pth"), images, images[..., 0])
+    case = Case(network, "paper", str(folder / "weights.pth"), images, images[..., 0])
     for name in names:
         found, spent = told(released.EYES[name](case), released.Files(case).pictures())
         print(f"{network} {name}, an image: {spent}", flush=True)

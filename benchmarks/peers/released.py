@@ -152,4 +152,4 @@ def build(eye: Callable[[Case], Eye], case: Case) -> Call:
     return lambda: procedure(ready, pictures)
 
 
-VARIANTS: Variants = {"measures": {name: partial(build, eye) for name, eye in EYES.items()}}
+VARIANTS: Variants = {"paper": {name: partial(build, eye) for name, eye in EYES.items()}}

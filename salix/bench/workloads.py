@@ -27,7 +27,6 @@ from salix.typing import Explainer, InputError, Method, Params
 STEPS = SAMPLES = 16
 FRACTIONS = tuple((j + 1) / STEPS for j in range(STEPS))
 SCORE = logit(0)
-MEASURES = PRESETS["standard"]
 Batch = Callable[..., Any]  # (params, images, keys, maps) -> the results of a batch
 Of = Callable[[Model, int, Precision], Batch]
 
@@ -122,18 +121,22 @@ def chunk(batch: int) -> int:
     return next(n for n in (16, 8, 4, 2, 1) if n * batch <= max(size, batch))
 
 
-def _measures(model: Model, batch: int, precision: Precision) -> Batch:
-    """Columns of the rows that a sweep would write: CAM with the measures of the preset."""
-    step = batched(Task(model, CAM(), SCORE, MEASURES, precision))
-    to = model.preprocess
-    normal = Explainer(lambda image, target: image, to.mean, to.std)
+def _measures(preset: str) -> Any:
+    """Columns of the rows that a sweep would write: CAM with the measures of a preset."""
 
-    def whole(params: Params, images: Any, keys: Any, maps: Any) -> Any:
-        pixels = jnp.clip(jnp.rint(255 * normal.pixels(images)), 0, 255).astype(jnp.uint8)
-        hashes = jax.random.key_data(keys)[:, -1]
-        return step(params, pixels, None, jnp.ones(batch, bool), hashes, jnp.uint32(0))
+    def of(model: Model, batch: int, precision: Precision) -> Batch:
+        step = batched(Task(model, CAM(), SCORE, PRESETS[preset], precision))
+        to = model.preprocess
+        normal = Explainer(lambda image, target: image, to.mean, to.std)
 
-    return whole
+        def whole(params: Params, images: Any, keys: Any, maps: Any) -> Any:
+            pixels = jnp.clip(jnp.rint(255 * normal.pixels(images)), 0, 255).astype(jnp.uint8)
+            hashes = jax.random.key_data(keys)[:, -1]
+            return step(params, pixels, None, jnp.ones(batch, bool), hashes, jnp.uint32(0))
+
+        return whole
+
+    return of
 
 
 WORKLOADS: dict[str, Workload] = {
@@ -144,5 +147,6 @@ WORKLOADS: dict[str, Workload] = {
     "smoothgrad": Workload(_explained(SmoothGrad(samples=SAMPLES, noise=0.15)), 2 * SAMPLES),
     "ig": Workload(_explained(IntegratedGradients(steps=STEPS)), 2 * STEPS),
     "deletion": Workload(_deletion, STEPS),
-    "measures": Workload(_measures, 25, features=True),
+    "measures": Workload(_measures("standard"), 25, features=True),
+    "paper": Workload(_measures("paper"), 23, features=True),  # those of the study, as released
 }

@@ -27,6 +27,7 @@ KEYS = jax.random.split(jax.random.key(0), BATCH)
 on_cpu = pytest.mark.skipif(
     jax.default_backend() != "cpu", reason="libraries hide their operations there"
 )
+MEASURES = ("measures", "paper")
 METHODS = {
     "cam": CAM(),
     "gradcam": GradCAM(),
@@ -46,9 +47,9 @@ class Halved:
 
 @pytest.fixture(scope="module")
 def programs(net):
-    """Every program of the network but that of the measures, which takes long to compile."""
+    """Every program of the network but those of the measures, which take long to compile."""
     model, params = net
-    made = {n: w.program(model, params, BATCH) for n, w in WORKLOADS.items() if n != "measures"}
+    made = {n: w.program(model, params, BATCH) for n, w in WORKLOADS.items() if n not in MEASURES}
     assert set(made) == {"forward", "deletion", *METHODS}
     return made
 
@@ -101,7 +102,7 @@ def test_deletion_is_the_curve_of_the_maps(net, programs):
 def test_measures_are_the_row_of_a_sweep(net, monkeypatch):
     model, params = net
     few = (Halved(),)
-    monkeypatch.setattr(workloads, "MEASURES", few)
+    monkeypatch.setitem(PRESETS, "standard", few)
     x = images(model, BATCH)
     found = WORKLOADS["measures"].program(model, params, BATCH).run(x)
     pixels = np.asarray(x) * np.float32(model.preprocess.std) + np.float32(model.preprocess.mean)
@@ -126,14 +127,16 @@ def test_operations_are_those_of_the_passes(programs):
 
 
 @on_cpu
-def test_measures_pass_the_model_as_often_as_they_say(net):
-    assert PRESETS["standard"] == workloads.MEASURES
+@pytest.mark.parametrize("name", MEASURES)
+def test_measures_pass_the_model_as_often_as_they_say(net, name):
     model, params = net
-    task = WORKLOADS["measures"]
-    arguments = params, images(model, 1), KEYS[:1], workloads.maps(1, (SIDE, SIDE))
+    side = 32  # the paper's shifts are of 16 pixels
+    model = replace(model, preprocess=replace(model.preprocess, size=(side, side)))
+    task = WORKLOADS[name]
+    arguments = params, images(model, 1), KEYS[:1], workloads.maps(1, (side, side))
     lowered = jax.jit(task.of(model, 1, "float32")).lower(*arguments)
     text = lowered.compile({"xla_backend_optimization_level": 0}).as_text()
-    once = 2 * SIDE**2 * 9 * (3 * 16 + 16 * 8)
+    once = 2 * side**2 * 9 * (3 * 16 + 16 * 8)
     assert operations(text).convolutions == task.passes * once
 
 
@@ -166,7 +169,7 @@ def test_steps_fill_a_batch():
 
 
 def test_what_a_model_lacks(net, bare, pooled):
-    for name in ("cam", "gradcam", "measures"):
+    for name in ("cam", "gradcam", *MEASURES):
         assert WORKLOADS[name].missing(*net) == ""
         with pytest.raises(InputError, match="bare has no trunk: give its module"):
             WORKLOADS[name].program(*bare, BATCH)

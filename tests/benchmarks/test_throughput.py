@@ -147,7 +147,7 @@ def test_variants(scripts: Any) -> None:
     ours = ["salix", "salix unfolded", "salix xla", "salix default"]
     theirs = ["salix, bfloat16_dots", "torch default, bfloat16"]
     assert names("ig", "*") == [*ours, "torch default", "captum default", *theirs]
-    assert names("measures", "*") == [*ours, "salix, bfloat16_dots"]
+    assert names("paper", "*") == [*ours, "salix, bfloat16_dots"]
     assert names("ig", "torch*", "salix") == ["salix", "torch default", theirs[1]]
     assert "MALLOC_ARENA_MAX" in t.environment("cpu", "salix")
     assert "MALLOC_ARENA_MAX" not in t.environment("cpu", "captum default")
