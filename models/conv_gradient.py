@@ -63,7 +63,11 @@ def _phases(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) -> Arra
         pads = tuple((k - 1 - start, end - n) for k, n, start, end in sides)
         back = replace(plan, strides=(1, 1), pads=pads)
         turned = kernel[::-1, ::-1]
-        return shifted(g, turned, back, 1) if dots else library(g, turned, back)
+        if dots:
+            return shifted(g, turned, back, 1)
+        if plan.precision == "bfloat16_dots":
+            back = replace(back, precision="float32")
+        return dot(g, turned[0, 0], back) if pointwise(back, turned) else library(g, turned, back)
 
     # To swap the channels of a large kernel takes longer than to convolve a small grid.
     large = plan.groups == 1 and kernel.size > 2**20 and g.shape[1] * g.shape[2] <= GRID

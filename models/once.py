@@ -4,36 +4,40 @@ XLA on the CPU joins what it can with each of its readers, and computes it again
 of residual blocks each block would add up all blocks before it.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from salix.models.conv import forms
 from salix.typing import AnyArray
 
 
-@jax.custom_vjp
 def relu(x: AnyArray) -> Array:
-    """Return max(x, 0), written so that it is computed once and kept: NaN stays NaN.
-
-    XLA computes again only what has a single large operand, as a maximum with 0 has. The sign of
-    the result tells that of x, which need not be kept for the gradient.
-    """
+    """Return max(x, 0), computed once where convolutions are "explicit"; NaN stays NaN."""
     x = jnp.asarray(x)
+    return _explicit(x) if forms()[0] == "explicit" else jax.nn.relu(x)
+
+
+@jax.custom_vjp
+def _explicit(x: Array) -> Array:
+    return _rectified(x)
+
+
+def _rectified(x: Array) -> Array:
+    # XLA computes again what has a single large operand, as a maximum with 0 has; a choice has two.
     return jnp.where(x <= 0, jnp.zeros((), x.dtype), x)
 
 
-def _start(x: Array) -> tuple[Array, Any]:
-    y = relu(x)
-    return y, y
+def _start(x: Array) -> tuple[Array, Array]:
+    y = _rectified(x)
+    return y, y  # its sign is that of x, which need not be kept
 
 
-def _finish(y: Any, g: Array) -> tuple[Array]:
+def _finish(y: Array, g: Array) -> tuple[Array]:
     return (jnp.where(y > 0, g, jnp.zeros((), g.dtype)),)
 
 
-relu.defvjp(_start, _finish)
+_explicit.defvjp(_start, _finish)
 
 
 def once(x: Array) -> Array:

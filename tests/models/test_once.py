@@ -23,6 +23,13 @@ def test_a_rectified_value_and_its_gradient_are_those_of_jax() -> None:
     np.testing.assert_array_equal(found, [0, 0, 0, 0, 5, 6, 7, 0])
 
 
+def test_forward_mode_is_left_where_xla_chooses_the_forms() -> None:
+    x = jnp.array([-1.0, 2.0])
+    with conv_form("xla"):
+        _, change = jax.jvp(relu, (x,), (jnp.ones(2),))
+    np.testing.assert_array_equal(change, [0, 1])
+
+
 def test_once_repeats_the_first_channel() -> None:
     x = jnp.arange(6).reshape(1, 2, 3)
     np.testing.assert_array_equal(once(x), [[[0, 1, 2, 0], [3, 4, 5, 3]]])
