@@ -33,7 +33,8 @@ class Column:
         return self._plain(value, digits) + (f"{NARROW}%" if self.percent else "")
 
     def _plain(self, value: float, digits: int) -> str:
-        text = f"{100 * value:.{digits - 2}f}" if self.percent else f"{value:.{digits}f}"
+        # z: what is rounded to zero has no sign
+        text = f"{100 * value:z.{digits - 2}f}" if self.percent else f"{value:z.{digits}f}"
         return text.replace("-", "−")
 
     def limits(self, interval: Interval, digits: int = 3) -> str:
