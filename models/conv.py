@@ -4,7 +4,7 @@ Which form is fastest, and how exact it need be, depends on the device: models d
 """
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -131,9 +131,8 @@ def _finish(plan: Plan, kept: Any, g: Any) -> tuple[Array | None, Array | None]:
     by_kernel = None
     if x is not None:
         # Sums over images and places: bfloat16 dots, made for maps, would cost them exactness.
-        exact = replace(plan, precision="float32") if plan.precision == "bfloat16_dots" else plan
         form = taps if depthwise(plan, of_kernel) else library
-        (by_kernel,) = jax.linear_transpose(lambda k: form(x, k, exact), of_kernel)(g)
+        (by_kernel,) = jax.linear_transpose(lambda k: form(x, k, plan.exact()), of_kernel)(g)
     return by_x, by_kernel
 
 

@@ -1,6 +1,6 @@
 """The ways in which a convolution can be computed, and what all of them are told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -25,6 +25,10 @@ class Plan:
     groups: int
     precision: Precision
     dilation: tuple[int, ...] | None = None  # of the input: a gradient's stride
+
+    def exact(self) -> "Plan":
+        """Return the plan without products in bfloat16, which are rounded for maps alone."""
+        return replace(self, precision="float32") if self.precision == "bfloat16_dots" else self
 
 
 LIBRARY: dict[str, lax.Precision] = {
@@ -167,6 +171,13 @@ def windows(x: Array, size: tuple[int, ...], strides: tuple[int, ...]) -> list[A
     h, w = ((n - k) // s * s + 1 for n, k, s in zip(x.shape[1:3], size, strides, strict=True))
     places = [(u, v) for u in range(size[0]) for v in range(size[1])]
     return [x[:, u : u + h : strides[0], v : v + w : strides[1]] for u, v in places]
+
+
+def interleave(phases: list[list[Array]]) -> Array:
+    """Return images whose pixels of each phase, [b h w c], are given row by row of the phases."""
+    cells = jnp.stack([jnp.stack(row, 3) for row in phases], 2)
+    b, h, down, w, along, c = cells.shape
+    return cells.reshape(b, h * down, w * along, c)
 
 
 def put(y: Array, strides: tuple[int, ...], sizes: tuple[int, ...]) -> Array:

@@ -10,6 +10,7 @@ from salix.models.conv_forms import (
     as_dots,
     depthwise,
     dot,
+    interleave,
     library,
     pointwise,
     put,
@@ -55,6 +56,10 @@ def _phases(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) -> Arra
     starts = [low // s for low, s in zip(lows, plan.strides, strict=True)]
     ends = [-(-(n + low) // s) for n, low, s in zip(shape[1:3], lows, plan.strides, strict=True)]
     h, w = (end - start for start, end in zip(starts, ends, strict=True))
+    # To swap the channels of a large kernel takes longer than to convolve a small grid.
+    large = plan.groups == 1 and kernel.size > 2**20 and g.shape[1] * g.shape[2] <= GRID
+    dots = as_dots(plan, g, kernel) or large
+    kernel = kernel if dots else _swapped(plan, kernel)
 
     def part(kernel: Array) -> Array:
         if not kernel.size:  # narrower than the stride
@@ -65,21 +70,16 @@ def _phases(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) -> Arra
         turned = kernel[::-1, ::-1]
         if dots:
             return shifted(g, turned, back, 1)
-        if plan.precision == "bfloat16_dots":
-            back = replace(back, precision="float32")
-        return dot(g, turned[0, 0], back) if pointwise(back, turned) else library(g, turned, back)
+        if pointwise(back, turned):
+            return dot(g, turned[0, 0], back.exact())
+        return library(g, turned, back)
 
-    # To swap the channels of a large kernel takes longer than to convolve a small grid.
-    large = plan.groups == 1 and kernel.size > 2**20 and g.shape[1] * g.shape[2] <= GRID
-    dots = as_dots(plan, g, kernel) or large
-    kernel = kernel if dots else _swapped(plan, kernel)
     if plan.strides != (1, 1) and shape[3] < FEW and plan.groups == 1 and not dots:
         cells = part(_beside(kernel, down, along)).reshape(len(g), h, w, down, along, shape[3])
-        cells = cells.transpose(0, 1, 3, 2, 4, 5)
+        whole = cells.transpose(0, 1, 3, 2, 4, 5).reshape(len(g), h * down, w * along, shape[3])
     else:
-        rows = [[part(kernel[u::down, v::along]) for v in range(along)] for u in range(down)]
-        cells = jnp.stack([jnp.stack(row, 3) for row in rows], 2)
-    whole = cells.reshape(len(g), h * down, w * along, shape[3])
+        parts = [[part(kernel[u::down, v::along]) for v in range(along)] for u in range(down)]
+        whole = interleave(parts)
     top, left = (low - start * s for low, start, s in zip(lows, starts, plan.strides, strict=True))
     return whole[:, top : top + shape[1], left : left + shape[2]]
 

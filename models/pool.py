@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from salix.models.conv import Margins, forms, margins
-from salix.models.conv_forms import PLACES, windows
+from salix.models.conv_forms import PLACES, interleave, windows
 from salix.models.once import once
 from salix.typing import AnyArray
 
@@ -81,8 +81,7 @@ def _finish(size: int, strides: int, pads: Margins, kept: Any, g: Array) -> tupl
                 total = total + lax.pad(sent, zero, ((0, 0, 0), *around, (0, 0, 0)))
         return total
 
-    rows = [jnp.stack([phase(i, j) for j in range(strides)], 3) for i in range(strides)]
-    wide = jnp.stack(rows, 2).reshape(len(g), cells[0] * strides, cells[1] * strides, -1)
+    wide = interleave([[phase(i, j) for j in range(strides)] for i in range(strides)])
     (top, _), (left, _) = pads
     return (wide[:, top : top + like.shape[0], left : left + like.shape[1], :-1],)
 
