@@ -67,10 +67,14 @@ def as_dots(plan: Plan, x: Array, kernel: Array) -> bool:
     Those in bfloat16 are; and those of images smaller than the kernel, which XLA would exchange
     with it, to run the images over the weights: a hundred times slower.
     """
-    h, w, i, _ = kernel.shape
-    small = x.shape[1] * x.shape[2] < h * w <= PLACES
-    rounded = plan.precision == "bfloat16_dots" and h * w <= 9 and i >= 16
+    small = x.shape[1] * x.shape[2] < kernel.shape[0] * kernel.shape[1] <= PLACES
+    rounded = plan.precision == "bfloat16_dots" and summed(kernel.shape)
     return plan.groups == 1 and (small or rounded)
+
+
+def summed(shape: tuple[int, ...]) -> bool:
+    """Whether a convolution by a kernel of that shape is faster as matrix products in bfloat16."""
+    return shape[0] * shape[1] <= 9 and shape[2] >= 16
 
 
 def depthwise(plan: Plan, kernel: Any) -> bool:
@@ -104,8 +108,9 @@ def dot(x: Array, matrix: Array, plan: Plan, along: int = 0, kept: Any = None) -
 
 
 def shifted(x: Array, kernel: Array, plan: Plan, along: int = 0) -> Array:
-    """Return the convolution as a sum of matrix products, by kernels [kh kw i o], or [kh kw o i].
+    """Return the convolution as a sum of matrix products, by kernels [kh kw i o].
 
+    With `along` 1 they are those whose gradient it is, [kh kw o i], to be turned by half a circle.
     On a small grid there is one for each place of a large kernel, whose matrices then stay where
     they are. Else, where to write the products costs more, each pixel is multiplied with all places
     at once if the outputs are fewer than the inputs, or those above each other with its columns.
@@ -115,10 +120,10 @@ def shifted(x: Array, kernel: Array, plan: Plan, along: int = 0) -> Array:
         x = x.astype(jnp.bfloat16)
     x = _padded(x, plan)
     if x.shape[1] * x.shape[2] <= SMALL and kernel[0, 0].size >= LARGE:
-        matrices = kernel.reshape(-1, *kernel.shape[2:])
-        seen = enumerate(windows(x, (kh, kw), stride))
-        return _sum([dot(part, matrices[n], plan, along, kept) for n, part in seen])
-    kernel = kernel.swapaxes(2, 3) if along else kernel
+        matrices = list(kernel.reshape(-1, *kernel.shape[2:]))
+        seen = zip(windows(x, (kh, kw), stride), matrices[:: -1 if along else 1], strict=True)
+        return _sum([dot(part, matrix, plan, along, kept) for part, matrix in seen])
+    kernel = kernel[::-1, ::-1].swapaxes(2, 3) if along else kernel
     i, o = kernel.shape[2:]
     if o >= i or stride != (1, 1):
         x = _beside(windows(x, (kh, 1), (stride[0], 1)))

@@ -67,9 +67,9 @@ def _phases(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) -> Arra
         sides = zip(kernel.shape, g.shape[1:3], starts, ends, strict=False)
         pads = tuple((k - 1 - start, end - n) for k, n, start, end in sides)
         back = replace(plan, strides=(1, 1), pads=pads)
-        turned = kernel[::-1, ::-1]
         if dots:
-            return shifted(g, turned, back, 1)
+            return shifted(g, kernel, back, along=1)
+        turned = kernel[::-1, ::-1]
         if pointwise(back, turned):
             return dot(g, turned[0, 0], back.exact())
         return library(g, turned, back)

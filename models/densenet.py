@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.layers import Conv, avg_pool, batch_norm, max_pool
+from salix.models.once import relu
 from salix.models.weights import Shapes, Table, torch_names
 from salix.typing import AnyArray
 
@@ -32,8 +33,8 @@ class Layer(nnx.Module):
 
     def __call__(self, x: AnyArray) -> Array:
         """Return the channels of x and 32 more."""
-        h = self.conv1(jax.nn.relu(self.norm1(x)))
-        h = self.conv2(jax.nn.relu(self.norm2(h)))
+        h = self.conv1(relu(self.norm1(x), convolved=True))
+        h = self.conv2(relu(self.norm2(h), convolved=True))
         return jnp.concatenate([jnp.asarray(x), h], axis=-1)
 
 
@@ -46,7 +47,7 @@ class Transition(nnx.Module):
 
     def __call__(self, x: AnyArray) -> Array:
         """Return features of half the size."""
-        return avg_pool(self.conv(jax.nn.relu(self.norm(x))), 2, 2)
+        return avg_pool(self.conv(relu(self.norm(x), convolved=True)), 2, 2)
 
 
 class DenseNet(nnx.Module):

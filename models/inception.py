@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import jax
 from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.models.layers import Conv, avg_pool, batch_norm, max_pool
+from salix.models.once import relu
 from salix.models.weights import Shapes, Table, torch_names
 from salix.typing import AnyArray
 
@@ -134,7 +134,7 @@ class Unit(nnx.Module):
 
     def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[Array, "b y x k"]:
         """Return the rectified features."""
-        return jax.nn.relu(self.norm(self.conv(x)))
+        return relu(self.norm(self.conv(x)))
 
 
 class Block(nnx.Module):

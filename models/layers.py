@@ -1,7 +1,7 @@
 """Layers that the architectures share."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,11 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from salix.models.conv import Padding, Pair, conv
+from salix.models.conv_forms import Precision, summed
 from salix.models.pool import avg_pool, max_pool
-from salix.typing import AnyArray
+from salix.typing import AnyArray, Params
 
-__all__ = ["Conv", "avg_pool", "batch_norm", "max_pool"]
+__all__ = ["Conv", "avg_pool", "batch_norm", "held_in", "max_pool"]
 
 
 def normal(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float) -> Array:
@@ -53,7 +54,8 @@ class Conv(nnx.Module):
         high, wide = (size, size) if isinstance(size, int) else size
         shape = (high, wide, inputs // groups, outputs)
         deviation = math.sqrt(2 * groups / (high * wide * outputs))
-        self.kernel = nnx.Param(normal(rngs, shape, deviation))
+        dots = groups == 1 and summed(shape)
+        self.kernel = nnx.Param(normal(rngs, shape, deviation), dots=dots)
         self.bias = nnx.data(nnx.Param(jnp.zeros(outputs, jnp.float32)) if bias else None)
         self.strides: Pair = (strides, strides) if isinstance(strides, int) else strides
         if isinstance(padding, int):
@@ -65,6 +67,24 @@ class Conv(nnx.Module):
         """Return the convolution of images."""
         y = conv(x, self.kernel[...], self.strides, self.padding, self.groups)
         return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, -1)
+
+
+def held_in(policy: Precision, params: Params) -> Params:
+    """Return parameters with the kernels of each `Conv` in the bits that products would read.
+
+    Rounded once, and not in every pass: results are the same. `params` are those of a Flax nnx
+    module; others are returned as they are.
+    """
+
+    if not policy.startswith("bfloat16"):
+        return params
+
+    def held(leaf: Any) -> Any:
+        dots = leaf.get_metadata().get("dots") if isinstance(leaf, nnx.Variable) else None
+        rounded = dots or (policy == "bfloat16" and dots is not None)
+        return leaf.replace(leaf[...].astype(jnp.bfloat16)) if rounded else leaf
+
+    return jax.tree.map(held, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
 def batch_norm(features: int, epsilon: float = 1e-5, *, rngs: nnx.Rngs) -> nnx.BatchNorm:

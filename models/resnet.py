@@ -29,7 +29,7 @@ class Basic(nnx.Module):
 
     def last(self, x: AnyArray) -> Array:
         """Return the output of the last convolution, before its normalisation."""
-        return self.conv2(jax.nn.relu(self.norm1(self.conv1(x))))
+        return self.conv2(relu(self.norm1(self.conv1(x)), convolved=True))
 
     def finish(self, last: AnyArray, x: AnyArray) -> Array:
         """Return the features of the next block's grid, of that output and of x."""
@@ -59,8 +59,8 @@ class Bottleneck(nnx.Module):
 
     def last(self, x: AnyArray) -> Array:
         """Return the output of the last convolution, before its normalisation."""
-        h = jax.nn.relu(self.norm1(self.conv1(x)))
-        return self.conv3(jax.nn.relu(self.norm2(self.conv2(h))))
+        h = relu(self.norm1(self.conv1(x)), convolved=True)
+        return self.conv3(relu(self.norm2(self.conv2(h)), convolved=True))
 
     def finish(self, last: AnyArray, x: AnyArray) -> Array:
         """Return the features of the next block's grid, of that output and of x."""

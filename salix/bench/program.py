@@ -10,6 +10,7 @@ import jax
 from jax.sharding import SingleDeviceSharding
 
 from salix.models.conv import Precision
+from salix.models.layers import held_in
 from salix.sweep.compiler import compile_traced
 from salix.sweep.operations import operations
 from salix.sweep.policy import computed_in
@@ -47,7 +48,7 @@ def compiled(
     precision: Precision,
 ) -> Program:
     """Compile `function(params, images, *extra)` once, for images of a shape, in a precision."""
-    leaves, tree = jax.tree.flatten(params)
+    leaves, tree = jax.tree.flatten(held_in(precision, params))
     leaves = jax.device_put(leaves)
 
     def flat(leaves: list[Any], *rest: Any) -> Any:

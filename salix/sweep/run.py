@@ -16,6 +16,7 @@ from salix.attribution import GradCAM
 from salix.data import Arrays, Batch, Source, batches, count_batches, open_source
 from salix.model import Model, logit
 from salix.models.conv import Precision
+from salix.models.layers import held_in
 from salix.progress import Progress
 from salix.store import Run, Writer, open_run, update_about
 from salix.store.schema import STANDARD, schema
@@ -62,10 +63,11 @@ def sweep(
     out, source = Path(out), as_source(data)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: give at least 1")
+    read = held_in(precision, params)
     task = Task(model, attribution, score, tuple(measures), precision)
     micro = micro_batch(model, batch_size)
     mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
-    traced = trace_step(task, abstract_arguments(model, params, source, micro), mesh)
+    traced = trace_step(task, abstract_arguments(model, read, source, micro), mesh)
     columns = _check(task, traced.out_info)
     rows = Rows.of(model, source, thumbs)
     config = configuration(task, params, source, columns, batch_size, seed)
@@ -84,7 +86,7 @@ def sweep(
         bar = Progress(name or model.name, len(source.ids), show=progress)
         with bar:
             bar.skip((total - len(missing)) * batch_size)
-            _loop(Step.of(compiled, params, seed, micro, mesh), feed, rows, writer, bar)
+            _loop(Step.of(compiled, read, seed, micro, mesh), feed, rows, writer, bar)
         update_about(out, **bar.timing())
     return Run(out)
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from salix.model import from_nnx
 from salix.models.conv import conv, conv_form, forms, precision
-from salix.models.layers import Conv, avg_pool, max_pool
+from salix.models.layers import Conv, avg_pool, held_in, max_pool
 from salix.typing import InputError
 
 # height, width, inputs, outputs; kernel; strides; padding; groups
@@ -213,6 +214,52 @@ def test_the_layer_is_the_convolution_with_a_bias() -> None:
     large = Conv(8, 512, 3, padding=1, rngs=nnx.Rngs(0))
     assert large.bias is None
     np.testing.assert_allclose(jnp.std(large.kernel[...]), np.sqrt(2 / (9 * 512)), rtol=0.02)
+
+
+class Kinds(nnx.Module):
+    """A convolution of each kind: a first one, one summed as dots, grouped, depthwise, large."""
+
+    def __init__(self, rngs: nnx.Rngs):
+        self.first = Conv(3, 32, 3, bias=True, rngs=rngs)
+        self.dots = Conv(32, 32, 3, 2, rngs=rngs)
+        self.grouped = Conv(32, 32, 3, groups=2, rngs=rngs)
+        self.depthwise = Conv(32, 32, 3, groups=32, rngs=rngs)
+        self.large = Conv(32, 32, 5, rngs=rngs)
+        self.linear = nnx.Linear(32, 2, rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        layers = (self.first, self.dots, self.grouped, self.depthwise, self.large)
+        for layer in layers:
+            x = layer(x)
+        return self.linear(x.mean((1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("policy", "rounded"),
+    [
+        ("float32", set()),
+        ("tf32", set()),
+        ("bfloat16_dots", {"dots"}),
+        ("bfloat16", {"first", "dots", "grouped", "depthwise", "large"}),
+    ],
+)
+def test_kernels_are_held_in_the_bits_that_are_read(policy: Any, rounded: set[str]) -> None:
+    model, params = from_nnx(Kinds(nnx.Rngs(0)))
+    held = held_in(policy, params)
+    flat = {".".join(map(str, path)): leaf for path, leaf in nnx.to_flat_state(held)}
+    short = {name for name, leaf in flat.items() if leaf[...].dtype == jnp.bfloat16}
+    assert short == {f"{name}.kernel" for name in rounded}
+    x = jax.random.normal(jax.random.key(0), (12, 12, 3))
+    with precision(policy):
+        run = jax.jit(jax.value_and_grad(lambda x, p: model.logits(p, x)[0]))
+        expected = run(x, params)
+        jax.tree.map(np.testing.assert_array_equal, run(x, held), expected)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
+
+
+def test_parameters_of_other_libraries_are_held_as_they_are() -> None:
+    params = {"kernel": jnp.ones((3, 3, 32, 32)), "steps": 3}
+    assert held_in("bfloat16", params) == params
 
 
 def test_pools_are_windows_of_pixels() -> None:

@@ -1,6 +1,8 @@
 """The precision of a sweep: what it changes, what it leaves exact, and that runs do not mix it."""
 
 import json
+import sys
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -52,6 +54,25 @@ def test_float32_is_the_default_and_rows_of_less_are_close_to_it(pictures, tmp_p
     assert 1e-5 < np.abs(a - b).max() < 0.01 * np.abs(a).max()
     maps = (run.rows["map"].astype(float) for run in (exact, rough))
     assert 0 < np.abs(np.subtract(*maps)).mean() < 2  # of 255
+
+
+def test_kernels_are_rounded_once_and_not_in_every_pass(pictures, tmp_path, monkeypatch):
+    seen = []
+    trunk = NET[0].trunk
+
+    def noted(params, x):
+        seen.append(params["second"]["kernel"][...].dtype)
+        return trunk(params, x)
+
+    model = replace(NET[0], trunk=noted)
+    once = salix.sweep(model, NET[1], pictures, out=tmp_path / "once", precision="bfloat16_dots")
+    assert set(seen) == {np.dtype("bfloat16")}
+    assert NET[1]["second"]["kernel"][...].dtype == np.float32
+    module = sys.modules["salix.sweep.run"]  # `salix.sweep` is the function
+    monkeypatch.setattr(module, "held_in", lambda policy, params: params)
+    each = salix.sweep(model, NET[1], pictures, out=tmp_path / "each", precision="bfloat16_dots")
+    assert seen[-1] == np.float32
+    assert same(once, each)
 
 
 def test_a_sweep_is_in_the_precision_that_its_manifest_names(pictures, tmp_path):
