@@ -50,5 +50,5 @@ def _absorb(conv: Conv, norm: nnx.BatchNorm | Folded) -> None:
     gain = scale / np.sqrt(var + norm.epsilon)
     bias = 0.0 if conv.bias is None else np.asarray(conv.bias[...], np.float64)
     folded = jnp.asarray(kernel * gain.reshape(1, 1, 1, -1), kernel.dtype)
-    conv.kernel = conv.kernel.replace(folded)
+    conv.kernel[...] = folded
     conv.bias = nnx.data(nnx.Param(jnp.asarray((bias - mean) * gain + shift, kernel.dtype)))

@@ -1,0 +1,84 @@
+"""`salix train`: data and a recipe in, the weights of each seed out."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from salix.cli.options import Classes, Data, Given
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a detector with one or several seeds; run it again to go on after a stop.
+
+    Example: salix train --arch resnet50 --weights resnet50.pth --data real=photos fake=portraits
+    --guides heatmaps --recipe cyborg --seeds 10 --out trained
+    """
+
+    arch: Annotated[str, Given(help="architecture, for example resnet50", aliases=["--model"])]
+    data: Data
+    out: Annotated[Path, Given(help="directory of the training: made, or gone on with")]
+    validation: Annotated[list[str], Given(help="data to validate with, as --data")] = field(
+        default_factory=list
+    )
+    guides: Annotated[
+        Path | None, Given(help="folder of grey maps, each named by the id of its image")
+    ] = None
+    weights: Annotated[Path | None, Given(help="checkpoint to start from")] = None
+    classes: Classes = field(default_factory=list)
+    recipe: Annotated[
+        str,
+        Given(help="cyborg, cross_entropy, adamw, or 'Recipe(CYBORG(0.5), SGD(), epochs=20)'"),
+    ] = "adamw"
+    loss: Annotated[str | None, Given(help="another loss, for example 'ModelFocus(0.5)'")] = None
+    held_out: Annotated[
+        float | None, Given(help="share of each class to validate with, where no data are given")
+    ] = None
+    seeds: Annotated[int, Given(help="how many networks are trained, each from its own seed")] = 1
+    first_seed: Annotated[int, Given(help="seed of the first of them")] = 0
+    together: Annotated[
+        bool | None, Given(help="train the seeds as one program; by default where that is faster")
+    ] = None
+
+    def run(self) -> int:
+        """Train, and save the best and the last weights of each seed."""
+        from dataclasses import replace
+
+        from salix import spec
+        from salix.data import open_source
+        from salix.models import save
+        from salix.train import LOSSES, train
+        from salix.train.guides import Guided
+        from salix.train.recipe import PRESETS, RECIPES
+        from salix.train.start import starts
+
+        recipe = PRESETS.get(self.recipe) or spec.parse(self.recipe, RECIPES)
+        if self.loss is not None:
+            recipe = replace(recipe, loss=spec.parse(self.loss, LOSSES))
+        if self.held_out is not None:
+            recipe = replace(recipe, validation=self.held_out)
+        source = open_source(self.data)
+        build, about = starts(self.arch, self.weights, self.classes or None)
+        trained = train(
+            build,
+            source if self.guides is None else Guided(source, self.guides),
+            recipe,
+            seeds=range(self.first_seed, self.first_seed + self.seeds),
+            validation=open_source(self.validation) if self.validation else None,
+            out=self.out,
+            together=self.together,
+            title=self.out.name,
+            progress=True,
+            tell=lambda line: print(line, file=sys.stderr),
+            **about,
+        )
+        best = self.out
+        for one in trained:
+            for kind, params in (("best", one.params), ("last", one.last)):
+                file = self.out / f"{self.arch}-{one.seed}-{kind}.safetensors"
+                save(file, self.arch, params, about["classes"])
+            best = self.out / f"{self.arch}-{one.seed}-best.safetensors"
+            print(f"{best}: seed {one.seed}, epoch {one.epoch + 1} of {recipe.epochs}")
+        print(f"next: salix sweep --model {self.arch} --weights {best} --data … --out …")
+        return 0
