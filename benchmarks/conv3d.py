@@ -18,20 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from workers import (
-    HERE,
-    RETAIN,
-    ask,
-    correlation,
-    end,
-    has,
-    machine,
-    ratios,
-    serve,
-    spread,
-    start,
-    versions,
-)
+from rounds import correlation, ratios, spread
+from serving import serve
+from surroundings import HERE, RETAIN, has, machine, versions
+from workers import ask, end, start
 
 
 @dataclass(frozen=True)

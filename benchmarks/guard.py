@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from preparation import environment, prepare, weigh
+from rounds import Spread, ratios
+from surroundings import HERE, machine, versions
 from targets import PASSES
-from throughput import HERE, PATIENCE, environment, prepare, weigh
-from workers import Spread, ask, end, machine, ratios, start, versions
+from workers import PATIENCE, ask, end, start
 
 
 @dataclass(frozen=True)

@@ -17,20 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from workers import (
-    HERE,
-    RETAIN,
-    ask,
-    correlation,
-    end,
-    has,
-    machine,
-    ratios,
-    run_here,
-    serve,
-    start,
-    versions,
-)
+from rounds import correlation, ratios
+from serving import serve
+from surroundings import HERE, RETAIN, has, machine, run_here, versions
+from workers import ask, end, start
 
 NETWORKS = ("resnet50", "densenet121")
 TASKS = ("forward", "saliency")

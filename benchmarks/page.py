@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rounds import Spread, spread
+from surroundings import HERE
 from targets import PASSES, TARGETS, best_torch, faster, fastest, judge, ran, wall
-from workers import HERE, Spread, spread
 
 Groups = Mapping[str, Mapping[str, Any]]
 TITLES = {

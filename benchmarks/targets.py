@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-from workers import Spread, ratios, spread
+from rounds import Spread, ratios, spread
 
 Rows = Mapping[str, Mapping[str, Any]]
 NETWORKS = ("resnet50", "densenet121")

@@ -7,30 +7,39 @@ import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
 from torch.nn import functional  # pyright: ignore[reportMissingImports]
 
-WIDTH, DEPTH, HEADS, GRID, PATCH, EMBEDDING = 768, 12, 12, 14, 16, 512
-
 
 class ViT(nn.Module):
-    def __init__(self) -> None:
+    """The tower of the published size, or of another, for images of `grid * patch` pixels."""
+
+    def __init__(
+        self,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        grid: int = 14,
+        patch: int = 16,
+        embedding: int = 512,
+    ) -> None:
         super().__init__()
-        self.patches = nn.Conv2d(3, WIDTH, PATCH, PATCH, bias=False)
-        self.token = nn.Parameter(torch.randn(WIDTH) / WIDTH**0.5)
-        self.positions = nn.Parameter(0.3 * torch.randn(1 + GRID**2, WIDTH))
-        self.before, self.after = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.heads, self.grid = heads, grid
+        self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
+        self.token = nn.Parameter(torch.randn(width) / width**0.5)
+        self.positions = nn.Parameter(0.3 * torch.randn(1 + grid**2, width))
+        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
         self.blocks = nn.ModuleList(
             nn.ModuleDict(
                 {
-                    "norm1": nn.LayerNorm(WIDTH),
-                    "attention": nn.MultiheadAttention(WIDTH, HEADS, batch_first=True),
-                    "norm2": nn.LayerNorm(WIDTH),
-                    "wide": nn.Linear(WIDTH, 4 * WIDTH),
-                    "narrow": nn.Linear(4 * WIDTH, WIDTH),
+                    "norm1": nn.LayerNorm(width),
+                    "attention": nn.MultiheadAttention(width, heads, batch_first=True),
+                    "norm2": nn.LayerNorm(width),
+                    "wide": nn.Linear(width, 4 * width),
+                    "narrow": nn.Linear(4 * width, width),
                 }
             )
-            for _ in range(DEPTH)
+            for _ in range(depth)
         )
-        self.projection = nn.Linear(WIDTH, EMBEDDING, bias=False)
-        self.probe = nn.Linear(EMBEDDING, 1)
+        self.projection = nn.Linear(width, embedding, bias=False)
+        self.probe = nn.Linear(embedding, 1)
 
     def start(self, x: Any) -> Any:
         h = self.patches(x).flatten(2).transpose(1, 2)
@@ -58,12 +67,12 @@ class ViT(nn.Module):
         attention, y = block["attention"], block["norm1"](h)
         _, weights = attention(y[:, :1], y, y, average_attn_weights=False)  # [b heads 1 n]
         of_values = (p.chunk(3)[2] for p in (attention.in_proj_weight, attention.in_proj_bias))
-        values = functional.linear(y, *of_values).unflatten(-1, (HEADS, -1))
+        values = functional.linear(y, *of_values).unflatten(-1, (self.heads, -1))
         shares = torch.einsum("bhqn,bnhd->bnhd", weights, values).flatten(2)
         given = shares @ attention.out_proj.weight.T
         rest = h[:, 0] + given[:, 0] + attention.out_proj.bias
-        features = given[:, 1:] + rest[:, None] / GRID**2
-        return features.transpose(1, 2).unflatten(2, (GRID, GRID))
+        features = given[:, 1:] + rest[:, None] / self.grid**2
+        return features.transpose(1, 2).unflatten(2, (self.grid, self.grid))
 
     def head(self, features: Any) -> Any:
         return self.probed(self.think(self.blocks[-1], features.sum((2, 3))))

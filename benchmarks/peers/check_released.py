@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=["released, batched"])
     parser.add_argument("--images", type=int, default=4)
     options = parser.parse_args()
-    from workers import PASSIVE, RETAIN
+    from surroundings import PASSIVE, RETAIN
 
     from peers.released_host import COLUMNS
 

@@ -1,6 +1,7 @@
 """The vision transformer against a definition in PyTorch, in float64, through an ONNX file."""
 
 import json
+import runpy
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -18,76 +19,8 @@ from salix.models import vit
 from salix.models.vit import ViT
 
 torch: Any = pytest.importorskip("torch")
-tnn = torch.nn
-
+TWINS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "twins_vit.py"))
 WIDTH, DEPTH, HEADS, GRID, PATCH, EMBEDDING = 48, 3, 4, 4, 8, 20
-
-
-class Twin(tnn.Module):
-    """CLIP's image tower by PyTorch's own attention, and a probe."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patches = tnn.Conv2d(3, WIDTH, PATCH, PATCH, bias=False)
-        self.token = tnn.Parameter(torch.randn(WIDTH))
-        self.positions = tnn.Parameter(0.3 * torch.randn(1 + GRID**2, WIDTH))
-        self.before, self.after = tnn.LayerNorm(WIDTH), tnn.LayerNorm(WIDTH)
-        self.blocks = tnn.ModuleList(
-            tnn.ModuleDict(
-                {
-                    "norm1": tnn.LayerNorm(WIDTH),
-                    "attention": tnn.MultiheadAttention(WIDTH, HEADS, batch_first=True),
-                    "norm2": tnn.LayerNorm(WIDTH),
-                    "wide": tnn.Linear(WIDTH, 4 * WIDTH),
-                    "narrow": tnn.Linear(4 * WIDTH, WIDTH),
-                }
-            )
-            for _ in range(DEPTH)
-        )
-        self.projection = tnn.Linear(WIDTH, EMBEDDING, bias=False)
-        self.probe = tnn.Linear(EMBEDDING, 1)
-
-    def forward(self, x: Any) -> Any:
-        h = self.patches(x).flatten(2).transpose(1, 2)
-        h = torch.cat([self.token.expand(len(h), 1, -1), h], 1) + self.positions
-        h = self.before(h)
-        for block in self.blocks:
-            y = block["norm1"](h)
-            h = h + block["attention"](y, y, y, need_weights=False)[0]
-            y = block["wide"](block["norm2"](h))
-            h = h + block["narrow"](y * torch.sigmoid(1.702 * y))
-        e = self.projection(self.after(h[:, 0]))
-        return self.probe(tnn.functional.normalize(e, dim=-1))
-
-    def arrays(self) -> dict[str, Any]:
-        """The weights by our names, in our layouts."""
-        found: dict[str, Any] = {
-            "patches.kernel": self.patches.weight.permute(2, 3, 1, 0),
-            "token": self.token,
-            "positions": self.positions,
-            "projection.kernel": self.projection.weight.T,
-            "probe.kernel": self.probe.weight.T,
-            "probe.bias": self.probe.bias,
-        }
-        norms, linear = {"before": self.before, "after": self.after}, {}
-        for at, block in enumerate(self.blocks):
-            norms |= {f"blocks.{at}.{n}": block[n] for n in ("norm1", "norm2")}
-            linear |= {
-                f"blocks.{at}.{n}": (block[n].weight, block[n].bias) for n in ("wide", "narrow")
-            }
-            attention = block["attention"]
-            parts = zip(
-                attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3), strict=True
-            )
-            for name, part in zip(("query", "key", "value"), parts, strict=True):
-                linear[f"blocks.{at}.attention.{name}"] = part
-            out = attention.out_proj
-            linear[f"blocks.{at}.attention.out"] = (out.weight, out.bias)
-        for name, norm in norms.items():
-            found |= {f"{name}.scale": norm.weight, f"{name}.bias": norm.bias}
-        for name, (weight, bias) in linear.items():
-            found |= {f"{name}.kernel": weight.T, f"{name}.bias": bias}
-        return {name: value.detach().numpy().astype(np.float32) for name, value in found.items()}
 
 
 def published(folder: Path, arrays: dict[str, Any]) -> Path:
@@ -120,10 +53,10 @@ def published(folder: Path, arrays: dict[str, Any]) -> Path:
 
 def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    twin = Twin().eval()
+    twin = TWINS["ViT"](WIDTH, DEPTH, HEADS, GRID, PATCH, EMBEDDING).eval()
     for parameter in twin.parameters():
         if parameter.ndim < 3:
-            tnn.init.normal_(parameter, std=0.3 if parameter.ndim == 1 else 1.5 * WIDTH**-0.5)
+            torch.nn.init.normal_(parameter, std=0.3 if parameter.ndim == 1 else 1.5 * WIDTH**-0.5)
     arrays = twin.arrays()
     twin.double()
     about = models.MODELS["clip_vit_b16"]
@@ -142,7 +75,8 @@ def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     last, seen = twin.blocks[-1], {}
     last["attention"].register_forward_pre_hook(lambda _, args: seen.update(y=args[0]))
     last["norm2"].register_forward_pre_hook(lambda _, args: seen.update(h=args[0]))
-    z = twin(x)
+    real, fake = twin(x)[0]
+    z = fake - real
     state = seen["h"]
     slope = torch.autograd.grad(z, state, retain_graph=True)[0][0, 0]
     z.backward()
@@ -157,6 +91,10 @@ def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     rest = state[0, 0] - shares[1:].sum(0)
     expected = (shares[1:] + rest / GRID**2).detach().numpy().reshape(GRID, GRID, WIDTH)
+    trunk = twin.trunk(x)
+    features = trunk[0].permute(1, 2, 0).detach()
+    np.testing.assert_allclose(features, expected, atol=1e-12 * np.abs(expected).max())
+    assert abs(twin.head(trunk)[0, 1].item() - fake.item()) < 1e-12
 
     score = model.score(params, logit(1))
 

@@ -1,0 +1,40 @@
+"""The modules of the folder of benchmarks."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+NAMES = (
+    "rounds",
+    "serving",
+    "workers",
+    "variants",
+    "preparation",
+    "groups",
+    "throughput",
+    "targets",
+    "page",
+    "guard",
+)
+
+
+@pytest.fixture(scope="session")
+def folder() -> Path:
+    return FOLDER
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Iterator[dict[str, Any]]:
+    """The modules by their names; they import each other as scripts do."""
+    before = dict(sys.modules)
+    sys.path.insert(0, str(FOLDER))
+    yield {name: importlib.import_module(name) for name in NAMES}
+    sys.path.remove(str(FOLDER))
+    for name in set(sys.modules) - set(before):
+        if str(FOLDER) in str(getattr(sys.modules[name], "__file__", None)):
+            del sys.modules[name]
