@@ -53,7 +53,7 @@ def precision(policy: Precision) -> AbstractContextManager[None]:
     devices that have them; "bfloat16" rounds operands and results to 8 bits. "bfloat16_dots"
     rounds operands alone and sums in float32, as matrix products: on CPUs with units for it the
     only fast form. It implies the explicit form; depthwise, grouped and first convolutions stay
-    float32.
+    float32. Of other layers, those in the blocks of a transformer follow (`salix.models.linear`).
     """
     return _chosen(_PRECISION, policy, get_args(Precision))
 

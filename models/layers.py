@@ -70,12 +70,11 @@ class Conv(nnx.Module):
 
 
 def held_in(policy: Precision, params: Params) -> Params:
-    """Return parameters with the kernels of each `Conv` in the bits that products would read.
+    """Return parameters with kernels of Salix's layers in the bits that their products would read.
 
     Rounded once, and not in every pass: results are the same. `params` are those of a Flax nnx
     module; others are returned as they are.
     """
-
     if not policy.startswith("bfloat16"):
         return params
 

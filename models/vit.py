@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.layers import Conv
+from salix.models.linear import Linear, linear
 from salix.models.weights import Table, conv, same
 from salix.typing import AnyArray
 
@@ -21,10 +22,10 @@ class Attention(nnx.Module):
     r"""Self-attention $\sum_h softmax(q_h k_h^T / \sqrt d) v_h W_h + b$ of heads h of width d."""
 
     def __init__(self, width: int, heads: int, *, rngs: nnx.Rngs):
-        self.query = nnx.Linear(width, width, rngs=rngs)
-        self.key = nnx.Linear(width, width, rngs=rngs)
-        self.value = nnx.Linear(width, width, rngs=rngs)
-        self.out = nnx.Linear(width, width, rngs=rngs)
+        self.query = Linear(width, width, rngs=rngs)
+        self.key = Linear(width, width, rngs=rngs)
+        self.value = Linear(width, width, rngs=rngs)
+        self.out = Linear(width, width, rngs=rngs)
         self.heads = heads
 
     def _split(self, x: Array) -> Array:
@@ -49,7 +50,7 @@ class Attention(nnx.Module):
         weights = self._weights(tokens[:, :1], tokens)[:, :, 0]
         taken = jnp.einsum("bhn,bnhd->bnhd", weights, self._split(self.value(tokens)))
         taken = taken.reshape(tokens.shape)
-        others = taken[:, 1:] @ self.out.kernel[...]
+        others = linear(taken[:, 1:], self.out.kernel[...])
         return jnp.concatenate([self.out(taken[:, :1]), others], axis=1)
 
 
@@ -60,8 +61,8 @@ class Block(nnx.Module):
         self.norm1 = _norm(width, rngs)
         self.attention = Attention(width, heads, rngs=rngs)
         self.norm2 = _norm(width, rngs)
-        self.wide = nnx.Linear(width, 4 * width, rngs=rngs)
-        self.narrow = nnx.Linear(4 * width, width, rngs=rngs)
+        self.wide = Linear(width, 4 * width, rngs=rngs)
+        self.narrow = Linear(4 * width, width, rngs=rngs)
 
     def think(self, tokens: Float[AnyArray, "*b w"]) -> Float[Array, "*b w"]:
         """Return tokens after the perceptron; its activation is x sigmoid(1.702 x)."""

@@ -16,7 +16,7 @@ def missing(model: Model, params: Params, policy: Precision) -> str:
         return "the CPU has no tf32: this would be float32"
     if policy.startswith("bfloat16") and not rounded(model, params, policy) > 0:
         return (
-            f"{policy} rounds convolutions of salix.models alone, and none in {model.name}: build "
+            f"{policy} rounds layers of salix.models alone, and none in {model.name}: build "
             "it with salix.models.layers.Conv, or cast its parameters and images"
         )
     return ""

@@ -197,7 +197,7 @@ def test_the_share_that_is_rounded(net, bare):
     assert rounded(model, params, "bfloat16") == pytest.approx((first + second) / total)
     assert rounded(model, params, "bfloat16_dots") == pytest.approx(second / total, abs=0.05)
     assert missing(model, params, "bfloat16") == missing(model, params, "float32") == ""
-    assert "bfloat16 rounds convolutions of salix.models alone" in missing(*bare, "bfloat16")
+    assert "bfloat16 rounds layers of salix.models alone" in missing(*bare, "bfloat16")
 
 
 def test_products_in_a_loop_count_as_often_as_it_runs(bare):
