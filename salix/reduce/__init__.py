@@ -1,5 +1,6 @@
 """Numbers of many images and runs: means, shares and areas with intervals, comparisons, effects."""
 
+from salix.reduce.auc import auc_difference
 from salix.reduce.bootstrap import bootstrap_mean, bootstrap_pairs, difference_of_groups
 from salix.reduce.compare import Comparison, compare_groups
 from salix.reduce.effect import cliffs_delta, hedges_g, paired_delta
@@ -20,6 +21,7 @@ __all__ = [
     "Comparison",
     "Interval",
     "acer",
+    "auc_difference",
     "auc_interval",
     "bootstrap_mean",
     "bootstrap_pairs",

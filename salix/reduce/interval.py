@@ -84,13 +84,26 @@ def auc_interval(scores: Any, labels: Any, level: float = 0.95) -> Interval:
     m, n, undefined = len(one), len(zero), int((~known).sum())
     if not m or not n:
         return Interval(NAN, NAN, NAN, m + n, undefined)
-    ranks = stats.rankdata(np.concatenate([one, zero]))
-    # Share of the other class that each image is ahead of, ties half: DeLong's V10 and V01.
-    ahead = (ranks[:m] - stats.rankdata(one)) / n
-    behind = 1 - (ranks[m:] - stats.rankdata(zero)) / m
+    ahead, behind = placements(one, zero)
     auc = float(ahead.mean())
-    variance = _variance(ahead) / m + _variance(behind) / n
-    return Interval(auc, *area_limits(auc, variance, (m, n), level), m + n, undefined)
+    limits = area_limits(auc, area_variance(ahead, behind), (m, n), level)
+    return Interval(auc, *limits, m + n, undefined)
+
+
+def placements(one: np.ndarray, zero: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of the other class that each image is on the right side of, ties half.
+
+    DeLong's V10 of the scores `one` and V01 of the scores `zero`; the mean of either is the area.
+    """
+    m, n = len(one), len(zero)
+    ranks = stats.rankdata(np.concatenate([one, zero]))
+    ahead = (ranks[:m] - stats.rankdata(one)) / n
+    return ahead, 1 - (ranks[m:] - stats.rankdata(zero)) / m
+
+
+def area_variance(ahead: np.ndarray, behind: np.ndarray) -> float:
+    """Return DeLong's variance of an area, or of a difference of areas, from its placements."""
+    return _variance(ahead) / len(ahead) + _variance(behind) / len(behind)
 
 
 def _variance(x: np.ndarray) -> float:

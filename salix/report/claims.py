@@ -9,7 +9,7 @@ from salix.report.verdicts import points
 
 Part = str | Group  # a group is printed in its colour
 Parts = tuple[Part, ...]
-NAMES = {"auc": "AUC ", "spatial_entropy": "spatial entropy ", "agreement": "mean SSIM "}
+NAMES = {"spatial_entropy": "spatial entropy ", "agreement": "mean SSIM "}
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Claims:
     reference: str | None
 
     def compare(self, hit: Answer | None, look: Answer | None) -> Parts:
-        """Tell what differs in accuracy and in what is looked at; one of them may be None."""
+        """Tell what differs in AUC or accuracy and in what is looked at; one may be None."""
         if hit is None or look is None:
             only = hit or look
             assert only is not None  # the caller describes where there is nothing to compare
@@ -52,7 +52,7 @@ class Claims:
         return (*start, self.groups[one], f" {verb}", *rest, self._bracket(answer, one, other))
 
     def _both(self, hit: Answer, look: Answer) -> Parts:
-        """Go on about the more accurate group, as the other number tells the same two apart."""
+        """Go on about the better group, as the other number tells the same two apart."""
         (one, other), key = hit.ends, look.row.column.key
         more = look.ends[0] == one
         start = " but " if key != "spatial_entropy" and not more else " and "
@@ -72,7 +72,9 @@ class Claims:
             return f"has {degree} of its salience inside the {self.region}"
         if key == "spatial_entropy":
             return f"spreads its salience over {degree} of the image"
-        return f"agree {degree} on where to look" if key == "agreement" else f"is {degree} accurate"
+        if key == "agreement":
+            return f"agree {degree} on where to look"
+        return "has a higher AUC" if key == "auc" else f"is {degree} accurate"
 
     def _bracket(self, answer: Answer, one: str, other: str, *, count: bool = True) -> str:
         """Write both numbers, unless other images turn their order, and how sure it is."""
@@ -110,16 +112,15 @@ class Claims:
     def _values(self, answer: Answer) -> str:
         """Name a number and write it for two groups, or the least and greatest of many."""
         column = answer.row.column
-        name = "accuracy" if column.key == "auc" else column.name[0].lower() + column.name[1:]
+        name = "AUC" if column.key == "auc" else column.name[0].lower() + column.name[1:]
         found = [self.groups[n].shown(column.key).value for n in answer.names]
         if len(found) > 2:
             found = [min(found), max(found)]
         joint = " to " if len(answer.names) > 2 else " and "
         values = joint.join(column.format(v, 2) for v in found)
-        start = "AUC " if column.key == "auc" else ""
         over = {d.comparison.over for d in answer.rows}
         alone = f"; {answer.runs}" if over == {"images"} else ""
-        return f"{name} ({start}{values}{alone})"
+        return f"{name} ({values}{alone})"
 
 
 def _sentence(parts: Parts) -> Parts:

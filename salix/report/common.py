@@ -1,5 +1,6 @@
 """The images that runs share, and their values side by side."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,27 @@ def shared_images(runs: Sequence[Run]) -> tuple[list[str], list[np.ndarray]]:
     places = [{id: n for n, id in enumerate(i)} for i in ids]
     shared = [id for id in ids[0] if all(id in p for p in places)]
     return shared, [np.array([p[id] for id in shared], int) for p in places]
+
+
+def scores(runs: Sequence[Run]) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    """Return leads and labels [run, image] of each group, over the images that all runs share.
+
+    A group with a run of more classes is left out; empty where no image is shared.
+    """
+    shared, places = shared_images(runs)
+    if not shared:
+        return {}
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for run, place in zip(runs, places, strict=True):
+        if len(run.classes) == 2:
+            pair = rows.lead(run)[place], rows.measured(run)["label"][place]
+            found.setdefault(run.group, []).append(pair)
+    sizes = Counter(run.group for run in runs)
+    return {
+        group: (np.stack([z for z, _ in of]), np.stack([y for _, y in of]))
+        for group, of in found.items()
+        if len(of) == sizes[group]
+    }
 
 
 def values(runs: Sequence[Run], names: Sequence[str]) -> Mapping[str, Mapping[str, np.ndarray]]:

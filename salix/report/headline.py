@@ -12,6 +12,7 @@ from salix.report.verdicts import ALPHA, SHOWN, VERDICTS, Difference, Difference
 
 HITS = ("auc", "accuracy")
 LOOKS = ("inside", "spatial_entropy", "agreement")  # in the order in which they are told
+NO_AUC = "Accuracy is compared, as not both have an AUC over the images that all runs share"
 DESCRIBED = 4  # groups that nothing compares; more make no sentence
 
 
@@ -33,9 +34,9 @@ def headline(
 ) -> Headline:
     """Compare two or more groups as `differences` does, in its verdicts, or describe them.
 
-    Tells of accuracy, and of that of `LOOKS` which has the strongest verdict, of equals the first.
-    What is clear is stated, what is clear by its interval only is called suggestive, and of the
-    rest it is said that it cannot be told apart.
+    Tells of AUC, or accuracy where no two groups have an AUC to compare, and of that of `LOOKS`
+    which has the strongest verdict, of equals the first. What is clear is stated, what is clear by
+    its interval only is called suggestive, and of the rest it is said that it cannot be told apart.
     """
     if not any(r.images for r in numbers.runs):
         skipped = sum(r.skipped for r in numbers.runs)
@@ -50,6 +51,8 @@ def headline(
     write = Claims({g.name: g for g in numbers.groups}, region, differences.reference)
     rows = [a.row for a in (hit, look) if a is not None]
     limits = dict.fromkeys(t for d in rows if (t := _limit(d)))
+    if hit is not None and hit.row.column.key == "accuracy":
+        limits[NO_AUC] = None
     return Headline(write.compare(hit, look), (*(_row(d, found) for d in rows), *limits))
 
 

@@ -55,10 +55,10 @@ def _statistics(numbers: Numbers) -> str:
         "are 95 %: over the images of one run by Student's t (AUC: DeLong et al., 1988, on the "
         "logit scale; shares: Wilson, 1927), over the runs of a group by Student's t. Groups were "
         "compared on the images that all runs share, with intervals over runs and images, "
-        "permutation tests of the runs' group labels where a group has several runs and sign flips "
-        "over images otherwise, and p-values corrected by Holm (1979) over all comparisons; "
-        "agreement between runs was compared by its interval alone. Runs were resampled, never "
-        "pairs of runs."
+        "permutation tests of the runs' group labels where both groups have several runs and sign "
+        "flips over images otherwise (AUC: DeLong's paired test), and p-values corrected by Holm "
+        "(1979) over all comparisons; agreement between runs was compared by its interval alone. "
+        "Runs were resampled, never pairs of runs."
     )
 
 

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
-from salix.reduce import Comparison, Interval, difference_interval, holm
+from salix.reduce import Comparison, Interval, auc_difference, difference_interval, holm
 from salix.report import write
 from salix.report.columns import NONE, columns
 from salix.report.common import values
@@ -21,30 +22,106 @@ def compared(runs, agreement=None):
     return {} if found is None else {(d.comparison.key, d.comparison.a): d for d in found.found}
 
 
-def test_accuracy_stands_in_where_a_group_has_one_run(two_groups):
-    runs = two_groups(40)
-    several, one = compared(runs), compared([runs[0], runs[3]])
-    assert {("auc", "guided")} == {k for k in several if k[0] in ("auc", "accuracy")}
-    assert {("accuracy", "guided")} == {k for k in one if k[0] in ("auc", "accuracy")}
-    right = [r.rows["predicted"] == r.rows["label"] for r in (runs[3], runs[0])]
-    found = one["accuracy", "guided"].comparison
+def single(planted, simulated, places=slice(None), **options):
+    """Two groups of one run each, the second with the images of `places` only."""
+    first, second = simulated(60, 1), simulated(60, 2, shift=1.0)
+    second = [row | {"id": f"{i:05d}.png"} for i, row in enumerate(second)][places]
+    given = {"grid": (8, 8), "extra": ("inside",)} | options
+    return [planted(r, name=n, **given) for n, r in (("a", first), ("b", second))]
+
+
+def leads(run):
+    return run.rows["logits"][:, 1].astype(float) - run.rows["logits"][:, 0]
+
+
+def hits(found):
+    return {k: d.comparison for k, d in found.items() if k[0] in ("auc", "accuracy")}
+
+
+def test_several_runs_are_compared_by_the_aucs_of_runs(two_groups):
+    (key, found), *rest = hits(compared(two_groups(40))).items()
+    assert (key, found.over, rest) == (("auc", "guided"), "runs", [])
+
+
+def test_single_runs_are_compared_by_the_auc_that_is_shown(planted, simulated):
+    a, b = single(planted, simulated)
+    (key, found), *rest = hits(compared([a, b])).items()
+    assert (key, rest, found.over, found.n_images) == (("auc", "b"), [], "images", 60)
+    labels = a.rows["label"]
+    areas = [roc_auc_score(labels, leads(r)) for r in (b, a)]
+    assert found.difference.value == pytest.approx(areas[0] - areas[1])
+    shown = [r.numbers["auc"].value for r in reduce_runs([b, a]).runs]
+    assert shown == pytest.approx(areas)
+    expected, p = auc_difference(leads(b), leads(a), labels)
+    assert (found.difference, found.p) == (expected, p)
+
+
+def test_images_of_one_run_alone_are_no_evidence(planted, simulated):
+    a, b = single(planted, simulated, slice(20, 50))
+    (found,) = hits(compared([a, b])).values()
+    shared = slice(20, 50)
+    expected, p = auc_difference(leads(b), leads(a)[shared], b.rows["label"])
+    assert (found.difference, found.p, found.n_images) == (expected, p, 30)
+    apart = [planted(simulated(40, s), name=n, grid=(8, 8)) for s, n in ((3, "c"), (4, "d"))]
+    other = [row | {"id": f"x{i}.png"} for i, row in enumerate(simulated(40, 5))]
+    assert compared([apart[0], planted(other, name="e", grid=(8, 8))]) == {}
+
+
+def test_accuracy_stands_in_where_the_shared_images_have_no_auc(planted, simulated):
+    a, b = single(planted, simulated, slice(1, None, 2))  # of b the forged images alone
+    (key, found), *rest = hits(compared([a, b])).items()
+    assert (key, rest, found.n_images) == (("accuracy", "b"), [], 30)
+    right = [b.rows["predicted"] == 1, a.rows["predicted"][1::2] == 1]
     assert found.difference.value == pytest.approx(right[0].mean() - right[1].mean())
-    assert found.over == "images"
     # The sign flips of the images on which one of the two is wrong: McNemar's exact test.
-    apart = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    assert 0 < sum(apart) < 12
-    assert found.p == pytest.approx(stats.binomtest(apart[0], sum(apart)).pvalue)
+    alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    assert 0 < sum(alone) < 12
+    assert found.p == pytest.approx(stats.binomtest(alone[0], sum(alone)).pvalue)
 
 
-def test_a_group_of_one_run_among_others_is_compared_in_accuracy(two_groups, planted, simulated):
+def test_three_classes_are_compared_in_accuracy(planted):
+    rows = [{"label": i % 3, "predicted": (i // 5) % 3, "logits": [0.0] * 3} for i in range(60)]
+    good = [row | {"predicted": row["label"]} for row in rows]
+    runs = [planted(r, name=n, classes=("x", "y", "z")) for n, r in (("a", rows), ("b", good))]
+    assert {("accuracy", "b")} == set(hits(compared(runs)))
+
+
+def test_a_group_is_compared_in_auc_by_all_of_its_runs_or_not_at_all(planted, simulated):
+    a, b = (planted(simulated(60, s), name=n, grid=(8, 8)) for s, n in enumerate("ab"))
+    rows = [row | {"logits": [0.0] * 3} for row in simulated(60, 3)]
+    other = planted(rows, name="c", group="b", grid=(8, 8), classes=("real", "forged", "drawn"))
+    assert {("auc", "b")} == set(hits(compared([a, b])))
+    (found,) = hits(compared([a, b, other])).values()
+    assert (found.key, found.n_runs) == ("accuracy", (2, 1))
+
+
+def test_images_whose_labels_differ_between_runs_are_left_out(planted, simulated):
+    rows = simulated(60, 1)
+    other = [row | {"label": None if i < 4 else row["label"]} for i, row in enumerate(rows)]
+    other[4] |= {"label": 1 - rows[4]["label"]}
+    named = {"grid": (8, 8), "extra": ("inside",)}
+    runs = [planted(r, name=n, **named) for n, r in (("a", rows), ("b", other))]
+    (found,) = hits(compared(runs)).values()
+    assert (found.key, found.n_images, found.difference.undefined) == ("auc", 55, 5)
+    assert (found.difference.value, found.p) == (0, 1)
+
+
+def test_a_group_of_one_run_among_others_is_compared_in_auc(two_groups, planted, simulated):
     alone = planted(simulated(40, 9), name="alone", grid=(8, 8), extra=("inside",))
-    found = compared([*two_groups(40), alone])
-    keys = [(d.comparison.key, d.comparison.b) for d in found.values()]
-    assert ("auc", "cross-entropy") in keys
-    assert "accuracy" in {k for k, a in found if a == "alone"}
-    assert {k for k, a in found if a == "guided"} >= {"auc", "inside"}
-    assert ("accuracy", "guided") not in found
-    assert ("auc", "alone") not in found
+    runs = [*two_groups(40), alone]
+    numbers = reduce_runs(runs)
+    found = differences(runs, numbers, columns(["inside"], "region")).found
+    of = {(d.comparison.a, d.comparison.b): d.comparison for d in found if d.column.key == "auc"}
+    assert "accuracy" not in {d.column.key for d in found}
+    over = {pair: c.over for pair, c in of.items()}
+    assert over == {
+        ("guided", "cross-entropy"): "runs",
+        ("alone", "cross-entropy"): "images",
+        ("alone", "guided"): "images",
+    }
+    shown = {g.name: g.shown("auc").value for g in numbers.groups}
+    for (a, b), c in of.items():
+        assert c.difference.value == pytest.approx(shown[a] - shown[b])
 
 
 def test_images_without_a_label_are_neither_right_nor_wrong(planted):

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from salix.reduce import Interval, mean_interval
 from salix.report.claims import Answer
@@ -48,11 +49,21 @@ def tables(groups, seed=0):
     return found
 
 
-def compare(*groups, given=None):
+def scores(groups, seed=0):
+    """Leads and labels of images that have about the AUCs of the runs."""
+    own, labels = np.random.default_rng(seed), np.arange(IMAGES) % 2
+    of = {g.name: g.values("auc") for g in groups if g.values("auc")}
+    apart = {n: np.sqrt(2) * stats.norm.ppf(np.clip(v, 0.01, 0.99)) for n, v in of.items()}
+    return {
+        n: (own.normal(labels * a[:, None]), np.tile(labels, (len(a), 1))) for n, a in apart.items()
+    }
+
+
+def compare(*groups, given=None, leads=None):
     """Return the headline and the table that it rests on."""
     numbers = Numbers(tuple(r for g in groups for r in g.runs), groups)
     told = columns(["inside"], REGION)
-    table = compare_tables(tables(groups) if given is None else given, numbers, told)
+    table = compare_tables(tables(groups) if given is None else given, numbers, told, leads)
     return headline(numbers, told, REGION, table), table
 
 
@@ -69,7 +80,7 @@ def test_not_told_apart_in_accuracy_suggestive_in_what_they_look_at():
     b = group("guided", auc=[0.96, 0.95, 0.97], inside=[0.70, 0.71, 0.72])
     found, _ = compare(a, b)
     assert found.text == (
-        "guided and plain cannot be told apart in accuracy (AUC 0.96 and 0.95), but guided has "
+        "guided and plain cannot be told apart in AUC (0.96 and 0.95), but guided has "
         "more of its salience inside the forged region (71\u202f% against 45\u202f%; 3 runs each: "
         "suggestive)."
     )
@@ -93,12 +104,12 @@ def test_few_runs_are_suggestive_however_far_apart_and_many_are_clear():
         for n in (3, 6)
     )
     assert few == (
-        "guided is more accurate than plain (AUC 0.96 against 0.85; suggestive) and has more of "
+        "guided has a higher AUC than plain (0.96 against 0.85; suggestive) and has more of "
         "its salience inside the forged region (71\u202f% against 45\u202f%; 3 runs each: "
         "suggestive)."
     )
     assert many == (
-        "guided is more accurate than plain (AUC 0.96 against 0.85) and has more of its salience "
+        "guided has a higher AUC than plain (0.96 against 0.85) and has more of its salience "
         "inside the forged region (71\u202f% against 45\u202f%)."
     )
 
@@ -106,14 +117,14 @@ def test_few_runs_are_suggestive_however_far_apart_and_many_are_clear():
 def test_numbers_stand_in_the_order_of_the_names():
     a = group("plain", auc=[0.96, 0.95, 0.97], inside=[0.43, 0.45, 0.47])
     b = group("guided", auc=[0.95, 0.94, 0.96], inside=[0.70, 0.71, 0.72])
-    assert "guided and plain cannot be told apart in accuracy (AUC 0.95 and 0.96)" in text(a, b)
+    assert "guided and plain cannot be told apart in AUC (0.95 and 0.96)" in text(a, b)
 
 
 def test_a_clear_difference_of_accuracy_comes_first():
     c = group("blind", auc=spread(0.85, 6), inside=spread(0.45, 6))
     d = group("keen", auc=spread(0.96, 6), inside=spread(0.45, 6))
     assert text(c, d) == (
-        "keen is more accurate than blind (AUC 0.96 against 0.85). They cannot be told apart in "
+        "keen has a higher AUC than blind (0.96 against 0.85). They cannot be told apart in "
         "salience inside the forged region (45\u202f% and 45\u202f%)."
     )
 
@@ -130,14 +141,14 @@ def test_nothing_clear_is_said_to_be_so():
     a = group("a", auc=[0.95, 0.90, 0.97], inside=[0.40, 0.60, 0.50])
     b = group("b", auc=[0.96, 0.89, 0.97], inside=[0.45, 0.62, 0.52])
     assert text(a, b) == (
-        "b and a cannot be told apart in accuracy (AUC 0.94 and 0.94) or in salience inside the "
+        "b and a cannot be told apart in AUC (0.94 and 0.94) or in salience inside the "
         "forged region (53\u202f% and 50\u202f%)."
     )
 
 
 def test_a_small_but_clear_difference_shows_its_digits():
     a, b = (group(n, auc=spread(v, 8, 1e-4)) for n, v in (("a", 0.953), ("b", 0.9512)))
-    assert text(a, b) == "a is more accurate than b (AUC 0.953 against 0.951)."
+    assert text(a, b) == "a has a higher AUC than b (0.953 against 0.951)."
 
 
 @pytest.mark.parametrize(
@@ -182,6 +193,34 @@ def test_single_runs_are_models_and_not_ways_of_training():
     )
 
 
+def test_single_runs_with_an_auc_are_compared_in_it():
+    a, b = (group(n, auc=[v], accuracy=[0.9], inside=[0.5]) for n, v in (("a", 0.95), ("b", 0.7)))
+    leads = scores([a, b])
+    found, table = compare(a, b, leads=leads)
+    assert found.text == (
+        "a has a higher AUC than b (0.95 against 0.70; one run each, over images alone). They "
+        "cannot be told apart in salience inside the forged region (50\u202f% and 50\u202f%; one "
+        "run each, over images alone)."
+    )
+    assert {d.column.key for d in table.found} == {"auc", "inside"}
+    assert found.evidence[0].startswith("Row 1: AUC, b − a: −0.")
+    assert found.evidence[0].endswith("p < 0.001, clear")
+    assert len(found.evidence) == 3
+    even, _ = compare(a, b, leads={"a": leads["a"], "b": leads["a"]})
+    assert even.text.startswith("b and a cannot be told apart in AUC (0.70 and 0.95; one run each")
+
+
+def test_accuracy_is_named_where_the_shared_images_have_no_auc():
+    a, b = (group(n, auc=[0.9], accuracy=[v]) for n, v in (("a", 0.95), ("b", 0.5)))
+    ones = {n: (z[:, 1::2], y[:, 1::2]) for n, (z, y) in scores([a, b]).items()}
+    found, table = compare(a, b, leads=ones)
+    assert [d.column.key for d in table.found] == ["accuracy"]
+    assert found.text.startswith("a is more accurate than b (95\u202f% against 50\u202f% right;")
+    assert found.evidence[-1] == (
+        "Accuracy is compared, as not both have an AUC over the images that all runs share"
+    )
+
+
 def test_entropy_and_agreement_where_there_is_no_region():
     a = group("a", auc=[0.95, 0.95, 0.96], spatial_entropy=[0.85, 0.86, 0.87])
     b = group("b", auc=[0.95, 0.96, 0.95], spatial_entropy=[0.70, 0.71, 0.72])
@@ -208,7 +247,7 @@ def test_three_groups_name_the_furthest_apart_and_how_many_pairs_are():
         for n, v in [("a", 0.5), ("b", 0.3), ("c", 0.8)]
     ]
     assert text(*groups) == (
-        "No two of 3 groups can be told apart in accuracy (AUC 0.95 to 0.95), but c has more of "
+        "No two of 3 groups can be told apart in AUC (0.95 to 0.95), but c has more of "
         "its salience inside the forged region than b (80\u202f% against 30\u202f%; 3 runs each: "
         "suggestive for 3 of 3 pairs)."
     )
@@ -218,7 +257,7 @@ def test_two_numbers_may_tell_different_groups_apart():
     of = {"a": (0.80, 0.5), "b": (0.95, 0.5), "c": (0.90, 0.8)}
     groups = [group(n, auc=spread(v, 7), inside=spread(w, 7)) for n, (v, w) in of.items()]
     assert text(*groups) == (
-        "b is more accurate than a (AUC 0.95 against 0.80; clear for 3 of 3 pairs). c has more of "
+        "b has a higher AUC than a (0.95 against 0.80; clear for 3 of 3 pairs). c has more of "
         "its salience inside the forged region than b (80\u202f% against 50\u202f%; clear for 2 of "
         "3 pairs)."
     )
@@ -227,8 +266,8 @@ def test_two_numbers_may_tell_different_groups_apart():
 def test_many_groups_are_held_to_the_first():
     groups = [group(f"g{i}", auc=[0.94, 0.95], inside=[0.5, 0.51]) for i in range(20)]
     assert text(*groups) == (
-        "None of 19 other groups can be told apart from g0 in accuracy (AUC 0.94 to 0.94) or in "
-        "salience inside the forged region (50\u202f% to 50\u202f%)."
+        "None of 19 other groups can be told apart from g0 in AUC (0.94 to 0.94) or in salience "
+        "inside the forged region (50\u202f% to 50\u202f%)."
     )
     assert "inside the forged region than g0 (90\u202f% against 50" in text(
         *groups[:19], group("far", auc=[0.94, 0.95], inside=[0.9, 0.9])
@@ -275,7 +314,7 @@ def test_groups_that_nothing_compares_are_described_if_few():
 
 
 CLAIM = re.compile(
-    r"(?P<hit>is more accurate)"
+    r"(?P<hit>is more accurate|has a higher AUC)"
     r"|has (?P<inside>more|less) of its salience inside the forged region"
     r"|spreads its salience over (?P<spatial_entropy>more|less) of the image"
     r"|agree (?P<agreement>more|less) on where to look"
@@ -316,7 +355,8 @@ def made_up(own):
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_headline_never_claims_more_than_the_table(seed):
-    found, table = compare(*made_up(np.random.default_rng(seed)))
+    groups = list(made_up(np.random.default_rng(seed)))
+    found, table = compare(*groups, leads=scores(groups) if seed % 2 else None)
     rows = table.found if table else ()
     told = {}
     for keys, high, low, bracket in claims(found.text):

@@ -75,7 +75,7 @@ def test_page_is_whole_and_loads_nothing(two_groups, tmp_path):
     local = {a[1:] for a in page.addresses if a.startswith("#")}
     assert local <= set(page.ids)
     assert "url(http" not in path.read_text().split("<script", 1)[0]
-    assert "guided and cross-entropy cannot be told apart in accuracy (AUC" in text
+    assert "guided and cross-entropy cannot be told apart in AUC (" in text
     assert "but guided has more of its salience inside the guide region (" in text
     assert "; 3 runs each: suggestive)" in text
     assert "sharpness alone 0.62" in text
