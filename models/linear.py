@@ -44,12 +44,13 @@ def _finish(plan: Plan, kept: Any, g: Any) -> tuple[Array | None, Array | None]:
 _dots.defvjp(_start, _finish, symbolic_zeros=True)
 
 
-class Linear(nnx.Linear):
+class Linear(nnx.Module):
     """A linear layer $x m + b$ of tokens, in the precision of `salix.models.precision`."""
 
     def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs):
-        super().__init__(inputs, outputs, rngs=rngs)
-        self.kernel = nnx.Param(self.kernel[...], dots=True)
+        drawn = nnx.Linear(inputs, outputs, rngs=rngs)
+        self.kernel = nnx.Param(drawn.kernel[...], dots=True)
+        self.bias = nnx.Param(jnp.zeros(outputs, jnp.float32))
 
     def __call__(self, x: Float[AnyArray, "*b i"]) -> Float[Array, "*b o"]:
         """Return what the layer makes of each token."""

@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from salix.models.attention import attention
 from salix.models.layers import Conv
 from salix.models.linear import Linear, linear
 from salix.models.weights import Table, conv, same
@@ -31,25 +32,20 @@ class Attention(nnx.Module):
     def _split(self, x: Array) -> Array:
         return x.reshape(*x.shape[:-1], self.heads, -1)
 
-    def _weights(self, queries: Array, tokens: Array) -> Array:
-        """Return what each query makes of each token, [b h q n], 1 in sum over n."""
-        q, k = self._split(self.query(queries)), self._split(self.key(tokens))
-        scaled = q * np.float32(q.shape[-1] ** -0.5)
-        return jax.nn.softmax(jnp.einsum("bqhd,bnhd->bhqn", scaled, k), axis=-1)
-
     def __call__(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
         """Return what all tokens take from all tokens."""
         tokens = jnp.asarray(tokens)
-        weights = self._weights(tokens, tokens)
-        mixed = jnp.einsum("bhqn,bnhd->bqhd", weights, self._split(self.value(tokens)))
+        layers = (self.query, self.key, self.value)
+        mixed = attention(*(self._split(layer(tokens)) for layer in layers))
         return self.out(mixed.reshape(tokens.shape))
 
     def shares(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
         """Return what the first token takes from each, the bias from itself: in sum its row."""
         tokens = jnp.asarray(tokens)
-        weights = self._weights(tokens[:, :1], tokens)[:, :, 0]
-        taken = jnp.einsum("bhn,bnhd->bnhd", weights, self._split(self.value(tokens)))
-        taken = taken.reshape(tokens.shape)
+        q, k = self._split(self.query(tokens[:, 0])), self._split(self.key(tokens))
+        products = jnp.einsum("bhd,bnhd->bnh", q * np.float32(q.shape[-1] ** -0.5), k)
+        weights = jax.nn.softmax(products, axis=1)
+        taken = (weights[..., None] * self._split(self.value(tokens))).reshape(tokens.shape)
         others = linear(taken[:, 1:], self.out.kernel[...])
         return jnp.concatenate([self.out(taken[:, :1]), others], axis=1)
 
