@@ -148,11 +148,9 @@ def work(variant: str, name: str, task: str) -> None:
 
 def measure(name: str, task: str, variants: list[str], options: Any) -> dict[str, Any]:
     asked = [str(Path(__file__).resolve()), "--work"]
-    commands = {
-        v: [options.torch if v.startswith("torch") else sys.executable, *asked, v, name, task]
-        for v in variants
-    }
-    workers, rows = start(commands, dict.fromkeys(variants, RETAIN), seconds=300)
+    pythons = {v: options.torch if v.startswith("torch") else sys.executable for v in variants}
+    orders = {v: ([python, *asked, v, name, task], RETAIN) for v, python in pythons.items()}
+    workers, rows = start(orders, seconds=300)
     ask(workers, rows, options.rounds, seconds=300)
     end(workers)
     steps = STEPS if "loop" in task else 1

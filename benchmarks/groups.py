@@ -14,7 +14,7 @@ from preparation import environment
 from rounds import correlation
 from surroundings import HERE
 from variants import Variant
-from workers import PATIENCE, ask, end, start
+from workers import PATIENCE, Order, ask, end, start
 
 BASES = ("torch channels_last", "salix")  # the first that ran is what results are compared with
 
@@ -38,15 +38,9 @@ def measure(
     group: Group, rows: list[Variant], files: dict[str, str], options: argparse.Namespace
 ) -> dict[str, Any]:
     """Return what every variant of a group cost, round by round."""
-    commands, environments = {}, {}
-    for row in rows:
-        python = sys.executable if row.module == "salix" else options.peers
-        told = json.dumps(order(group, row, files, options.device))
-        commands[row.name] = [python, str(HERE / "throughput.py"), "--work", told]
-        environments[row.name] = environment(options.device, row.name)
-        environments[row.name]["TORCHINDUCTOR_CACHE_DIR"] = files["cache"]
+    orders = {row.name: order(group, row, files, options) for row in rows}
     before, began = os.getloadavg(), time.monotonic()
-    workers, found = start(commands, environments, PATIENCE)
+    workers, found = start(orders, PATIENCE)
     until = time.monotonic() + 60 * options.task_minutes
     done = ask(workers, found, options.rounds, until, PATIENCE)
     end(workers)
@@ -67,11 +61,21 @@ def measure(
     }
 
 
-def order(group: Group, row: Variant, files: dict[str, str], device: str) -> dict[str, Any]:
-    """Return what the worker of a variant is told."""
-    shared = {"network": group.network, "task": group.task, "device": device}
-    own = {"module": row.module, "build": row.build}
-    return files | shared | own | {"precision": row.precision, "policy": row.policy}
+def order(group: Group, row: Variant, files: dict[str, str], options: argparse.Namespace) -> Order:
+    """Return the command that starts the worker of a variant, and its environment."""
+    python = sys.executable if row.module == "salix" else options.peers
+    told = {
+        "network": group.network,
+        "task": group.task,
+        "device": options.device,
+        "module": row.module,
+        "build": row.build,
+        "precision": row.precision,
+        "policy": row.policy,
+    }
+    command = [python, str(HERE / "throughput.py"), "--work", json.dumps(files | told)]
+    own = {"TORCHINDUCTOR_CACHE_DIR": files["cache"]}
+    return command, environment(options.device, row.name) | own
 
 
 def compare(rows: dict[str, dict[str, Any]]) -> str | None:

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preparation import environment, prepare, weigh
+from groups import Group, order
+from preparation import Files
 from rounds import Spread, ratios
 from surroundings import HERE, machine, versions
 from targets import PASSES
+from variants import Variant
 from workers import PATIENCE, ask, end, start
 
 
@@ -40,16 +42,13 @@ class Ratio:
         )
 
 
-# By name: the task, and the module of the variant.
+SALIX = Variant("salix", "salix", "float32", "float32")
+TORCH = Variant("torch channels_last", "torch_forms", "float32", "float32")
+# By name: the task, and the variant that runs it.
 RUNS = {
-    "forward": ("forward", "salix"),
-    "saliency": ("saliency", "salix"),
-    "gradcam": ("gradcam", "salix"),
-    "ig": ("ig", "salix"),
-    "deletion": ("deletion", "salix"),
-    "measures": ("measures", "salix"),
-    "torch forward": ("forward", "torch_forms"),
-    "torch saliency": ("saliency", "torch_forms"),
+    **{t: (t, SALIX) for t in ("forward", "saliency", "gradcam", "ig", "deletion", "measures")},
+    "torch forward": ("forward", TORCH),
+    "torch saliency": ("saliency", TORCH),
 }
 RATIOS = (
     Ratio("saliency", "forward"),
@@ -98,30 +97,15 @@ def table(rows: list[tuple[str, float | None, float | None, str]]) -> str:
 
 
 def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    commands, environments = {}, {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        arrays = prepare(options.network, options.batch, options.size, folder)
-        weights = weigh(options.network, options.peers, folder) if options.peers else ("", "")
-        for title, (task, module) in RUNS.items():
-            if module != "salix" and not options.peers:
-                continue
-            told = {
-                "network": options.network,
-                "task": task,
-                "device": options.device,
-                "path": weights[0],
-                "weights": weights[1],
-                "arrays": str(arrays),
-                "module": module,
-                "build": "salix" if module == "salix" else "torch channels_last",
-                "precision": "float32",
-                "policy": "float32",
-            }
-            python = sys.executable if module == "salix" else options.peers
-            commands[title] = [python, str(HERE / "throughput.py"), "--work", json.dumps(told)]
-            environments[title] = environment(options.device, title)
-        workers, rows = start(commands, environments, PATIENCE)
+    network, batch, size = options.network, options.batch, options.size
+    with tempfile.TemporaryDirectory() as folder:
+        files = Files(Path(folder), options.peers).of(network, batch, size)
+        orders = {
+            title: order(Group(network, task, batch, size), row, files, options)
+            for title, (task, row) in RUNS.items()
+            if row is SALIX or options.peers
+        }
+        workers, rows = start(orders, PATIENCE)
         ask(workers, rows, options.rounds, seconds=PATIENCE)
         end(workers)
     for title, held in rows.items():

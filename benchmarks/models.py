@@ -98,14 +98,14 @@ def work(variant: str, network: str, task: str, path: str, batch: int, size: int
 def measure(
     network: str, task: str, path: str, options: argparse.Namespace, variants: list[str]
 ) -> dict[str, Any]:
-    commands, environments = {}, {}
+    orders = {}
     for variant in variants:
         python = sys.executable if variant.startswith("jax") else options.torch
         arguments = [variant, network, task, path, str(options.batch), str(options.size)]
-        commands[variant] = [python, str(Path(__file__).resolve()), "--work", *arguments]
+        command = [python, str(Path(__file__).resolve()), "--work", *arguments]
         kept = options.retain and "plain allocator" not in variant
-        environments[variant] = RETAIN if kept else {}
-    workers, result = start(commands, environments)
+        orders[variant] = command, RETAIN if kept else {}
+    workers, result = start(orders)
     ask(workers, result, options.rounds)
     end(workers)
     for variant in workers:

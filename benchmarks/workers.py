@@ -19,6 +19,8 @@ from surroundings import PASSIVE, available
 SPARE = 1.5  # GiB that must be free before another worker starts
 PATIENCE = 1200.0  # seconds until a worker that says nothing is given up
 
+Order = tuple[Sequence[str], dict[str, str]]  # a command, and what differs in its environment
+
 
 class Worker:
     """A process that holds one variant, ready to be called."""
@@ -76,18 +78,16 @@ class Worker:
 
 
 def start(
-    commands: Mapping[str, Sequence[str]],
-    environments: Mapping[str, Mapping[str, str]],
-    seconds: float | None = None,
+    orders: Mapping[str, Order], seconds: float | None = None
 ) -> tuple[dict[str, Worker], dict[str, dict[str, Any]]]:
     """Start workers, one after the other; return those that live, and what all first said."""
     workers: dict[str, Worker] = {}
     rows: dict[str, dict[str, Any]] = {}
-    for name, command in commands.items():
+    for name, (command, environment) in orders.items():
         if (free := available()) < SPARE:
             rows[name] = {"left out": f"{free:.1f} GiB of memory are free, not {SPARE}"}
             continue
-        worker = Worker(command, os.environ | PASSIVE | dict(environments.get(name, {})))
+        worker = Worker(command, os.environ | PASSIVE | environment)
         try:
             rows[name] = worker.read(seconds) | {"rounds": []}
         except RuntimeError as error:

@@ -59,7 +59,8 @@ def test_workers(scripts: Any, folder: Path) -> None:
     mute = [sys.executable, "-c", "import time; time.sleep(60)"]
     dead = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     # "fails" has run twice before the rounds, and dies in the second of them.
-    workers, rows = w.start({"lives": command(0), "fails": command(4), "dead": dead}, {}, 60)
+    orders = {"lives": command(0), "fails": command(4), "dead": dead}
+    workers, rows = w.start({name: (order, {}) for name, order in orders.items()}, 60)
     assert set(workers) == {"lives", "fails"}
     assert rows["dead"] == {"left out": "ended by signal 9 (out of memory?)"}
     assert rows["lives"]["sample"] == [1]
@@ -72,5 +73,5 @@ def test_workers(scripts: Any, folder: Path) -> None:
     assert w.ask(workers, rows, 3, until=0) == 1  # the first round is whole whatever the time
     w.end(workers)
     assert workers["lives"].process.returncode == 0
-    _, rows = w.start({"mute": mute}, {}, 0.2)
+    _, rows = w.start({"mute": (mute, {})}, 0.2)
     assert rows == {"mute": {"left out": "no answer in 0 s"}}

@@ -16,8 +16,8 @@ FORMS = ("explicit", "xla")
 
 def drawn(n: int, spread: float = 1.0) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(n)
-    shapes = ((2, 5, 3, 8), (2, n, 3, 8), (2, n, 3, 8))
-    return tuple(spread * rng.normal(size=shape) for shape in shapes)  # type: ignore[return-value]
+    queries, keys, values = (rng.normal(size=(2, length, 3, 8)) for length in (5, n, n))
+    return spread * queries, spread * keys, spread * values
 
 
 def slow(q: Any, k: Any, v: Any) -> Any:
