@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 # glibc otherwise gives every large buffer back, and asks for it again in the next call.
 RETAIN = {
     "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "2000000000",
+    "MALLOC_TRIM_THRESHOLD_": str(2**64 - 1),  # never
     "MALLOC_TOP_PAD_": "268435456",
     "MALLOC_ARENA_MAX": "1",
 }

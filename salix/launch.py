@@ -16,10 +16,10 @@ import jax
 from salix.data.assets import cache
 
 # Parameters of mallopt in malloc.h of glibc, and their values: large buffers come from the heap,
-# and the heap is kept, so that the pages of one batch are there for the next.
+# and the heap is kept, however large, so that the pages of one batch are there for the next.
 KEEP = {
     -4: 0,  # M_MMAP_MAX
-    -1: 2_000_000_000,  # M_TRIM_THRESHOLD
+    -1: -1,  # M_TRIM_THRESHOLD: never
     -2: 256 * 2**20,  # M_TOP_PAD
     -8: 1,  # M_ARENA_MAX
 }

@@ -14,16 +14,21 @@ from PIL import Image
 from salix import launch, store
 
 FAULTS = """
+import ctypes
 import sys
 from resource import RUSAGE_SELF, getrusage
 from salix import launch
 
 assert sys.argv[1] == "leave" or launch.keep_memory()
+library = ctypes.CDLL(None)
+library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+library.free.argtypes = [ctypes.c_void_p]
 def fill():
     before = getrusage(RUSAGE_SELF).ru_minflt
-    b"." * 2**27
+    b"." * 2**29
     return getrusage(RUSAGE_SELF).ru_minflt - before
 fill()
+library.free(library.malloc(int(sys.argv[2])))
 print(fill())
 """
 KEPT = """
@@ -73,9 +78,10 @@ def config():
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library")
-def test_memory_that_is_freed_is_used_again():
-    pages = 2**27 // os.sysconf("SC_PAGE_SIZE")
-    left, kept = (int(python(FAULTS, what).stdout) for what in ("leave", "keep"))
+@pytest.mark.parametrize("beside", [1, 3 * 2**30])
+def test_memory_that_is_freed_is_used_again(beside):
+    pages = 2**29 // os.sysconf("SC_PAGE_SIZE")
+    left, kept = (int(python(FAULTS, what, beside).stdout) for what in ("leave", "keep"))
     assert kept < pages / 1000
     if left < pages / 2:
         pytest.skip("the system gives out larger pages")
