@@ -4,7 +4,6 @@ An archive is downloaded and taken apart: nothing in it is installed, built or r
 of it lies in a cache, and a second call needs no network.
 """
 
-import contextlib
 import hashlib
 import os
 import sys
@@ -156,22 +155,29 @@ def _sha256(path: Path) -> str:
 
 
 def _holds(path: Path, sha256: str) -> bool:
-    return path.exists() and _sha256(path) == sha256
+    try:
+        return _sha256(path) == sha256
+    except (FileNotFoundError, NotADirectoryError):  # or gone by now, as others mend it
+        return False
 
 
-def _install(part: Path, home: Path, held: Path, sha256: str) -> None:
-    """Rename a finished folder into place; another process may have been faster."""
-    for attempt in range(3):
-        try:
-            part.rename(home)
-            return
-        except OSError:
-            if _holds(held, sha256):
-                return
-            if attempt == 2:
-                raise
-        with contextlib.suppress(OSError):  # damaged: put it aside, where it is soon removed
-            home.rename(part.parent / f"damaged-{attempt}")
+def _install(part: Path, home: Path) -> None:
+    """Put a finished folder in its place, or each file in that of a damaged one.
+
+    Others may do the same, or read what they have found whole: no file is ever away.
+    """
+    try:
+        part.rename(home)
+        return
+    except OSError:
+        if not home.is_dir():
+            raise
+    files = {path.relative_to(part) for path in part.rglob("*") if path.is_file()}
+    for path in files:
+        (home / path).parent.mkdir(exist_ok=True)
+        (part / path).replace(home / path)
+    for path in [p for p in home.rglob("*") if p.is_file() and p.relative_to(home) not in files]:
+        path.unlink(missing_ok=True)
 
 
 def fetch(name: str) -> Path:
@@ -201,7 +207,7 @@ def fetch(name: str) -> Path:
             part.mkdir()
             if _sha256(extract(archive, asset.member, part)) != asset.sha256:
                 raise AssetError(f"{asset.member} is not the pinned one (its SHA-256 differs)")
-            _install(part, home, held, asset.sha256)
+            _install(part, home)
     except (AssetError, OSError, KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
         said = error if isinstance(error, AssetError) else f"{type(error).__name__}: {error}"
         raise AssetError(

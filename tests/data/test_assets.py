@@ -294,6 +294,33 @@ def test_fetching_from_many_threads_is_safe(toy: Path, monkeypatch: pytest.Monke
     assert len(entries(assets.cache())) == 2
 
 
+def test_what_others_have_mended_is_never_away(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = fetch("toy-images") / "a.jpg"
+    picture.write_bytes(b"rot")
+    (picture.parent / "more.jpg").write_bytes(b"more")
+    there: list[bool] = []
+
+    def watch(name: str) -> None:
+        real = getattr(Path, name)
+
+        def watched(self: Path, target: Path) -> Any:
+            if there:  # the first attempt has met the damaged copy: now others mend it
+                picture.write_bytes(b"a")
+            try:
+                return real(self, target)
+            finally:
+                there.append(picture.exists())
+
+        monkeypatch.setattr(Path, name, watched)
+
+    watch("rename")
+    watch("replace")
+    assert fetch("toy-images") == picture.parent
+    assert len(there) > 1
+    assert all(there)
+    assert entries(picture.parent) == ["a.jpg", "b.jpg"]
+
+
 def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SALIX_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
