@@ -68,8 +68,9 @@ def jax_call(variant: str, shape: Shape, task: str) -> Any:
     import jax.numpy as jnp
     from jax import lax
 
-    from salix.models.conv import conv, conv_form, precision
-    from salix.models.conv3d import conv3d
+    from salix.nn.conv import conv, conv_form
+    from salix.nn.conv3d import conv3d
+    from salix.precision import precision
 
     step = shape.stride
     x, kernel, g = map(jnp.asarray, shape.arrays())

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from salix import report
 from salix.attribution import GradCAM
-from salix.measures import Agreement, Inside
+from salix.engine import sweep
+from salix.measures import Agreement, RelevanceMass
 from salix.measures.presets import PRESETS
 from salix.models import load
 from salix.studies.guidance_data import study
-from salix.sweep import sweep
 
 HERE = Path(__file__).parent
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results" / "five.json")
     options = parser.parse_args()
     faces = study(options.portraits).source()
-    measures = (*PRESETS[options.preset], Inside(), Agreement())
+    measures = (*PRESETS[options.preset], RelevanceMass(), Agreement())
     runs, result = [], {}
     for loss in options.losses:
         for weights in sorted(options.models.glob(f"{loss}-*.safetensors")):

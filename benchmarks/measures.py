@@ -25,16 +25,19 @@ import tyro
 from flax import nnx
 from jax.sharding import Mesh
 
+from salix.adapters import from_nnx
 from salix.attribution import CAM
 from salix.data import Arrays
+from salix.engine.classification import Task
+from salix.engine.compiler import compile_traced
+from salix.engine.flops import operations
+from salix.engine.program import abstract_arguments, compile_step, micro_batch
 from salix.measures.presets import PRESETS
-from salix.model import Model, Preprocess, from_nnx, logit
+from salix.model import Model
 from salix.models import load
 from salix.models.small import Small
-from salix.sweep.compiler import compile_traced
-from salix.sweep.operations import operations
-from salix.sweep.program import abstract_arguments, compile_step, micro_batch
-from salix.sweep.step import Task
+from salix.preprocess import Preprocess
+from salix.scores import logit
 from salix.typing import Measure, Params
 
 
@@ -102,8 +105,10 @@ def bare(task: Task, passes: int) -> Callable[..., Any]:
 
         return clean.logits, clean.map, jax.lax.map(variant, jnp.arange(passes - 1))
 
-    def step(params: Params, pixels: Any, guides: Any, valid: Any, hashes: Any, seed: Any) -> Any:
-        del guides, valid
+    def step(
+        params: Params, pixels: Any, reference_masks: Any, valid: Any, hashes: Any, seed: Any
+    ) -> Any:
+        del reference_masks, valid
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
         return jax.vmap(one, (None, 0, 0))(params, pixels, keys)
 

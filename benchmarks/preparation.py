@@ -34,7 +34,7 @@ def weigh(network: str, python: str, folder: Path) -> tuple[str, str]:
     if not named.exists():
         return str(path), str(path)
     from salix.models import MODELS
-    from salix.models.weights import write
+    from salix.models.checkpoints.weights import write
 
     ours = folder / f"{network}.safetensors"
     manifest = {"architecture": network, "classes": json.dumps(MODELS[network].classes)}
@@ -87,14 +87,14 @@ def environment(device: str, title: str) -> dict[str, str]:
 
 def ceilings(device: str, precisions: list[str], peers: str | None) -> dict[str, Any]:
     """Return the ceilings of the device, as each side reaches them."""
-    from salix.bench.roofline import ACCELERATOR, CPU, STREAM
+    from salix.bench.ceilings import ACCELERATOR, CPU, STREAM
 
     policies = [p for kind in precisions for p in POLICIES[device].get(kind, ())]
     shapes = CPU if device == "cpu" else ACCELERATOR
     sides = {
         "salix": (
             sys.executable,
-            "import jax, json; from salix.bench.roofline import roofline\n"
+            "import jax, json; from salix.bench.ceilings import roofline\n"
             f"r = roofline({policies!r}); kind = jax.devices()[0].device_kind\n"
             "print(json.dumps({'gemm': r.gemm, 'copy': r.copy, 'device': kind}))",
         )

@@ -50,7 +50,12 @@ def plant(path: Path, number: int, images: int, quantities: list[Quantity]) -> R
         row = {"index": i, "id": f"face/{i:05d}.jpg", "label": int(labels[i])}
         row |= {"logits": [-z[i] / 2, z[i] / 2], "predicted": int(z[i] > 0), "target": 0}
         row |= {"score": z[i], "spatial_entropy": rng.uniform(), "histogram_entropy": rng.uniform()}
-        row |= {"gini": rng.uniform(), "dead": False, "finite": True, "map": maps[i].tolist()}
+        row |= {
+            "gini": rng.uniform(),
+            "constant_map": False,
+            "finite": True,
+            "map": maps[i].tolist(),
+        }
         for q in quantities:
             found = numbers[q.name][i]
             row[q.name] = found.tolist() if q.at else float(found[0])

@@ -19,11 +19,11 @@ from jax.sharding import Mesh
 
 from salix.attribution import CAM, GradCAM, Gradient
 from salix.data import open_source
-from salix.model import logit
+from salix.engine import sweep
+from salix.engine.classification import Task
+from salix.engine.program import abstract_arguments, compile_step, cost
 from salix.models import load
-from salix.sweep import sweep
-from salix.sweep.program import abstract_arguments, compile_step, cost
-from salix.sweep.step import Task
+from salix.scores import logit
 
 
 @dataclass(frozen=True)

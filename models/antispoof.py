@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.layers import Conv, max_pool
-from salix.models.weights import Table, same
+from salix.models.checkpoints.weights import Table, same
+from salix.nn.layers import Conv, max_pool
 from salix.typing import AnyArray
 
 

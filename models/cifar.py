@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.layers import Conv, batch_norm
 from salix.models.resnet import Basic
+from salix.nn.layers import Conv, batch_norm
 from salix.typing import AnyArray
 
 WIDTHS = (16, 32, 64)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float
 
-from salix.models.fill import filled
-from salix.models.weights import Table, batch_norm, convert, read, transposed
+from salix.models.checkpoints.module_state import filled
+from salix.models.checkpoints.weights import Table, batch_norm, convert, read, transposed
 from salix.typing import AnyArray
 
 LATENT = 100

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.layers import Conv, batch_norm
-from salix.models.weights import Shapes, Table, torch_names
+from salix.models.checkpoints.weights import Shapes, Table, torch_names
+from salix.nn.layers import Conv, batch_norm
 from salix.typing import AnyArray
 
 # expansion, kernel, stride, width and depth of each stage of B0

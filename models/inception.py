@@ -7,9 +7,9 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.layers import Conv, avg_pool, batch_norm, max_pool
-from salix.models.once import relu
-from salix.models.weights import Shapes, Table, torch_names
+from salix.models.checkpoints.weights import Shapes, Table, torch_names
+from salix.nn.fusion import relu
+from salix.nn.layers import Conv, avg_pool, batch_norm, max_pool
 from salix.typing import AnyArray
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float
 
-from salix.models.layers import max_pool
-from salix.models.weights import Table, same
+from salix.models.checkpoints.weights import Table, same
+from salix.nn.layers import max_pool
 from salix.typing import AnyArray
 
 _POOLS = (2, 2, 2, 4)

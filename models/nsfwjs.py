@@ -9,10 +9,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models import inception
+from salix.models.checkpoints.weights import Layout, Table, same
 from salix.models.inception import Block, Step
-from salix.models.layers import avg_pool
 from salix.models.mobilenet import Perceptron
-from salix.models.weights import Layout, Table, same
+from salix.nn.layers import avg_pool
 from salix.typing import AnyArray
 
 CLASSES = ("Drawing", "Hentai", "Neutral", "Porn", "Sexy")

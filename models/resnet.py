@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.layers import Conv, batch_norm, max_pool
-from salix.models.once import relu
-from salix.models.weights import Shapes, Table, torch_names
+from salix.models.checkpoints.weights import Shapes, Table, torch_names
+from salix.nn.fusion import relu
+from salix.nn.layers import Conv, batch_norm, max_pool
 from salix.typing import AnyArray
 
 

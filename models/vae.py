@@ -8,8 +8,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from salix.models.fill import filled
-from salix.models.weights import Table, conv, convert, dense, read, same, transposed
+from salix.models.checkpoints.module_state import filled
+from salix.models.checkpoints.weights import Table, conv, convert, dense, read, same, transposed
 from salix.typing import AnyArray
 
 LATENT = 64

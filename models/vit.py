@@ -8,10 +8,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.attention import attention
-from salix.models.layers import Conv
-from salix.models.linear import Linear, linear
-from salix.models.weights import Table, conv, same
+from salix.models.checkpoints.weights import Table, conv, same
+from salix.nn.attention import attention
+from salix.nn.layers import Conv
+from salix.nn.linear import Linear, linear
 from salix.typing import AnyArray
 
 

@@ -10,9 +10,9 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.layers import Conv, batch_norm, max_pool
+from salix.models.checkpoints.weights import Shapes, Table, conv, dense, same, torch_names
 from salix.models.resnet import Shortcut
-from salix.models.weights import Shapes, Table, conv, dense, same, torch_names
+from salix.nn.layers import Conv, batch_norm, max_pool
 from salix.typing import AnyArray
 
 # widths of the separable convolutions of each block, from its input on, and its stride

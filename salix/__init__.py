@@ -4,19 +4,13 @@
 """
 
 from salix import attribution, measures, metrics
+from salix.adapters import from_function, from_linen, from_nnx
 from salix.attribution import pool
-from salix.model import (
-    Model,
-    Preprocess,
-    from_function,
-    from_linen,
-    from_nnx,
-    logit,
-    margin,
-    probability,
-)
+from salix.engine import sweep
+from salix.model import Model
 from salix.models import load
-from salix.sweep import sweep
+from salix.preprocess import Preprocess
+from salix.scores import logit, margin, probability
 from salix.typing import Explanation, InputError, Score
 
 __version__ = "0.1.0"

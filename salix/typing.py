@@ -23,7 +23,7 @@ Pixels = UInt8[AnyArray, "*space c"]  # as a file holds it
 Features = Num[AnyArray, "*grid channels"]  # what a trunk returns
 Attribution = Float[AnyArray, "*space c"]  # what a method returns
 Map = Num[AnyArray, "*space"]  # a pooled attribution, float or 8-bit
-Guide = Shaped[AnyArray, "*marked"]  # a reference map, on a grid of its own
+ReferenceMask = Shaped[AnyArray, "*marked"]  # a reference map, on a grid of its own
 Logits = Float[AnyArray, " classes"]
 Scalar = Float[AnyArray, ""]
 Index = Integer[AnyArray, ""]
@@ -78,14 +78,14 @@ class Method(Protocol):
 class Explanation:
     """What one image did to one model: logits, the explained class and the pooled map.
 
-    `guide` is the reference map that came with the image (a person's marking, or the mask of a
+    `reference_mask` is the reference map that came with the image (a person's marking, or the mask of a
     forgery), for measures that compare with it; None where the data has none.
     """
 
     logits: Logits
     target: Index
     map: Map
-    guide: Guide | None = None
+    reference_mask: ReferenceMask | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Explainer:
 
     `explain(image)` explains the class that the sweep's score chooses, by default the one predicted
     on that very image; `explain(image, target)` fixes the class. Maps are scaled to [0, 1] by
-    their own range, and zero everywhere where they are dead. `mean` and `std` are those that the
+    their own range, and zero everywhere where they are constant. `mean` and `std` are those that the
     model's images are normalised by.
     """
 

@@ -6,8 +6,9 @@ import pytest
 from flax import nnx
 from jax import numpy as jnp
 
+from salix.adapters import from_nnx
 from salix.data import Arrays
-from salix.model import Preprocess, from_nnx
+from salix.preprocess import Preprocess
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

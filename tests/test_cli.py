@@ -10,9 +10,9 @@ import pytest
 from flax import nnx
 from PIL import Image
 
-from salix import launch, store
+from salix import store
+from salix.adapters import from_nnx
 from salix.cli import COMMANDS, main
-from salix.model import from_nnx
 from salix.models import MODELS, Small, load, save
 from salix.studies import demo as study
 
@@ -191,7 +191,7 @@ def test_the_demo_from_end_to_end(tmp_path, monkeypatch, capsys):
     runs = store.read_runs([tmp_path / "a" / "runs"])
     assert [r.group for r in runs] == ["cross-entropy"] * 2 + ["guided"] * 2
     fake = runs[0].rows["label"] == 1
-    assert np.isfinite(runs[0].rows["inside"][fake & ~runs[0].rows["dead"]]).all()
+    assert np.isfinite(runs[0].rows["inside"][fake & ~runs[0].rows["constant_map"]]).all()
     assert np.isnan(runs[0].rows["inside"][~fake]).all()
     checkpoint = tmp_path / "a" / "models" / "guided-1.safetensors"
     assert checkpoint.stat().st_size > 200_000

@@ -9,7 +9,8 @@ from scipy.special import log_softmax
 
 from salix import from_function, from_linen, from_nnx, logit, margin, probability
 from salix.attribution import CAM
-from salix.model import SCORES, Preprocess
+from salix.preprocess import Preprocess
+from salix.scores import SCORES
 from salix.spec import parse
 from salix.typing import InputError, Score
 

@@ -88,8 +88,8 @@ def swept(network: str, folder: Path) -> dict[str, np.ndarray]:
     """Return the columns of a sweep over the same pictures."""
     from salix import models
     from salix.attribution import GradCAM
+    from salix.engine import sweep
     from salix.measures.presets import PRESETS
-    from salix.sweep import sweep
 
     names = [str(n) for n in range(1000)]
     model, params = models.load(network, folder / "weights.pth", names)

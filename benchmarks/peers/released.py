@@ -2,7 +2,7 @@
 
 "released" makes a network, reads published weights into it, puts the run's own in their place and
 looks for the layer of the map, anew for every picture that it explains, variants too; and for each
-arm of the degradation it reads the weights, makes two and explains the clean picture, once more.
+condition of the degradation it reads the weights, makes two and explains the clean picture, once more.
 So do the released scripts. "model kept" makes one network and sees each picture once. Both explain
 one picture a pass, by torch-cam's Grad-CAM. "batched" explains eight a pass, without gradients, by
 the weights of the head: the same map, of a network that ends in a mean and a linear layer.

@@ -22,7 +22,7 @@ from skimage.metrics import structural_similarity
 
 from peers.released_pictures import (
     AMOUNTS,
-    ARMS,
+    CONDITIONS,
     SHIFTS,
     STEP,
     TRANSFORMS,
@@ -43,9 +43,9 @@ COLUMNS = {
     "paper_geometry_similarity_free": TRANSFORMS,
     "paper_geometry_mean_free": 1,
     "paper_geometry_score": TRANSFORMS,
-    "paper_degradation_similarity_free": len(ARMS),
-    "paper_degradation_score": len(ARMS),
-    "paper_degradation_change": len(ARMS),
+    "paper_degradation_similarity_free": len(CONDITIONS),
+    "paper_degradation_score": len(CONDITIONS),
+    "paper_degradation_change": len(CONDITIONS),
 }
 
 
@@ -58,7 +58,7 @@ class Seen:
 
     @cached_property
     def scaled(self) -> np.ndarray | None:
-        """The map in [0, 1], None where it is dead: the released script skips such a picture."""
+        """The map in [0, 1], None where it is constant: the released script skips such a picture."""
         above = self.cam - self.cam.min()
         alive = np.isfinite(above).all() and above.max() > 0
         return above / above.max() if alive else None
@@ -69,7 +69,7 @@ class Seen:
         return float(1 / (1 + np.exp(-np.float64(self.logits[-1]))))
 
     def large(self, side: int = SIDE, turn: Callable[..., Any] = np.array) -> np.ndarray | None:
-        """Return the map in 8 bits, turned and enlarged; None where it is dead."""
+        """Return the map in 8 bits, turned and enlarged; None where it is constant."""
         if self.scaled is None:
             return None
         small = np.ascontiguousarray(turn((255 * self.scaled).astype(np.uint8)))
@@ -80,7 +80,7 @@ class Seen:
 class Eye:
     """What looks at pictures [h w 3] of 8 bits.
 
-    `again(picture, seen)` gives what an arm of the degradation is guided by, of a picture that was
+    `again(picture, seen)` gives what an condition of the degradation is guided by, of a picture that was
     seen before.
     """
 
@@ -92,29 +92,29 @@ def procedure(eye: Eye, pictures: list[np.ndarray]) -> np.ndarray:
     """Return the numbers of pictures, [b numbers], as `COLUMNS` names them."""
     first = [[p, *noisy(p, at), *transformed(p)] for at, p in enumerate(pictures)]
     seen = iter(eye.look([p for group in first for p in group]))
-    groups, arms = [[next(seen) for _ in group] for group in first], []
+    groups, conditions = [[next(seen) for _ in group] for group in first], []
     for picture, (clean, *_) in zip(pictures, groups, strict=True):
-        low, high = (eye.again(picture, clean).large(len(picture)) for _ in ARMS)
+        low, high = (eye.again(picture, clean).large(len(picture)) for _ in CONDITIONS)
         if low is None or high is None:
-            arms.append([])
+            conditions.append([])
         else:
-            arms.append([degraded(picture, low), degraded(picture, 255 - high)])
-    seen = iter(eye.look([p for group in arms for p in group]))
-    each = zip(pictures, groups, arms, strict=True)
+            conditions.append([degraded(picture, low), degraded(picture, 255 - high)])
+    seen = iter(eye.look([p for group in conditions for p in group]))
+    each = zip(pictures, groups, conditions, strict=True)
     return np.stack([numbers(*of, seen) for of in each])
 
 
 def numbers(
-    picture: np.ndarray, seen: list[Seen], arms: list[np.ndarray], after: Iterator[Seen]
+    picture: np.ndarray, seen: list[Seen], conditions: list[np.ndarray], after: Iterator[Seen]
 ) -> np.ndarray:
-    """Return the numbers of one picture; NaN where a map is dead."""
+    """Return the numbers of one picture; NaN where a map is constant."""
     clean, noise, moved = seen[0], seen[1 : 1 + len(AMOUNTS)], seen[1 + len(AMOUNTS) :]
     large, wide = clean.large(), clean.large(len(picture))
     by_noise = [ssim(large, variant.large()) for variant in noise]
     by_move = [follows(wide, at, variant, len(picture)) for at, variant in enumerate(moved)]
-    degraded = [next(after) for _ in arms]
+    degraded = [next(after) for _ in conditions]
     by_blur = [ssim(large, variant.large()) for variant in degraded]
-    change = [np.abs(arm.astype(float) - picture).mean() / 255 for arm in arms]
+    change = [np.abs(condition.astype(float) - picture).mean() / 255 for condition in conditions]
     of_blur = [*by_blur, *(variant.score for variant in degraded), *change]
     found = [
         entropies(clean),
@@ -124,7 +124,7 @@ def numbers(
         by_move,
         [np.mean([s for s in by_move if s == s] or [np.nan])],
         [variant.score for variant in moved],
-        of_blur or [np.nan] * 3 * len(ARMS),
+        of_blur or [np.nan] * 3 * len(CONDITIONS),
     ]
     return np.concatenate([np.asarray(part, float) for part in found])
 

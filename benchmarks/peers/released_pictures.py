@@ -1,7 +1,7 @@
 """The variants of a picture that the released procedure explains, made of 8 bits into 8 bits.
 
-scikit-image draws the noise, SciPy blurs: each plane once for every level of blur in its guide,
-about a hundred, for each of the two arms.
+scikit-image draws the noise, SciPy blurs: each plane once for every level of blur in its reference mask,
+about a hundred, for each of the two conditions.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.util import random_noise
 
 AMOUNTS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
-ARMS = ("background", "object")
+CONDITIONS = ("background", "object")
 STEP = 16  # pixels of a shift
 SHIFTS = ((-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1))  # right and down
 TURNS: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (  # there and back
@@ -43,15 +43,15 @@ def transformed(picture: np.ndarray) -> list[np.ndarray]:
     return [np.ascontiguousarray(p) for p in (*(turn(picture) for turn, _ in TURNS), *shifted)]
 
 
-def degraded(picture: np.ndarray, guide: np.ndarray) -> np.ndarray:
-    """Return a picture blurred where its guide, as large and of 8 bits, is low."""
+def degraded(picture: np.ndarray, reference_mask: np.ndarray) -> np.ndarray:
+    """Return a picture blurred where its reference mask, as large and of 8 bits, is low."""
     planes = (np.ascontiguousarray(picture[..., c]) for c in range(picture.shape[-1]))
-    return np.stack([blurred(plane, guide) for plane in planes], -1)
+    return np.stack([blurred(plane, reference_mask) for plane in planes], -1)
 
 
-def blurred(plane: np.ndarray, guide: np.ndarray) -> np.ndarray:
+def blurred(plane: np.ndarray, reference_mask: np.ndarray) -> np.ndarray:
     """Return a plane whose pixels each take the value of the plane blurred by their own sigma."""
-    smooth, found = gaussian_filter(guide, 5), plane.copy()
+    smooth, found = gaussian_filter(reference_mask, 5), plane.copy()
     kept = np.around(smooth / (smooth.max() / 10), decimals=1)
     for value in np.unique(kept):
         sigma = round(10 - value, 1) ** 4 / 10**3

@@ -3,10 +3,10 @@
 import jax
 
 from salix.bench.arrays import abstract
+from salix.engine.policy import computed_in
+from salix.engine.products import products
 from salix.model import Model
-from salix.models.conv import Precision
-from salix.sweep.policy import computed_in
-from salix.sweep.products import products
+from salix.precision import Precision
 from salix.typing import Params
 
 
@@ -17,7 +17,7 @@ def missing(model: Model, params: Params, policy: Precision) -> str:
     if policy.startswith("bfloat16") and not rounded(model, params, policy) > 0:
         return (
             f"{policy} rounds layers of salix.models alone, and none in {model.name}: build "
-            "it with salix.models.layers.Conv, or cast its parameters and images"
+            "it with salix.nn.layers.Conv, or cast its parameters and images"
         )
     return ""
 

@@ -9,11 +9,11 @@ from typing import Any
 import jax
 from jax.sharding import SingleDeviceSharding
 
-from salix.models.conv import Precision
-from salix.models.layers import held_in
-from salix.sweep.compiler import compile_traced
-from salix.sweep.operations import operations
-from salix.sweep.policy import computed_in
+from salix.engine.compiler import compile_traced
+from salix.engine.flops import operations
+from salix.engine.policy import computed_in
+from salix.nn.layers import held_in
+from salix.precision import Precision
 from salix.typing import Params
 
 

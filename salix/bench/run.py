@@ -9,13 +9,13 @@ from typing import Any, get_args
 import jax
 
 from salix.bench.arrays import images
+from salix.bench.ceilings import Roofline, roofline
 from salix.bench.policy import missing, rounded
 from salix.bench.program import Program
-from salix.bench.roofline import Roofline, roofline
 from salix.bench.timing import Costs, checksum, spread
 from salix.bench.workloads import WORKLOADS
 from salix.model import Model
-from salix.models.conv import Precision
+from salix.precision import Precision
 from salix.progress import Progress
 from salix.store import circumstances
 from salix.typing import InputError, Params

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from salix.bench.roofline import Roofline
+from salix.bench.ceilings import Roofline
 from salix.bench.run import Row
 
 WIDTH = 160  # a terminal that is narrower breaks lines, where columns would be cut

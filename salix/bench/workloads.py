@@ -17,11 +17,12 @@ import numpy as np
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.bench.arrays import abstract, smooth
 from salix.bench.program import Program, compiled
+from salix.engine.classification import Task, batched
 from salix.measures.presets import PRESETS
 from salix.metrics import deletion
-from salix.model import Model, logit, probability
-from salix.models.conv import Precision
-from salix.sweep.step import Task, batched
+from salix.model import Model
+from salix.precision import Precision
+from salix.scores import logit, probability
 from salix.typing import Explainer, InputError, Method, Params
 
 STEPS = SAMPLES = 16

@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from salix import launch
+from salix import runtime
 from salix.cli.bench import Bench
 from salix.cli.convert import Convert
 from salix.cli.demo import Demo
@@ -38,9 +38,9 @@ def prepare(programs: bool) -> None:
     `programs` are kept unless their compilation is what is timed.
     """
     if os.environ.get("SALIX_KEEP_MEMORY") != "0":
-        launch.keep_memory()
+        runtime.keep_memory()
     if programs:
-        launch.cache_programs()
+        runtime.cache_programs()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from salix.cli.options import Data, Given
-from salix.models.conv import Precision
+from salix.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Sweep:
         from salix import spec
         from salix.attribution import METHODS
         from salix.data import Unlabelled, open_source
+        from salix.engine import sweep
         from salix.measures import MEASURES
         from salix.measures.presets import PRESETS
-        from salix.model import SCORES
         from salix.models import load
-        from salix.sweep import sweep
+        from salix.scores import SCORES
 
         source = open_source(self.data)
         model, params = load(self.model, self.weights)

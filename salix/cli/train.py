@@ -13,7 +13,7 @@ class Train:
     """Train a detector with one or several seeds; run it again to go on after a stop.
 
     Example: salix train --arch resnet50 --weights resnet50.pth --data real=photos fake=portraits
-    --guides heatmaps --recipe cyborg --seeds 10 --out trained
+    --reference-masks heatmaps --recipe cyborg --seeds 10 --out trained
     """
 
     arch: Annotated[str, Given(help="architecture, for example resnet50", aliases=["--model"])]
@@ -22,7 +22,7 @@ class Train:
     validation: Annotated[list[str], Given(help="data to validate with, as --data")] = field(
         default_factory=list
     )
-    guides: Annotated[
+    reference_masks: Annotated[
         Path | None, Given(help="folder of grey maps, each named by the id of its image")
     ] = None
     weights: Annotated[Path | None, Given(help="checkpoint to start from")] = None
@@ -49,9 +49,9 @@ class Train:
         from salix.data import open_source
         from salix.models import save
         from salix.train import LOSSES, train
-        from salix.train.guides import Guided
+        from salix.train.initialize import starts
         from salix.train.recipe import PRESETS, RECIPES
-        from salix.train.start import starts
+        from salix.train.reference_masks import WithReferenceMasks
 
         recipe = PRESETS.get(self.recipe) or spec.parse(self.recipe, RECIPES)
         if self.loss is not None:
@@ -62,7 +62,9 @@ class Train:
         build, about = starts(self.arch, self.weights, self.classes or None)
         trained = train(
             build,
-            source if self.guides is None else Guided(source, self.guides),
+            source
+            if self.reference_masks is None
+            else WithReferenceMasks(source, self.reference_masks),
             recipe,
             seeds=range(self.first_seed, self.first_seed + self.seeds),
             validation=open_source(self.validation) if self.validation else None,

@@ -91,7 +91,7 @@ class Dataset:
         return self._labels
 
     @property
-    def guided(self) -> bool:
+    def has_reference_masks(self) -> bool:
         """Whether the examples have reference maps."""
         return "map" in self.names
 
@@ -99,14 +99,14 @@ class Dataset:
         """Decode one image; raises `Unreadable`."""
         return decode(self._file(index, "image"))
 
-    def guide(self, index: int) -> np.ndarray | None:
+    def reference_mask(self, index: int) -> np.ndarray | None:
         """Decode the reference map of one image, None if it has none; raises `Unreadable`."""
-        if not self.guided or not (file := self._file(index, "map")):
+        if not self.has_reference_masks or not (file := self._file(index, "map")):
             return None
         try:
             return np.asarray(decode(file).convert("L"))
         except Unreadable as error:
-            raise Unreadable(f"its guide: {error}") from None
+            raise Unreadable(f"its reference mask: {error}") from None
 
     def _file(self, index: int, of: str) -> bytes:
         name = self.names[of]

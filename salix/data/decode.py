@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.typing import Pixels
 
 MAX_PIXELS = 100_000_000  # a larger picture is refused: it may be a decompression bomb

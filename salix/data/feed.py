@@ -9,24 +9,26 @@ import numpy as np
 
 from salix.data.decode import Unreadable, fit
 from salix.data.source import Source
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 
-Decoded = tuple[np.ndarray, np.ndarray | None] | str  # pixels and guide, or the reason for none
+Decoded = (
+    tuple[np.ndarray, np.ndarray | None] | str
+)  # pixels and reference mask, or the reason for none
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images [slots h w c] and guides [slots h w], 8-bit; slots that are not `valid` hold zeros.
+    """Images [slots h w c] and reference masks [slots h w], 8-bit; slots that are not `valid` hold zeros.
 
     `indices` are the positions in the source, one for each of the first slots, `reasons` those of
-    the images that could not be read. `guides` is None if the source has none at all; a guide of
+    the images that could not be read. `reference_masks` is None if the source has none at all; a reference mask of
     zeros means that one image has none.
     """
 
     number: int
     indices: range
     images: np.ndarray
-    guides: np.ndarray | None
+    reference_masks: np.ndarray | None
     valid: np.ndarray
     reasons: dict[int, str]
 
@@ -62,9 +64,9 @@ def batches(
                     (number, indices, [pool.submit(_read, source, i, to) for i in indices])
                 )
                 if len(waiting) > ahead:
-                    yield _gather(*waiting.popleft(), to, slots, source.guided)
+                    yield _gather(*waiting.popleft(), to, slots, source.has_reference_masks)
             while waiting:
-                yield _gather(*waiting.popleft(), to, slots, source.guided)
+                yield _gather(*waiting.popleft(), to, slots, source.has_reference_masks)
         finally:  # the taker stopped early: do not decode what nobody will see
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -72,30 +74,37 @@ def batches(
 def _read(source: Source, index: int, to: Preprocess) -> Decoded:
     try:
         image = source.read(index)
-        pixels, guide = np.asarray(fit(image, to)), source.guide(index)
-        if guide is not None:
+        pixels, reference_mask = np.asarray(fit(image, to)), source.reference_mask(index)
+        if reference_mask is not None:
             if to.fit == "crop":  # what is cut away is cut from the image's own frame
                 frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
-                guide = fit(guide, Preprocess(frame, 1))
-            guide = np.asarray(fit(guide, Preprocess(to.size, 1, fit=to.fit)))[..., 0]
-        return pixels, guide
+                reference_mask = fit(reference_mask, Preprocess(frame, 1))
+            reference_mask = np.asarray(fit(reference_mask, Preprocess(to.size, 1, fit=to.fit)))[
+                ..., 0
+            ]
+        return pixels, reference_mask
     except (Unreadable, OSError) as error:
         return str(error)
 
 
 def _gather(
-    number: int, indices: range, futures: list[Future], to: Preprocess, slots: int, guided: bool
+    number: int,
+    indices: range,
+    futures: list[Future],
+    to: Preprocess,
+    slots: int,
+    has_reference_masks: bool,
 ) -> Batch:
     images = np.zeros((slots, *to.size, to.channels), np.uint8)
-    guides = np.zeros((slots, *to.size), np.uint8) if guided else None
+    reference_masks = np.zeros((slots, *to.size), np.uint8) if has_reference_masks else None
     valid = np.zeros(slots, bool)
     reasons: dict[int, str] = {}
     for slot, (index, future) in enumerate(zip(indices, futures, strict=True)):
         match future.result():
             case str() as reason:
                 reasons[index] = reason
-            case pixels, guide:
+            case pixels, reference_mask:
                 images[slot], valid[slot] = pixels, True
-                if guides is not None and guide is not None:
-                    guides[slot] = guide
-    return Batch(number, indices, images, guides, valid, reasons)
+                if reference_masks is not None and reference_mask is not None:
+                    reference_masks[slot] = reference_mask
+    return Batch(number, indices, images, reference_masks, valid, reasons)

@@ -20,21 +20,28 @@ class Folder:
     """A folder of images: its sub-folders are the classes; images beside them have none.
 
     With `label`, all images below are of that class. Ids are paths relative to the folder, with
-    forward slashes, in the order of their characters' codes. `guides` is a folder of reference
-    maps, grey images of any size, as `match_guides` finds them; below `root`, it is no class.
+    forward slashes, in the order of their characters' codes. `reference_masks` is a folder of reference
+    maps, grey images of any size, as `match_reference_masks` finds them; below `root`, it is no class.
     """
 
     root: Path
     label: str | None = None
-    guides: Path | None = None
+    reference_masks: Path | None = None
     ids: Sequence[str] = field(init=False, repr=False, compare=False)
     maps: Sequence[Path | None] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        root, guides = Path(self.root), None if self.guides is None else Path(self.guides)
-        ids = _images_below(root, guides)
+        root, reference_masks = (
+            Path(self.root),
+            None if self.reference_masks is None else Path(self.reference_masks),
+        )
+        ids = _images_below(root, reference_masks)
         object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "maps", None if guides is None else match_guides(guides, ids))
+        object.__setattr__(
+            self,
+            "maps",
+            None if reference_masks is None else match_reference_masks(reference_masks, ids),
+        )
 
     @property
     def labels(self) -> Sequence[str | None]:
@@ -48,14 +55,14 @@ class Folder:
         return decode(Path(self.root) / self.ids[index])
 
     @property
-    def guided(self) -> bool:
+    def has_reference_masks(self) -> bool:
         """Whether there is a folder of reference maps."""
         return self.maps is not None
 
-    def guide(self, index: int) -> np.ndarray | None:
+    def reference_mask(self, index: int) -> np.ndarray | None:
         """Decode the reference map of one image, None if it has none; raises `Unreadable`."""
         file = None if self.maps is None else self.maps[index]
-        return None if file is None else read_guide(file)
+        return None if file is None else read_reference_mask(file)
 
 
 @dataclass(frozen=True)
@@ -87,46 +94,52 @@ class Table:
         return decode(Path(self.file).parent / self.ids[index])
 
     @property
-    def guided(self) -> bool:
+    def has_reference_masks(self) -> bool:
         """Whether any image has a map."""
         return self.maps is not None
 
-    def guide(self, index: int) -> np.ndarray | None:
+    def reference_mask(self, index: int) -> np.ndarray | None:
         """Decode the map of one image, None if it has none; raises `Unreadable`."""
         path = None if self.maps is None else self.maps[index]
-        return None if path is None else read_guide(Path(self.file).parent / path)
+        return None if path is None else read_reference_mask(Path(self.file).parent / path)
 
 
-def read_guide(file: Path) -> np.ndarray:
+def read_reference_mask(file: Path) -> np.ndarray:
     """Decode a reference map, 8-bit grey [h w]; raises `Unreadable`, naming the file."""
     try:
         return np.asarray(decode(file).convert("L"))
     except (Unreadable, OSError) as error:
-        raise Unreadable(f"its guide {file}: {error}") from None
+        raise Unreadable(f"its reference mask {file}: {error}") from None
 
 
-def match_guides(root: Path, ids: Sequence[str]) -> list[Path | None]:
-    """Return the guide of each image, None where it has none: the image below `root` of its id.
+def match_reference_masks(root: Path, ids: Sequence[str]) -> list[Path | None]:
+    """Return the reference mask of each image, None where it has none: the image below `root` of its id.
 
     Suffixes may differ: `fake/a.jpg` is guided by `fake/a.png`, unless that is an image's own id.
-    Raises `InputError` for a folder without guides, and for a guide that has no image, or shares
-    one with another guide, or has several.
+    Raises `InputError` for a folder without reference masks, and for a reference mask that has no image, or shares
+    one with another reference mask, or has several.
     """
     names = {p.relative_to(root).as_posix(): p for p in _files_below(root)}
     if not names:
-        raise InputError(f"{root} holds no guide: give a folder of images named as the data's")
+        raise InputError(
+            f"{root} holds no reference mask: give a folder of images named as the data's"
+        )
     same = {id: names.pop(id) for id in ids if id in names}
     counts = Counter(_stem(id) for id in ids if id not in same)
     others: dict[str, Path] = {}
     for name, path in sorted(names.items()):
         if (stem := _stem(name)) in others:
-            raise InputError(f"{others[stem]} and {path} guide one image: keep one of them")
+            raise InputError(
+                f"{others[stem]} and {path} reference mask one image: keep one of them"
+            )
         if counts[stem] > 1:
-            raise InputError(f"{path} guides {counts[stem]} images: give it the suffix of one")
+            raise InputError(
+                f"{path} reference masks {counts[stem]} images: give it the suffix of one"
+            )
         others[stem] = path
     if alone := sorted(others.keys() - counts.keys()):
         raise InputError(
-            f"{len(alone)} guides in {root} have no image, {alone[0]} first: name them by the "
+            f"{len(alone)} reference masks in {root} have no image, {alone[0]} first: name them by the "
             f"ids of their images, for example {_stem(ids[0])}.png"
         )
     return [same.get(id) or others.get(_stem(id)) for id in ids]
@@ -142,12 +155,12 @@ def _files_below(root: Path) -> list[Path]:
     return [p for p in root.rglob("*") if p.suffix.lower()[1:] in KINDS and p.is_file()]
 
 
-def _images_below(root: Path, guides: Path | None) -> list[str]:
+def _images_below(root: Path, reference_masks: Path | None) -> list[str]:
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: give a folder of images or a CSV file")
     found = _files_below(root)
-    if guides is not None and guides.resolve().is_relative_to(root.resolve()):
-        found = [p for p in found if not p.resolve().is_relative_to(guides.resolve())]
+    if reference_masks is not None and reference_masks.resolve().is_relative_to(root.resolve()):
+        found = [p for p in found if not p.resolve().is_relative_to(reference_masks.resolve())]
     ids = sorted(p.relative_to(root).as_posix() for p in found)
     if not ids:
         raise InputError(f"{root} holds no image (of {', '.join(KINDS)}): check the path")

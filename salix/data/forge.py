@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
-from salix.data.warp import moved, recoloured, scaled, sharpened, smooth_field, upsampled
+from salix.perturb.warp import moved, recoloured, scaled, sharpened, smooth_field, upsampled
 from salix.typing import InputError
 
 Given = Shaped[np.ndarray, "..."]  # its type and shape are checked by hand, to say what to do

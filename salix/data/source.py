@@ -29,7 +29,7 @@ class Source(Protocol):
         ...
 
     @property
-    def guided(self) -> bool:
+    def has_reference_masks(self) -> bool:
         """Whether images come with reference maps."""
         ...
 
@@ -37,7 +37,7 @@ class Source(Protocol):
         """Return one image as Pillow image or 8-bit array; raises `Unreadable`."""
         ...
 
-    def guide(self, index: int) -> np.ndarray | None:
+    def reference_mask(self, index: int) -> np.ndarray | None:
         """Return the reference map of one image, 8-bit grey [h w], or None."""
         ...
 
@@ -51,20 +51,20 @@ def id_hash(id: str) -> int:
 class Arrays:
     """Images in memory: 8-bit [n h w], [n h w 1] or [n h w 3], or a sequence of such images.
 
-    Ids are the positions unless given; `guides` holds a reference map [h w] or None for each.
+    Ids are the positions unless given; `reference_masks` holds a reference map [h w] or None for each.
     """
 
     images: Sequence[np.ndarray] | np.ndarray
     names: Sequence[str | None] | None = None
     keys: Sequence[str] | None = None
-    guides: Sequence[np.ndarray | None] | None = None
+    reference_masks: Sequence[np.ndarray | None] | None = None
     ids: Sequence[str] = field(init=False, repr=False)
 
     def __post_init__(self):
         n = len(self.images)
         if n == 0:
             raise InputError("no image given: the array is empty")
-        given = {"names": self.names, "keys": self.keys, "guides": self.guides}
+        given = {"names": self.names, "keys": self.keys, "reference_masks": self.reference_masks}
         for what, values in given.items():
             if values is not None and len(values) != n:
                 raise InputError(f"{len(values)} {what} for {n} images: give one for each")
@@ -74,9 +74,9 @@ class Arrays:
         object.__setattr__(self, "ids", ids)
 
     @property
-    def guided(self) -> bool:
-        """Whether any image has a guide."""
-        return self.guides is not None
+    def has_reference_masks(self) -> bool:
+        """Whether any image has a reference mask."""
+        return self.reference_masks is not None
 
     @property
     def labels(self) -> Sequence[str | None]:
@@ -87,9 +87,9 @@ class Arrays:
         """Return one image as it is."""
         return np.asarray(self.images[index])
 
-    def guide(self, index: int) -> np.ndarray | None:
+    def reference_mask(self, index: int) -> np.ndarray | None:
         """Return its reference map."""
-        return None if self.guides is None else self.guides[index]
+        return None if self.reference_masks is None else self.reference_masks[index]
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ class Joined:
         object.__setattr__(self, "places", places)
 
     @property
-    def guided(self) -> bool:
+    def has_reference_masks(self) -> bool:
         """Whether any of the sources is."""
-        return any(s.guided for s in self.sources.values())
+        return any(s.has_reference_masks for s in self.sources.values())
 
     @property
     def labels(self) -> Sequence[str | None]:
@@ -121,10 +121,10 @@ class Joined:
         source, i = self.places[index]
         return source.read(i)
 
-    def guide(self, index: int) -> np.ndarray | None:
-        """Guide from the source that holds the image."""
+    def reference_mask(self, index: int) -> np.ndarray | None:
+        """Reference mask from the source that holds the image."""
         source, i = self.places[index]
-        return source.guide(i)
+        return source.reference_mask(i)
 
 
 @dataclass(frozen=True)
@@ -144,17 +144,17 @@ class Unlabelled:
         return [None] * len(self.source.ids)
 
     @property
-    def guided(self) -> bool:
+    def has_reference_masks(self) -> bool:
         """As the source."""
-        return self.source.guided
+        return self.source.has_reference_masks
 
     def read(self, index: int) -> Any:
         """Read from the source."""
         return self.source.read(index)
 
-    def guide(self, index: int) -> np.ndarray | None:
-        """Guide from the source."""
-        return self.source.guide(index)
+    def reference_mask(self, index: int) -> np.ndarray | None:
+        """Reference mask from the source."""
+        return self.source.reference_mask(index)
 
 
 def open_source(texts: Sequence[str]) -> Source:

@@ -3,17 +3,17 @@
 `MEASURES` names them, and what they are made of, for `salix.spec`.
 """
 
+from salix.analysis.cose_scores import Scores, consistency, cose_scores, fidelity
+from salix.analysis.run_stability import Stability, cross_stability, stability
 from salix.measures.cose import COSE
-from salix.measures.cose_scores import Scores, consistency, cose_scores, fidelity
 from salix.measures.curve import Curves
 from salix.measures.degradation import PAPER_DEGRADATION, Degradation
 from salix.measures.geometry import PAPER_GEOMETRY, Geometry
-from salix.measures.human import Agreement
-from salix.measures.inside import Inside
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.measures.presets import PRESETS
+from salix.measures.reference_agreement import Agreement
+from salix.measures.relevance_mass import RelevanceMass
 from salix.measures.similarity import Similarity
-from salix.measures.stability import Stability, cross_stability, stability
 
 __all__ = [
     "COSE",
@@ -26,8 +26,8 @@ __all__ = [
     "Curves",
     "Degradation",
     "Geometry",
-    "Inside",
     "Noise",
+    "RelevanceMass",
     "Scores",
     "Similarity",
     "Stability",
@@ -44,7 +44,7 @@ MEASURES: dict[str, type] = {
     "Curves": Curves,
     "Degradation": Degradation,
     "Geometry": Geometry,
-    "Inside": Inside,
+    "RelevanceMass": RelevanceMass,
     "Noise": Noise,
     "Similarity": Similarity,
 }

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Num
 
-from salix.measures.changes import (
+from salix.measures.cose_transforms import (
     BINS,
     CHANGES,
     GEOMETRIC,
@@ -18,10 +18,10 @@ from salix.measures.changes import (
     magnitudes_of,
     placements_of,
 )
-from salix.measures.corrupt import grey_levels
-from salix.measures.overlap import ssim_where
+from salix.measures.masked_similarity import ssim_where
 from salix.measures.similarity import enlarge
-from salix.measures.transforms import Placement, covered, inverse, warp
+from salix.perturb.corruptions import grey_levels
+from salix.perturb.geometric import Placement, covered, inverse, warp
 from salix.typing import (
     AnyArray,
     Explanation,
@@ -47,9 +47,9 @@ class COSE:
     AutoContrast, Equalize, Blur, Smooth). Of those with a range each image draws `magnitudes` out
     of 60 (30 of either sign) without repetition; the others have one variant.
 
-    Returns, each [variants]: `cose_similarity`, in [-1, 1], NaN where a map is dead or nothing
+    Returns, each [variants]: `cose_similarity`, in [-1, 1], NaN where a map is constant or nothing
     overlaps; `cose_predicted`, the index of the predicted class; `cose_magnitude`, in pixels of
-    224, degrees, or of the factor less 1, 0 without a range; `cose_dead`. What they say depends on
+    224, degrees, or of the factor less 1, 0 without a range; `cose_constant_map`. What they say depends on
     the image's label: `cose_scores` joins them. Images are square, of 1 or 3 channels. Raises
     `InputError` for unknown or no transforms, and images that do not fit.
 
@@ -91,10 +91,10 @@ class COSE:
             for number in range(self._count(name))
         )
         columns = (
-            ("similarity", "similarity of the map, class free", -1, 1),
+            ("similarity", "similarity of the map, target re-predicted", -1, 1),
             ("predicted", "predicted class", 0, None),
             ("magnitude", "magnitude of the change", None, None),
-            ("dead", "dead maps", 0, 1),
+            ("constant_map", "constant maps", 0, 1),
         )
         return tuple(
             Quantity(f"cose_{name}", f"COSE: {title}", about, low, high, "", "transform", at)
@@ -125,12 +125,12 @@ class COSE:
         def one(i: Any) -> dict[str, Any]:
             changed = jax.lax.switch(change[i], changes, levels, forth[i], magnitude[i])
             found = explainer(explainer.image(changed / 255))
-            dead = found.map.max() <= 0
+            constant_map = found.map.max() <= 0
             similarity = self._compare(expected, enlarge(found.map, side), back[i])
             return {
-                "similarity": jnp.where(alive & ~dead, similarity, jnp.nan),
+                "similarity": jnp.where(alive & ~constant_map, similarity, jnp.nan),
                 "predicted": jnp.argmax(found.logits).astype(jnp.float32),
-                "dead": dead.astype(jnp.float32),
+                "constant_map": constant_map.astype(jnp.float32),
             }
 
         columns = jax.lax.map(one, rows) | {"magnitude": magnitude}

@@ -10,20 +10,11 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from salix.measures.degradation import move
-from salix.metrics.curves import (
-    FILLS,
-    FRACTIONS,
-    Keys,
-    area,
-    counts_of,
-    filled,
-    leading,
-    rank,
-    walk,
-)
+from salix.metrics.curves import FRACTIONS, Keys, area, counts_of, leading, rank, walk
+from salix.perturb.fill import FILLS, filled
 from salix.typing import AnyArray, Explanation, Image, InputError, PRNGKey, Quantity, as_explainer
 
-ARMS = {
+CONDITIONS = {
     "most": "most salient first",
     "least": "least salient first",
     "moved": "the map moved to a random place, as many cells",
@@ -43,18 +34,18 @@ class Curves:
 
     `kind` is "deletion" (the image loses its first cells to `fill`) or "insertion" (`fill` gains
     them), as the metrics of those names, with pixels as values of a file: "black" is a file's
-    lowest value. `arms` are orders of the cells: "most" and "least" salient first, and as controls
+    lowest value. `conditions` are orders of the cells: "most" and "least" salient first, and as controls
     "moved", the same map rolled around by a random shift, most salient first; and "matched", the
     same, but so many of its cells that the pixels changed so far, mean $|x' - x|$, are changed as
     much in all as by "most": what is salient may be what any fill changes most.
 
-    Returns for each arm, named `kind_arm_…`: `probability`, the softmax probability of the class
+    Returns for each condition, named `kind_condition_…`: `probability`, the softmax probability of the class
     that is explained of the clean image, [fractions]; `flip`, 1 where another class is predicted,
     [fractions]; `change`, the mean absolute change of pixels from the clean image, in [0, 1],
     [fractions]; `area`, the mean of the probability over the range of the fractions, by the
-    trapezoid rule, in [0, 1]. All are NaN where the map is dead. Passes of the model: arms times
+    trapezoid rule, in [0, 1]. All are NaN where the map is constant. Passes of the model: conditions times
     fractions, without their maps; 44 by default. `chunk` of them make one batch. Raises
-    `InputError` for an unknown kind, fill or arm, and as the metrics do.
+    `InputError` for an unknown kind, fill or condition, and as the metrics do.
 
     Petsiuk, Das and Saenko (2018), arXiv:1806.07421.
     """
@@ -62,7 +53,7 @@ class Curves:
     kind: str = "deletion"
     fractions: tuple[float | int, ...] = FRACTIONS
     fill: str = "blur"
-    arms: tuple[str, ...] = tuple(ARMS)
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
     chunk: int = 1
 
     def __post_init__(self):
@@ -72,8 +63,14 @@ class Curves:
         ):
             if value not in known:
                 raise InputError(f"{name} is {value!r}: choose one of {', '.join(known)}")
-        if not self.arms or set(self.arms) - set(ARMS) or len(set(self.arms)) < len(self.arms):
-            raise InputError(f"arms are {self.arms}: give some of {', '.join(ARMS)}, each once")
+        if (
+            not self.conditions
+            or set(self.conditions) - set(CONDITIONS)
+            or len(set(self.conditions)) < len(self.conditions)
+        ):
+            raise InputError(
+                f"conditions are {self.conditions}: give some of {', '.join(CONDITIONS)}, each once"
+            )
         if self.chunk < 1:
             raise InputError(f"chunk is {self.chunk}: give 1 step a batch, or more")
         counts_of(self.fractions, 1)
@@ -84,8 +81,11 @@ class Curves:
         found = []
         done = "removed" if self.kind == "deletion" else "shown"
         about = f"{self.kind.title()} by {self.fill} (Petsiuk et al., 2018, arXiv:1806.07421)."
-        for arm in self.arms:
-            title, prefix = f"{self.kind.title()}, {ARMS[arm]}", f"{self.kind}_{arm}"
+        for condition in self.conditions:
+            title, prefix = (
+                f"{self.kind.title()}, {CONDITIONS[condition]}",
+                f"{self.kind}_{condition}",
+            )
             for name, what in (
                 ("probability", "probability of the explained class"),
                 ("flip", "decisions flipped"),
@@ -104,7 +104,7 @@ class Curves:
                     about,
                     0,
                     1,
-                    BETTER.get((self.kind, arm), ""),
+                    BETTER.get((self.kind, condition), ""),
                 )
             )
         return tuple(found)
@@ -132,20 +132,22 @@ class Curves:
                 "change": jnp.abs(changed - pixels).mean(),
             }
 
-        def keys(arm: str) -> Keys:
-            map = clean.map if arm in ("most", "least") else move(clean.map, moving)
-            return rank(map, change.shape, key, "least" if arm == "least" else "most")
+        def keys(condition: str) -> Keys:
+            map = clean.map if condition in ("most", "least") else move(clean.map, moving)
+            return rank(map, change.shape, key, "least" if condition == "least" else "most")
 
-        def counts(arm: str) -> Any:
+        def counts(condition: str) -> Any:
             due = counts_of(self.fractions, change.size)
-            return due if arm != "matched" else match(change, keys("most"), keys(arm), due)
+            return (
+                due if condition != "matched" else match(change, keys("most"), keys(condition), due)
+            )
 
         found = {}
-        for arm in self.arms:
-            curve = walk(see, before, after, keys(arm), counts(arm), self.chunk)
+        for condition in self.conditions:
+            curve = walk(see, before, after, keys(condition), counts(condition), self.chunk)
             curve["area"] = area(curve["probability"], self.fractions)
             for name, value in curve.items():
-                found[f"{self.kind}_{arm}_{name}"] = jnp.where(alive, value, jnp.nan)
+                found[f"{self.kind}_{condition}_{name}"] = jnp.where(alive, value, jnp.nan)
         return found
 
 

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from salix.measures.blur import LEVELS, STRIDES, blur, fold
-from salix.measures.react import quantities, react
+from salix.measures.reaction import quantities, react
 from salix.measures.similarity import Similarity, enlarge
 from salix.metrics import to_8_bit
 from salix.metrics.arrays import Other
+from salix.perturb.blur import LEVELS, STRIDES, blur, fold
 from salix.typing import (
     Explanation,
     Image,
@@ -25,7 +25,7 @@ from salix.typing import (
     as_explainer,
 )
 
-ARMS = {
+CONDITIONS = {
     "background": "the least salient blurred most",
     "object": "the most salient blurred most",
     "background_moved": "the background of the map moved to a random place",
@@ -52,37 +52,43 @@ class Degradation:
 
     The map, enlarged bicubically to the image and smoothed by a sigma of 5 pixels, is
     $z = 10 S / \max S$, rounded to 0.1. A pixel takes the value of the image blurred by
-    $\sigma = b^4 / 10^3$ pixels, $b = 10 - z$. `arms` are "background" (this recipe) and "object"
+    $\sigma = b^4 / 10^3$ pixels, $b = 10 - z$. `conditions` are "background" (this recipe) and "object"
     (the same on 1 - S); and, as controls that leave the model's choice out, "background_moved" and
     "object_moved", of the map rolled around by a random shift.
 
-    As released the arms differ in strength many times. So `change` is the mean absolute change of
-    pixels, in [0, 1], that all arms are brought to: b is multiplied by the least of 16 factors
+    As released the conditions differ in strength many times. So `change` is the mean absolute change of
+    pixels, in [0, 1], that all conditions are brought to: b is multiplied by the least of 16 factors
     from 0.5 to 6 that reaches it (never above 10, so that flat images may fall short), and the
     result is mixed with the clean image to meet it. None keeps the published strength. With
     `eight_bit` map and image have 8 bits, truncated after every step, as released.
 
-    Returns the columns of `react`, each [arms], named `prefix_…`, with `similarity` to the clean
-    map, class kept and, if `free`, class free; and `prefix_change`, the change that was made, in
-    [0, 1]. All are NaN where the map is dead. One pass of the model an arm, as `react` counts; the
-    blurs of all arms together take a third of a ResNet-50's pass, twice that where a change is
-    sought or with 8 bits. `PAPER_DEGRADATION` is the released setting. Raises `InputError` for arms
+    Returns the columns of `react`, each [conditions], named `prefix_…`, with `similarity` to the clean
+    map, target fixed and, if `repredict`, target re-predicted; and `prefix_change`, the change that was made, in
+    [0, 1]. All are NaN where the map is constant. One pass of the model an condition, as `react` counts; the
+    blurs of all conditions together take a third of a ResNet-50's pass, twice that where a change is
+    sought or with 8 bits. `PAPER_DEGRADATION` is the released setting. Raises `InputError` for conditions
     that are none, unknown or named twice, for a change outside (0, 1), and for images that are not
     square.
 
     Crum et al. (2023), arXiv:2303.11969, salience-based image degradation.
     """
 
-    arms: tuple[str, ...] = tuple(ARMS)
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
     change: float | None = 0.02
     similarity: Similarity = Similarity()  # noqa: RUF009 - it is frozen
-    free: bool = True
+    repredict: bool = True
     eight_bit: bool = False
     prefix: str = "degradation"
 
     def __post_init__(self):
-        if not self.arms or set(self.arms) - set(ARMS) or len(set(self.arms)) < len(self.arms):
-            raise InputError(f"arms are {self.arms}: give some of {', '.join(ARMS)}, each once")
+        if (
+            not self.conditions
+            or set(self.conditions) - set(CONDITIONS)
+            or len(set(self.conditions)) < len(self.conditions)
+        ):
+            raise InputError(
+                f"conditions are {self.conditions}: give some of {', '.join(CONDITIONS)}, each once"
+            )
         if self.change is not None and not 0 < self.change < 1:
             raise InputError(
                 f"change is {self.change}: give a mean change of pixels above 0 and below 1, "
@@ -95,16 +101,16 @@ class Degradation:
         strength = f"mean change {self.change}" if self.change else "published strength"
         about = (
             f"Blur guided by salience, {strength}: "
-            + "; ".join(f"{arm}, {ARMS[arm]}" for arm in self.arms)
+            + "; ".join(f"{condition}, {CONDITIONS[condition]}" for condition in self.conditions)
             + f". Maps against the clean one by {self.similarity} "
             "(Crum et al., 2023, arXiv:2303.11969)."
         )
         title = "Salience-guided blur"
         return (
-            *quantities(self.prefix, title, "arm", self.arms, about, self.free),
+            *quantities(self.prefix, title, "condition", self.conditions, about, self.repredict),
             Quantity(
                 f"{self.prefix}_change", f"{title}: mean change of pixels", about,
-                0, 1, "", "arm", self.arms,
+                0, 1, "", "condition", self.conditions,
             ),
         )  # fmt: skip
 
@@ -126,7 +132,7 @@ class Degradation:
         def vary(i: Any) -> Image:
             return explainer.image(degraded[i])
 
-        found = react(explainer, clean, vary, len(self.arms), compare, self.free)
+        found = react(explainer, clean, vary, len(self.conditions), compare, self.repredict)
         alive = clean.map.max() > 0
         return {
             f"{self.prefix}_{name}": jnp.where(alive, value, jnp.nan)
@@ -135,8 +141,8 @@ class Degradation:
 
     def degrade(
         self, pixels: Image, map: Other, key: PRNGKey
-    ) -> tuple[Float[Array, "arms h w c"], Float[Array, " arms"]]:
-        """Return the degraded images of all arms, values of a file in [0, 1], and their changes.
+    ) -> tuple[Float[Array, "conditions h w c"], Float[Array, " conditions"]]:
+        """Return the degraded images of all conditions, values of a file in [0, 1], and their changes.
 
         `pixels` are values of a file, and `map` is scaled to [0, 1].
         """
@@ -145,28 +151,30 @@ class Degradation:
         planes = jnp.moveaxis(jnp.asarray(pixels) * 255, -1, 0)
         if self.eight_bit:
             planes = jnp.round(planes)
-        levels = jnp.stack([self._levels(arm, map, planes.shape[1], key) for arm in self.arms])
+        levels = jnp.stack(
+            [self._levels(condition, map, planes.shape[1], key) for condition in self.conditions]
+        )
         if self.change is not None:
             levels = _strengthen(
                 levels, _factors(planes, levels, self.change * 255, self.eight_bit)
             )
-        arms = _blurred(planes, levels, self.eight_bit)
-        moved = arms - planes[None]
+        conditions = _blurred(planes, levels, self.eight_bit)
+        moved = conditions - planes[None]
         if self.change is not None:
             reached = jnp.abs(moved).mean((1, 2, 3), keepdims=True)
             share = jnp.minimum(1, self.change * 255 / jnp.where(reached > 0, reached, jnp.inf))
             moved = moved * share
-            arms = planes[None] + moved
+            conditions = planes[None] + moved
             if self.eight_bit:
-                arms = jnp.floor(arms)
-                moved = arms - planes[None]
-        return jnp.moveaxis(arms, 1, -1) / 255, jnp.abs(moved).mean((1, 2, 3)) / 255
+                conditions = jnp.floor(conditions)
+                moved = conditions - planes[None]
+        return jnp.moveaxis(conditions, 1, -1) / 255, jnp.abs(moved).mean((1, 2, 3)) / 255
 
-    def _levels(self, arm: str, map: Map, side: int, key: PRNGKey) -> Levels:
+    def _levels(self, condition: str, map: Map, side: int, key: PRNGKey) -> Levels:
         """Return the level of blur of every pixel: 100 - round(100 S / max S)."""
-        seen = move(map, key) if arm.endswith("_moved") else jnp.asarray(map)
+        seen = move(map, key) if condition.endswith("_moved") else jnp.asarray(map)
         large = enlarge(to_8_bit(seen) if self.eight_bit else seen, side).astype(jnp.float32)
-        if arm.startswith("object"):
+        if condition.startswith("object"):
             large = (255 if self.eight_bit else 1) - large
         smooth = blur(large[None], SMOOTH, self.eight_bit)[0]
         most = smooth.max()
@@ -192,7 +200,7 @@ PAPER_DEGRADATION = Degradation(
     eight_bit=True,
     prefix="paper_degradation",
 )
-"""The released setting: maps and images of 8 bits, arms as unequal in strength as they fall."""
+"""The released setting: maps and images of 8 bits, conditions as unequal in strength as they fall."""
 
 
 def _strengthen(levels: Any, factor: Any) -> Any:
@@ -201,22 +209,22 @@ def _strengthen(levels: Any, factor: Any) -> Any:
 
 
 def _blurred(
-    planes: Planes, levels: Int[Array, "arms h w"], eight_bit: bool
-) -> Float[Array, "arms c h w"]:
-    """Return the image of every arm: each pixel of the image blurred by the pixel's own level."""
+    planes: Planes, levels: Int[Array, "conditions h w"], eight_bit: bool
+) -> Float[Array, "conditions c h w"]:
+    """Return the image of every condition: each pixel of the image blurred by the pixel's own level."""
 
-    def add(arms: Array, level: Array, wide: Planes) -> Array:
-        return jnp.where((levels == level)[:, None], wide[None], arms)
+    def add(conditions: Array, level: Array, wide: Planes) -> Array:
+        return jnp.where((levels == level)[:, None], wide[None], conditions)
 
     return fold(planes, add, jnp.repeat(planes[None], levels.shape[0], 0), eight_bit)
 
 
 def _factors(
-    planes: Planes, levels: Int[Array, "arms h w"], change: float, eight_bit: bool
-) -> Float[Array, "arms 1 1"]:
-    """Return the least strength of each arm that changes pixels by so many grey levels on average.
+    planes: Planes, levels: Int[Array, "conditions h w"], change: float, eight_bit: bool
+) -> Float[Array, "conditions 1 1"]:
+    """Return the least strength of each condition that changes pixels by so many grey levels on average.
 
-    The last where none does. A level changes a pixel alike in all arms and strengths, so that one
+    The last where none does. A level changes a pixel alike in all conditions and strengths, so that one
     fold over the bank weighs them all, on a lattice of 3000 pixels or some more, with a tenth to
     spare for what those may be off by.
     """

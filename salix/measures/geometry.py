@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Num
 
-from salix.measures.overlap import similarity_where
-from salix.measures.react import quantities, react
+from salix.measures.masked_similarity import similarity_where
+from salix.measures.reaction import quantities, react
 from salix.measures.similarity import Similarity
-from salix.measures.transforms import (
+from salix.perturb.geometric import (
     IDENTITY,
     SHIFTS,
     TURNS,
@@ -52,7 +52,7 @@ class Geometry:
     are compared on the own grid; the others cannot be. Images are square, except for such flips.
 
     Returns the columns of `react`, each [transforms], named `prefix_…`: similarities with the class
-    of the clean image kept and, if `free`, with the class of each variant itself. `prefix_mean` and
+    of the clean image kept and, if `repredict`, with the class of each variant itself. `prefix_mean` and
     `prefix_mean_free` are means of the similarities that are defined, NaN if none is. Range
     [-1, 1], higher is steadier: 1 for a model that moves its map as its image moves. Raises
     `InputError` for unknown names, nothing to do, and images or shifts that do not fit.
@@ -65,7 +65,7 @@ class Geometry:
     scales: tuple[float | int, ...] = ()
     shift: float | int = 16 / 224
     similarity: Similarity = Similarity()  # noqa: RUF009 - it is frozen
-    free: bool = True
+    repredict: bool = True
     upscaled: bool = True
     prefix: str = "geometry"
 
@@ -107,9 +107,11 @@ class Geometry:
             f"{self.similarity}, {'enlarged to the image' if self.upscaled else 'on its own grid'}"
             ", where they overlap (Crum et al., 2023, arXiv:2303.11969)."
         )
-        means = (("mean", "class kept"), ("mean_free", "class free"))[: 1 + self.free]
+        means = (("mean", "target fixed"), ("mean_repredicted", "target re-predicted"))[
+            : 1 + self.repredict
+        ]
         return (
-            *quantities(self.prefix, title, "transform", self.names, about, self.free),
+            *quantities(self.prefix, title, "transform", self.names, about, self.repredict),
             *(
                 Quantity(
                     f"{self.prefix}_{name}",
@@ -154,11 +156,11 @@ class Geometry:
             return similarity_where(self.similarity, expected, found, valid)
 
         found: dict[str, Any] = dict(
-            react(explainer, clean, vary, len(self.names), compare, self.free)
+            react(explainer, clean, vary, len(self.names), compare, self.repredict)
         )
         found["mean"] = jnp.nanmean(found["similarity"])
-        if self.free:
-            found["mean_free"] = jnp.nanmean(found["similarity_free"])
+        if self.repredict:
+            found["mean_repredicted"] = jnp.nanmean(found["similarity_repredicted"])
         return {f"{self.prefix}_{name}": value for name, value in found.items()}
 
     def _pixels(self, side: int) -> int:

@@ -6,11 +6,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from salix.measures.corrupt import grey_levels
-from salix.measures.react import quantities, react
-from salix.measures.severity import KINDS
+from salix.measures.reaction import quantities, react
 from salix.measures.similarity import Similarity
 from salix.metrics.curves import area
+from salix.perturb.corruptions import grey_levels
+from salix.perturb.severity import KINDS
 from salix.typing import Explanation, Image, InputError, PRNGKey, Quantity, Scalar, as_explainer
 
 
@@ -28,8 +28,8 @@ class Noise:
     Returns the columns of `react`, each [levels], as `prefix_…`, by default after the `kind`, and
     the mean of the similarities $s$ over the levels $l$, first to last, by the trapezoid rule:
     `prefix_area`, $\sum_j \frac{s_j + s_{j+1}}{2} \cdot \frac{l_{j+1} - l_j}{l_n - l_1}$ with the
-    class kept, and `prefix_area_free`. It is $s_1$ for a single level. Range [-1, 1], higher is
-    steadier; NaN if any $s_j$ is, as where a map is dead. Raises `InputError` for an unknown
+    target fixed, and `prefix_area_free`. It is $s_1$ for a single level. Range [-1, 1], higher is
+    steadier; NaN if any $s_j$ is, as where a map is constant. Raises `InputError` for an unknown
     `kind` or `eight_bit`, and for levels that are none, out of range or out of order.
 
     Crum et al. (2023), arXiv:2303.11969; `PAPER_NOISE` is the released setting.
@@ -38,7 +38,7 @@ class Noise:
     kind: str = "salt_and_pepper"
     levels: tuple[float, ...] | None = None
     similarity: Similarity = Similarity()  # noqa: RUF009 - it is frozen
-    free: bool = True
+    repredict: bool = True
     eight_bit: str = "round"
     prefix: str = ""
 
@@ -66,11 +66,11 @@ class Noise:
         mean = f"{about} Mean over the levels by the trapezoid rule."
         title = f"{kind.title}: mean similarity over the levels"
         areas = (
-            Quantity(f"{prefix}_area", f"{title}, class kept", mean, -1, 1, "higher"),
-            Quantity(f"{prefix}_area_free", f"{title}, class free", mean, -1, 1, "higher"),
+            Quantity(f"{prefix}_area", f"{title}, target fixed", mean, -1, 1, "higher"),
+            Quantity(f"{prefix}_area_free", f"{title}, target re-predicted", mean, -1, 1, "higher"),
         )
-        columns = quantities(prefix, kind.title, kind.axis, self.strengths, about, self.free)
-        return columns + areas[: 1 + self.free]
+        columns = quantities(prefix, kind.title, kind.axis, self.strengths, about, self.repredict)
+        return columns + areas[: 1 + self.repredict]
 
     def __call__(
         self,
@@ -92,10 +92,10 @@ class Noise:
             return self.similarity(map, clean.map)
 
         columns: dict[str, Any] = {}
-        columns |= react(explainer, clean, vary, len(self.strengths), compare, self.free)
+        columns |= react(explainer, clean, vary, len(self.strengths), compare, self.repredict)
         columns["area"] = self._mean(columns["similarity"])
-        if self.free:
-            columns["area_free"] = self._mean(columns["similarity_free"])
+        if self.repredict:
+            columns["area_repredicted"] = self._mean(columns["similarity_repredicted"])
         return {f"{self.prefix or self.kind}_{name}": value for name, value in columns.items()}
 
     def _mean(self, values: Any) -> Scalar:
@@ -108,7 +108,7 @@ PAPER_NOISE = Noise(
     "salt_and_pepper",
     KINDS["salt_and_pepper"].levels,
     Similarity("ssim", window=7, side=224, eight_bit=True),
-    free=True,
+    repredict=True,
     eight_bit="truncate",
     prefix="paper_salt_and_pepper",
 )

@@ -16,6 +16,6 @@ PRESETS: dict[str, tuple[Measure, ...]] = {
 }
 """The released settings, 22 passes of the model an image beside the clean one; and Salix's own, 24.
 
-Crum et al. (2023), arXiv:2303.11969. Measures that compare with a guide, and curves, which take 44
+Crum et al. (2023), arXiv:2303.11969. Measures that compare with a reference mask, and curves, which take 44
 passes, are named beside them.
 """

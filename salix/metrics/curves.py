@@ -12,11 +12,11 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from salix.metrics.arrays import Other, as_float
+from salix.perturb.fill import filled
 from salix.typing import AnyArray, Image, InputError, Map, PRNGKey, Scalar, ScoreLike
 
-FILLS, ORDERS = ("blur", "mean", "black", "noise"), ("most", "least", "random")
+ORDERS = ("most", "least", "random")
 FRACTIONS = tuple(i / 10 for i in range(11))
-WIDTH = 1 / 20  # sigma of the blur that fills, as a share of each side
 GOLDEN = 2654435769  # 2^32 over the golden ratio: its multiples fill the circle evenly
 
 Keys = Int[Array, "*space"]  # ranks first what is greatest
@@ -132,38 +132,6 @@ def area(values: Float[AnyArray, " steps"], fractions: Sequence[float | int]) ->
     gaps = np.diff(fractions) / (fractions[-1] - fractions[0])
     weights = (np.append(gaps, 0) + np.append(0, gaps)) / 2
     return (jnp.asarray(weights, values.dtype) * jnp.asarray(values)).sum()
-
-
-def filled(image: Image, key: PRNGKey, fill: str, black: Any = 0.0) -> Image:
-    """Return the image that cells are replaced from; see `deletion`."""
-    x = jnp.asarray(image)
-    axes = tuple(range(x.ndim - 1))
-    mean = x.mean(axes, keepdims=True)
-    match fill:
-        case "mean":
-            return jnp.broadcast_to(mean, x.shape)
-        case "black":
-            values = jnp.asarray(black, x.dtype).reshape(*(1 for _ in axes), -1)
-            return jnp.broadcast_to(values, x.shape)
-        case "noise":
-            noise = jax.random.normal(key, x.shape, x.dtype)
-            return mean + x.std(axes, keepdims=True) * noise
-        case "blur":
-            for axis in axes:
-                blurred = jnp.tensordot(
-                    _gaussian(x.shape[axis], x), x, (1, axis), precision=lax.Precision.HIGHEST
-                )
-                x = jnp.moveaxis(blurred, 0, axis)
-            return x
-    raise InputError(f"fill is {fill!r}: choose one of {', '.join(FILLS)}")
-
-
-def _gaussian(side: int, like: Array) -> Float[Array, "side side"]:
-    """Return the matrix of a blur along one axis; what lies beyond an edge has no weight."""
-    place = jnp.arange(side, dtype=like.dtype)
-    distance = (place[:, None] - place[None]) / (WIDTH * side)
-    weights = jnp.exp(-(distance**2) / 2)
-    return weights / weights.sum(1, keepdims=True)
 
 
 def ranked(map: Map) -> Bool[Array, ""]:

@@ -1,6 +1,6 @@
 """From runs to a page that says what the models look at: tables, figures, maps, one HTML file."""
 
+from salix.analysis.summary import summary
 from salix.report.page import write
-from salix.report.tables import summary
 
 __all__ = ["summary", "write"]

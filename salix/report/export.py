@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from salix.reduce import Interval
-from salix.report import rows
-from salix.report.columns import Column
-from salix.report.differences import Differences
-from salix.report.tables import Numbers
+from salix.analysis import frame
+from salix.analysis.columns import Column
+from salix.analysis.differences import Differences
+from salix.analysis.summary import Numbers
+from salix.stats import Interval
 from salix.store import Run
 
 FIELDS = ("kind", "group", "run", "quantity", "at", "value", "low", "high", "n", "undefined")
@@ -24,7 +24,7 @@ SPECIAL = str.maketrans(
 
 def tidy(runs: Sequence[Run], numbers: Numbers, columns: Sequence[Column]) -> list[dict[str, Any]]:
     """Return a row for each number of each run and group, `at` the place on its axis or None."""
-    places = {name: q.at for name, q in rows.quantities(runs).items()}
+    places = {name: q.at for name, q in frame.quantities(runs).items()}
     found = []
     for group in numbers.groups:
         for column in columns:

@@ -6,22 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from salix.reduce import Interval
-from salix.report import export, marks, methods, pictures, rows
-from salix.report.agreement import agreement as agreement_of
-from salix.report.agreement import compare_maps
-from salix.report.averages import averages
-from salix.report.collections import collections, tidy
-from salix.report.columns import Column, columns
-from salix.report.cose import COLUMNS as COSE
-from salix.report.courses import all_courses
-from salix.report.differences import differences
-from salix.report.figures import figure
-from salix.report.gallery import gallery
-from salix.report.headline import headline
-from salix.report.panels import panels
-from salix.report.stable import stable
-from salix.report.tables import ENTROPIES, Numbers, as_rows, reduce_runs
+from salix.analysis import frame
+from salix.analysis.agreement import agreement as agreement_of
+from salix.analysis.agreement import compare_maps
+from salix.analysis.columns import Column, columns
+from salix.analysis.cose import COLUMNS as COSE
+from salix.analysis.differences import differences
+from salix.analysis.summary import ENTROPIES, Numbers, as_rows, reduce_runs
+from salix.report import export, heatmap, palette
+from salix.report.sections import methods
+from salix.report.sections.distributions import figure
+from salix.report.sections.gallery import gallery
+from salix.report.sections.headline import headline
+from salix.report.sections.mean_maps import averages
+from salix.report.sections.overview import panels
+from salix.report.sections.series import all_courses
+from salix.report.sections.stability import stable
+from salix.report.sections.subsets import collections, tidy
+from salix.stats import Interval
 from salix.store import Run
 from salix.typing import InputError
 
@@ -38,7 +40,7 @@ def write(
     intro: Sequence[str] = (),
     agreement: Mapping[str, Interval] | None = None,
     baselines: Mapping[str, float] | None = None,
-    region: str = "guide region",
+    region: str = "reference mask region",
     in_set: Sequence[str] | None = None,
     examples: int = 6,
 ) -> Path:
@@ -50,7 +52,7 @@ def write(
     Runs of one group differ by their training seed only. `intro` are paragraphs that say what
     was asked; `agreement` is how far the maps of two runs of a group agree, by group, computed from
     the stored maps unless given; `baselines` are AUCs of trivial detectors, by name; `region` names
-    what the guides mark; `in_set` names the collections, the first parts of the ids, that all
+    what the reference masks mark; `in_set` names the collections, the first parts of the ids, that all
     others are compared with. The same runs give the same bytes. Returns `out`. Raises `InputError`
     for no run, a directory that is not one, two runs of one name, an unknown group or collection,
     and an `out` that is a folder or has the name of one of the others.
@@ -64,8 +66,8 @@ def write(
     if agreement is None:
         agreement = agreement_of(runs)
     numbers = reduce_runs(runs, agreement, baselines)
-    told = [*columns(list(numbers.measures), region, rows.quantities(runs)), *COSE]
-    order = {g.name: marks.mark(i) for i, g in enumerate(numbers.groups)}
+    told = [*columns(list(numbers.measures), region, frame.quantities(runs)), *COSE]
+    order = {g.name: palette.mark(i) for i, g in enumerate(numbers.groups)}
     # Runs of a group stand together everywhere, whatever order they were given in.
     runs = sorted(runs, key=lambda r: list(order).index(r.group))
     shown = [c for c in told if _appears(numbers, c.key)]
@@ -82,13 +84,15 @@ def write(
         marks=order,
         numbers=numbers,
         columns=shown,
-        panels=panels(numbers, told, pictured.region if "inside" in numbers.measures else None),
+        panels=panels(
+            numbers, told, pictured.region if "relevance_mass" in numbers.measures else None
+        ),
         gallery=pictured,
         examples=pictured.examples(examples),
         runs=runs,
         figures=_figures(runs, [order[r.group] for r in runs], told),
         courses=all_courses(runs, numbers, order),
-        unnamed=[n for n in numbers.measures if n not in rows.quantities(runs)],
+        unnamed=[n for n in numbers.measures if n not in frame.quantities(runs)],
         differences=differ,
         stable=stable(compared),
         collections=gathered,
@@ -99,8 +103,8 @@ def write(
         skipped_most=SKIPPED,
         facts=[_facts(run) for run in runs],
         mixed=len({json.dumps(r.manifest["config"]["data"], sort_keys=True) for r in runs}) > 1,
-        stops=pictures.scale_stops(),
-        longest=pictures.SMOOTH,
+        stops=heatmap.scale_stops(),
+        longest=heatmap.SMOOTH,
     )
     table = {"title": title, "headline": sentence.text, "evidence": list(sentence.evidence)}
     table |= {"region": region, "rows": as_rows(numbers)}
@@ -147,7 +151,7 @@ def _appears(numbers: Numbers, key: str) -> bool:
     return any(key in run.numbers for run in numbers.runs)
 
 
-def _figures(runs: Sequence[Run], order: list[marks.Mark], told: Sequence[Column]) -> list[Any]:
+def _figures(runs: Sequence[Run], order: list[palette.Mark], told: Sequence[Column]) -> list[Any]:
     keys = [c.key for c in told if c.key not in ("auc", "accuracy", "agreement", *ENTROPIES)]
     chosen = {"spatial_entropy", "histogram_entropy", *keys[:MEASURES]}
     wanted = [c for c in told if c.key in chosen]
@@ -159,7 +163,7 @@ def _skipped(runs: Sequence[Run]) -> list[tuple[str, str, list[str]]]:
     """Return (id, reason, runs): an image that every run failed to read is one line."""
     found: dict[tuple[str, str], list[str]] = {}
     for run in runs:
-        for row in rows.skipped(run):
+        for row in frame.skipped(run):
             found.setdefault((row["id"], row["skipped"]), []).append(run.name)
     return [(id, reason, names) for (id, reason), names in found.items()]
 
@@ -175,6 +179,6 @@ def _facts(run: Run) -> dict[str, Any]:
         "group": run.group,
         "settings": chosen,
         "grid": grid,
-        "explained": rows.explained(run),
+        "explained": frame.explained(run),
         "manifest": json.dumps(run.manifest, indent=2, ensure_ascii=False, sort_keys=True),
     }

@@ -67,7 +67,7 @@ class Run:
         """Columns of the measured images as arrays; `label` is -1 where unknown.
 
         `logits` is [n k], `map` uint8 [n *grid], a measure's array [n k] with NaN for what is not
-        there; `thumb` and `guide` hold bytes or None.
+        there; `thumb` and `reference_mask` hold bytes or None.
         """
         table = self.table.filter(self.table["skipped"].is_null()).combine_chunks()
         return {n: self._array(n, table[n]) for n in table.column_names if n != "skipped"}

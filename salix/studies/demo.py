@@ -7,13 +7,13 @@ from typing import Any
 
 from salix import report
 from salix.attribution import GradCAM
-from salix.measures import Inside
-from salix.model import logit
+from salix.engine import sweep
+from salix.measures import RelevanceMass
 from salix.models import MODELS, build, save
-from salix.reduce import auc_interval
+from salix.scores import logit
+from salix.stats import auc_interval
 from salix.store import Run
 from salix.studies.faces import Faces, demo_faces, sharpness
-from salix.sweep import sweep
 from salix.train import CYBORG, CrossEntropy, Examples, Recipe, train
 from salix.train.augment import Augment
 from salix.train.losses import Loss
@@ -21,7 +21,7 @@ from salix.train.recipe import AdamW
 
 STEPS = 1080  # of each training: 60 epochs over 600 faces
 FAKE = 1
-COLUMNS = ("auc", "inside", "spatial_entropy", "agreement")  # of the printed table
+COLUMNS = ("auc", "relevance_mass", "spatial_entropy", "agreement")  # of the printed table
 
 
 def demo(
@@ -30,15 +30,15 @@ def demo(
     """Train, sweep, print the table and write the report; returns the report's path.
 
     Detectors trained with cross-entropy alone, and, where the changed region is known, also
-    guided towards it by the CYBORG loss: the guide is computed, not human annotation.
+    guided towards it by the CYBORG loss: the reference mask is computed, not human annotation.
     """
     say = Told()
     faces = demo_faces(real, fake, offline)
     for line in faces.about:
         say(line)
     losses: dict[str, Loss] = {"cross-entropy": CrossEntropy()}
-    if faces.guided:
-        losses["guided"] = CYBORG(0.5, "true")
+    if faces.has_reference_masks:
+        losses["has_reference_masks"] = CYBORG(0.5, "true")
     runs: list[Run] = []
     for group, loss in losses.items():
         say(f"training {seeds} detectors with {loss}: {group}")
@@ -68,7 +68,7 @@ def demo(
 def fit_detectors(faces: Faces, loss: Loss, seeds: int, name: str) -> tuple[Any, list[Any]]:
     """Train one detector a seed on the training part, with progress under `name`."""
     of = ~faces.test
-    examples = Examples(faces.pixels[of][..., None], faces.labels[of], faces.guides[of])
+    examples = Examples(faces.pixels[of][..., None], faces.labels[of], faces.reference_masks[of])
     size = min(32, len(examples.labels))
     recipe = Recipe(
         loss,
@@ -93,14 +93,14 @@ def fit_detectors(faces: Faces, loss: Loss, seeds: int, name: str) -> tuple[Any,
 def introduction(faces: Faces) -> tuple[str, ...]:
     """Return the sentences that open the report."""
     told = "The map of an image is the Grad-CAM of the class fake, on the grid of the features."
-    if not faces.guided:
+    if not faces.has_reference_masks:
         return (" ".join((*faces.about, told)),)
-    guide = (
+    reference_mask = (
         "The guided detectors were trained with the CYBORG loss, which also pulls their maps "
-        "towards the re-generated region. That guide is computed from the forgery: no person "
+        "towards the re-generated region. That reference mask is computed from the forgery: no person "
         "drew it."
     )
-    return " ".join(faces.about), f"{guide} {told}"
+    return " ".join(faces.about), f"{reference_mask} {told}"
 
 
 def print_table(table: list[dict[str, Any]]) -> None:
@@ -139,7 +139,7 @@ def _sweep(model: Any, params: Any, faces: Faces, out: Path, name: str, group: s
         params,
         faces.source(),
         GradCAM(),
-        [Inside()] if faces.guided else [],
+        [RelevanceMass()] if faces.has_reference_masks else [],
         out=out,
         score=logit(FAKE),
         batch_size=50,

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from salix.data import Arrays, Folder, Unreadable, fit
 from salix.data.assets import AssetError, fetch, olivetti
 from salix.data.forge import REGIONS, blend, region_mask
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.typing import InputError
 
 SIDE = 64
@@ -22,21 +22,21 @@ SEED = 0  # of the choice of regions and of the split
 class Faces:
     """Grey faces with their class (0 real, 1 fake), the region that was changed, and a split.
 
-    `guides` are 8-bit masks, zero where nothing was changed; `keys` are ids; `about` says in
+    `reference_masks` are 8-bit masks, zero where nothing was changed; `keys` are ids; `about` says in
     plain sentences where the faces come from.
     """
 
     pixels: UInt8[np.ndarray, "n s s"]
     labels: Int[np.ndarray, " n"]
-    guides: UInt8[np.ndarray, "n s s"]
+    reference_masks: UInt8[np.ndarray, "n s s"]
     keys: tuple[str, ...]
     test: Bool[np.ndarray, " n"]
     about: tuple[str, ...]
 
     @property
-    def guided(self) -> bool:
+    def has_reference_masks(self) -> bool:
         """Whether it is known where the fakes were changed."""
-        return bool(self.guides.any())
+        return bool(self.reference_masks.any())
 
     def source(self) -> Arrays:
         """Return the test part as a source."""
@@ -45,8 +45,10 @@ class Faces:
             self.pixels[of],
             names=[("real", "fake")[self.labels[i]] for i in of],
             keys=[self.keys[i] for i in of],
-            guides=[self.guides[i] if self.guides[i].any() else None for i in of]
-            if self.guided
+            reference_masks=[
+                self.reference_masks[i] if self.reference_masks[i].any() else None for i in of
+            ]
+            if self.has_reference_masks
             else None,
         )
 
@@ -127,8 +129,8 @@ def own_faces(real: Path, fake: Path) -> Faces:
         f"Real: {real}. Fake: {fake}. {unread} file{'s' * (unread != 1)} could not be read.",
         "A quarter of each is kept for the test; where the fakes were changed is not known.",
     )
-    guides = np.zeros((len(keys), SIDE, SIDE), np.uint8)
-    return Faces(np.stack(pixels), classes, guides, tuple(keys), test, about)
+    reference_masks = np.zeros((len(keys), SIDE, SIDE), np.uint8)
+    return Faces(np.stack(pixels), classes, reference_masks, tuple(keys), test, about)
 
 
 def sharpness(pixels: UInt8[np.ndarray, "n s s"]) -> Float[np.ndarray, " n"]:

@@ -21,7 +21,7 @@ from jaxtyping import UInt8
 from salix.data import Arrays, Joined, decode, fit
 from salix.data.assets import fetch, olivetti
 from salix.data.forge import FORGERIES, forge
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.train import Examples
 from salix.typing import InputError
 
@@ -60,10 +60,10 @@ class Faces:
     masks: UInt8[np.ndarray, "n s s"] | None = None
 
     def source(self) -> Arrays:
-        """Return them as a source; the mask is the guide."""
+        """Return them as a source; the mask is the reference mask."""
         names = [("real", "fake")[self.fake]] * len(self.keys)
-        guides = None if self.masks is None else list(self.masks)
-        return Arrays(self.pixels, names=names, keys=self.keys, guides=guides)
+        reference_masks = None if self.masks is None else list(self.masks)
+        return Arrays(self.pixels, names=names, keys=self.keys, reference_masks=reference_masks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ def autoencoded(grey: np.ndarray, people: Sequence[str], count: int) -> Faces:
 
 
 def examples(parts: Sequence[Faces]) -> Examples:
-    """Return real, forged and generated faces to train on; the guide is the mask, if any."""
+    """Return real, forged and generated faces to train on; the reference mask is the mask, if any."""
     masks = [np.zeros(f.pixels.shape[:3], np.uint8) if f.masks is None else f.masks for f in parts]
     return Examples(
         np.concatenate([f.pixels for f in parts]),

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from salix.measures import stability
-from salix.reduce import (
+from salix.analysis.agreement import common
+from salix.analysis.run_stability import stability
+from salix.analysis.subsets import collection_names
+from salix.stats import (
     Comparison,
     Interval,
     auc_interval,
@@ -21,8 +23,6 @@ from salix.reduce import (
     hedges_g,
     holm,
 )
-from salix.report.agreement import common
-from salix.report.parts import collection_names
 from salix.store import Run
 from salix.studies.faces import sharpness
 from salix.studies.guidance_data import KINDS, Faces
@@ -43,8 +43,14 @@ CLAIMS = {
     "spatial_entropy": ("lower", "maps of guided models have lower entropy (arXiv:2303.00818)"),
     "histogram_entropy": ("lower", "maps of guided models have lower entropy (arXiv:2303.11969)"),
     "stability": ("higher", "maps of guided models agree more across runs (arXiv:2303.11969)"),
-    "inside": ("higher", "guided models look where the guide says (arXiv:2112.00686)"),
-    "inside_of_fake": ("higher", "guided models look where the guide says (arXiv:2112.00686)"),
+    "relevance_mass": (
+        "higher",
+        "guided models look where the reference mask says (arXiv:2112.00686)",
+    ),
+    "relevance_mass_of_fake": (
+        "higher",
+        "guided models look where the reference mask says (arXiv:2112.00686)",
+    ),
     "auc_out_of_set": ("higher", "guided models tell unseen generators better (arXiv:2112.00686)"),
 }
 Tables = dict[str, dict[str, np.ndarray]]  # measure -> group -> [run image]
@@ -87,8 +93,11 @@ def of_run(rows: Mapping[str, np.ndarray], fake: int) -> dict[str, np.ndarray]:
     values["accuracy_in_set"] = (rows["predicted"] == rows["label"])[inner].astype(np.float64)
     for name in ("spatial_entropy", "histogram_entropy"):
         values[name] = rows[name][inner].astype(np.float64)
-    values["dead"] = rows["dead"][inner].astype(np.float64)
-    for name, column in {"inside": "inside", "inside_of_fake": f"inside_{fake}"}.items():
+    values["constant_map"] = rows["constant_map"][inner].astype(np.float64)
+    for name, column in {
+        "relevance_mass": "relevance_mass",
+        "relevance_mass_of_fake": f"relevance_mass_{fake}",
+    }.items():
         values[name] = rows[column][at == "forged"].astype(np.float64)
     return values
 
@@ -183,7 +192,7 @@ def split_test(similar: Float[np.ndarray, "runs runs"], first: int) -> float:
 
     `similar` is symmetric with zeros on its diagonal; the statistic is the mean over pairs within
     the `first` runs less that within the others. The share of all splits of the runs that come as
-    far from 0 as the one found: exact, at least `salix.reduce.least_p`.
+    far from 0 as the one found: exact, at least `salix.stats.least_p`.
     """
     every = range(len(similar))
     found = []

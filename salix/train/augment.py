@@ -1,4 +1,4 @@
-"""Images changed at random while a model is trained, each guide along with its image."""
+"""Images changed at random while a model is trained, each reference mask along with its image."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.model import Preprocess
-from salix.typing import Guide, Image, InputError, PRNGKey, Scalar
+from salix.preprocess import Preprocess
+from salix.typing import Image, InputError, PRNGKey, ReferenceMask, Scalar
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Augment:
     `flip` is the probability of a mirror image. A window of a side drawn from [`crop`, 1], at a
     place drawn from all within the image and then moved by up to `shift` on each axis, is resized
     bilinearly to the whole; both are shares of the image's side, and what lies outside repeats the
-    edge. The guide goes along, on its own grid. Values of a file in [0, 1] become
+    edge. The reference mask goes along, on its own grid. Values of a file in [0, 1] become
     $c\,(x - \bar x) + \bar x + b$, cut to [0, 1], with b within `brightness` of 0 and c within
     `contrast` of 1. What is 0 (1 for `crop`) changes nothing, to the last bit.
     """
@@ -38,22 +38,30 @@ class Augment:
             raise InputError(f"crop is {self.crop}: give the smallest side kept, in (0, 1]")
 
     def __call__(
-        self, image: Image, guide: Guide | None, to: Preprocess, key: PRNGKey
-    ) -> tuple[Image, Guide | None]:
-        """Return an image of `to`, and its guide, changed by what `key` draws."""
+        self, image: Image, reference_mask: ReferenceMask | None, to: Preprocess, key: PRNGKey
+    ) -> tuple[Image, ReferenceMask | None]:
+        """Return an image of `to`, and its reference mask, changed by what `key` draws."""
         turn, place, light = jax.random.split(key, 3)
         image = jnp.asarray(image)
         if self.flip:
             mirrored = jax.random.bernoulli(turn, self.flip)
             image = jnp.where(mirrored, image[:, ::-1], image)
-            guide = guide if guide is None else jnp.where(mirrored, guide[:, ::-1], guide)
+            reference_mask = (
+                reference_mask
+                if reference_mask is None
+                else jnp.where(mirrored, reference_mask[:, ::-1], reference_mask)
+            )
         if self.shift or self.crop < 1:
             window = self._window(place)
             image = _cut(image, *window)
-            guide = guide if guide is None else _cut(guide[..., None], *window)[..., 0]
+            reference_mask = (
+                reference_mask
+                if reference_mask is None
+                else _cut(reference_mask[..., None], *window)[..., 0]
+            )
         if self.brightness or self.contrast:
             image = self._light(image, to, light)
-        return image, guide
+        return image, reference_mask
 
     def _window(self, key: PRNGKey) -> tuple[Scalar, Float[Array, "2"]]:
         """Return the side of the window, and its top and left corner."""

@@ -32,8 +32,8 @@ def check_data(
         raise InputError(
             f"{count} images make no batch of {recipe.batch_size}: give a smaller batch_size"
         )
-    if guided and not _may_guide(examples):
-        raise no_guides(recipe)
+    if guided and not _may_reference_mask(examples):
+        raise no_reference_masks(recipe)
     if held is None:
         return
     _check_labels("validation", held, classes)
@@ -42,10 +42,10 @@ def check_data(
         warnings.warn(f"{len(shared)} ids are in training and validation ({some})", stacklevel=3)
 
 
-def no_guides(recipe: Recipe) -> InputError:
-    """Return the error of a loss that needs guides over data that have none."""
+def no_reference_masks(recipe: Recipe) -> InputError:
+    """Return the error of a loss that needs reference masks over data that have none."""
     return InputError(
-        f"{recipe.loss!r} needs guides and no image has one with contrast: give guides, or train "
+        f"{recipe.loss!r} needs reference masks and no image has one with contrast: give reference masks, or train "
         "with CrossEntropy()"
     )
 
@@ -60,10 +60,10 @@ def _check_labels(what: str, data: Examples | Streamed, classes: tuple[str, ...]
         )
 
 
-def _may_guide(examples: Examples | Streamed) -> bool:
+def _may_reference_mask(examples: Examples | Streamed) -> bool:
     if isinstance(examples, Streamed):
         return examples.source.guided  # whether they say anything is known after an epoch
-    if examples.guides is None:
+    if examples.reference_masks is None:
         return False
-    flat = examples.guides.reshape(len(examples.guides), -1)
+    flat = examples.reference_masks.reshape(len(examples.reference_masks), -1)
     return bool((flat.max(1) > flat.min(1)).any())

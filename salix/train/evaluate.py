@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from salix.reduce import auc_interval
-from salix.reduce.rates import ACER_GRID, FDR_LEVELS, acer, detection_rate
+from salix.stats import auc_interval
+from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, acer, detection_rate
 from salix.train.examples import Examples, Streamed
 from salix.train.network import Weights
 from salix.train.program import Program
@@ -29,8 +29,8 @@ def evaluate(
     chosen = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
     found: list[dict[str, np.ndarray]] = []
     losses: list[list[float]] = []
-    for of, (pixels, guides) in zip(chosen, data.take(chosen), strict=True):
-        batch = {"pixels": pixels, "labels": data.labels[of], "guides": guides}
+    for of, (pixels, reference_masks) in zip(chosen, data.take(chosen), strict=True):
+        batch = {"pixels": pixels, "labels": data.labels[of], "reference_masks": reference_masks}
         parts = program.evaluate(weights, {n: _filled(a, size) for n, a in batch.items()})
         each = jax.device_get(parts)
         each = each if program.together else {n: p[None] for n, p in each.items()}

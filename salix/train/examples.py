@@ -1,4 +1,4 @@
-"""Images to train on: their classes, ids and guides, in memory or read from a source."""
+"""Images to train on: their classes, ids and reference masks, in memory or read from a source."""
 
 import hashlib
 import os
@@ -10,34 +10,34 @@ from typing import Any
 import numpy as np
 
 from salix.data import Batch, Source, batches
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.typing import InputError
 
 Chosen = Sequence[np.ndarray]  # positions of the images of each batch
-Taken = tuple[np.ndarray, np.ndarray | None]  # pixels and guides of one batch
+Taken = tuple[np.ndarray, np.ndarray | None]  # pixels and reference masks of one batch
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Pixels [n h w c] and guides [n *grid], 8-bit, with the index of each image's class.
+    """Pixels [n h w c] and reference masks [n *grid], 8-bit, with the index of each image's class.
 
-    A guide of zeros means that the image has none. Ids are the positions unless given. Raises
+    A reference mask of zeros means that the image has none. Ids are the positions unless given. Raises
     `InputError` for arrays that do not match, or ids that are repeated.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
-    guides: np.ndarray | None = None
+    reference_masks: np.ndarray | None = None
     ids: Sequence[str] = ()
 
     def __post_init__(self):
         n = len(self.pixels)
         ids = tuple(self.ids) or tuple(f"{i:08d}" for i in range(n))
-        given = {"labels": self.labels, "guides": self.guides, "ids": ids}
+        given = {"labels": self.labels, "reference_masks": self.reference_masks, "ids": ids}
         for what, values in given.items():
             if values is not None and len(values) != n:
                 raise InputError(f"{len(values)} {what} for {n} images: give one for each")
-        for what, pixels in (("images", self.pixels), ("guides", self.guides)):
+        for what, pixels in (("images", self.pixels), ("reference_masks", self.reference_masks)):
             if pixels is not None and pixels.dtype != np.uint8:
                 raise InputError(f"{what} of type {pixels.dtype}: give 8-bit values, uint8")
         if len(set(ids)) < n:
@@ -46,19 +46,22 @@ class Examples:
         object.__setattr__(self, "labels", np.asarray(self.labels, np.int32))
 
     def take(self, chosen: Chosen) -> Iterator[Taken]:
-        """Yield the pixels and guides of each batch."""
+        """Yield the pixels and reference masks of each batch."""
         for of in chosen:
-            yield self.pixels[of], None if self.guides is None else self.guides[of]
+            yield (
+                self.pixels[of],
+                None if self.reference_masks is None else self.reference_masks[of],
+            )
 
     def at(self, of: np.ndarray) -> "Examples":
         """Return some of the examples."""
-        guides = None if self.guides is None else self.guides[of]
-        return Examples(self.pixels[of], self.labels[of], guides, pick(self.ids, of))
+        reference_masks = None if self.reference_masks is None else self.reference_masks[of]
+        return Examples(self.pixels[of], self.labels[of], reference_masks, pick(self.ids, of))
 
     def fingerprint(self) -> str:
         """Return a sha256 of all that is here."""
         found = hashlib.sha256("\n".join(self.ids).encode())
-        for array in (self.pixels, self.labels, self.guides):
+        for array in (self.pixels, self.labels, self.reference_masks):
             if array is not None:
                 found.update(f"{array.dtype} {array.shape}".encode())
                 found.update(np.ascontiguousarray(array).data)
@@ -79,7 +82,7 @@ class Streamed:
     workers: int
     places: np.ndarray  # in the source
     unread: dict[str, str] = field(default_factory=dict)
-    black: set[str] = field(default_factory=set)  # ids of guides that say nothing
+    black: set[str] = field(default_factory=set)  # ids of reference masks that say nothing
 
     @property
     def ids(self) -> Sequence[str]:
@@ -87,7 +90,7 @@ class Streamed:
         return pick(self.source.ids, self.places)
 
     def take(self, chosen: Chosen) -> Iterator[Taken]:
-        """Yield the pixels and guides of each batch; all but the last are of one size."""
+        """Yield the pixels and reference masks of each batch; all but the last are of one size."""
         if not chosen:
             return
         order = self.places[np.concatenate(chosen)]
@@ -113,12 +116,14 @@ class Streamed:
             names = ", ".join(view.ids[i] for i in batch.indices[:5])
             raise InputError(f"no image of a batch can be read ({names} …): check the files")
         slots = np.where(batch.valid, np.arange(len(batch.valid)), valid[0])[:size]
-        return batch.images[slots], None if batch.guides is None else batch.guides[slots]
+        return batch.images[
+            slots
+        ], None if batch.reference_masks is None else batch.reference_masks[slots]
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The images of a source in another order, repeated ones included; notes black guides."""
+    """The images of a source in another order, repeated ones included; notes black reference masks."""
 
     source: Source
     order: np.ndarray
@@ -135,17 +140,17 @@ class View:
         return pick(self.source.labels, self.order)
 
     @property
-    def guided(self) -> bool:
+    def has_reference_masks(self) -> bool:
         """As the source."""
-        return self.source.guided
+        return self.source.has_reference_masks
 
     def read(self, index: int) -> Any:
         """Read from the source."""
         return self.source.read(int(self.order[index]))
 
-    def guide(self, index: int) -> np.ndarray | None:
-        """Guide from the source."""
-        found = self.source.guide(int(self.order[index]))
+    def reference_mask(self, index: int) -> np.ndarray | None:
+        """Reference mask from the source."""
+        found = self.source.reference_mask(int(self.order[index]))
         if found is not None and not np.any(found):
             self.black.add(self.source.ids[int(self.order[index])])
         return found
@@ -161,17 +166,17 @@ def gather(
     """Return data to train on: decoded once into at most `memory` bytes, or streamed.
 
     Raises `InputError` for an image without a class, or of one that the model does not have.
-    Images that cannot be read are left out, and all-black guides taken for none, with a warning.
+    Images that cannot be read are left out, and all-black reference masks taken for none, with a warning.
     """
     if isinstance(data, Examples):
         return data
     workers = workers or os.cpu_count() or 1
     labels = _labels(data, classes)
     everything = np.arange(len(labels))
-    cost = to.size[0] * to.size[1] * (to.channels + int(data.guided))
+    cost = to.size[0] * to.size[1] * (to.channels + int(data.has_reference_masks))
     if len(labels) * cost > memory:
         return Streamed(data, to, labels, workers, everything)
-    images, guides, kept, unread, black = [], [], [], {}, set()
+    images, reference_masks, kept, unread, black = [], [], [], {}, set()
     for batch in batches(
         View(data, everything, black), to, 64, range(-(-len(labels) // 64)), workers
     ):
@@ -179,13 +184,13 @@ def gather(
         images.append(batch.images[valid])
         kept.append(batch.indices[0] + valid)
         unread |= {data.ids[i]: reason for i, reason in batch.reasons.items()}
-        if batch.guides is not None:
-            guides.append(batch.guides[valid])
+        if batch.reference_masks is not None:
+            reference_masks.append(batch.reference_masks[valid])
     warn(unread, black)
     of = np.concatenate(kept)
     if not len(of):
         raise InputError(f"none of {len(labels)} images can be read: check the files")
-    marked = np.concatenate(guides) if guides else None
+    marked = np.concatenate(reference_masks) if reference_masks else None
     return Examples(np.concatenate(images), labels[of], marked, pick(data.ids, of))
 
 
@@ -195,14 +200,14 @@ def pick(names: Sequence[Any], of: np.ndarray) -> list[Any]:
 
 
 def warn(unread: dict[str, str], black: set[str]) -> None:
-    """Warn of images that could not be read and of guides that are all black, if there are any."""
+    """Warn of images that could not be read and of reference masks that are all black, if there are any."""
     if unread:
         first = ", ".join(f"{id}: {why}" for id, why in list(unread.items())[:3])
         images = f"{len(unread)} image{'s' * (len(unread) != 1)}"
         warnings.warn(f"{images} cannot be read ({first})", stacklevel=3)
     if black:
         first = ", ".join(sorted(black)[:3])
-        told = f"{len(black)} guides are all black and are taken for none ({first})"
+        told = f"{len(black)} reference masks are all black and are taken for none ({first})"
         warnings.warn(told, stacklevel=3)
 
 

@@ -9,19 +9,20 @@ import jax
 from flax import nnx
 
 from salix.data import Source
-from salix.model import Model, Preprocess
+from salix.model import Model
+from salix.preprocess import Preprocess
 from salix.progress import Progress
 from salix.store import digest, open_run
 from salix.train.about import about_training, configuration
 from salix.train.check import check_data, check_seeds
 from salix.train.examples import Examples, Streamed, gather, warn
-from salix.train.guides import uses_guides
 from salix.train.history import Record
 from salix.train.network import Network, Weights
-from salix.train.order import split
 from salix.train.program import Program
 from salix.train.recipe import Recipe
-from salix.train.track import Track
+from salix.train.reference_masks import uses_reference_masks
+from salix.train.sampling import split
+from salix.train.trainer import Track
 from salix.typing import Params
 
 MEMORY = 2 << 30  # bytes of decoded images that are kept
@@ -72,7 +73,7 @@ def train(
     history as a Parquet part for each epoch. Data of at most `memory` bytes are decoded once.
     `progress` shows a bar under `title`, `tell` gets a line for each epoch.
 
-    Raises `InputError` before any work for data of one class, guides that the loss needs and does
+    Raises `InputError` before any work for data of one class, reference masks that the loss needs and does
     not get, or an `out` of another configuration; and on a loss that is not finite, with its step
     and the ids of its batch.
     """
@@ -85,7 +86,7 @@ def train(
         examples, held = examples.at(kept), examples.at(out_of)
     else:
         held = None
-    guided = uses_guides(recipe.loss)
+    guided = uses_reference_masks(recipe.loss)
     check_data(examples, held, recipe, classes, guided)
     network, first = Network.of(build(seeds[0]))
     together = _together(first, seeds) if together is None else together

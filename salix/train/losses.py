@@ -1,20 +1,20 @@
 r"""Losses of one image, as functions of what one pass of the network gives.
 
-    loss(head, features, tapped, label, guide) -> parts
+    loss(head, features, tapped, label, reference mask) -> parts
 
 `head`: features -> logits, a function of traced parameters. `features` [*grid k] are those of the
 trunk; `tapped` [*cells k] those of which the CAM is taken, the features themselves where a model
 has no tap of its own: `Model.tapped` gives both in one pass. `label` is the index of the true
-class. `guide` [*marked] says where to look, in [0, 1] and of any size; one without contrast, all
+class. `reference_mask` [*marked] says where to look, in [0, 1] and of any size; one without contrast, all
 black for example, or None says nothing.
 
 Every loss returns the same `parts`, so that runs under different losses can be compared:
 
 - `loss`: the total of this image;
 - `cross_entropy`: in nats;
-- `human`: mean squared distance of CAM and guide, in [0, 1]; 0 where the guide says nothing;
+- `human`: mean squared distance of CAM and reference mask, in [0, 1]; 0 where the reference mask says nothing;
 - `cam_entropy`: spatial entropy of the CAM, in [0, 1];
-- `guided`: 1 where the guide says something, else 0; their sum counts the images guided;
+- `guided`: 1 where the reference mask says something, else 0; their sum counts the images guided;
 - `logits` [classes].
 
 The loss of a batch is `loss.combine(parts)`, with each part [n ...] over its images. That is the
@@ -28,8 +28,8 @@ from typing import Any, Protocol, get_args, runtime_checkable
 import jax
 
 from salix.model import Tapped
-from salix.train.saliency import Head, Parts, Target, mean, measured, weighed
-from salix.typing import Features, Guide, Index, InputError, Scalar
+from salix.train.loss_terms import Head, Parts, Target, mean, measured, weighed
+from salix.typing import Features, Index, InputError, ReferenceMask, Scalar
 
 
 @runtime_checkable
@@ -37,7 +37,12 @@ class Loss(Protocol):
     """A loss: a frozen dataclass whose fields are its weights and the class that it maps."""
 
     def __call__(
-        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+        self,
+        head: Head,
+        features: Features,
+        tapped: Tapped,
+        label: Index,
+        reference_mask: ReferenceMask | None,
     ) -> Parts:
         """Return the parts of the loss of one image."""
         ...
@@ -55,21 +60,28 @@ class CrossEntropy:
     """
 
     def __call__(
-        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+        self,
+        head: Head,
+        features: Features,
+        tapped: Tapped,
+        label: Index,
+        reference_mask: ReferenceMask | None,
     ) -> Parts:
-        return weighed(measured(head, features, tapped, label, guide, "predicted"), 1, 0, 0)
+        return weighed(
+            measured(head, features, tapped, label, reference_mask, "predicted"), 1, 0, 0
+        )
 
     combine = staticmethod(mean)
 
 
 @dataclass(frozen=True)
 class CYBORG:
-    r"""Cross-entropy blended with the distance of the model's CAM from a guide.
+    r"""Cross-entropy blended with the distance of the model's CAM from a reference mask.
 
     $\alpha\,L_{CE} + (1 - \alpha)\,\frac{1}{mn} \sum (g - s)^2$, with $s$ the plain CAM (no ReLU,
-    no bias) of `target`, scaled to [0, 1] by its own range, and g the guide on its grid, likewise
+    no bias) of `target`, scaled to [0, 1] by its own range, and g the reference mask on its grid, likewise
     scaled; the gradient flows through the features, the head and the scaling. An image without a
-    guide has no second term. `alpha` in [0, 1]: 1 is cross-entropy, to the last bit. A CAM without
+    reference mask has no second term. `alpha` in [0, 1]: 1 is cross-entropy, to the last bit. A CAM without
     contrast counts as zeros.
 
     Boyd et al. (2023), WACV, arXiv:2112.00686; `target` "predicted" as in its code, "true" as in
@@ -85,9 +97,14 @@ class CYBORG:
         _check(self.target)
 
     def __call__(
-        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+        self,
+        head: Head,
+        features: Features,
+        tapped: Tapped,
+        label: Index,
+        reference_mask: ReferenceMask | None,
     ) -> Parts:
-        parts = measured(head, features, tapped, label, guide, self.target)
+        parts = measured(head, features, tapped, label, reference_mask, self.target)
         return weighed(parts, self.alpha, 1 - self.alpha, 0)
 
     combine = staticmethod(mean)
@@ -113,9 +130,14 @@ class ModelFocus:
         _check(self.target)
 
     def __call__(
-        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+        self,
+        head: Head,
+        features: Features,
+        tapped: Tapped,
+        label: Index,
+        reference_mask: ReferenceMask | None,
     ) -> Parts:
-        parts = measured(head, features, tapped, label, guide, self.target)
+        parts = measured(head, features, tapped, label, reference_mask, self.target)
         return weighed(parts, 1, 0, self.weight)
 
     combine = staticmethod(mean)
@@ -125,7 +147,7 @@ class ModelFocus:
 class Blend:
     r"""Classification, human salience and low entropy: $a\,L_{CE} + b\,L_{human} + c\,H / \ln mn$.
 
-    The distance from the guide is `CYBORG`'s and the entropy `ModelFocus`'s; $a + b + c = 1$, none
+    The distance from the reference mask is `CYBORG`'s and the entropy `ModelFocus`'s; $a + b + c = 1$, none
     below 0. $c = 0$ is `CYBORG`, $b = 0$ low entropy alone.
 
     A reconstruction: Piland, Czajka and Sweet (2023), arXiv:2303.00818, report that the three
@@ -144,9 +166,14 @@ class Blend:
         _check(self.target)
 
     def __call__(
-        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+        self,
+        head: Head,
+        features: Features,
+        tapped: Tapped,
+        label: Index,
+        reference_mask: ReferenceMask | None,
     ) -> Parts:
-        parts = measured(head, features, tapped, label, guide, self.target)
+        parts = measured(head, features, tapped, label, reference_mask, self.target)
         return weighed(parts, self.a, self.b, self.c)
 
     combine = staticmethod(mean)
@@ -156,7 +183,7 @@ class Blend:
 class Viser:
     r"""CYBORG whose weight follows the batch: $\alpha = L_{CE} / (L_{CE} + L_{human} + 10^{-8})$.
 
-    Means over the batch, images without a guide included; the larger of the two terms has the
+    Means over the batch, images without a reference mask included; the larger of the two terms has the
     larger weight. The gradient does not flow through $\alpha$. The `loss` of an image is that of a
     batch of it alone.
 
@@ -169,9 +196,14 @@ class Viser:
         _check(self.target)
 
     def __call__(
-        self, head: Head, features: Features, tapped: Tapped, label: Index, guide: Guide | None
+        self,
+        head: Head,
+        features: Features,
+        tapped: Tapped,
+        label: Index,
+        reference_mask: ReferenceMask | None,
     ) -> Parts:
-        parts = measured(head, features, tapped, label, guide, self.target)
+        parts = measured(head, features, tapped, label, reference_mask, self.target)
         return {"loss": self.combine(parts), **parts}
 
     def combine(self, parts: Parts) -> Scalar:

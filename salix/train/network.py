@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from salix.model import Model, as_logits, from_nnx
+from salix.adapters import from_nnx
+from salix.model import Model, as_logits
 from salix.train.recipe import Precision
 from salix.typing import Features, Index, Logits, Params
 

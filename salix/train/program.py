@@ -15,12 +15,12 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from salix.model import Preprocess
-from salix.models import precision
+from salix.precision import precision
+from salix.preprocess import Preprocess
 from salix.train.network import Network, Weights
 from salix.train.recipe import Precision, Recipe
 
-Arguments = dict[str, Any]  # pixels, labels, guides, hashes of a batch
+Arguments = dict[str, Any]  # pixels, labels, reference masks, hashes of a batch
 
 
 @jax.tree_util.register_dataclass
@@ -44,7 +44,7 @@ class Program:
     to: Preprocess
     rule: optax.GradientTransformation
     together: bool
-    guided: bool  # whether the loss uses guides
+    guided: bool  # whether the loss uses reference masks
     compiled: dict[Any, Any] = field(default_factory=dict)
     seconds: dict[Any, float] = field(default_factory=dict)  # spent on compiling each
 
@@ -113,19 +113,21 @@ def train_step(
 
     def total(params: Any) -> tuple[Any, Any]:
         held = replace(weights, params=params)
-        images, guides = _prepared(recipe, to, batch, step // recipe.accumulate, seed)
+        images, reference_masks = _prepared(recipe, to, batch, step // recipe.accumulate, seed)
         with computed_in(recipe.precision):
             features, tapped, stats = network.forward(held, images, step, recipe.precision)
 
-        guides = _fitting(guides, tapped, guided)
+        reference_masks = _fitting(reference_masks, tapped, guided)
 
-        def one(features: Any, tapped: Any, label: Any, guide: Any, example: Any) -> Any:
+        def one(features: Any, tapped: Any, label: Any, reference_mask: Any, example: Any) -> Any:
             head = partial(network.classify, held, step=step, example=example)
-            return recipe.loss(head, features, tapped, label, guide)
+            return recipe.loss(head, features, tapped, label, reference_mask)
 
-        axes = (0, 0, 0, None if guides is None else 0, 0)
+        axes = (0, 0, 0, None if reference_masks is None else 0, 0)
         with computed_in("float32"):
-            parts = jax.vmap(one, axes)(features, tapped, batch["labels"], guides, batch["hashes"])
+            parts = jax.vmap(one, axes)(
+                features, tapped, batch["labels"], reference_masks, batch["hashes"]
+            )
             return recipe.loss.combine(parts), (parts, stats)
 
     (loss, (parts, stats)), gradient = jax.value_and_grad(total, has_aux=True)(weights.params)
@@ -149,14 +151,14 @@ def evaluate_step(
     with computed_in(recipe.precision):
         features, tapped = network.evaluate(weights, images, recipe.precision)
 
-    def one(features: Any, tapped: Any, label: Any, guide: Any) -> Any:
+    def one(features: Any, tapped: Any, label: Any, reference_mask: Any) -> Any:
         head = partial(network.classify, weights)
-        return recipe.loss(head, features, tapped, label, guide)
+        return recipe.loss(head, features, tapped, label, reference_mask)
 
-    guides = _fitting(_marked(batch["guides"]), tapped, guided)
-    axes = (0, 0, 0, None if guides is None else 0)
+    reference_masks = _fitting(_marked(batch["reference_masks"]), tapped, guided)
+    axes = (0, 0, 0, None if reference_masks is None else 0)
     with computed_in("float32"):
-        return jax.vmap(one, axes)(features, tapped, batch["labels"], guides)
+        return jax.vmap(one, axes)(features, tapped, batch["labels"], reference_masks)
 
 
 @contextmanager
@@ -173,24 +175,30 @@ def computed_in(policy: Precision) -> Iterator[None]:
 
 
 def _prepared(recipe: Recipe, to: Preprocess, batch: Arguments, update: Any, seed: Any) -> Any:
-    images, guides = jax.vmap(to)(batch["pixels"]), _marked(batch["guides"])
+    images, reference_masks = jax.vmap(to)(batch["pixels"]), _marked(batch["reference_masks"])
     augment = recipe.augment
     if augment is None:
-        return images, guides
+        return images, reference_masks
     key = jax.random.fold_in(jax.random.key(seed), update)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch["hashes"])
-    axes = (0, None if guides is None else 0, 0)
-    change = jax.vmap(lambda image, guide, key: augment(image, guide, to, key), axes)
-    return change(images, guides, keys)
+    axes = (0, None if reference_masks is None else 0, 0)
+    change = jax.vmap(
+        lambda image, reference_mask, key: augment(image, reference_mask, to, key), axes
+    )
+    return change(images, reference_masks, keys)
 
 
-def _marked(guides: Any) -> Any:
-    return None if guides is None else guides.astype(jnp.float32) / 255
+def _marked(reference_masks: Any) -> Any:
+    return None if reference_masks is None else reference_masks.astype(jnp.float32) / 255
 
 
-def _fitting(guides: Any, tapped: Any, guided: bool) -> Any:
-    """Leave out guides that no map is to be compared with, where the loss does without them."""
-    return guides if guides is None or guided or guides.ndim == tapped.ndim - 1 else None
+def _fitting(reference_masks: Any, tapped: Any, guided: bool) -> Any:
+    """Leave out reference masks that no map is to be compared with, where the loss does without them."""
+    return (
+        reference_masks
+        if reference_masks is None or guided or reference_masks.ndim == tapped.ndim - 1
+        else None
+    )
 
 
 def _means(parts: dict[str, Any], labels: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from salix.bench import Roofline, bench, check, run, save, show
 from salix.bench.arrays import images
 from salix.bench.table import standing
 from salix.bench.timing import checksum, spread
-from salix.model import logit
+from salix.scores import logit
 from salix.typing import InputError
 
 CEILINGS = Roofline({"float32": 2e9, "bfloat16_dots": 4e9}, 1e9, {"float32": (8, 8, 8)})
@@ -84,7 +84,7 @@ def test_what_is_unknown_or_lacking_is_left_out_and_the_rest_runs(bare):
     assert "images_per_second" in of(rows, workload="forward", precision="float32")
     for workload in ("cam", "forward"):
         row = of(rows, workload=workload, precision="bfloat16")
-        assert "salix.models.layers.Conv" in row["left_out"]
+        assert "salix.nn.layers.Conv" in row["left_out"]
         row = of(rows, workload=workload, precision="half")
         assert row["left_out"].startswith("no precision 'half': there are float32, tf32")
 

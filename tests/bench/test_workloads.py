@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from jax import lax
 
+from salix.adapters import from_function
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.bench import WORKLOADS, program, workloads
 from salix.bench.arrays import images, smooth
 from salix.bench.policy import missing, rounded
+from salix.engine.classification import Task
+from salix.engine.flops import operations
 from salix.measures.presets import PRESETS
 from salix.metrics import deletion
-from salix.model import from_function, logit, probability
-from salix.models import precision
-from salix.sweep.operations import operations
-from salix.sweep.step import Task
+from salix.precision import precision
+from salix.scores import logit, probability
 from salix.typing import InputError
 
 BATCH, SIDE = 2, 16

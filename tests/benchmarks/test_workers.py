@@ -57,12 +57,12 @@ def test_workers(scripts: Any, folder: Path) -> None:
         return [sys.executable, "-c", SERVED.format(folder=str(folder), dies=dies)]
 
     mute = [sys.executable, "-c", "import time; time.sleep(60)"]
-    dead = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    constant_map = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     # "fails" has run twice before the rounds, and dies in the second of them.
-    orders = {"lives": command(0), "fails": command(4), "dead": dead}
+    orders = {"lives": command(0), "fails": command(4), "constant_map": constant_map}
     workers, rows = w.start({name: (order, {}) for name, order in orders.items()}, 60)
     assert set(workers) == {"lives", "fails"}
-    assert rows["dead"] == {"left out": "ended by signal 9 (out of memory?)"}
+    assert rows["constant_map"] == {"left out": "ended by signal 9 (out of memory?)"}
     assert rows["lives"]["sample"] == [1]
     assert rows["lives"]["flops"] == 8
     assert w.ask(workers, rows, 1) == 1

@@ -15,7 +15,7 @@ from PIL import Image
 
 from salix.data import Joined, Unlabelled, Unreadable, batches, open_source
 from salix.data.datasets import Dataset, open_dataset
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.typing import InputError
 
 TRAIN, TEST = 56, 4  # over 16 a file: TensorFlow would read by turns
@@ -125,11 +125,11 @@ def test_every_example_comes_back(data, format):
     numbers = [int(id.removeprefix("train/train/é").removesuffix(".png")) for id in source.ids]
     assert sorted(numbers) == list(range(TRAIN))
     assert numbers != sorted(numbers)  # it is stored in an order of its own
-    assert source.guided
+    assert source.has_reference_masks
     for at, i in enumerate(numbers):
         pixels, marked, label = truth("train", i)
         np.testing.assert_array_equal(np.asarray(source.read(at)), pixels)
-        np.testing.assert_array_equal(source.guide(at), marked)
+        np.testing.assert_array_equal(source.reference_mask(at), marked)
         assert source.labels[at] == label
 
 
@@ -177,21 +177,21 @@ def test_a_source_for_the_command_line(data, made, monkeypatch):
     assert Counter(id.split("/")[0] for id in both.ids) == {"toy:test": 4, "real": 3 * TRAIN}
     (batch,) = batches(Unlabelled(both), Preprocess((4, 4)), 4, [0], 2)
     assert batch.valid.all()
-    assert batch.guides.any((1, 2)).sum() == 3  # the map of the first is black
+    assert batch.reference_masks.any((1, 2)).sum() == 3  # the map of the first is black
     with pytest.raises(InputError, match="leave out fake="):
         open_source(["fake=tfds:toy:test"])
 
 
 def test_own_keys_and_features(data, made):
     assert data(key="number").ids[0].startswith("train/1")
-    assert not data(map="").guided
-    assert data(map="").guide(0) is None
+    assert not data(map="").has_reference_masks
+    assert data(map="").reference_mask(0) is None
     assert set(data(label="").labels) == {None}
-    np.testing.assert_array_equal(np.asarray(data(image="map").read(0)), data().guide(0))
+    np.testing.assert_array_equal(np.asarray(data(image="map").read(0)), data().reference_mask(0))
     with pytest.raises(InputError, match="'twice' is repeated, train/same first"):
         data(key="twice").ids  # noqa: B018
     bare = Dataset("bare", "test", data_dir=made / FORMATS[0])
-    assert not bare.guided
+    assert not bare.has_reference_masks
     assert list(bare.ids) == [f"test/{i:08d}" for i in range(TEST)]
     assert list(bare.labels) == [None] * TEST  # a feature called label that is no class
 

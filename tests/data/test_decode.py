@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from salix.data import Unreadable, decode, fit
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options) -> bytes:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from salix.data import Folder, Table, Unreadable, batches
-from salix.data.files import match_guides
-from salix.model import Preprocess
+from salix.data.files import match_reference_masks
+from salix.preprocess import Preprocess
 from salix.typing import InputError
 
 SIZES = {"fake/a.jpg": (9, 6), "fake/b.1.png": (4, 4), "real/a.png": (5, 7), "plain.png": (3, 3)}
@@ -19,8 +19,8 @@ def folder(tmp_path):
     """Images, and maps of another size and suffix for two of them, each of one grey."""
     for i, (name, (height, width)) in enumerate(SIZES.items()):
         save(tmp_path / "data" / name, np.full((height, width, 3), 10 * i, np.uint8))
-    save(tmp_path / "guides/fake/a.png", np.full((2, 2), 100, np.uint8))
-    save(tmp_path / "guides/fake/b.1.bmp", np.full((30, 20), 200, np.uint8))
+    save(tmp_path / "reference masks/fake/a.png", np.full((2, 2), 100, np.uint8))
+    save(tmp_path / "reference masks/fake/b.1.bmp", np.full((30, 20), 200, np.uint8))
     return tmp_path
 
 
@@ -37,27 +37,29 @@ def table(folder, text):
 
 def greys(source):
     """Return the grey of each map, by id."""
-    maps = [source.guide(i) for i in range(len(source.ids))]
+    maps = [source.reference_mask(i) for i in range(len(source.ids))]
     return {id: None if m is None else int(m.max()) for id, m in zip(source.ids, maps, strict=True)}
 
 
-def test_a_folder_of_guides_goes_by_name(folder):
-    source = Folder(folder / "data", guides=folder / "guides")
-    assert source.guided
+def test_a_folder_of_reference_masks_goes_by_name(folder):
+    source = Folder(folder / "data", reference_masks=folder / "reference_masks")
+    assert source.has_reference_masks
     assert greys(source) == {
         "fake/a.jpg": 100,
         "fake/b.1.png": 200,
         "plain.png": None,
         "real/a.png": None,
     }
-    assert source.guide(0).shape == (2, 2)
-    assert not Folder(folder / "data").guided
-    assert Folder(folder / "data").guide(0) is None
+    assert source.reference_mask(0).shape == (2, 2)
+    assert not Folder(folder / "data").has_reference_masks
+    assert Folder(folder / "data").reference_mask(0) is None
 
 
-def test_guides_below_the_images_are_no_class(folder):
-    (folder / "guides").rename(folder / "data" / "guides")
-    source = Folder(folder / "data", label="fake", guides=folder / "data" / "guides")
+def test_reference_masks_below_the_images_are_no_class(folder):
+    (folder / "reference_masks").rename(folder / "data" / "reference_masks")
+    source = Folder(
+        folder / "data", label="fake", reference_masks=folder / "data" / "reference_masks"
+    )
     assert list(source.ids) == sorted(SIZES)
     assert greys(source)["fake/a.jpg"] == 100
 
@@ -67,22 +69,22 @@ def test_the_map_column(folder):
         folder,
         "path,map,label\n"
         "data/real/a.png,,real\n"
-        "data/fake/b.1.png,guides/fake/b.1.bmp,fake\n"
-        "data/fake/a.jpg,guides/fake/a.png,\n",
+        "data/fake/b.1.png,reference masks/fake/b.1.bmp,fake\n"
+        "data/fake/a.jpg,reference masks/fake/a.png,\n",
     )
-    assert found.guided
+    assert found.has_reference_masks
     assert list(found.labels) == [None, "fake", "real"]
     assert list(greys(found).values()) == [100, 200, None]
     (batch,) = batches(found, Preprocess((4, 4)), 3, [0], 1)
-    assert batch.guides.max((1, 2)).tolist() == [100, 200, 0]
-    assert batch.guides.min((1, 2)).tolist() == [100, 200, 0]
+    assert batch.reference_masks.max((1, 2)).tolist() == [100, 200, 0]
+    assert batch.reference_masks.min((1, 2)).tolist() == [100, 200, 0]
     assert batch.valid.all()
 
 
-def test_an_empty_map_column_guides_nothing(folder):
+def test_an_empty_map_column_reference_masks_nothing(folder):
     found = table(folder, "path,map\ndata/real/a.png,\ndata/fake/a.jpg\n")
-    assert not found.guided
-    assert found.guide(0) is None
+    assert not found.has_reference_masks
+    assert found.reference_mask(0) is None
 
 
 @pytest.mark.parametrize(
@@ -90,11 +92,14 @@ def test_an_empty_map_column_guides_nothing(folder):
     [
         ("data/plain.png,lost.png", r"list.csv, line 2: the map, 'lost.png', is not a file"),
         (
-            "data/plain.png,\ndata/fake/a.jpg,guides\ndata/fake/b.1.png,x",
-            r"line 3: the map, 'guides', .* \(one of 2\)",
+            "data/plain.png,\ndata/fake/a.jpg,reference masks\ndata/fake/b.1.png,x",
+            r"line 3: the map, 'reference masks', .* \(one of 2\)",
         ),
-        ("lost.png,guides/fake/a.png", r"line 2: the image of a map, 'lost.png', is not a file"),
-        (",guides/fake/a.png", "line 2: path '' is empty or repeated"),
+        (
+            "lost.png,reference masks/fake/a.png",
+            r"line 2: the image of a map, 'lost.png', is not a file",
+        ),
+        (",reference masks/fake/a.png", "line 2: path '' is empty or repeated"),
         ("a.png,\nb.png,\na.png,", "line 4: path 'a.png' is empty or repeated"),
         ("a.png,,real", "line 2 has more fields than columns"),
     ],
@@ -105,49 +110,51 @@ def test_lost_maps_are_told_by_file_and_line(folder, rows, message):
 
 
 def test_an_image_without_map_may_be_missing(folder):
-    found = table(folder, "path,map\ngone.png,\ndata/fake/a.jpg,guides/fake/a.png,\n")
+    found = table(folder, "path,map\ngone.png,\ndata/fake/a.jpg,reference masks/fake/a.png,\n")
     (batch,) = batches(found, Preprocess((4, 4)), 2, [0], 1)
     assert batch.valid.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("of", ["folder", "table"])
 def test_an_unreadable_map_is_the_reason_why_an_image_is_left_out(folder, of):
-    (folder / "guides/fake/a.png").write_bytes(b"no image")
+    (folder / "reference masks/fake/a.png").write_bytes(b"no image")
     source = (
-        Folder(folder / "data", guides=folder / "guides")
+        Folder(folder / "data", reference_masks=folder / "reference_masks")
         if of == "folder"
-        else table(folder, "path,map\ndata/fake/a.jpg,guides/fake/a.png\ndata/plain.png,\n")
+        else table(
+            folder, "path,map\ndata/fake/a.jpg,reference masks/fake/a.png\ndata/plain.png,\n"
+        )
     )
-    with pytest.raises(Unreadable, match=r"its guide .*a\.png: not an image"):
-        source.guide(0)
+    with pytest.raises(Unreadable, match=r"its reference mask .*a\.png: not an image"):
+        source.reference_mask(0)
     (batch,) = batches(source, Preprocess((4, 4)), len(source.ids), [0], 1)
     assert list(batch.reasons) == [0]
-    assert "its guide" in batch.reasons[0]
-    (folder / "guides/fake/a.png").unlink()
-    with pytest.raises(Unreadable, match=r"its guide .*a\.png: .*No such file"):
-        source.guide(0)
+    assert "its reference mask" in batch.reasons[0]
+    (folder / "reference masks/fake/a.png").unlink()
+    with pytest.raises(Unreadable, match=r"its reference mask .*a\.png: .*No such file"):
+        source.reference_mask(0)
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "holds no guide"),
-        (["a.png", "z.png"], r"1 guides in .* have no image, z first: .*example a\.png"),
-        (["a.png", "a.bmp"], "a.bmp and .*a.png guide one image"),
-        (["b.bmp"], "b.bmp guides 2 images"),
+        ([], "holds no reference mask"),
+        (["a.png", "z.png"], r"1 reference masks in .* have no image, z first: .*example a\.png"),
+        (["a.png", "a.bmp"], "a.bmp and .*a.png reference mask one image"),
+        (["b.bmp"], "b.bmp reference masks 2 images"),
     ],
 )
-def test_guides_that_fit_no_image_or_several(tmp_path, files, message):
+def test_reference_masks_that_fit_no_image_or_several(tmp_path, files, message):
     for name in files:
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=message):
-        match_guides(tmp_path, ["a.jpg", "b.jpg", "b.tif"])
+        match_reference_masks(tmp_path, ["a.jpg", "b.jpg", "b.tif"])
 
 
-def test_a_guide_of_the_same_suffix_is_its_images_own(tmp_path):
+def test_a_reference_mask_of_the_same_suffix_is_its_images_own(tmp_path):
     for name in ("b.jpg", "b.png", "img.0001.PNG"):
         (tmp_path / name).touch()
-    found = match_guides(tmp_path, ["b.jpg", "b.tif", "img.0001", "img.0002"])
+    found = match_reference_masks(tmp_path, ["b.jpg", "b.tif", "img.0001", "img.0002"])
     assert [None if f is None else f.name for f in found] == [
         "b.jpg",
         "b.png",

@@ -8,8 +8,8 @@ from skimage.data import astronaut, camera, chelsea
 from skimage.transform import resize
 
 from salix.data import forge as module
-from salix.data import warp
 from salix.data.forge import FORGERIES, LEAST, blend, forge, random_mask
+from salix.perturb import warp
 from salix.typing import InputError
 
 COLOUR = np.rint(resize(astronaut()[:200, 130:330], (72, 64)) * 255).astype(np.uint8)

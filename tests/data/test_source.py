@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from salix.data import Arrays, Folder, Joined, Table, Unlabelled, batches, open_source
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.typing import InputError
 
 
@@ -88,7 +88,7 @@ def test_bad_sources_say_what_is_wrong(tmp_path, make, message):
 def test_batches_hold_fixed_slots_and_say_why_one_is_empty():
     images = [np.full((2, 2), i, np.uint8) for i in range(7)]
     images[4] = np.zeros((2, 2), np.float32)  # not 8-bit
-    source = Arrays(images, guides=[None, images[6], *[None] * 5])
+    source = Arrays(images, reference_masks=[None, images[6], *[None] * 5])
     found = list(batches(source, Preprocess((2, 2), 1), 3, [0, 1, 2], workers=2, ahead=1))
     assert [list(b.indices) for b in found] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [b.valid.tolist() for b in found] == [
@@ -99,8 +99,8 @@ def test_batches_hold_fixed_slots_and_say_why_one_is_empty():
     assert list(found[1].reasons) == [4]
     assert "float32" in found[1].reasons[4]
     assert found[1].images[:, 0, 0, 0].tolist() == [3, 0, 5]
-    assert found[0].guides is not None
-    assert found[0].guides[:, 0, 0].tolist() == [0, 6, 0]
+    assert found[0].reference_masks is not None
+    assert found[0].reference_masks[:, 0, 0].tolist() == [0, 6, 0]
 
 
 def test_later_batches_alone_are_the_same():
@@ -111,13 +111,13 @@ def test_later_batches_alone_are_the_same():
     np.testing.assert_array_equal(last.images, every[3].images)
 
 
-def test_a_guide_of_another_shape_is_cropped_as_its_image():
+def test_a_reference_mask_of_another_shape_is_cropped_as_its_image():
     image = np.zeros((200, 400, 3), np.uint8)
     image[:, 100:200] = 255  # the left half of what the crop keeps
-    guide = np.zeros((16, 16), np.uint8)
-    guide[:, 4:8] = 255  # the same place of the whole picture
+    reference_mask = np.zeros((16, 16), np.uint8)
+    reference_mask[:, 4:8] = 255  # the same place of the whole picture
     to = Preprocess((32, 32), fit="crop")
-    batch = next(batches(Arrays([image], guides=[guide]), to, 1, [0], 1))
-    marked, shown = batch.guides[0] > 127, batch.images[0, ..., 0] > 127
+    batch = next(batches(Arrays([image], reference_masks=[reference_mask]), to, 1, [0], 1))
+    marked, shown = batch.reference_masks[0] > 127, batch.images[0, ..., 0] > 127
     assert shown.mean() == pytest.approx(0.5, abs=0.05)
     assert (marked == shown).mean() > 0.95

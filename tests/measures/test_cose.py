@@ -10,8 +10,8 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from scipy.ndimage import affine_transform, binary_erosion
 from skimage.metrics import structural_similarity
 
+from salix.analysis.cose_scores import Mean, consistency, cose, cose_scores, fidelity
 from salix.measures.cose import COSE, GEOMETRIC, PHOTOMETRIC
-from salix.measures.cose_scores import Mean, consistency, cose, cose_scores, fidelity
 from salix.measures.similarity import Similarity
 from salix.metrics import scale
 from salix.spec import parse
@@ -110,7 +110,7 @@ def test_each_variant_is_that_of_pillow_scipy_and_scikit_image(function):
         similarity, predicted = slow(name, float(found["cose_magnitude"][i]), function)
         assert found["cose_similarity"][i] == pytest.approx(similarity, abs=2e-5), name
         assert found["cose_predicted"][i] == predicted
-    np.testing.assert_array_equal(found["cose_dead"], 0)
+    np.testing.assert_array_equal(found["cose_constant_map"], 0)
 
 
 def test_a_map_that_follows_is_alike_and_one_that_stays_is_so_only_under_light():
@@ -145,7 +145,7 @@ def test_normalised_images_are_changed_as_values_of_a_file():
         np.testing.assert_allclose(value, plain[name], atol=1e-3)
 
 
-def test_dead_maps_have_no_similarity():
+def test_constant_map_maps_have_no_similarity():
     def blind(image, target):
         found = follows(image, target)
         bright = image[0, 0].sum() >= image[0, -1].sum()
@@ -155,7 +155,7 @@ def test_dead_maps_have_no_similarity():
     image[0, 0], image[0, -1] = 1, 0
     found = run(COSE(("FlipLR", "FlipUD", "Equalize")), blind, image)
     flat = np.array([1, 0, 0]) if image[-1, 0].sum() >= image[-1, -1].sum() else np.array([1, 1, 0])
-    np.testing.assert_array_equal(found["cose_dead"], flat)
+    np.testing.assert_array_equal(found["cose_constant_map"], flat)
     np.testing.assert_array_equal(np.isnan(found["cose_similarity"]), flat == 1)
     none = run(COSE(("FlipLR", "FlipUD", "Equalize")), blind, image[:, ::-1].copy())
     assert np.isnan(none["cose_similarity"]).all()

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.measures.curve import ARMS, Curves, match
-from salix.metrics.curves import deletion, filled, insertion, leading, rank
+from salix.measures.curve import CONDITIONS, Curves, match
+from salix.metrics.curves import deletion, insertion, leading, rank
+from salix.perturb.fill import filled
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -69,7 +70,9 @@ def test_columns_are_the_metrics_of_the_probability(kind, fill):
 
 def test_a_planted_region_is_what_matters():
     found = run(Curves("deletion", FRACTIONS, "black"), normalised(PIXELS), KEY)
-    most, least = (np.asarray(found[f"deletion_{arm}_probability"]) for arm in ("most", "least"))
+    most, least = (
+        np.asarray(found[f"deletion_{condition}_probability"]) for condition in ("most", "least")
+    )
     # the region is 9 of 64 cells, its edges blurred by enlarging: gone at 0.3, kept until 0.6
     clean = float(jax.nn.softmax(EXPLAINER(normalised(PIXELS)).logits)[1])
     np.testing.assert_allclose(most[[0, 3]], [clean, 1 / (1 + np.exp(7))], atol=1e-3)
@@ -80,8 +83,8 @@ def test_a_planted_region_is_what_matters():
         run(Curves("deletion", FRACTIONS, "black"), normalised(PIXELS), jax.random.key(i))
         for i in range(5)
     ]
-    for arm in ("moved", "matched"):
-        controls = [a[f"deletion_{arm}_area"] for a in areas]
+    for condition in ("moved", "matched"):
+        controls = [a[f"deletion_{condition}_area"] for a in areas]
         assert np.mean(controls) > found["deletion_most_area"] + 0.2
 
 
@@ -89,7 +92,9 @@ def test_a_planted_region_is_what_matters():
 def test_the_matched_control_changes_as_many_grey_levels(kind):
     uneven = PIXELS * np.linspace(0.1, 1, SIDE, dtype=np.float32).reshape(-1, 1, 1)
     found = run(Curves(kind, FRACTIONS, "black"), normalised(uneven), KEY)
-    change = {arm: np.asarray(found[f"{kind}_{arm}_change"]) for arm in ARMS}
+    change = {
+        condition: np.asarray(found[f"{kind}_{condition}_change"]) for condition in CONDITIONS
+    }
     # to within one cell, of 1024
     np.testing.assert_allclose(change["matched"], change["most"], atol=1 / SIDE**2)
     assert np.abs(change["moved"] - change["most"]).max() > 0.01
@@ -116,14 +121,14 @@ def test_matching_takes_the_fewest_cells_that_reach():
     assert taken.sum() == found[2]
 
 
-def test_dead_maps_are_nan_and_names_are_told():
+def test_constant_map_maps_are_nan_and_names_are_told():
     measure = Curves()
 
-    def dead(image, target):
+    def constant_map(image, target):
         return Explanation(jnp.zeros(2), jnp.int32(0), jnp.zeros((8, 8)))
 
     image = normalised(PIXELS)
-    explainer = Explainer(dead)
+    explainer = Explainer(constant_map)
     found = jax.jit(lambda i, k: measure(explainer, i, explainer(i), k))(image, KEY)
     assert set(found) == {q.name for q in measure.quantities}
     assert all(np.isnan(v).all() for v in found.values())
@@ -132,7 +137,10 @@ def test_dead_maps_are_nan_and_names_are_told():
     assert told["deletion_least_area"].better == "higher"
     assert told["deletion_moved_area"].better == ""
     assert told["deletion_most_flip"].at == measure.fractions
-    assert {q.better for q in Curves("insertion", arms=("most",)).quantities} == {"", "higher"}
+    assert {q.better for q in Curves("insertion", conditions=("most",)).quantities} == {
+        "",
+        "higher",
+    }
 
 
 def test_maps_are_not_computed():
@@ -157,10 +165,10 @@ def test_maps_are_not_computed():
 def test_batches_chunks_and_order_change_nothing():
     images = normalised(rng.uniform(size=(3, SIDE, SIDE, 2)))
     keys = jax.random.split(KEY, 3)
-    measure = Curves(fractions=FRACTIONS, arms=("least", "matched"))
+    measure = Curves(fractions=FRACTIONS, conditions=("least", "matched"))
     alone = [run(measure, i, k) for i, k in zip(images, keys, strict=True)]
     order = np.array([2, 0, 1])
-    chunked = Curves(fractions=FRACTIONS, arms=measure.arms, chunk=4)
+    chunked = Curves(fractions=FRACTIONS, conditions=measure.conditions, chunk=4)
     batch = jax.jit(jax.vmap(lambda i, k: one(chunked, i, k)))(images[order], keys[order])
     for name, column in batch.items():
         expected = np.stack([alone[i][name] for i in order])
@@ -172,8 +180,8 @@ def test_batches_chunks_and_order_change_nothing():
     [
         ({"kind": "removal"}, "removal.*deletion, insertion"),
         ({"fill": "white"}, "white.*blur, mean, black, noise"),
-        ({"arms": ("sky",)}, "sky.*most, least, moved, matched"),
-        ({"arms": ()}, "each once"),
+        ({"conditions": ("sky",)}, "sky.*most, least, moved, matched"),
+        ({"conditions": ()}, "each once"),
         ({"fractions": (0.2, 0.1)}, "rising"),
         ({"chunk": 0}, "chunk is 0"),
     ],

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.data import astronaut
 from skimage.metrics import structural_similarity
 
-from salix.measures.degradation import ARMS, PAPER_DEGRADATION, Degradation, move
+from salix.measures.degradation import CONDITIONS, PAPER_DEGRADATION, Degradation, move
 from salix.measures.similarity import Similarity
 from salix.metrics import scale, to_8_bit
 from salix.spec import parse
@@ -79,7 +79,9 @@ degrade = jax.jit(lambda measure, *given: measure.degrade(*given), static_argnum
 
 def run(measure, pixels=PIXELS, key=KEY):
     found = alone(measure, normalised(pixels), key)
-    return {name: dict(zip(measure.arms, np.asarray(v), strict=True)) for name, v in found.items()}
+    return {
+        name: dict(zip(measure.conditions, np.asarray(v), strict=True)) for name, v in found.items()
+    }
 
 
 def test_paper_images_are_the_released_ones():
@@ -88,9 +90,9 @@ def test_paper_images_are_the_released_ones():
     map = blob()
     small = Image.fromarray(np.floor(255 * map).astype(np.uint8))
     cam = np.asarray(small.resize((224, 224), Image.Resampling.BICUBIC))
-    arms, change = degrade(PAPER_DEGRADATION, image.astype(np.float32) / 255, map, KEY)
-    for found, moved, guide in zip(arms, change, (cam, 255 - cam), strict=True):
-        expected = released(image, guide).astype(float)
+    conditions, change = degrade(PAPER_DEGRADATION, image.astype(np.float32) / 255, map, KEY)
+    for found, moved, reference_mask in zip(conditions, change, (cam, 255 - cam), strict=True):
+        expected = released(image, reference_mask).astype(float)
         wrong = np.abs(np.asarray(found) * 255 - expected)
         # SciPy loses a grey level an axis where all pixels under a kernel are equal
         assert wrong.max() <= 2 + 1e-3
@@ -105,10 +107,10 @@ def test_paper_levels_are_the_released_ones():
         small = Image.fromarray(np.floor(255 * map).astype(np.uint8))
         cam = np.asarray(small.resize((224, 224), Image.Resampling.BICUBIC))
         most = []
-        for arm, guide in (("background", cam), ("object", 255 - cam)):
-            seen = gaussian_filter(guide, 5)
+        for condition, reference_mask in (("background", cam), ("object", 255 - cam)):
+            seen = gaussian_filter(reference_mask, 5)
             expected = 100 - np.rint(10 * np.around(seen / (seen.max() / 10), decimals=1))
-            assert (np.asarray(levels(arm, map, 224, KEY)) != expected).sum() <= 5
+            assert (np.asarray(levels(condition, map, 224, KEY)) != expected).sum() <= 5
             most.append(int(seen.max()))
         return most
 
@@ -126,10 +128,10 @@ def maximum(map):
 
 def test_in_floats_a_pixel_takes_the_blur_of_its_own_level():
     map = blob(4)
-    arms, change = degrade(UNMATCHED, PIXELS, map, KEY)
+    conditions, change = degrade(UNMATCHED, PIXELS, map, KEY)
     grown = np.asarray(Image.fromarray(map).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-    for found, moved, guide in zip(arms, change, (grown, 1 - grown), strict=True):
-        seen = gaussian_filter(np.clip(guide, 0, 1).astype(float), 5)
+    for found, moved, reference_mask in zip(conditions, change, (grown, 1 - grown), strict=True):
+        seen = gaussian_filter(np.clip(reference_mask, 0, 1).astype(float), 5)
         levels = 100 - np.rint(100 * seen / seen.max())
         expected, edge = PIXELS.astype(float).copy(), 100 * seen / seen.max()
         for level in np.unique(levels):
@@ -143,12 +145,12 @@ def test_in_floats_a_pixel_takes_the_blur_of_its_own_level():
 
 
 @pytest.mark.parametrize("change", [0.005, 0.06])
-def test_arms_are_brought_to_the_same_change(change):
+def test_conditions_are_brought_to_the_same_change(change):
     measure = Degradation(change=change)
     for _ in range(3):
-        arms, found = degrade(measure, PIXELS, blob(), KEY)
+        conditions, found = degrade(measure, PIXELS, blob(), KEY)
         np.testing.assert_allclose(found, change, rtol=1e-3)
-        true = np.abs(np.asarray(arms) - PIXELS).mean((1, 2, 3))
+        true = np.abs(np.asarray(conditions) - PIXELS).mean((1, 2, 3))
         np.testing.assert_allclose(true, change, rtol=1e-3)
     _, unequal = degrade(UNMATCHED, PIXELS, blob(), KEY)
     assert unequal.max() > 3 * unequal.min()  # so that there was something to correct
@@ -157,15 +159,15 @@ def test_arms_are_brought_to_the_same_change(change):
 def test_a_change_beyond_reach_falls_short_and_says_so():
     flat = np.full_like(PIXELS, 0.5)
     flat[0, 0] = 0.6
-    arms, found = degrade(MATCHED, flat, blob(), KEY)
+    conditions, found = degrade(MATCHED, flat, blob(), KEY)
     assert (np.asarray(found) < 0.01).all()
-    assert np.isfinite(arms).all()
+    assert np.isfinite(conditions).all()
 
 
-def test_8_bit_arms_of_equal_change_are_whole_grey_levels():
+def test_8_bit_conditions_of_equal_change_are_whole_grey_levels():
     measure = Degradation(change=0.05, eight_bit=True)
-    arms, found = degrade(measure, PIXELS, blob(), KEY)
-    grey = np.asarray(arms) * 255
+    conditions, found = degrade(measure, PIXELS, blob(), KEY)
+    grey = np.asarray(conditions) * 255
     np.testing.assert_allclose(grey, np.round(grey), atol=1e-3)
     np.testing.assert_allclose(found, 0.05, rtol=0.05)
 
@@ -184,7 +186,7 @@ def test_a_planted_model_is_hurt_where_it_looks_and_nowhere_else():
 
 def test_where_it_was_moved_to_matters_to_the_controls():
     draws = [run(MATCHED, key=jax.random.key(i))["degradation_probability"] for i in range(8)]
-    objects, moved = ([d[arm] for d in draws] for arm in ("object", "object_moved"))
+    objects, moved = ([d[condition] for d in draws] for condition in ("object", "object_moved"))
     assert np.ptp(objects) < 1e-3
     assert np.ptp(moved) > 0.02
     assert np.mean(moved) > np.mean(objects) + 0.4
@@ -194,8 +196,8 @@ def test_paper_columns_are_the_released_measure():
     found = run(PAPER_DEGRADATION)
     assert set(found) == {q.name for q in PAPER_DEGRADATION.quantities}
     clean = explain(normalised(PIXELS), None)
-    arms, _ = degrade(PAPER_DEGRADATION, PIXELS, clean.map, KEY)
-    for arm, image in zip(PAPER_DEGRADATION.arms, arms, strict=True):
+    conditions, _ = degrade(PAPER_DEGRADATION, PIXELS, clean.map, KEY)
+    for condition, image in zip(PAPER_DEGRADATION.conditions, conditions, strict=True):
         seen = explain(normalised(np.asarray(image)), None)
         big = [
             np.asarray(
@@ -205,10 +207,10 @@ def test_paper_columns_are_the_released_measure():
             )
             for m in (seen.map, clean.map)
         ]
-        assert found["paper_degradation_similarity_free"][arm] == pytest.approx(
+        assert found["paper_degradation_similarity_free"][condition] == pytest.approx(
             structural_similarity(*big), abs=0.02
         )
-        assert found["paper_degradation_score"][arm] == pytest.approx(
+        assert found["paper_degradation_score"][condition] == pytest.approx(
             float(jax.nn.sigmoid(seen.logits[1])), abs=1e-3
         )
 
@@ -224,7 +226,7 @@ def test_moving_keeps_values_and_reaches_every_place():
     assert len(places) == 12
 
 
-def test_dead_maps_are_nan():
+def test_constant_map_maps_are_nan():
     flat = np.full_like(PIXELS, 0.3)
     found = run(MATCHED, flat)
     assert set(found) == {q.name for q in MATCHED.quantities}
@@ -243,21 +245,21 @@ def test_batches_are_loops_in_any_order():
         np.testing.assert_allclose(column[1], single[name], rtol=1e-3, atol=1e-4)
 
 
-def test_quantities_and_arms():
-    measure = Degradation(("object",), free=False, prefix="mine")
+def test_quantities_and_conditions():
+    measure = Degradation(("object",), repredict=False, prefix="mine")
     names = {q.name for q in measure.quantities}
     assert "mine_change" in names
     assert "mine_similarity_free" not in names
-    assert all(q.at == ("object",) and q.axis == "arm" for q in measure.quantities)
-    assert Degradation().arms == tuple(ARMS)
+    assert all(q.at == ("object",) and q.axis == "condition" for q in measure.quantities)
+    assert Degradation().conditions == tuple(CONDITIONS)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"arms": ()}, "background, object"),
-        ({"arms": ("sky",)}, "sky.*background, object"),
-        ({"arms": ("object", "object")}, "each once"),
+        ({"conditions": ()}, "background, object"),
+        ({"conditions": ("sky",)}, "sky.*background, object"),
+        ({"conditions": ("object", "object")}, "each once"),
         ({"change": 0.0}, r"change is 0\.0.*above 0"),
         ({"change": 1.5}, r"change is 1\.5"),
         ({"change": float("nan")}, "change is nan"),

@@ -10,10 +10,10 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from salix.measures.geometry import PAPER_GEOMETRY, TWELVE, Geometry
-from salix.measures.overlap import similarity_where
+from salix.measures.masked_similarity import similarity_where
 from salix.measures.similarity import Similarity
-from salix.measures.transforms import covered, rotated, scaled, warp
 from salix.metrics import scale
+from salix.perturb.geometric import covered, rotated, scaled, warp
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -133,7 +133,7 @@ def test_every_transform_of_a_map_of_pixels_that_follows_is_alike(kind):
     image[10, 10, 0], image[15, 15, 0] = 0, 1
     image[:, 0, 0] = np.linspace(0.2, 0.8, SIDE)
     like = Similarity(kind, eight_bit=False)
-    geometry = Geometry(TWELVE, (90, 30, -45), (1, 0.8, 1.25), 4, like, free=False)
+    geometry = Geometry(TWELVE, (90, 30, -45), (1, 0.8, 1.25), 4, like, repredict=False)
     alike = measure(geometry, sees_pixels, image)["geometry_similarity"]
     np.testing.assert_allclose(alike[:12], 1, atol=1e-4)
     assert alike[12] == pytest.approx(1, abs=1e-3)
@@ -172,7 +172,7 @@ def test_the_class_is_kept_or_free():
     assert found["geometry_mean_free"] < found["geometry_mean"]
 
 
-def test_dead_maps_have_no_similarity():
+def test_constant_map_maps_have_no_similarity():
     def blind(image, target):
         found = follows(image, target)
         brighter = image[0, 0].sum() > image[-1, 0].sum()
@@ -183,11 +183,11 @@ def test_dead_maps_have_no_similarity():
     image[0, -1], image[-1, -1] = 1, 0
     flips = Geometry(("flip_lr", "flip_ud"))
     found = measure(flips, blind, image)
-    np.testing.assert_array_equal(found["geometry_dead"], [0, 1])
+    np.testing.assert_array_equal(found["geometry_constant_map"], [0, 1])
     np.testing.assert_array_equal(np.isnan(found["geometry_similarity"]), [False, True])
     assert found["geometry_mean"] == pytest.approx(1, abs=1e-6)
-    none = measure(flips, blind, image[::-1].copy())  # the clean map is dead
-    np.testing.assert_array_equal(none["geometry_dead"], [1, 0])
+    none = measure(flips, blind, image[::-1].copy())  # the clean map is constant
+    np.testing.assert_array_equal(none["geometry_constant_map"], [1, 0])
     assert np.isnan(none["geometry_similarity"]).all()
     assert np.isnan(none["geometry_mean"])
 
@@ -210,7 +210,7 @@ def test_each_transform_costs_one_pass_and_one_trace_of_each_kind():
         return follows(image, target)
 
     passes = []
-    measure(Geometry(free=False), counted)
+    measure(Geometry(repredict=False), counted)
     jax.effects_barrier()
     assert len(passes) == 1 + 12
     assert traced == [True, False]
@@ -226,9 +226,9 @@ def test_vmap_is_a_loop():
 
 
 def test_quantities_are_the_columns():
-    for geometry in (Geometry(angles=(10,), scales=(0.9,)), Geometry(free=False, prefix="x")):
+    for geometry in (Geometry(angles=(10,), scales=(0.9,)), Geometry(repredict=False, prefix="x")):
         found = jax.eval_shape(compiled(geometry, follows), IMAGE)
-        assert ("geometry_mean_free" in found) == geometry.free
+        assert ("geometry_mean_free" in found) == geometry.repredict
         assert {q.name for q in geometry.quantities} == set(found)
         for quantity in geometry.quantities:
             assert found[quantity.name].shape == ((len(quantity.at),) if quantity.at else ())

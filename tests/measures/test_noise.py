@@ -12,10 +12,10 @@ from PIL import Image as Pillow
 from skimage.metrics import structural_similarity
 from skimage.util import img_as_float
 
-from salix.measures.corrupt import salt_and_pepper
 from salix.measures.noise import PAPER_NOISE, Noise
-from salix.measures.severity import KINDS
 from salix.measures.similarity import Similarity
+from salix.perturb.corruptions import salt_and_pepper
+from salix.perturb.severity import KINDS
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -94,14 +94,14 @@ def test_the_paper_setting_is_the_released_pipeline(file):
         written = (noisy * 255).astype(np.uint8)
         if amount == 0:
             assert (written != file).sum() == np.isin(file, LOWERED).sum() > 0
-        logits, free, map = cam(written.astype(float))
+        logits, repredict, map = cam(written.astype(float))
         kept = cam(written.astype(float), target)[2]
-        for name, other in (("similarity", kept), ("similarity_free", map)):
+        for name, other in (("similarity", kept), ("similarity_repredicted", map)):
             expected = structural_similarity(upscaled(other), upscaled(clean))
             assert columns[name][i] == pytest.approx(expected, abs=2e-5)
-        assert columns["flip"][i] == (free != target)
+        assert columns["flip"][i] == (repredict != target)
         assert columns["score"][i] == pytest.approx(1 / (1 + np.exp(-logits[1])), rel=1e-3)
-    for name in ("similarity", "similarity_free"):
+    for name in ("similarity", "similarity_repredicted"):
         area = np.trapezoid(columns[name], PAPER_NOISE.levels)
         assert columns[name.replace("similarity", "area")] == pytest.approx(area, abs=1e-6)
 
@@ -142,7 +142,7 @@ def test_level_0_is_the_clean_image_to_the_last_bit(kind):
 
     image = normalised(FILES[0]) + np.float32(1e-4)  # nor does it have to be a file's
     clean = jax.jit(lambda image: EXPLAIN(image))(image)
-    noise = Noise(kind, levels=(0.0, 0.5), free=False)
+    noise = Noise(kind, levels=(0.0, 0.5), repredict=False)
     explainer = Explainer(looking, MEAN, STD)
     found = jax.jit(lambda image, clean: noise(explainer, image, clean, KEY))(image, clean)
     jax.effects_barrier()
@@ -178,7 +178,7 @@ def test_each_kind_explains_the_corrupted_file(kind):
 
 
 def test_area_is_the_mean_over_unevenly_spaced_levels():
-    whole = measure(Noise(levels=(0.0, 0.3, 0.4), free=False), FILES[0])
+    whole = measure(Noise(levels=(0.0, 0.3, 0.4), repredict=False), FILES[0])
     a, b, c = whole["salt_and_pepper_similarity"]
     assert whole["salt_and_pepper_area"] == pytest.approx(
         (0.3 * (a + b) / 2 + 0.1 * (b + c) / 2) / 0.4, abs=1e-6
@@ -188,16 +188,16 @@ def test_area_is_the_mean_over_unevenly_spaced_levels():
     assert Noise(levels=(0.3,))._mean(jnp.array([0.7], jnp.float32)) == np.float32(0.7)
 
 
-def test_a_dead_map_leaves_no_area():
+def test_a_constant_map_map_leaves_no_area():
     def dying(image, target):
         found = EXPLAIN(image, target)
-        dead = (EXPLAIN.pixels(image) > 0.999).mean() > 0.3
-        return replace(found, map=jnp.where(dead, 0, found.map))
+        constant_map = (EXPLAIN.pixels(image) > 0.999).mean() > 0.3
+        return replace(found, map=jnp.where(constant_map, 0, found.map))
 
     found = measure(Noise(), FILES[0], Explainer(dying, MEAN, STD))
-    np.testing.assert_array_equal(found["salt_and_pepper_dead"], [0, 0, 0, 0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(found["salt_and_pepper_constant_map"], [0, 0, 0, 0, 0, 0, 1, 1])
     np.testing.assert_array_equal(
-        np.isnan(found["salt_and_pepper_similarity"]), found["salt_and_pepper_dead"] == 1
+        np.isnan(found["salt_and_pepper_similarity"]), found["salt_and_pepper_constant_map"] == 1
     )
     assert np.isnan(found["salt_and_pepper_area"])
 
@@ -272,7 +272,8 @@ def test_what_cannot_be_used_is_refused(given, text):
 
 
 @pytest.mark.parametrize(
-    "noise", [Noise(), PAPER_NOISE, Noise("jpeg", (90, 50), Similarity("spearman"), free=False)]
+    "noise",
+    [Noise(), PAPER_NOISE, Noise("jpeg", (90, 50), Similarity("spearman"), repredict=False)],
 )
 def test_text_reads_back_and_quantities_name_the_columns(noise):
     assert parse(repr(noise), {"Noise": Noise, "Similarity": Similarity}) == noise

@@ -5,17 +5,19 @@ import numpy as np
 import pytest
 
 import salix
+from salix.adapters import from_function
+from salix.analysis.agreement import agreement, common
+from salix.analysis.run_stability import cross_stability, stability
 from salix.data import Arrays
-from salix.measures import Inside
+from salix.measures import RelevanceMass
 from salix.measures.degradation import Degradation
 from salix.measures.geometry import Geometry
-from salix.measures.human import Agreement
 from salix.measures.noise import Noise
+from salix.measures.reference_agreement import Agreement
 from salix.measures.similarity import Similarity
-from salix.measures.stability import cross_stability, stability
-from salix.measures.transforms import TURNS
-from salix.model import Preprocess, from_function, logit
-from salix.report.agreement import agreement, common
+from salix.perturb.geometric import TURNS
+from salix.preprocess import Preprocess
+from salix.scores import logit
 
 SIDE, GRID, CELL, IMAGES = 64, 8, 8, 16
 REGION = np.zeros((GRID, GRID), np.float32)
@@ -30,7 +32,7 @@ def faces():
     signs = rng.choice([-1, 1], strength.shape)
     pixels = np.clip(np.rint(128 + strength * signs), 0, 255).astype(np.uint8)
     marked = np.kron(255 * REGION, np.ones((CELL, CELL))).astype(np.uint8)
-    return Arrays(pixels, guides=[marked] * IMAGES)
+    return Arrays(pixels, reference_masks=[marked] * IMAGES)
 
 
 def texture(image):
@@ -67,13 +69,13 @@ MODELS = {
     "blind": planted(lambda params, seen: params["where"] + 0 * seen, where=AWAY),
 }
 LIKE = Similarity("pearson")
-NOISE = Noise(levels=(0.0, 0.05, 0.5), similarity=LIKE, free=False)
-GEOMETRY = Geometry(shift=CELL, similarity=LIKE, free=False)
-DEGRADATION = Degradation(similarity=LIKE, free=False)
+NOISE = Noise(levels=(0.0, 0.05, 0.5), similarity=LIKE, repredict=False)
+GEOMETRY = Geometry(shift=CELL, similarity=LIKE, repredict=False)
+DEGRADATION = Degradation(similarity=LIKE, repredict=False)
 MEASURES = {  # an answer known beforehand for each
-    "region": (Inside(), Agreement()),
-    "equivariant": (Inside(), Agreement(), NOISE, GEOMETRY),
-    "blind": (Inside(), Agreement(), NOISE, GEOMETRY),
+    "region": (RelevanceMass(), Agreement()),
+    "equivariant": (RelevanceMass(), Agreement(), NOISE, GEOMETRY),
+    "blind": (RelevanceMass(), Agreement(), NOISE, GEOMETRY),
 }
 
 
@@ -105,7 +107,7 @@ def means(runs, column):
 
 def test_maps_are_what_was_planted(runs):
     maps = {name: r.rows["map"] for name, r in runs.items()}
-    assert not any(r.rows["dead"].any() for r in runs.values())
+    assert not any(r.rows["constant_map"].any() for r in runs.values())
     assert not maps["region"][:, REGION == 0].any()
     assert (maps["region"][:, REGION > 0] > 20).all()
     assert (maps["blind"] == 255 * AWAY).all()
@@ -129,8 +131,8 @@ def test_both_entropies_tell_a_region_from_everywhere(runs):
 @pytest.mark.parametrize(
     ("column", "margin"),
     [
-        ("inside", 0.1),
-        ("human_inside", 0.1),
+        ("relevance_mass", 0.1),
+        ("human_relevance_mass", 0.1),
         ("human_iou", 0.1),
         ("human_pointing", 0.1),
         ("human_pearson", 0.15),
@@ -144,8 +146,10 @@ def test_agreement_ranks_the_region_first_and_the_place_away_from_it_last(runs, 
 
 def test_agreement_of_no_preference_is_chance_and_of_a_place_away_is_none(runs):
     share = REGION.mean()
-    everywhere = {c: means(runs, f"human_{c}")["equivariant"] for c in ("inside", "iou", "pearson")}
-    assert everywhere["inside"] == pytest.approx(share, abs=0.03)
+    everywhere = {
+        c: means(runs, f"human_{c}")["equivariant"] for c in ("relevance_mass", "iou", "pearson")
+    }
+    assert everywhere["relevance_mass"] == pytest.approx(share, abs=0.03)
     assert everywhere["iou"] == pytest.approx(share, abs=0.03)
     assert everywhere["pearson"] == pytest.approx(0, abs=0.1)
     assert means(runs, "human_pointing")["region"] == 1
@@ -181,7 +185,7 @@ def test_stability_falls_as_the_runs_spread(tmp_path):
 def test_a_stable_map_need_not_be_a_right_one(runs, tmp_path):
     again = run(MODELS["blind"], tmp_path / "blind again", group="blind")
     assert agreement([runs["blind"], again])["blind"].value == 1
-    assert means(runs, "human_inside")["blind"] < 0.01
+    assert means(runs, "human_relevance_mass")["blind"] < 0.01
 
 
 def test_noise_leaves_a_blind_map_and_moves_a_seeing_one(runs):
@@ -210,7 +214,7 @@ def test_degradation_hurts_where_the_model_looks_and_nowhere_else(tmp_path):
     rows = run(MODELS["region"], tmp_path / "degraded", (DEGRADATION,)).rows
     clean = float(jax.nn.sigmoid(2 * rows["score"]).mean())
     left, like = (
-        dict(zip(DEGRADATION.arms, rows[f"degradation_{column}"].mean(0), strict=True))
+        dict(zip(DEGRADATION.conditions, rows[f"degradation_{column}"].mean(0), strict=True))
         for column in ("probability", "similarity")
     )
     assert left["background"] == pytest.approx(clean, abs=0.02)

@@ -61,6 +61,6 @@ def test_paper_has_the_released_settings_and_standard_the_defaults():
     assert noise.eight_bit == "truncate"
     assert len(geometry.names) == 12
     assert geometry.shift == 16
-    assert degradation.arms == ("background", "object")
+    assert degradation.conditions == ("background", "object")
     assert degradation.change is None
     assert PRESETS["standard"] == tuple(type(m)() for m in PRESETS["standard"])

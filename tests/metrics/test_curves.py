@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import gaussian_filter1d
 
-from salix.metrics.curves import (
-    Curve,
-    area,
-    deletion,
-    filled,
-    insertion,
-    leading,
-    rank,
-)
+from salix.metrics.curves import Curve, area, deletion, insertion, leading, rank
+from salix.perturb.fill import filled
 from salix.typing import InputError, Score
 
 rng = np.random.default_rng(0)

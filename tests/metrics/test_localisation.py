@@ -149,15 +149,15 @@ def test_undefined_is_nan(metric):
 def test_vmap_is_a_loop_and_the_gradient_is_zero(metric):
     rng = np.random.default_rng(0)
     batch = rng.integers(0, 9, (6, 7, 8)).astype(np.float32)
-    guides = rng.integers(0, 256, (6, 7, 8)).astype(np.uint8)
-    together = jax.vmap(metric)(batch, guides)
+    reference_masks = rng.integers(0, 256, (6, 7, 8)).astype(np.uint8)
+    together = jax.vmap(metric)(batch, reference_masks)
     assert together.dtype == jnp.float32
     np.testing.assert_array_equal(
-        together, [metric(m, g) for m, g in zip(batch, guides, strict=True)]
+        together, [metric(m, g) for m, g in zip(batch, reference_masks, strict=True)]
     )
-    assert not np.asarray(jax.grad(lambda m: metric(m, guides[0]))(batch[0])).any()
+    assert not np.asarray(jax.grad(lambda m: metric(m, reference_masks[0]))(batch[0])).any()
     with jax.enable_x64(True):
-        double = metric(batch[0].astype(np.float64), guides[0])
+        double = metric(batch[0].astype(np.float64), reference_masks[0])
         assert double.dtype == jnp.float64
         assert float(double) == pytest.approx(float(together[0]), abs=1e-6)
 

@@ -9,11 +9,11 @@ from salix import metrics
 from salix.metrics import (
     gini,
     histogram_entropy,
-    inside,
     iou,
     mae,
     pearson,
     pointing_game,
+    relevance_mass,
     spatial_entropy,
     spearman,
     ssim,
@@ -21,7 +21,7 @@ from salix.metrics import (
 from salix.typing import InputError
 
 OF_ONE = [gini, histogram_entropy, spatial_entropy]
-OF_TWO = [inside, iou, mae, pearson, pointing_game, spearman, ssim]
+OF_TWO = [relevance_mass, iou, mae, pearson, pointing_game, spearman, ssim]
 SPACES = [(12,), (9, 8), (7, 8, 9)]
 name = lambda f: f.__name__ if callable(f) else str(f)  # noqa: E731
 
@@ -88,7 +88,7 @@ def test_mixed_types_meet_in_the_wider(metric):
     a, b = maps((9, 8))
     grey = (255 * b).astype(np.uint8)
     value = jax.jit(metric)(a, grey)
-    shares = metric in (inside, iou, pointing_game)
+    shares = metric in (relevance_mass, iou, pointing_game)
     b = grey / np.float32(255) if shares else grey.astype(np.float32)
     expected = jax.jit(metric)(a, b)
     np.testing.assert_allclose(value, expected, rtol=1e-6)

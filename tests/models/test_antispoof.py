@@ -12,10 +12,10 @@ import pytest
 from flax import nnx
 
 from salix import models
-from salix.model import from_nnx
+from salix.adapters import from_nnx
 from salix.models.antispoof import Affine, AntiSpoof, LivenessNet
-from salix.models.fill import expected
-from salix.models.weights import write
+from salix.models.checkpoints.module_state import expected
+from salix.models.checkpoints.weights import write
 from salix.typing import InputError
 
 Arrays = dict[str, np.ndarray]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from salix.model import from_nnx
+from salix.adapters import from_nnx
 from salix.models.cifar import CifarResNet, cifar_resnet8
-from salix.models.fold import Folded, fold
-from salix.models.layers import Conv
+from salix.nn.folding import Folded, fold
+from salix.nn.layers import Conv
 
 
 def shaken(module: Any, seed: int = 0) -> Any:

@@ -11,9 +11,9 @@ from flax import nnx
 
 from salix import models
 from salix.models import efficientnet
+from salix.models.checkpoints.module_state import arrays, expected
+from salix.models.checkpoints.weights import write
 from salix.models.efficientnet import Block, EfficientNet, Squeeze, Unit, torch_table
-from salix.models.fill import arrays, expected
-from salix.models.weights import write
 from salix.typing import InputError
 
 NETS = [

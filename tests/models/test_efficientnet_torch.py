@@ -10,7 +10,7 @@ import pytest
 
 from salix import models
 from salix.attribution import CAM, GradCAM
-from salix.model import logit
+from salix.scores import logit
 
 torch: Any = pytest.importorskip("torch")
 tnn, functional = torch.nn, torch.nn.functional

@@ -12,8 +12,9 @@ from jax import numpy as jnp
 from numpy.lib.stride_tricks import sliding_window_view
 
 from salix import models
-from salix.models import inception, weights, xception
-from salix.models.fold import fold
+from salix.models import inception, xception
+from salix.models.checkpoints import weights
+from salix.nn.folding import fold
 from salix.typing import InputError
 
 PARAMETERS = {"inception_v3": 23_834_568, "xception": 22_855_952}  # of 1000 classes

@@ -10,7 +10,7 @@ import pytest
 
 from salix import models
 from salix.attribution import CAM, GradCAM
-from salix.model import logit
+from salix.scores import logit
 
 torch: Any = pytest.importorskip("torch")
 nn, functional = torch.nn, torch.nn.functional
@@ -48,7 +48,7 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
     x = torch.tensor(image.transpose(2, 0, 1)[None], dtype=torch.float64, requires_grad=True)
     features = net.trunk(x)
     logits = net.fc(features.mean((2, 3)))[0]
-    best = int(logits.argmax())  # its Grad-CAM is not dead: the mean of its CAM is positive
+    best = int(logits.argmax())  # its Grad-CAM is not constant: the mean of its CAM is positive
     by_image, by_features = torch.autograd.grad(logits[best], (x, features))
     maps = (net.fc.weight[best].reshape(-1, 1, 1) * features[0]).sum(0)
     alphas = by_features[0].mean((1, 2), keepdim=True)
@@ -75,7 +75,7 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
         double = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
         for ours, theirs in zip(run(double, image.astype(np.float64)), expected, strict=True):
             assert ours.dtype == np.float64
-            assert np.ptp(theirs) > 0  # a dead map would compare nothing
+            assert np.ptp(theirs) > 0  # a constant map would compare nothing
             np.testing.assert_allclose(ours, theirs, atol=1e-8 * np.abs(theirs).max(), rtol=0)
             assert alike(ours, theirs) > 0.999999
 

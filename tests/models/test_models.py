@@ -10,8 +10,8 @@ import pytest
 from flax import nnx
 
 from salix import models
-from salix.model import from_nnx
-from salix.models import weights
+from salix.adapters import from_nnx
+from salix.models.checkpoints import weights
 from salix.typing import InputError
 
 NAMES = sorted(models.MODELS)

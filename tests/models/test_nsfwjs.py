@@ -15,9 +15,9 @@ from flax import nnx
 
 from salix import models
 from salix.data.decode import fit
-from salix.models.fill import expected
+from salix.models.checkpoints.module_state import expected
+from salix.models.checkpoints.tfjs import read_tfjs
 from salix.models.mobilenet import MobileNetV2, Perceptron
-from salix.models.tfjs import read_tfjs
 
 NETS = [
     ("nsfwjs_inception_v3", "nsfwjs-inception", "mixed10", (8, 8, 2048)),

@@ -12,7 +12,7 @@ from PIL import Image
 from salix import models
 from salix.attribution import GradCAM
 from salix.data.decode import fit
-from salix.model import logit
+from salix.scores import logit
 
 data = pytest.importorskip("skimage.data")
 

@@ -10,11 +10,11 @@ import pytest
 from flax import nnx
 
 from salix import models
-from salix.model import from_nnx
-from salix.models.fill import expected
-from salix.models.fold import Folded, fold
+from salix.adapters import from_nnx
+from salix.models.checkpoints.module_state import expected
+from salix.models.checkpoints.weights import write
 from salix.models.resnet import Basic, Bottleneck
-from salix.models.weights import write
+from salix.nn.folding import Folded, fold
 from salix.typing import InputError
 
 

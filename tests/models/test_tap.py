@@ -10,8 +10,8 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix import from_nnx, models
-from salix.models.fold import fold
-from salix.models.layers import Conv, max_pool
+from salix.nn.folding import fold
+from salix.nn.layers import Conv, max_pool
 from salix.train.losses import CYBORG
 
 SIDES = {"resnet18": 64, "resnet50": 64, "densenet121": 64, "inception_v3": 107, "xception": 75}
@@ -103,12 +103,12 @@ def test_a_folded_network_has_lost_the_tap_where_its_last_convolution_is_folded(
 def test_human_salience_does_not_reach_what_comes_after_the_tap() -> None:
     """Of ResNet's last normalisation the distance has no gradient; of what is before it, one."""
     model, params = from_nnx(drawn("resnet18"))
-    guide = np.eye(2, dtype=np.float32)
+    reference_mask = np.eye(2, dtype=np.float32)
 
     def human(params: Any, pixels: Any) -> Any:
         features, tapped = model.tapped(params, pixels)
         head = partial(model.classify, params)
-        return CYBORG(0.0)(head, features, tapped, np.int32(1), guide)["loss"]
+        return CYBORG(0.0)(head, features, tapped, np.int32(1), reference_mask)["loss"]
 
     slopes = jax.jit(jax.grad(human))(params, image("resnet18")[0])
     end = slopes["layer4"][1]

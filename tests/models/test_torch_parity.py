@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from salix import models
-from salix.models.torchfile import read_torch
-from salix.models.weights import write
+from salix.models.checkpoints.torch import read_torch
+from salix.models.checkpoints.weights import write
 from salix.typing import InputError
 
 torch: Any = pytest.importorskip("torch")

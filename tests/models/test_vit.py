@@ -11,10 +11,11 @@ import pytest
 from flax import nnx
 
 from salix import models
+from salix.adapters import from_nnx
 from salix.attribution import CAM, GradCAM
-from salix.model import from_nnx, logit
-from salix.models.fill import arrays, expected
+from salix.models.checkpoints.module_state import arrays, expected
 from salix.models.vit import Attention, Block, ViT
+from salix.scores import logit
 from salix.typing import InputError
 
 WIDTH, HEADS, GRID, PATCH = 24, 3, 3, 4

@@ -14,9 +14,9 @@ from flax import nnx
 
 from salix import models
 from salix.attribution import GradCAM
-from salix.model import logit
 from salix.models import vit
 from salix.models.vit import ViT
+from salix.scores import logit
 
 torch: Any = pytest.importorskip("torch")
 TWINS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "twins_vit.py"))

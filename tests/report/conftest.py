@@ -48,7 +48,7 @@ def plant(
     measures = extra if isinstance(extra, dict) else dict.fromkeys(extra, ())
     writer = Writer(path, schema(len(classes), grid, measures))
     numbers = {"score": 0.0, "histogram_entropy": 0.5, "spatial_entropy": 0.7, "gini": 0.3}
-    usual = {"predicted": 0, "target": 0, "dead": False, "finite": True} | numbers
+    usual = {"predicted": 0, "target": 0, "constant_map": False, "finite": True} | numbers
     usual |= {"logits": [0.0] * len(classes), "map": [0] * int(np.prod(grid))}
     full = []
     for index, row in enumerate(rows):
@@ -59,7 +59,9 @@ def plant(
     return Run(path)
 
 
-def simulate(n, seed, *, shift=2.4, inside=0.5, spatial=0.7, grid=(8, 8), thumbs=0, noise=0.1):
+def simulate(
+    n, seed, *, shift=2.4, relevance_mass=0.5, spatial=0.7, grid=(8, 8), thumbs=0, noise=0.1
+):
     """Rows of n images, every other one forged, whose logits are `shift` apart."""
     data, own = np.random.default_rng(0), np.random.default_rng(seed)
     face = data.normal(size=n) * 0.8
@@ -77,15 +79,17 @@ def simulate(n, seed, *, shift=2.4, inside=0.5, spatial=0.7, grid=(8, 8), thumbs
             "spatial_entropy": float(np.clip(spatial + noise * own.normal(), 0, 1)),
             "histogram_entropy": float(np.clip(0.8 + 0.05 * own.normal(), 0, 1)),
             "gini": float(np.clip(0.5 + 0.1 * own.normal(), 0, 1)),
-            "inside": float(np.clip(inside + noise * own.normal(), 0, 1)) if label else None,
+            "relevance_mass": float(np.clip(relevance_mass + noise * own.normal(), 0, 1))
+            if label
+            else None,
             "map": map.ravel().tolist(),
         }
         if i < thumbs:
             row["thumb"] = encode(data.integers(0, 256, (48, 48)).astype(np.uint8))
             if label:
-                guide = np.zeros((48, 48), np.uint8)
-                guide[12:24, 8:40] = 255
-                row["guide"] = encode(guide, "PNG")
+                reference_mask = np.zeros((48, 48), np.uint8)
+                reference_mask[12:24, 8:40] = 255
+                row["reference_mask"] = encode(reference_mask, "PNG")
         rows.append(row)
     return rows
 
@@ -112,11 +116,13 @@ def two_groups(planted):
 
     def make(n=80, **options):
         runs = []
-        for g, (group, inside) in enumerate([("cross-entropy", 0.45), ("guided", 0.71)]):
+        for g, (group, relevance_mass) in enumerate([("cross-entropy", 0.45), ("guided", 0.71)]):
             for s, off in enumerate((-0.05, 0.0, 0.06)):
-                rows = simulate(n, 10 * g + s, inside=inside + off, **options)
+                rows = simulate(n, 10 * g + s, relevance_mass=relevance_mass + off, **options)
                 name = f"{group} {s}"
-                runs.append(planted(rows, name=name, group=group, grid=(8, 8), extra=("inside",)))
+                runs.append(
+                    planted(rows, name=name, group=group, grid=(8, 8), extra=("relevance_mass",))
+                )
         return runs
 
     return make
@@ -159,7 +165,7 @@ def changing(planted):
         for g, (group, fall) in enumerate([("cross-entropy", 0.8), ("guided", 0.4)]):
             for s in range(3):
                 rows = changed(simulate(n, 10 * g + s, **options), s, fall + 0.02 * s)
-                extra = {"inside": (), "noise_area": (), "geometry_similarity": (3,)}
+                extra = {"relevance_mass": (), "noise_area": (), "geometry_similarity": (3,)}
                 extra |= {"noise_similarity": (4,), "noise_flip": (4,)}
                 name = f"{group} {s}"
                 where = {"name": name, "group": group, "grid": (8, 8)}

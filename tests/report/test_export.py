@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from salix.analysis.summary import reduce_runs
 from salix.report import write
-from salix.report.averages import averages
-from salix.report.methods import paragraphs
-from salix.report.tables import reduce_runs
+from salix.report.sections.mean_maps import averages
+from salix.report.sections.methods import paragraphs
 
 
 def test_parquet_holds_every_number_with_its_place(changing, tmp_path):
@@ -49,7 +49,8 @@ def test_csv_and_latex_hold_the_groups(changing, tmp_path):
 def test_latex_and_csv_keep_strange_names(planted, simulated, tmp_path):
     name = 'a_b & 50 % of $x$, "q" \\'
     page = write(
-        [planted(simulated(8, 0), name=name, grid=(8, 8), extra=("inside",))], tmp_path / "r.html"
+        [planted(simulated(8, 0), name=name, grid=(8, 8), extra=("relevance_mass",))],
+        tmp_path / "r.html",
     )
     text = page.with_suffix(".tex").read_text()
     assert r"a\_b \& 50 \% of \$x\$" in text

@@ -6,19 +6,26 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from salix.reduce import Interval, mean_interval
-from salix.report.claims import Answer
-from salix.report.columns import columns
-from salix.report.differences import compare_tables
-from salix.report.headline import headline
-from salix.report.tables import Group, Numbers, RunNumbers
+from salix.analysis.columns import columns
+from salix.analysis.differences import compare_tables
+from salix.analysis.summary import Group, Numbers, RunNumbers
+from salix.report.sections.claims import Answer
+from salix.report.sections.headline import headline
+from salix.stats import Interval, mean_interval
 
 REGION = "forged region"
 IMAGES = 200
 
 
 def run(group, seed, numbers):
-    counts = {"images": 200, "of": 200, "labelled": 200, "dead": 0, "not_finite": 0, "skipped": 0}
+    counts = {
+        "images": 200,
+        "of": 200,
+        "labelled": 200,
+        "constant_map": 0,
+        "not_finite": 0,
+        "skipped": 0,
+    }
     return RunNumbers(f"{group} {seed}", group, **counts, numbers=numbers, series={})
 
 
@@ -62,7 +69,7 @@ def scores(groups, seed=0):
 def compare(*groups, given=None, leads=None):
     """Return the headline and the table that it rests on."""
     numbers = Numbers(tuple(r for g in groups for r in g.runs), groups)
-    told = columns(["inside"], REGION)
+    told = columns(["relevance_mass"], REGION)
     table = compare_tables(tables(groups) if given is None else given, numbers, told, leads)
     return headline(numbers, told, REGION, table), table
 
@@ -76,8 +83,8 @@ def spread(middle, runs, by=0.01):
 
 
 def test_not_told_apart_in_accuracy_suggestive_in_what_they_look_at():
-    a = group("plain", auc=[0.95, 0.94, 0.96], inside=[0.43, 0.45, 0.47])
-    b = group("guided", auc=[0.96, 0.95, 0.97], inside=[0.70, 0.71, 0.72])
+    a = group("plain", auc=[0.95, 0.94, 0.96], relevance_mass=[0.43, 0.45, 0.47])
+    b = group("guided", auc=[0.96, 0.95, 0.97], relevance_mass=[0.70, 0.71, 0.72])
     found, _ = compare(a, b)
     assert found.text == (
         "guided and plain cannot be told apart in AUC (0.96 and 0.95), but guided has "
@@ -98,8 +105,8 @@ def test_not_told_apart_in_accuracy_suggestive_in_what_they_look_at():
 def test_few_runs_are_suggestive_however_far_apart_and_many_are_clear():
     few, many = (
         text(
-            group("plain", auc=spread(0.85, n), inside=spread(0.45, n)),
-            group("guided", auc=spread(0.96, n), inside=spread(0.71, n)),
+            group("plain", auc=spread(0.85, n), relevance_mass=spread(0.45, n)),
+            group("guided", auc=spread(0.96, n), relevance_mass=spread(0.71, n)),
         )
         for n in (3, 6)
     )
@@ -115,14 +122,14 @@ def test_few_runs_are_suggestive_however_far_apart_and_many_are_clear():
 
 
 def test_numbers_stand_in_the_order_of_the_names():
-    a = group("plain", auc=[0.96, 0.95, 0.97], inside=[0.43, 0.45, 0.47])
-    b = group("guided", auc=[0.95, 0.94, 0.96], inside=[0.70, 0.71, 0.72])
+    a = group("plain", auc=[0.96, 0.95, 0.97], relevance_mass=[0.43, 0.45, 0.47])
+    b = group("guided", auc=[0.95, 0.94, 0.96], relevance_mass=[0.70, 0.71, 0.72])
     assert "guided and plain cannot be told apart in AUC (0.95 and 0.96)" in text(a, b)
 
 
 def test_a_clear_difference_of_accuracy_comes_first():
-    c = group("blind", auc=spread(0.85, 6), inside=spread(0.45, 6))
-    d = group("keen", auc=spread(0.96, 6), inside=spread(0.45, 6))
+    c = group("blind", auc=spread(0.85, 6), relevance_mass=spread(0.45, 6))
+    d = group("keen", auc=spread(0.96, 6), relevance_mass=spread(0.45, 6))
     assert text(c, d) == (
         "keen has a higher AUC than blind (0.96 against 0.85). They cannot be told apart in "
         "salience inside the forged region (45\u202f% and 45\u202f%)."
@@ -130,16 +137,16 @@ def test_a_clear_difference_of_accuracy_comes_first():
 
 
 def test_the_better_group_may_look_less_well():
-    a = group("plain", auc=spread(0.85, 6), inside=spread(0.71, 6))
-    b = group("other", auc=spread(0.96, 6), inside=spread(0.45, 6))
+    a = group("plain", auc=spread(0.85, 6), relevance_mass=spread(0.71, 6))
+    b = group("other", auc=spread(0.96, 6), relevance_mass=spread(0.45, 6))
     assert "but has less of its salience inside the forged region (45\u202f% against 71" in text(
         a, b
     )
 
 
 def test_nothing_clear_is_said_to_be_so():
-    a = group("a", auc=[0.95, 0.90, 0.97], inside=[0.40, 0.60, 0.50])
-    b = group("b", auc=[0.96, 0.89, 0.97], inside=[0.45, 0.62, 0.52])
+    a = group("a", auc=[0.95, 0.90, 0.97], relevance_mass=[0.40, 0.60, 0.50])
+    b = group("b", auc=[0.96, 0.89, 0.97], relevance_mass=[0.45, 0.62, 0.52])
     assert text(a, b) == (
         "b and a cannot be told apart in AUC (0.94 and 0.94) or in salience inside the "
         "forged region (53\u202f% and 50\u202f%)."
@@ -163,21 +170,21 @@ def test_a_small_but_clear_difference_shows_its_digits():
     ],
 )
 def test_what_is_clear(low, high, verdict):
-    _, table = compare(group("a", inside=low), group("b", inside=high))
+    _, table = compare(group("a", relevance_mass=low), group("b", relevance_mass=high))
     assert [d.verdict for d in table.found] == [verdict]
     assert Answer(table.found).ends == ("b", "a")
 
 
 def test_runs_that_agree_need_images_that_agree():
-    pair = (group("a", inside=spread(0.4, 3)), group("b", inside=spread(0.7, 3)))
+    pair = (group("a", relevance_mass=spread(0.4, 3)), group("b", relevance_mass=spread(0.7, 3)))
     assert "suggestive" in text(*pair)
     few = np.linspace(-3, 3, 20)  # what all runs of b share on these images, and those of a lack
-    given = {"inside": {"a": np.full((3, 20), 0.4), "b": 0.7 + np.tile(few, (3, 1))}}
+    given = {"relevance_mass": {"a": np.full((3, 20), 0.4), "b": 0.7 + np.tile(few, (3, 1))}}
     assert "cannot be told apart" in compare(*pair, given=given)[0].text
 
 
 def test_single_runs_are_models_and_not_ways_of_training():
-    a, b = (group(n, accuracy=[0.95], inside=[v]) for n, v in (("a", 0.4), ("b", 0.8)))
+    a, b = (group(n, accuracy=[0.95], relevance_mass=[v]) for n, v in (("a", 0.4), ("b", 0.8)))
     found, _ = compare(a, b)
     assert found.text == (
         "b and a cannot be told apart in accuracy (95\u202f% and 95\u202f%; one run each, over "
@@ -185,7 +192,7 @@ def test_single_runs_are_models_and_not_ways_of_training():
         "40\u202f%; one run each, over images alone)."
     )
     assert "this compares models, not ways of training" in found.evidence[2]
-    c = group("c", accuracy=spread(0.5, 3), inside=spread(0.3, 3))
+    c = group("c", accuracy=spread(0.5, 3), relevance_mass=spread(0.3, 3))
     assert text(a, c) == (
         "a is more accurate than c (95\u202f% against 50\u202f% right) and has more of its "
         "salience inside the forged region (40\u202f% against 30\u202f%; 1 and 3 runs, over images "
@@ -194,7 +201,10 @@ def test_single_runs_are_models_and_not_ways_of_training():
 
 
 def test_single_runs_with_an_auc_are_compared_in_it():
-    a, b = (group(n, auc=[v], accuracy=[0.9], inside=[0.5]) for n, v in (("a", 0.95), ("b", 0.7)))
+    a, b = (
+        group(n, auc=[v], accuracy=[0.9], relevance_mass=[0.5])
+        for n, v in (("a", 0.95), ("b", 0.7))
+    )
     leads = scores([a, b])
     found, table = compare(a, b, leads=leads)
     assert found.text == (
@@ -202,7 +212,7 @@ def test_single_runs_with_an_auc_are_compared_in_it():
         "cannot be told apart in salience inside the forged region (50\u202f% and 50\u202f%; one "
         "run each, over images alone)."
     )
-    assert {d.column.key for d in table.found} == {"auc", "inside"}
+    assert {d.column.key for d in table.found} == {"auc", "relevance_mass"}
     assert found.evidence[0].startswith("Row 1: AUC, b − a: −0.")
     assert found.evidence[0].endswith("p < 0.001, clear")
     assert len(found.evidence) == 3
@@ -243,7 +253,7 @@ def test_entropy_and_agreement_where_there_is_no_region():
 
 def test_three_groups_name_the_furthest_apart_and_how_many_pairs_are():
     groups = [
-        group(n, auc=[0.95, 0.94, 0.96], inside=[v - 0.01, v, v + 0.01])
+        group(n, auc=[0.95, 0.94, 0.96], relevance_mass=[v - 0.01, v, v + 0.01])
         for n, v in [("a", 0.5), ("b", 0.3), ("c", 0.8)]
     ]
     assert text(*groups) == (
@@ -255,7 +265,7 @@ def test_three_groups_name_the_furthest_apart_and_how_many_pairs_are():
 
 def test_two_numbers_may_tell_different_groups_apart():
     of = {"a": (0.80, 0.5), "b": (0.95, 0.5), "c": (0.90, 0.8)}
-    groups = [group(n, auc=spread(v, 7), inside=spread(w, 7)) for n, (v, w) in of.items()]
+    groups = [group(n, auc=spread(v, 7), relevance_mass=spread(w, 7)) for n, (v, w) in of.items()]
     assert text(*groups) == (
         "b has a higher AUC than a (0.95 against 0.80; clear for 3 of 3 pairs). c has more of "
         "its salience inside the forged region than b (80\u202f% against 50\u202f%; clear for 2 of "
@@ -264,20 +274,22 @@ def test_two_numbers_may_tell_different_groups_apart():
 
 
 def test_many_groups_are_held_to_the_first():
-    groups = [group(f"g{i}", auc=[0.94, 0.95], inside=[0.5, 0.51]) for i in range(20)]
+    groups = [group(f"g{i}", auc=[0.94, 0.95], relevance_mass=[0.5, 0.51]) for i in range(20)]
     assert text(*groups) == (
         "None of 19 other groups can be told apart from g0 in AUC (0.94 to 0.94) or in salience "
         "inside the forged region (50\u202f% to 50\u202f%)."
     )
     assert "inside the forged region than g0 (90\u202f% against 50" in text(
-        *groups[:19], group("far", auc=[0.94, 0.95], inside=[0.9, 0.9])
+        *groups[:19], group("far", auc=[0.94, 0.95], relevance_mass=[0.9, 0.9])
     )
 
 
 def test_other_images_that_turn_the_order_are_not_shown_as_evidence():
     """The table compares shared images; the numbers of a run are of all its images."""
-    a, b = group("a", inside=spread(0.5, 6)), group("b", inside=spread(0.4, 6))
-    given = tables([group("a", inside=spread(0.3, 6)), group("b", inside=spread(0.6, 6))])
+    a, b = group("a", relevance_mass=spread(0.5, 6)), group("b", relevance_mass=spread(0.4, 6))
+    given = tables(
+        [group("a", relevance_mass=spread(0.3, 6)), group("b", relevance_mass=spread(0.6, 6))]
+    )
     found, _ = compare(a, b, given=given)
     assert found.text == (
         "b has more of its salience inside the forged region than a (by 30\xa0points on the "
@@ -286,7 +298,7 @@ def test_other_images_that_turn_the_order_are_not_shown_as_evidence():
 
 
 def test_one_group_is_described():
-    one = group("a", auc=[0.94, 0.96], inside=[0.4, 0.5], spatial_entropy=[0.7, 0.8])
+    one = group("a", auc=[0.94, 0.96], relevance_mass=[0.4, 0.5], spatial_entropy=[0.7, 0.8])
     assert text(one) == (
         "a: AUC 0.95 (0.94 to 0.96 over 2 runs), 45\u202f% (40\u202f% to 50\u202f% over 2 runs) of "
         "the salience inside the forged region, spatial entropy 0.75 (0.70 to 0.80 over 2 runs) "
@@ -295,12 +307,12 @@ def test_one_group_is_described():
     assert text(group("m", spatial_entropy=[0.82])) == (
         "m: spatial entropy 0.82 (1 = spread evenly over the image)."
     )
-    labelled = group("n", auc=[0.9], accuracy=[0.8], inside=[0.5])
+    labelled = group("n", auc=[0.9], accuracy=[0.8], relevance_mass=[0.5])
     assert text(labelled).startswith("n: AUC 0.90, 50\u202f% of the salience")
 
 
 def test_groups_that_nothing_compares_are_described_if_few():
-    groups = [group(f"g{i}", auc=[0.9], inside=[0.5]) for i in range(5)]
+    groups = [group(f"g{i}", auc=[0.9], relevance_mass=[0.5]) for i in range(5)]
     found, table = compare(*groups[:2], given={})
     assert table is None
     assert found.text == (
@@ -340,7 +352,7 @@ def claims(sentence):
 
 def made_up(own):
     """Random groups: of one to eight runs, with some numbers, alike or far apart."""
-    keys = ["auc", "accuracy", "inside", "spatial_entropy"]
+    keys = ["auc", "accuracy", "relevance_mass", "spatial_entropy"]
     keys = [k for k in keys if own.random() < 0.7] or ["spatial_entropy"]
     far, near = own.choice([0, 0.02, 0.1, 0.3]), own.choice([0.005, 0.03, 0.1])
     for i in range(own.integers(2, 8)):
@@ -378,7 +390,7 @@ def test_the_headline_never_claims_more_than_the_table(seed):
     # What the table tells apart is not passed over, and only the rest is said not to be.
     hit = next((k for k in ("auc", "accuracy") if any(d.column.key == k for d in rows)), None)
     assert (hit in told) == any(d.verdict != "not clear" for d in rows if d.column.key == hit)
-    looks = [d for d in rows if d.column.key in ("inside", "spatial_entropy", "agreement")]
+    looks = [d for d in rows if d.column.key in ("relevance_mass", "spatial_entropy", "agreement")]
     best = min((d.verdict for d in looks), default="not clear")  # in the order of the alphabet
     assert {v for k, v in told.items() if k != hit} == {best} - {"not clear"}
     lines = [line for line in found.evidence if line.startswith("Row")]

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from salix.reduce import Interval
 from salix.report import write
-from salix.report.gallery import gallery
+from salix.report.sections.gallery import gallery
+from salix.stats import Interval
 from salix.typing import InputError
 
 VOID = {"meta", "input", "br", "link", "img"}
@@ -76,7 +76,7 @@ def test_page_is_whole_and_loads_nothing(two_groups, tmp_path):
     assert local <= set(page.ids)
     assert "url(http" not in path.read_text().split("<script", 1)[0]
     assert "guided and cross-entropy cannot be told apart in AUC (" in text
-    assert "but guided has more of its salience inside the guide region (" in text
+    assert "but guided has more of its salience inside the reference mask region (" in text
     assert "; 3 runs each: suggestive)" in text
     assert "sharpness alone 0.62" in text
     assert "0.700 [0.600, 0.800]" in text
@@ -98,7 +98,7 @@ def test_names_are_text_wherever_they_stand(planted, simulated, tmp_path):
     options = {
         "classes": (f"real{NASTY}", f"forged{NASTY}"),
         "grid": (8, 8),
-        "extra": (NASTY, "inside"),
+        "extra": (NASTY, "relevance_mass"),
     }
     runs = [
         planted(rows, name=f"{n}{NASTY}", group=f"{n} group{NASTY}", **options) for n in ("a", "b")
@@ -131,7 +131,7 @@ def test_names_are_text_wherever_they_stand(planted, simulated, tmp_path):
 def test_ten_thousand_rows_of_six_runs(planted, simulated, tmp_path):
     rows = simulated(10_000, 0, thumbs=16)
     runs = [
-        planted(rows, name=f"run {i}", group=f"g{i // 3}", grid=(8, 8), extra=("inside",))
+        planted(rows, name=f"run {i}", group=f"g{i // 3}", grid=(8, 8), extra=("relevance_mass",))
         for i in range(6)
     ]
     start = time.process_time()
@@ -144,7 +144,9 @@ def test_ten_thousand_rows_of_six_runs(planted, simulated, tmp_path):
 
 def test_bins_hold_every_image_once(planted, simulated, tmp_path):
     rows = simulated(200, 3)
-    page, _ = read(write([planted(rows, grid=(8, 8), extra=("inside",))], tmp_path / "r.html"))
+    page, _ = read(
+        write([planted(rows, grid=(8, 8), extra=("relevance_mass",))], tmp_path / "r.html")
+    )
     figures = drawn(page)
     assert len(figures) == 3  # inside, and two entropies
     ridge, mean = figures[1]["data"][:2]
@@ -191,8 +193,10 @@ def test_gallery_is_aligned_by_id(planted, simulated, tmp_path):
     a, b = simulated(8, 0, thumbs=4), simulated(8, 1, thumbs=4)
     for i, row in enumerate(b):
         row["id"] = f"{i + 2:05d}.png"  # two of the four kept images are shared
-    b[0] |= {"dead": True, "label": 0, "predicted": 1}
-    runs = [planted(r, name=n, grid=(8, 8), extra=("inside",)) for n, r in [("a", a), ("b", b)]]
+    b[0] |= {"constant_map": True, "label": 0, "predicted": 1}
+    runs = [
+        planted(r, name=n, grid=(8, 8), extra=("relevance_mass",)) for n, r in [("a", a), ("b", b)]
+    ]
     shown = {s.id: s for s in gallery(runs).shown}
     assert len(shown) == 6
     # Without a picture of its own, a run still shows its map of a shared image.
@@ -200,19 +204,21 @@ def test_gallery_is_aligned_by_id(planted, simulated, tmp_path):
     assert shown["00000.png"].cells[1] is None
     first = shown["00002.png"].cells[1]
     assert first is not None
-    assert (first.dead, first.verdict, first.smooth) == (True, "wrong", "")
+    assert (first.constant_map, first.verdict, first.smooth) == (True, "wrong", "")
     z = b[0]["logits"]
     assert first.probability == f"P(forged) = {1 / (1 + np.exp(z[0] - z[1])):.2f}"
     _, text = read(write(runs, tmp_path / "r.html"))
     assert "not in this run" in text
     assert "✗ wrong: forged" in text
-    assert "dead map: no contrast" in text
+    assert "constant map: no contrast" in text
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (7, 7), (3, 12), (64, 48), (6,), (2, 3, 4)])
 def test_grids(planted, simulated, tmp_path, grid):
     rows = simulated(6, 0, grid=grid, thumbs=4)
-    page, text = read(write([planted(rows, grid=grid, extra=("inside",))], tmp_path / "r.html"))
+    page, text = read(
+        write([planted(rows, grid=grid, extra=("relevance_mass",))], tmp_path / "r.html")
+    )
     maps = sum(a.startswith("data:image/png") for a in page.addresses)
     assert maps == (8 + 2 if len(grid) == 2 else 0)  # the mean map of each class
     assert ("are not drawn" in text) == (len(grid) != 2)
@@ -225,7 +231,7 @@ def test_twenty_runs(planted, simulated, tmp_path):
             name=f"r{i}",
             group=f"g{i % 7}",
             grid=(8, 8),
-            extra=("inside",),
+            extra=("relevance_mass",),
         )
         for i in range(20)
     ]

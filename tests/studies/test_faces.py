@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from salix.data import fit
 from salix.data.assets import AssetError
 from salix.data.forge import REGIONS, blend, region_mask
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.studies import faces as module
 from salix.studies.faces import _eigenfaces, demo_faces, lfw_faces, sharpness
 from salix.typing import InputError
@@ -51,9 +51,9 @@ def check(faces, real):
     assert faces.labels.tolist() == [0] * n + [1] * n
     assert (faces.test[:n] == faces.test[n:]).all()  # a photograph and its fake stay together
     assert len(set(faces.keys)) == 2 * n
-    assert not faces.guides[:n].any()
+    assert not faces.reference_masks[:n].any()
     change = np.abs(faces.pixels[n:].astype(int) - faces.pixels[:n])
-    mask = faces.guides[n:] / 255
+    mask = faces.reference_masks[n:] / 255
     assert change[mask < 0.002].max() <= 1  # nothing outside the region
     assert change[mask > 0.9].mean() > 2
     auc = roc_auc_score(faces.labels, -sharpness(faces.pixels))
@@ -105,7 +105,7 @@ def test_own_faces_and_what_is_wrong_with_them(tmp_path):
     assert np.bincount(faces.labels).tolist() == [20, 17]
     assert faces.test.sum() == 5 + 4
     assert not faces.guided
-    assert faces.source().guides is None
+    assert faces.source().reference_masks is None
     assert "1 file could not be read" in faces.about[0]
     first = np.asarray(Image.open(tmp_path / "real" / "00.png"))
     np.testing.assert_array_equal(faces.pixels[0], fit(first, Preprocess((64, 64), 1))[..., 0])

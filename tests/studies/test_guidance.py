@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from salix.data import Unreadable
 from salix.data.assets import AssetError
-from salix.reduce import least_p
+from salix.stats import least_p
 from salix.store import Run
 from salix.studies import guidance
 from salix.studies import guidance_data as data
@@ -71,9 +71,11 @@ def check(study: Any, total: int) -> None:
         assert np.bincount(part.labels).tolist() == [size, 2 * size]
         kinds = [id.split("/")[0] for id in part.ids]
         assert kinds == ["celeba"] * size + ["forged"] * size + ["dcgan"] * size
-        marked = part.guides.reshape(3 * size, -1).max(1) > 0
+        marked = part.reference_masks.reshape(3 * size, -1).max(1) > 0
         assert marked.tolist() == [k == "forged" for k in kinds]
-        compare(part.pixels[:size], part.pixels[size : 2 * size], part.guides[size : 2 * size])
+        compare(
+            part.pixels[:size], part.pixels[size : 2 * size], part.reference_masks[size : 2 * size]
+        )
     test, source = study.test, study.source()
     assert list(test) == list(data.TEST)
     assert [id.split("/")[0] for id in source.ids] == [n for n in test for _ in test[n].keys]
@@ -81,7 +83,7 @@ def check(study: Any, total: int) -> None:
     assert list(source.labels) == expected
     assert source.guided
     for at, id in enumerate(source.ids):
-        assert (source.guide(at) is not None) == id.startswith("forged/")
+        assert (source.reference_mask(at) is not None) == id.startswith("forged/")
     forged = test["forged"]
     assert len(forged.keys) == COUNTS.forged
     assert [k.split("-")[1] for k in forged.keys] == [*data.KINDS, *data.KINDS]
@@ -172,7 +174,9 @@ def synthetic(seed: int, better: float, noise: float) -> dict[str, Any]:
     logits = np.stack([-fake, fake], 1).astype(np.float32)
     shared = np.random.default_rng(0).integers(60, 190, (len(ids), 8, 8))
     own = rng.integers(-60, 61, shared.shape) * noise
-    inside = np.where(np.char.startswith(ids, "forged/"), 0.2 * better + 0.01 * fake, np.nan)
+    relevance_mass = np.where(
+        np.char.startswith(ids, "forged/"), 0.2 * better + 0.01 * fake, np.nan
+    )
     return {
         "id": ids,
         "label": label,
@@ -180,10 +184,10 @@ def synthetic(seed: int, better: float, noise: float) -> dict[str, Any]:
         "predicted": (fake > 0).astype(int),
         "spatial_entropy": (0.9 - 0.1 * better + 0.001 * fake).astype(np.float32),
         "histogram_entropy": (0.8 + 0.001 * fake).astype(np.float32),
-        "dead": np.arange(len(ids)) == 3,
-        "inside": inside.astype(np.float32),
-        "inside_0": np.zeros(len(ids), np.float32),
-        "inside_1": (inside / 2).astype(np.float32),
+        "constant_map": np.arange(len(ids)) == 3,
+        "relevance_mass": relevance_mass.astype(np.float32),
+        "relevance_mass_0": np.zeros(len(ids), np.float32),
+        "relevance_mass_1": (relevance_mass / 2).astype(np.float32),
         "map": (shared + own).astype(np.uint8),
     }
 
@@ -222,8 +226,10 @@ def test_placements_are_the_area_under_the_curve(runs: list[Run]) -> None:
     np.testing.assert_array_equal(
         held["auc_warp"]["focus"], held["auc_forged"]["focus"][:, data.KINDS.index("warp") :: 5]
     )
-    assert held["inside"]["focus"].shape == (4, 12)
-    np.testing.assert_allclose(held["inside_of_fake"]["focus"], held["inside"]["focus"] / 2)
+    assert held["relevance_mass"]["focus"].shape == (4, 12)
+    np.testing.assert_allclose(
+        held["relevance_mass_of_fake"]["focus"], held["relevance_mass"]["focus"] / 2
+    )
     assert held["spatial_entropy"]["focus"].shape == (4, 52)
 
 
@@ -240,11 +246,17 @@ def test_results_tell_apart_what_differs_and_nothing_else(runs: list[Run]) -> No
     told = found["losses"]["cyborg"]
     assert told["runs"] == [f"cyborg-{i}" for i in range(1, 5)]
     assert told["stability"]["value"] > 0.9 > found["losses"]["focus"]["stability"]["value"]
-    assert told["stability"]["undefined"] == 1  # the dead map
-    assert told["dead"]["value"] == pytest.approx(1 / 52, abs=1e-5)
+    assert told["stability"]["undefined"] == 1  # the constant map
+    assert told["constant_map"]["value"] == pytest.approx(1 / 52, abs=1e-5)
     differences = found["less_cross_entropy"]
     assert list(differences) == ["cyborg", "focus"]
-    for measure in ("auc_in_set", "auc_out_of_set", "inside", "stability", "spatial_entropy"):
+    for measure in (
+        "auc_in_set",
+        "auc_out_of_set",
+        "relevance_mass",
+        "stability",
+        "spatial_entropy",
+    ):
         of = differences["cyborg"][measure]
         mean = told[measure]["value"] - found["losses"]["cross-entropy"][measure]["value"]
         assert of["difference"]["value"] == pytest.approx(mean, abs=2e-5)
@@ -291,7 +303,7 @@ def test_splits_of_runs_are_counted_out() -> None:
 
 
 def test_undefined_limits_are_null() -> None:
-    from salix.reduce import Interval
+    from salix.stats import Interval
 
     told = numbers.told(Interval(0.5, float("nan"), float("nan"), 1, 2))
     assert told == {"value": 0.5, "low": None, "high": None, "n": 1, "undefined": 2}
@@ -314,11 +326,11 @@ def test_the_whole_study_runs_and_goes_on(
     assert {tuple(r.rows["id"]) for r in runs} == {tuple(made.source().ids)}
     rows = runs[0].rows
     fake, forged = rows["predicted"] == 1, np.char.startswith(rows["id"].astype(str), "forged/")
-    assert np.isfinite(rows["inside_1"]).tolist() == forged.tolist()
-    same = rows["inside"] == rows["inside_1"]
+    assert np.isfinite(rows["relevance_mass_1"]).tolist() == forged.tolist()
+    same = rows["relevance_mass"] == rows["relevance_mass_1"]
     assert same[forged & fake].all()
     assert not same[forged & ~fake].any()
-    assert set(runs[0].quantities) == {"inside", "inside_1"}
+    assert set(runs[0].quantities) == {"relevance_mass", "relevance_mass_1"}
     assert first["images"]["test"]["forged"] == 10
     assert first["images"]["train"] == [11, 22]
     assert 0.05 < first["mask_mean"] < 0.3

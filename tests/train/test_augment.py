@@ -1,35 +1,35 @@
-"""Augmentation against SciPy's interpolation, NumPy, and the formula; guides go along."""
+"""Augmentation against SciPy's interpolation, NumPy, and the formula; reference masks go along."""
 
 import jax
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.train.augment import Augment
 from salix.typing import InputError
 
 RNG = np.random.default_rng(0)
 TO = Preprocess((12, 10), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 IMAGE = np.asarray(TO(RNG.integers(0, 256, (12, 10, 3), np.uint8)))
-GUIDE = RNG.random((6, 5)).astype(np.float32)
+REFERENCE_MASK = RNG.random((6, 5)).astype(np.float32)
 KEYS = [jax.random.key(i) for i in range(8)]
 
 
 def test_nothing_is_changed_to_the_last_bit():
-    image, guide = Augment(flip=0.0)(IMAGE, GUIDE, TO, KEYS[0])
+    image, reference_mask = Augment(flip=0.0)(IMAGE, REFERENCE_MASK, TO, KEYS[0])
     assert (image == IMAGE).all()
-    assert (guide == GUIDE).all()
+    assert (reference_mask == REFERENCE_MASK).all()
     assert Augment()(IMAGE, None, TO, KEYS[0])[1] is None
 
 
-def test_flips_take_the_guide_along():
+def test_flips_take_the_reference_mask_along():
     flipped = 0
     for key in KEYS:
-        image, guide = Augment(flip=0.5)(IMAGE, GUIDE, TO, key)
+        image, reference_mask = Augment(flip=0.5)(IMAGE, REFERENCE_MASK, TO, key)
         turn = -1 if (image == IMAGE[:, ::-1]).all() else 1
         assert (image == IMAGE[:, ::turn]).all()
-        assert (guide == GUIDE[:, ::turn]).all()
+        assert (reference_mask == REFERENCE_MASK[:, ::turn]).all()
         flipped += turn == -1
     assert 0 < flipped < len(KEYS)
 
@@ -40,13 +40,13 @@ def test_flips_take_the_guide_along():
 def test_windows_equal_scipy(augment):
     places = set()
     for key in KEYS:
-        image, guide = augment(IMAGE, GUIDE, TO, key)
+        image, reference_mask = augment(IMAGE, REFERENCE_MASK, TO, key)
         side, corner = augment._window(jax.random.split(key, 3)[1])
         assert augment.crop <= side <= 1
         assert (corner >= -augment.shift).all()
         assert (corner + side <= 1 + augment.shift + 1e-6).all()
         places.add(tuple(np.asarray(corner).tolist()))
-        for found, given in ((image[..., 1], IMAGE[..., 1]), (guide, GUIDE)):
+        for found, given in ((image[..., 1], IMAGE[..., 1]), (reference_mask, REFERENCE_MASK)):
             at = [
                 (np.arange(n) + 0.5) * float(side) + float(c) * n - 0.5
                 for n, c in zip(given.shape, corner, strict=True)
@@ -62,8 +62,10 @@ def test_light_is_that_of_the_file():
     mean, std = np.array(TO.mean), np.array(TO.std)
     values = IMAGE * std + mean
     for key in KEYS:
-        image, guide = Augment(0.0, brightness=0.3, contrast=0.5)(IMAGE, GUIDE, TO, key)
-        assert (guide == GUIDE).all()
+        image, reference_mask = Augment(0.0, brightness=0.3, contrast=0.5)(
+            IMAGE, REFERENCE_MASK, TO, key
+        )
+        assert (reference_mask == REFERENCE_MASK).all()
         found = np.asarray(image) * std + mean
         assert found.min() > -1e-6
         assert found.max() < 1 + 1e-6

@@ -8,13 +8,13 @@ from jax import numpy as jnp
 from PIL import Image
 
 from salix.data import Arrays, Folder
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.train import CYBORG, CrossEntropy, Examples, Recipe, train
 from salix.train.evaluate import RANKING, numbers, positive_class
 from salix.train.examples import Streamed, gather
-from salix.train.guides import Guided, uses_guides
 from salix.train.losses import LOSSES
 from salix.train.recipe import SGD
+from salix.train.reference_masks import WithReferenceMasks, uses_reference_masks
 from salix.typing import InputError
 
 TO = Preprocess((8, 8))
@@ -44,9 +44,9 @@ class Net(nnx.Module):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of faces, and one of guides for the fakes."""
+    """A folder of faces, and one of reference masks for the fakes."""
     for i in range(24):
-        for kind, image in (("data", PIXELS[i]), ("guides", MARKS[i])):
+        for kind, image in (("data", PIXELS[i]), ("reference_masks", MARKS[i])):
             if image is not None:
                 (tmp_path / kind / NAMES[i]).mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image).save(tmp_path / kind / NAMES[i] / f"{i:02d}.png")
@@ -55,7 +55,7 @@ def folder(tmp_path):
 
 def test_streams_and_memory_give_the_same_training(folder):
     recipe = Recipe(CYBORG(0.5), SGD(0.05), epochs=2, batch_size=5, partial=True, validation=0.25)
-    source = Guided(Folder(folder / "data"), folder / "guides")
+    source = WithReferenceMasks(Folder(folder / "data"), folder / "reference_masks")
     held, streamed = (
         train(Net, source, recipe, preprocess=TO, memory=memory, workers=2)[0]
         for memory in (1 << 20, 0)
@@ -67,10 +67,10 @@ def test_streams_and_memory_give_the_same_training(folder):
 
 
 def test_gathered_examples_are_those_of_the_source():
-    found = gather(Arrays(PIXELS, NAMES, guides=MARKS), TO, CLASSES, 1 << 20)
+    found = gather(Arrays(PIXELS, NAMES, reference_masks=MARKS), TO, CLASSES, 1 << 20)
     assert (found.pixels == PIXELS).all()
     assert found.labels.tolist() == [i % 2 for i in range(24)]
-    assert found.guides.any((1, 2)).tolist() == [i % 3 > 0 for i in range(24)]
+    assert found.reference_masks.any((1, 2)).tolist() == [i % 3 > 0 for i in range(24)]
     assert isinstance(gather(Arrays(PIXELS, NAMES), TO, CLASSES, 24 * 64 * 3 - 1), Streamed)
     assert isinstance(gather(Arrays(PIXELS, NAMES), TO, CLASSES, 24 * 64 * 3), Examples)
 
@@ -83,8 +83,8 @@ def test_unreadable_images_are_left_out_or_replaced_and_told(folder):
     assert len(found.labels) == 23
     assert "fake/01.png" not in found.ids
     streamed = gather(source, TO, CLASSES, 0)
-    ((pixels, guides),) = streamed.take([np.array([0, 1, 2])])
-    assert guides is None
+    ((pixels, reference_masks),) = streamed.take([np.array([0, 1, 2])])
+    assert reference_masks is None
     assert (pixels == np.stack([PIXELS[3], PIXELS[3], PIXELS[5]])).all()  # the first of its batch
     assert streamed.unread == {"fake/01.png": "empty file"}
     with pytest.raises(InputError, match="no image of a batch can be read"):
@@ -94,30 +94,32 @@ def test_unreadable_images_are_left_out_or_replaced_and_told(folder):
 
 
 @pytest.mark.parametrize("memory", [0, 1 << 20])
-def test_black_guides_are_counted_and_needed_ones_missed(memory):
+def test_black_reference_masks_are_counted_and_needed_ones_missed(memory):
     recipe = Recipe(CYBORG(0.5), epochs=1, batch_size=8)
     some = [m if i else np.zeros((8, 8), np.uint8) for i, m in enumerate(MARKS)]
-    with pytest.warns(UserWarning, match=r"1 guides are all black .*\(00000000\)"):
-        train(Net, Arrays(PIXELS, NAMES, guides=some), recipe, preprocess=TO, memory=memory)
-    none = Arrays(PIXELS, NAMES, guides=[None] * 24)
-    with pytest.raises(InputError, match="needs guides and no image has one"):
+    with pytest.warns(UserWarning, match=r"1 reference masks are all black .*\(00000000\)"):
+        train(
+            Net, Arrays(PIXELS, NAMES, reference_masks=some), recipe, preprocess=TO, memory=memory
+        )
+    none = Arrays(PIXELS, NAMES, reference_masks=[None] * 24)
+    with pytest.raises(InputError, match="needs reference masks and no image has one"):
         train(Net, none, recipe, preprocess=TO, memory=memory)
 
 
-def test_guides_of_a_folder(folder):
-    source = Guided(Folder(folder / "data"), folder / "guides")
+def test_reference_masks_of_a_folder(folder):
+    source = WithReferenceMasks(Folder(folder / "data"), folder / "reference_masks")
     ids = list(source.ids)
-    assert (source.guide(ids.index("fake/01.png")) == MARKS[1]).all()
-    assert source.guide(ids.index("real/00.png")) is None
-    (folder / "guides" / "fake" / "99.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"1 guides in .* have no image, fake/99 first"):
-        Guided(Folder(folder / "data"), folder / "guides")
-    with pytest.raises(InputError, match="holds no guide"):
-        Guided(Folder(folder / "data"), folder / "nothing")
+    assert (source.reference_mask(ids.index("fake/01.png")) == MARKS[1]).all()
+    assert source.reference_mask(ids.index("real/00.png")) is None
+    (folder / "reference_masks" / "fake" / "99.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"1 reference masks in .* have no image, fake/99 first"):
+        WithReferenceMasks(Folder(folder / "data"), folder / "reference_masks")
+    with pytest.raises(InputError, match="holds no reference mask"):
+        WithReferenceMasks(Folder(folder / "data"), folder / "nothing")
 
 
 def test_examples_that_do_not_match():
-    with pytest.raises(InputError, match="23 guides for 24 images"):
+    with pytest.raises(InputError, match="23 reference masks for 24 images"):
         Examples(PIXELS, np.arange(24) % 2, PIXELS[:23, ..., 0])
     with pytest.raises(InputError, match="23 labels for 24"):
         Examples(PIXELS, np.arange(23) % 2)
@@ -130,9 +132,9 @@ def test_examples_that_do_not_match():
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_which_losses_need_guides(name):
-    assert uses_guides(LOSSES[name]()) == (name in ("CYBORG", "Blend", "Viser"))
-    assert not uses_guides(CYBORG(1.0))
+def test_which_losses_need_reference_masks(name):
+    assert uses_reference_masks(LOSSES[name]()) == (name in ("CYBORG", "Blend", "Viser"))
+    assert not uses_reference_masks(CYBORG(1.0))
 
 
 def test_ranking_numbers():

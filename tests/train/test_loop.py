@@ -15,11 +15,11 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix.data import Arrays
-from salix.model import Preprocess
-from salix.train import CYBORG, CrossEntropy, Examples, Recipe, history, track, train
+from salix.preprocess import Preprocess
+from salix.train import CYBORG, CrossEntropy, Examples, Recipe, history, train
 from salix.train.augment import Augment
-from salix.train.place import Place
 from salix.train.recipe import SGD, AdamW
+from salix.train.state import Place
 from salix.typing import InputError
 
 TO = Preprocess((16, 16))
@@ -45,14 +45,14 @@ class Net(nnx.Module):
 
 
 def noise_faces(count=64):
-    """Return faces of noise: a fake one is brighter in its upper half, which the guide marks."""
+    """Return faces of noise: a fake one is brighter in its upper half, which the reference mask marks."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(60, 120, (count, 16, 16, 3)).astype(np.uint8)
     labels = np.arange(count, dtype=np.int32) % 2
     pixels[labels == 1, :8] += 60
-    guides = np.zeros((count, 8, 8), np.uint8)
-    guides[labels == 1, :4] = 255
-    return Examples(pixels, labels, guides)
+    reference_masks = np.zeros((count, 8, 8), np.uint8)
+    reference_masks[labels == 1, :4] = 255
+    return Examples(pixels, labels, reference_masks)
 
 
 FACES = noise_faces()
@@ -146,9 +146,14 @@ def test_resume_within_an_epoch_is_bit_identical(whole, tmp_path, monkeypatch):
                 yield taken
 
         def at(self, of):
-            return Cut(self.pixels[of], self.labels[of], self.guides[of], [self.ids[i] for i in of])
+            return Cut(
+                self.pixels[of],
+                self.labels[of],
+                self.reference_masks[of],
+                [self.ids[i] for i in of],
+            )
 
-    cut = Cut(FACES.pixels, FACES.labels, FACES.guides)
+    cut = Cut(FACES.pixels, FACES.labels, FACES.reference_masks)
     with pytest.raises(RuntimeError, match="power cut"):
         train(Net, cut, RECIPE, preprocess=TO, out=tmp_path)
     steps = [int(p.name) for p in (tmp_path / "seed-0" / "checkpoints").iterdir()]
@@ -169,9 +174,9 @@ class Slow(shared.Examples):
             yield taken
     def at(self, of):
         some = super().at(of)
-        return Slow(some.pixels, some.labels, some.guides, some.ids)
+        return Slow(some.pixels, some.labels, some.reference masks, some.ids)
 faces = shared.FACES
-faces = Slow(faces.pixels, faces.labels, faces.guides)
+faces = Slow(faces.pixels, faces.labels, faces.reference masks)
 shared.train(shared.Net, faces, shared.RECIPE, preprocess=shared.TO, out=sys.argv[2])
 """
 
@@ -239,8 +244,18 @@ def test_a_loss_that_is_no_number_stops_with_its_step_and_images():
     [
         (Examples(FACES.pixels, np.zeros(64, int)), RECIPE, {}, "hold one class, real"),
         (Examples(FACES.pixels, FACES.labels + 1), RECIPE, {}, r"labels \[1, 2\] are not of the 2"),
-        (Examples(FACES.pixels, FACES.labels), RECIPE, {}, "CYBORG.* needs guides and no image"),
-        (Examples(FACES.pixels, FACES.labels, FACES.guides * 0), RECIPE, {}, "needs guides and no"),
+        (
+            Examples(FACES.pixels, FACES.labels),
+            RECIPE,
+            {},
+            "CYBORG.* needs reference masks and no image",
+        ),
+        (
+            Examples(FACES.pixels, FACES.labels, FACES.reference_masks * 0),
+            RECIPE,
+            {},
+            "needs reference masks and no",
+        ),
         (FACES, Recipe(CrossEntropy(), batch_size=65), {}, "64 images make no batch of 65"),
         (FACES, RECIPE, {"seeds": ()}, r"seeds are \(\)"),
         (FACES, RECIPE, {"seeds": (1, 1)}, r"seeds are \(1, 1\)"),

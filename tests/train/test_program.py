@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 from jax import numpy as jnp
 
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.train import Examples, train
 from salix.train.augment import Augment
 from salix.train.losses import CYBORG, CrossEntropy
@@ -22,8 +22,8 @@ TO = Preprocess((16, 16))
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (32, 16, 16, 3), np.uint8)
 LABELS = np.arange(32, dtype=np.int32) % 2
-GUIDES = RNG.integers(0, 256, (32, 16, 16), np.uint8)
-EXAMPLES = Examples(PIXELS, LABELS, GUIDES)
+REFERENCE_MASKS = RNG.integers(0, 256, (32, 16, 16), np.uint8)
+EXAMPLES = Examples(PIXELS, LABELS, REFERENCE_MASKS)
 
 
 class Net(nnx.Module):
@@ -72,7 +72,12 @@ def one(recipe, examples=EXAMPLES, build=Net, **more):
 
 def batch(of=slice(None)):
     hashes = np.arange(32, dtype=np.uint32)
-    return {"pixels": PIXELS[of], "labels": LABELS[of], "guides": GUIDES[of], "hashes": hashes[of]}
+    return {
+        "pixels": PIXELS[of],
+        "labels": LABELS[of],
+        "reference_masks": REFERENCE_MASKS[of],
+        "hashes": hashes[of],
+    }
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), CYBORG(0.5)], ids=repr)
@@ -105,7 +110,7 @@ def test_the_gradient_is_that_of_the_batch():
         kernel, bias = network.linear.kernel[...], network.linear.bias[...]
         head = lambda f: f.mean((0, 1)) @ kernel + bias  # noqa: E731
         each = jax.vmap(lambda *of: recipe.loss(head, *of)["loss"])
-        return each(features, tapped, LABELS, GUIDES.astype(np.float32) / 255).mean()
+        return each(features, tapped, LABELS, REFERENCE_MASKS.astype(np.float32) / 255).mean()
 
     gradient = jax.jit(jax.grad(total))(params)
     expected = jax.tree.map(lambda p, g: p - g, params, gradient)
@@ -204,7 +209,7 @@ def test_precisions_stay_near_and_keep_the_weights_whole():
 DEVICES = """
 import numpy as np, jax
 from flax import nnx
-from salix.model import Preprocess
+from salix.preprocess import Preprocess
 from salix.train import Examples, train
 from salix.train.losses import CYBORG
 from salix.train.recipe import SGD, Recipe

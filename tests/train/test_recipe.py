@@ -7,8 +7,8 @@ import pytest
 
 from salix.spec import parse
 from salix.train.losses import CrossEntropy
-from salix.train.order import order, split
 from salix.train.recipe import PAPER, PRESETS, RECIPES, SGD, AdamW, Recipe
+from salix.train.sampling import order, split
 from salix.typing import InputError
 
 

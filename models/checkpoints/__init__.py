@@ -1,0 +1,1 @@
+"""Readers of published weights that execute nothing: PyTorch, Keras, ONNX, TensorFlow.js, Orbax."""

@@ -1,0 +1,1 @@
+"""From stored rows to numbers: summaries, differences, stability, subsets and series."""

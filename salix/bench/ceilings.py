@@ -1,0 +1,134 @@
+"""The ceilings of a device, measured: what matrix products reach, and a stream through memory."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import nan, prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from salix.precision import LIBRARY
+from salix.typing import InputError
+
+Shape = tuple[int, int, int]  # m, k, n: [m k] times [k n]
+
+# Operands and type of the result: as `salix.nn.conv` writes its products.
+DOTS: dict[str, tuple[Any, Any]] = {
+    "float32": (jnp.float32, None),
+    "tf32": (jnp.float32, None),
+    "bfloat16": (jnp.bfloat16, None),
+    "bfloat16_dots": (jnp.bfloat16, jnp.float32),
+}
+# A square; 3x3 convolutions of 128 and 256 channels on 28x28 and 14x14; a 1x1 one. The CPU's are
+# of a batch of 8, an accelerator's of 128.
+CPU: tuple[Shape, ...] = (
+    (1024, 1024, 1024),
+    (6272, 1152, 128),
+    (1568, 2304, 256),
+    (1568, 1024, 256),
+)
+ACCELERATOR: tuple[Shape, ...] = (
+    (8192, 8192, 8192),
+    (100352, 1152, 128),
+    (25088, 2304, 256),
+    (25088, 1024, 256),
+)
+STREAM = 2**30  # bytes: more than any cache holds
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """FLOP/s of matrix products by precision, and bytes/s read and written of a long stream.
+
+    Two operations for each product that is added up. `shapes` are those (m, k, n) that were
+    fastest.
+    """
+
+    gemm: dict[str, float]
+    copy: float
+    shapes: dict[str, Shape]
+
+    def percent(self, flops_per_second: float, precision: str) -> float:
+        """Return the percentage of the ceiling; NaN for a precision that was not measured."""
+        return 100 * flops_per_second / self.gemm.get(precision, nan)
+
+    def ridge(self, precision: str) -> float:
+        """Return the operations a byte below which memory is the limit, not the products."""
+        return self.gemm.get(precision, nan) / self.copy
+
+
+def roofline(
+    precisions: Sequence[str] = ("float32",),
+    seconds: float = 0.3,
+    shapes: Sequence[Shape] | None = None,
+    stream: int = STREAM,
+) -> Roofline:
+    """Measure the ceilings of the first device: the fastest of repeated runs, for each shape.
+
+    Each program is repeated for so many `seconds`, once at the least. `shapes` are by default
+    squares and those of convolutions; `stream` is a number of bytes. A precision that the device
+    does not have is left out: tf32 on the CPU. Raises `InputError` for an unknown one.
+    """
+    if unknown := [p for p in precisions if p not in DOTS]:
+        raise InputError(f"{unknown[0]!r} is none of {', '.join(DOTS)}")
+    on_cpu = jax.default_backend() == "cpu"
+    shapes = shapes or (CPU if on_cpu else ACCELERATOR)
+    had = [p for p in precisions if not (on_cpu and p == "tf32")]
+    reached: dict[str, dict[Shape, float]] = {p: {} for p in had}
+    for shape in shapes:
+        a, b = operands(shape)
+        for precision in had:
+            program, *arguments = product(a, b, precision)
+            spent = best(program, *arguments, seconds=seconds)
+            reached[precision][shape] = 2 * prod(shape) / spent
+    fastest: dict[str, Shape] = {
+        p: max(found, key=lambda shape: found[shape]) for p, found in reached.items()
+    }
+    gemm: dict[str, float] = {p: max(found.values()) for p, found in reached.items()}
+    values = jnp.ones(stream // 4, jnp.float32)
+    negate = jax.jit(jnp.negative, donate_argnums=0).lower(values).compile()
+    return Roofline(gemm, 2 * values.nbytes / best(negate, values, seconds=seconds), fastest)
+
+
+def operands(shape: Shape) -> tuple[Any, Any]:
+    """Return random matrices [m k] and [k n]: some devices multiply zeros faster."""
+    (m, k, n), draw = shape, np.random.default_rng(0)
+    a, b = (draw.standard_normal(size, np.float32) for size in ((m, k), (k, n)))
+    return jnp.asarray(a), jnp.asarray(b)
+
+
+def product(a: Any, b: Any, precision: str) -> tuple[Any, ...]:
+    """Return a compiled product of matrices, and its arguments: the result's buffer before them."""
+    operand, result = DOTS[precision]
+    a, b = a.astype(operand), b.astype(operand)
+
+    def multiply(held: Any, a: Any, b: Any) -> Any:
+        return lax.dot_general(a, b, (((1,), (0,)), ((), ())), LIBRARY[precision], result)
+
+    held = jnp.zeros((a.shape[0], b.shape[1]), result or operand)
+    # The buffer of the last result is that of the next: new memory costs time of its own.
+    jitted = jax.jit(multiply, donate_argnums=0, keep_unused=True)
+    return jitted.lower(held, a, b).compile(), held, a, b
+
+
+def best(program: Callable[..., Any], held: Any, *rest: Any, seconds: float) -> float:
+    """Return the fewest seconds of a run of `held = program(held, *rest)`.
+
+    Runs are timed in groups, started without waiting, so that starting them is not what is timed.
+    """
+    held = jax.block_until_ready(program(held, *rest))
+    fewest, count, end = float("inf"), 1, time.perf_counter() + seconds
+    while True:
+        start = time.perf_counter()
+        for _ in range(count):
+            held = program(held, *rest)
+        jax.block_until_ready(held)
+        now = time.perf_counter()
+        fewest = min(fewest, (now - start) / count)
+        if now > end:
+            return fewest
+        count = max(1, min(100, int(0.02 / fewest)))

@@ -1,0 +1,1 @@
+"""Layers and their kernels: convolution, pooling, linear and attention, in any precision."""

@@ -1,0 +1,1 @@
+"""Perturbations of images: fills, corruptions, blurs and warps."""

@@ -1,0 +1,67 @@
+"""Reference masks of a training: files beside the images, and whether a loss needs any."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from salix.data import Source
+from salix.data.files import match_reference_masks, read_reference_mask
+from salix.train.losses import Loss
+
+
+@dataclass(frozen=True)
+class WithReferenceMasks:
+    """A source whose reference masks are the grey images of a folder, each under the id of its image.
+
+    Suffixes may differ: `fake/a.jpg` is guided by `fake/a.png`. An image may have none. Raises
+    `InputError` for a folder without reference masks, or a reference mask without its image.
+    """
+
+    source: Source
+    root: Path
+    files: Sequence[Path | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        files = match_reference_masks(Path(self.root), self.source.ids)
+        object.__setattr__(self, "files", files)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids of the source."""
+        return self.source.ids
+
+    @property
+    def labels(self) -> Sequence[str | None]:
+        """Labels of the source."""
+        return self.source.labels
+
+    @property
+    def has_reference_masks(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, index: int) -> Any:
+        """Read from the source."""
+        return self.source.read(index)
+
+    def reference_mask(self, index: int) -> np.ndarray | None:
+        """Decode the reference mask of one image, None if it has none; raises `Unreadable`."""
+        file = self.files[index]
+        return None if file is None else read_reference_mask(file)
+
+
+def uses_reference_masks(loss: Loss) -> bool:
+    """Whether a loss depends on the reference mask: two opposite ones are tried on made-up features."""
+    features = jnp.arange(18, dtype=jnp.float32).reshape(3, 3, 2) / 18
+
+    def value(reference_mask: Any) -> Any:
+        parts = loss(lambda f: f.mean((0, 1)), features, features**2, jnp.int32(1), reference_mask)
+        return loss.combine(jax.tree.map(lambda a: a[None], parts))
+
+    reference_mask = features[..., 0]
+    return bool(jax.jit(lambda a, b: value(a) != value(b))(reference_mask, 1 - reference_mask))

@@ -1,0 +1,54 @@
+"""COSE on the page: from the columns of a sweep, against counting by hand."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import salix
+from salix.analysis.cose import cose_numbers
+from salix.attribution import InputXGradient
+from salix.measures import COSE
+from salix.report import write
+
+
+def leaning(params, image):
+    """Decide by which half is brighter: a mirrored image is of the other class."""
+    lean = (image[:, :8].mean() - image[:, 8:].mean()) * params
+    return jnp.stack([-lean, lean])
+
+
+@pytest.fixture(scope="module")
+def run(pictures, tmp_path_factory):
+    path = tmp_path_factory.mktemp("cose") / "run"
+    model = salix.from_function(leaning, preprocess=salix.Preprocess((16, 16)), name="leaning")
+    params = np.ones((), np.float32)
+    method, measures = InputXGradient(), [COSE(magnitudes=2)]
+    return salix.sweep(model, params, pictures, method, measures, out=path)
+
+
+def test_cose_is_that_of_pairs_counted_by_hand(run):
+    rows, kept, lost = run.rows, [], []
+    for i in range(len(rows["id"])):
+        if rows["predicted"][i] != rows["label"][i]:
+            continue
+        for s, after in zip(rows["cose_similarity"][i], rows["cose_predicted"][i], strict=True):
+            if np.isfinite(s):
+                (kept if after == rows["label"][i] else lost).append(float(s))
+    assert kept
+    assert lost
+    found = cose_numbers(run)
+    c, f = np.mean(kept), np.mean(lost)
+    assert found["cose_consistency"].value == pytest.approx(c)
+    assert found["cose_fidelity"].value == pytest.approx(f)
+    assert found["cose"].value == pytest.approx(np.sqrt(c * (1 - f)))
+    assert (found["cose_consistency"].n, found["cose_fidelity"].n) == (len(kept), len(lost))
+    for interval in found.values():
+        assert interval.low <= interval.value <= interval.high
+
+
+def test_the_page_shows_it_and_runs_without_it_have_none(run, two_groups, tmp_path):
+    assert "COSE: consistency" in write([run], tmp_path / "r.html").read_text()
+    assert cose_numbers(two_groups(8)[0]) == {}
+    assert (
+        "COSE" not in write(two_groups(8)[:1], tmp_path / "s.html").read_text().split("<script")[0]
+    )

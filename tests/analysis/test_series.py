@@ -1,0 +1,71 @@
+"""Numbers over an axis: which they are, the course of a group, right and wrong apart."""
+
+import numpy as np
+import pytest
+
+from salix.analysis.series import course, families, splits
+from salix.analysis.summary import reduce_runs
+from salix.report.palette import mark
+from salix.report.sections.series import all_courses
+from salix.stats import mean_interval
+
+
+def test_quantities_of_one_measure_and_axis_are_a_family(changing):
+    noise, moves = families(changing(8))
+    assert (noise.title, noise.axis, noise.numeric) == ("Noise", "share of pixels", True)
+    assert [q.name for q in noise.quantities] == ["noise_similarity", "noise_flip"]
+    assert noise.column(noise.quantities[1]).name == "decisions flipped"
+    assert noise.column(noise.quantities[1]).direction == "lower is better"
+    assert (moves.title, moves.numeric) == ("Moves", False)
+
+
+def test_a_course_is_over_runs_or_over_the_images_of_one(changing, planted, simulated):
+    runs = changing(20)
+    numbers = reduce_runs(runs)
+    found = course(numbers.groups[0], "noise_similarity")
+    for place in range(4):
+        means = [r.rows["noise_similarity"][:, place].mean(dtype=np.float64) for r in runs[:3]]
+        expected = mean_interval(means)
+        assert found[place].value == pytest.approx(expected.value)
+        assert found[place].high == pytest.approx(expected.high)
+    alone = course(reduce_runs(runs[:1]).groups[0], "noise_similarity")
+    over = mean_interval(runs[0].rows["noise_similarity"][:, 2])
+    assert (alone[2].value, alone[2].n) == (pytest.approx(over.value), 20)
+    assert course(numbers.groups[0], "not there") == []
+
+
+def test_right_and_wrong_predictions_are_told_apart(changing):
+    runs = changing(40)
+    noise = families(runs)[0]
+    found = splits(runs, reduce_runs(runs), noise)
+    assert [s.name for s in found] == [r.name for r in runs]
+    rows = runs[4].rows
+    right = rows["predicted"] == rows["label"]
+    assert 0 < right.sum() < 40
+    values = rows["noise_similarity"].astype(np.float64).mean(1)
+    assert found[4].right.value == pytest.approx(values[right].mean())
+    assert found[4].wrong.value == pytest.approx(values[~right].mean())
+    assert found[4].right.n + found[4].wrong.n == 40
+    assert found[4].flips.value == pytest.approx(rows["noise_flip"].mean(), abs=1e-6)
+
+
+def test_the_figure_holds_every_group_place_and_limit(changing):
+    runs = changing(20)
+    numbers = reduce_runs(runs)
+    marks = {g.name: mark(i) for i, g in enumerate(numbers.groups)}
+    noise, moves = all_courses(runs, numbers, marks)
+    lines = noise.data["data"]
+    assert len(lines) == 2 * 2  # groups x quantities
+    expected = course(numbers.groups[1], "noise_similarity")
+    line = lines[1]
+    assert line["x"] == [0.0, 0.05, 0.25, 1.0]
+    np.testing.assert_allclose(line["y"], [i.value for i in expected])
+    ups = [i.high - i.value for i in expected]
+    np.testing.assert_allclose(line["error_y"]["array"], ups, atol=1e-5)
+    names = moves.data["layout"]["yaxis"]["ticktext"]
+    assert names == ["flip left-right", "quarter turn", "shift right"]
+    np.testing.assert_allclose(
+        moves.data["data"][0]["x"],
+        [i.value for i in course(numbers.groups[0], "geometry_similarity")],
+    )
+    assert noise.note == "20 images a run; bars: 95 % over runs"

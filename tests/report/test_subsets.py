@@ -1,0 +1,401 @@
+"""Collections of images: who is compared with whom, what is said of it, and that it is quick."""
+
+import json
+import re
+import time
+from base64 import b64decode
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+from scipy import stats
+
+import salix.report
+from salix.analysis.shifts import DISTANCES, SHIFTS, Shift
+from salix.analysis.subsets import collection_names, cut, lead, places
+from salix.report.export import FIELDS
+from salix.report.palette import mark
+from salix.report.sections.subsets import Collections, collections, tidy
+from salix.stats import Interval, auc_interval, mean_interval, share_interval
+from salix.store import Run
+from salix.typing import InputError
+
+NASTY = """<script>alert('x')</script>"'&{{ 7*7 }}%{x}"""
+SOURCES = {"ffhq": 0, "sd2": 1, "dalle": 1, "celeba": 0, "mixed": None}
+INSIDE = ("ffhq", "sd2")
+
+
+def gather(n, seed, moved=0.0, sources=SOURCES, classes=2):
+    """Rows of n images of each source; those of dalle have `moved` more entropy and less score."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for name, label in sources.items():
+        for i in range(n):
+            y = i % 2 if label is None else label
+            far = moved * (name == "dalle")
+            z = float(2.4 * (y - 0.5) + rng.normal() - 10 * far)
+            map = rng.integers(0, 200, (4, 4))
+            map[:2] += int(200 * far)
+            row = {
+                "id": f"{name}/{i:05d}.png",
+                "label": y,
+                "logits": [-z / 2, z / 2] if classes == 2 else [0.0] * (classes - 1) + [z],
+                "predicted": int(z > 0),
+                "spatial_entropy": float(0.6 + far + 0.05 * rng.normal()),
+                "histogram_entropy": float(0.8 - far + 0.05 * rng.normal()),
+                "map": np.minimum(map, 255).ravel().tolist(),
+            }
+            rows.append(row)
+    return rows
+
+
+def find(found, collection, part, group=0):
+    (row,) = [r for r in found.groups[group][1] if (r.collection, r.part) == (collection, part)]
+    return row
+
+
+def test_the_first_part_of_an_id_names_its_collection():
+    ids = np.array(["sd3/0001.jpg", "a/b/c.png", "alone.png", "/odd.png", ""], object)
+    assert collection_names(ids) == ["sd3", "a", "", "", ""]
+
+
+def test_parts_hold_every_image_once_and_join(planted):
+    rows = gather(21, 0)
+    rows[3] |= {"constant_map": True, "spatial_entropy": None, "histogram_entropy": None}
+    rows[4] |= {"label": None}
+    rows[5] = {"id": "ffhq/x.png", "skipped": "broken"}
+    run = planted(rows)
+    parts = cut(run, places([run])[0])
+    assert sum(p.images for p in parts.values()) == len(rows) - 1
+    assert list(parts)[:3] == [("ffhq", None), ("ffhq", "real"), ("sd2", "forged")]
+    real = parts["ffhq", "real"]
+    assert (real.images, real.constant_map, real.maps.n) == (19, 1, 18)
+    assert (real.spatial.undefined, len(real.spatial.values)) == (1, 18)
+    assert parts["ffhq", None].labelled == 0
+    held = run.rows
+    of = np.array([i.startswith("mixed") for i in held["id"]]) & (held["label"] == 1)
+    forged = parts["mixed", "forged"]
+    np.testing.assert_allclose(forged.maps.mean, held["map"][of].mean(0) / 255)
+    assert forged.hits == (held["predicted"][of] == 1).sum()
+    both = real.merge(forged)
+    assert both.images == real.images + forged.images
+    np.testing.assert_array_equal(
+        both.lead.values, np.sort([*real.lead.values, *forged.lead.values])
+    )
+
+
+def test_numbers_of_a_collection_are_those_of_its_images(planted):
+    run = planted(gather(60, 1))
+    found = collections([run], ["one"], INSIDE)
+    held = run.rows
+    names = np.array([i.split("/")[0] for i in held["id"]])
+    z = held["logits"][:, 1].astype(float) - held["logits"][:, 0]
+    dalle = find(found, "dalle", "class forged")
+    of = names == "dalle"
+    spatial = mean_interval(held["spatial_entropy"][of].astype(float))
+    assert dalle.numbers["spatial_entropy"].low == pytest.approx(spatial.low)
+    hits = int(held["predicted"][of].sum())
+    assert dalle.numbers["accuracy"] == share_interval(hits, 60)
+    chosen = of | (names == "ffhq")
+    area = auc_interval(z[chosen], (names == "dalle")[chosen].astype(int))
+    assert dalle.numbers["auc"].value == pytest.approx(area.value)
+    assert dalle.numbers["auc"].high == pytest.approx(area.high)
+    celeba = find(found, "celeba", "class real")
+    chosen = (names == "celeba") | (names == "sd2")
+    area = auc_interval(z[chosen], (names == "sd2")[chosen].astype(int))
+    assert celeba.numbers["auc"].value == pytest.approx(area.value)
+    own = names == "mixed"
+    area = auc_interval(z[own], held["label"][own])
+    assert find(found, "mixed", "all images").numbers["auc"].value == pytest.approx(area.value)
+    relevance_mass = np.isin(names, INSIDE)
+    together = find(found, "in-set together", "all images")
+    area = auc_interval(z[relevance_mass], held["label"][relevance_mass])
+    assert together.numbers["auc"].value == pytest.approx(area.value)
+    shift = dalle.shifts["auc"].interval.value
+    assert shift == pytest.approx(dalle.numbers["auc"].value - area.value)
+
+
+def test_each_class_is_compared_with_its_own_and_all_with_all(planted):
+    run = planted(gather(50, 2, moved=0.1))
+    found = collections([run], ["one"], INSIDE)
+    told = [(r.collection, r.part, r.relevance_mass, bool(r.shifts)) for r in found.groups[0][1]]
+    assert told == [
+        ("ffhq", "class real", True, False),
+        ("sd2", "class forged", True, False),
+        ("in-set together", "all images", True, False),
+        ("dalle", "class forged", False, True),
+        ("celeba", "class real", False, True),
+        ("mixed", "all images", False, True),
+        ("mixed", "class real", False, True),
+        ("mixed", "class forged", False, True),
+    ]
+    names = np.array([i.split("/")[0] for i in run.rows["id"]])
+    entropy = run.rows["spatial_entropy"].astype(float)
+    dalle = find(found, "dalle", "class forged").shifts
+    a, b = entropy[names == "dalle"], entropy[names == "sd2"]
+    welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    assert dalle["spatial_entropy"].interval.low == pytest.approx(welch.low)
+    assert dalle["kolmogorov"].interval.value == pytest.approx(stats.ks_2samp(a, b).statistic)
+    assert dalle["wasserstein"].interval.value == pytest.approx(stats.wasserstein_distance(a, b))
+    maps = run.rows["map"] / 255
+    far = maps[names == "dalle"].mean(0) - maps[names == "sd2"].mean(0)
+    assert dalle["map_distance"].interval.value == pytest.approx(np.abs(far).mean())
+    both = entropy[names == "mixed"].mean() - entropy[np.isin(names, INSIDE)].mean()
+    mixed = find(found, "mixed", "all images").shifts["spatial_entropy"]
+    assert mixed.interval.value == pytest.approx(both)
+
+
+def test_planted_shifts_are_found_and_others_are_not(planted):
+    names = [f"run {s}" for s in range(4)]
+    runs = [planted(gather(300, s, 0.1), name=n, group="g") for s, n in enumerate(names)]
+    found = collections(runs, ["g"], INSIDE)
+    dalle = find(found, "dalle", "class forged")
+    assert (dalle.runs, dalle.images) == (4, (300, 300))
+    for key, truth in {"spatial_entropy": 0.1, "histogram_entropy": -0.1, "lead": -1.0}.items():
+        shift = dalle.shifts[key]
+        assert shift.interval.value == pytest.approx(truth, rel=0.2)
+        assert shift.interval.low < truth < shift.interval.high
+        assert shift.apart
+        assert shift.way == ("higher" if truth > 0 else "lower")
+    far = {"kolmogorov", "wasserstein", "detector", "map_distance"}
+    assert {k for k in far if dalle.shifts[k].apart} == far
+    assert dalle.shifts["wasserstein"].interval.value == pytest.approx(0.1, rel=0.1)
+    assert dalle.shifts["kolmogorov"].way == ""
+    assert not dalle.shifts["map_correlation"].apart
+    assert dalle.shifts["spatial_entropy"].text.startswith("+0.")
+    celeba = find(found, "celeba", "class real").shifts
+    assert not any(s.apart for s in celeba.values())
+
+
+def test_without_a_shift_few_are_found(planted):
+    """20 runs x 5 comparisons x 7 numbers with limits over images: about 1 in 20 by chance."""
+    runs = [planted(gather(60, s), name=f"{s}") for s in range(20)]
+    found = collections(runs, [str(s) for s in range(20)], INSIDE)
+    keys = ("spatial_entropy", "histogram_entropy", "lead", "kolmogorov", "wasserstein")
+    keys += ("detector", "map_distance")
+    shifts = [r.shifts[k] for _, of in found.groups for r in of if r.shifts for k in keys]
+    assert len(shifts) == 20 * 5 * 7
+    assert 0.02 < np.mean([s.apart for s in shifts]) < 0.09
+
+
+def test_runs_may_differ_in_images_and_classes(planted):
+    one = planted(gather(10, 0), name="a", group="g")
+    some = gather(10, 1, sources={"sd2": 1, "ffhq": 0, "late": 1})
+    two = planted(some[:-4], name="b", group="g")
+    three = planted(gather(10, 2, classes=3), name="c", group="h", classes=("x", "real", "forged"))
+    none = planted([], name="d", group="h")
+    found = collections([one, two, three, none], ["g", "h"], INSIDE)
+    assert find(found, "late", "class forged").runs == 1
+    assert find(found, "ffhq", "class real").runs == 2
+    assert find(found, "late", "class forged").images == (6, 6)
+    assert find(found, "dalle", "class real", group=1).runs == 1  # label 1 of three classes
+    assert "auc" not in find(found, "dalle", "class real", group=1).numbers
+    logits = three.rows["logits"].astype(float)
+    expected = logits[:, 2] - np.log(np.exp(logits[:, :2]).sum(1))
+    np.testing.assert_allclose(lead(three), expected, rtol=1e-6)
+
+
+def test_images_without_labels_are_compared_with_all(planted):
+    rows = gather(20, 0)
+    for row in rows:
+        if row["id"].startswith("dalle"):
+            row["label"] = None
+    found = collections([planted(rows)], ["one"], INSIDE)
+    row = find(found, "dalle", "no label")
+    assert {"spatial_entropy", "lead", "map_distance"} <= set(row.shifts)
+    assert not {"auc", "accuracy"} & (set(row.shifts) | set(row.numbers))
+    # A class that the in-set lacks has nothing to be compared with.
+    lacking = collections([planted(gather(20, 0))], ["one"], ["ffhq"])
+    assert find(lacking, "dalle", "class forged").shifts == {}
+    assert find(lacking, "mixed", "class real").shifts
+
+
+def test_one_collection_or_the_classes_again_make_no_section(planted, simulated):
+    assert collections([planted(simulated(12, 0), grid=(8, 8))], ["one"]) is None
+    assert collections([planted(gather(9, 0, sources={"all": None}))], ["one"]) is None
+    assert collections([planted([])], ["one"]) is None
+    classes = [planted(gather(9, 0, sources={"real": 0, "fake": 1}))]
+    assert collections(classes, ["one"]) is None
+    assert collections(classes, ["one"], ["real"]) is not None
+    persons = [planted(gather(1, 0, sources={f"person {i}": i % 2 for i in range(41)}))]
+    assert collections(persons, ["one"]) is None
+    assert len(collections(persons, ["one"], ["person 0"]).groups[0][1]) == 41
+    assert render(None, ["one"]).strip() == ""
+
+
+def test_bad_names_are_named(planted):
+    runs = [planted(gather(4, 0))]
+    with pytest.raises(InputError, match="no image is of sd9: the collections are ffhq, sd2"):
+        collections(runs, ["one"], ["ffhq", "sd9"])
+    with pytest.raises(InputError, match="0 of 5 collections are in-set: name some of ffhq"):
+        collections(runs, ["one"], [])
+    with pytest.raises(InputError, match="5 of 5 collections are in-set"):
+        collections(runs, ["one"], list(SOURCES))
+
+
+def test_without_an_in_set_there_are_numbers_only(planted):
+    found = collections([planted(gather(20, 0))], ["one"])
+    assert found.in_set == ()
+    assert not any(r.shifts for r in found.groups[0][1])
+    assert "auc" in find(found, "mixed", "all images").numbers
+    assert "auc" not in find(found, "dalle", "class forged").numbers
+    html = render(found, ["one"])
+    assert "<h2>Collections</h2>" in html
+    assert "Shift" not in html
+
+
+class Text(HTMLParser):
+    """Keeps the text and the tags, and checks that every element is closed."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.text = [], set(), [], ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag not in ("img", "br", "path"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def render(found: Collections | None, groups):
+    """Render the section below the page's own macros."""
+    here = Path(salix.report.__file__).parent
+    macros = (here / "page.html").read_text().split("<!doctype", 1)[0]
+    loader = FileSystemLoader(here)
+    options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
+    environment = Environment(loader=loader, autoescape=True, **options)
+    marks = {name: mark(i) for i, name in enumerate(groups)}
+    return environment.from_string(macros + '{% include "collections.html" %}').render(
+        collections=found, marks=marks
+    )
+
+
+def test_the_section_tells_direction_in_words_and_names_as_text(planted):
+    nasty = {f"{name}{NASTY}": label for name, label in SOURCES.items()}
+    rows = gather(40, 0, sources=nasty)
+    for row in rows:
+        if row["id"].startswith("dalle"):
+            row["spatial_entropy"] += 0.2
+    group = f"g{NASTY}"
+    run = planted(rows, group=group, classes=(f"real{NASTY}", f"forged{NASTY}"))
+    # A slash is where a collection ends, as it is in the sources' own ids.
+    heads = [f"{name}{NASTY}".split("/")[0] for name in INSIDE]
+    found = collections([run], [group], heads)
+    html = render(found, [group])
+    page = Text(html)
+    assert "script" not in page.tags
+    assert f"class forged{NASTY}" in page.text
+    assert f"g{NASTY}" in page.text
+    assert heads[0] in page.text
+    assert not any(name.startswith("on") for name, _ in page.attributes)
+    told = [v for k, v in page.attributes if k == "aria-label"]
+    assert {"higher than in-set", "lower than in-set"} <= set(told)
+    assert page.text.count("▲") == told.count("higher than in-set") + 1  # the legend
+    assert "◐ interval only" in page.text  # no p value, so that nothing is called clear
+    assert "clear" not in page.text
+    assert "In-set and out-of-set" in page.text
+    alternatives = [v for k, v in page.attributes if k == "alt"]
+    assert len(alternatives) == len(set(alternatives)) == 8
+
+
+def test_mean_maps_share_one_scale(planted):
+    rows = gather(30, 0, moved=0.2)
+    found = collections([planted(rows)], ["one"], INSIDE)
+    dalle, sd2 = (find(found, n, "class forged") for n in ("dalle", "sd2"))
+    assert found.top == pytest.approx(max(r.mean.max() for r in found.groups[0][1]))
+    assert dalle.mean[:2].mean() > sd2.mean[:2].mean() + 0.1
+    data = b64decode(re.sub("^data:image/png;base64,", "", dalle.picture))
+    assert Image.open(BytesIO(data)).size == (64, 64)
+    volume = [r | {"map": [0] * 8} for r in rows]
+    undrawn = collections([planted(volume, grid=(2, 2, 2))], ["one"], INSIDE)
+    assert find(undrawn, "dalle", "class forged").picture is None
+    assert "–" in render(undrawn, ["one"])
+
+
+def test_numbers_for_machines(planted):
+    rows = gather(20, 0)
+    found = collections([planted(rows)], ["one"], INSIDE)
+    table = tidy(found)
+    assert all(tuple(row) == FIELDS for row in table)
+    json.dumps(table, allow_nan=False)
+    (row,) = [
+        r
+        for r in table
+        if (r["kind"], r["quantity"], r["at"]) == ("shift", "lead", "dalle: class forged")
+    ]
+    assert row["value"] == find(found, "dalle", "class forged").shifts["lead"].interval.value
+    assert tidy(None) == []
+
+
+def test_shifts_are_written_with_their_direction():
+    points = Shift(SHIFTS[4], Interval(-0.021, -0.04, -0.001, 9))
+    assert (points.text, points.way, points.apart) == ("−2.1", "lower", True)
+    higher = Shift(SHIFTS[0], Interval(0.0214, -0.04, 0.1, 9))
+    assert (higher.text, higher.way, higher.apart) == ("+0.021", "higher", False)
+    unknown = Shift(SHIFTS[0], Interval(np.nan, np.nan, np.nan, 0))
+    assert (unknown.text, unknown.way, unknown.apart) == ("–", "", False)
+    for low, high, apart in ((0.4, 0.6, False), (0.51, 0.6, True), (0.2, 0.49, True)):
+        assert Shift(DISTANCES[2], Interval(0.5, low, high, 9)).apart is apart
+
+
+def test_limits_stay_within_the_range(planted):
+    names = {"a": 1, "b": 1, "c": 0, "d": 1}
+    runs = [
+        planted(gather(12, s, sources=names), name=f"{s}", group=group)
+        for s, group in enumerate("ggh")
+    ]
+    found = collections(runs, ["g", "h"], ["a", "b", "c"])
+    for row in (r for _, of in found.groups for r in of):
+        for i in (row.numbers["auc"], row.numbers["accuracy"], row.numbers["constant_map"]):
+            assert 0 <= i.low <= i.value <= i.high <= 1
+        for key in ("kolmogorov", "wasserstein", "map_distance"):
+            if row.shifts:
+                assert 0 <= row.shifts[key].interval.low <= row.shifts[key].interval.value
+    # Two in-set collections hold the class forged; real is that of one alone.
+    told = [(r.collection, r.part) for r in found.groups[0][1]]
+    pooled = [("in-set together", "all images"), ("in-set together", "class forged")]
+    single = [("a", "class forged"), ("b", "class forged"), ("c", "class real")]
+    assert told == [*single, *pooled, ("d", "class forged")]
+    assert find(found, *pooled[1]).images == (24, 24)
+
+
+def test_twenty_runs_of_eight_collections_are_quick():
+    rng, n = np.random.default_rng(0), 10_000
+    source = np.arange(n) % 8
+    label = np.where(source < 6, source % 2, source // 8 % 2)
+    columns = {
+        "id": np.array([f"c{s}/{i}.png" for i, s in enumerate(source)], object),
+        "label": label,
+        "constant_map": np.zeros(n, bool),
+        "predicted": label,
+        "map": rng.integers(0, 256, (n, 7, 7)).astype(np.uint8),
+        "logits": rng.normal(size=(n, 2)).astype(np.float32),
+        "spatial_entropy": rng.random(n).astype(np.float32),
+        "histogram_entropy": rng.random(n).astype(np.float32),
+    }
+    config = {"classes": ["real", "forged"], "grid": [7, 7]}
+    runs = [Run(Path(str(i))) for i in range(20)]
+    for i, run in enumerate(runs):  # as if read
+        manifest = {"config": config, "about": {"group": f"g{i // 5}"}}
+        run.__dict__.update(rows=columns, manifest=manifest)
+    start = time.process_time()
+    found = collections(runs, [f"g{i}" for i in range(4)], ["c0", "c1"])
+    assert time.process_time() - start < 5  # about 0.5 on one core
+    assert [len(of) for _, of in found.groups] == [9] * 4
