@@ -21,30 +21,31 @@ from salix import report
 from salix.measures.presets import PRESETS
 from salix.store import Run, Writer, open_run
 from salix.store.schema import schema
-from salix.typing import Quantity
+from salix.typing import Column
 
 GRID = (7, 7)
 HERE = Path(__file__).parent
 
 
-def told() -> list[Quantity]:
+def told() -> list[Column]:
     """Return what the columns of the standard measures mean."""
-    return [q for measure in PRESETS["standard"] for q in getattr(measure, "quantities", ())]
+    return [q for measure in PRESETS["standard"] for q in getattr(measure, "columns", ())]
 
 
-def plant(path: Path, number: int, images: int, quantities: list[Quantity]) -> Run:
+def plant(path: Path, number: int, images: int, columns: list[Column]) -> Run:
     rng = np.random.default_rng(number)
     config = {"model": "planted", "classes": ["real", "fake"], "grid": list(GRID)}
     config |= {"data": {"count": images, "fingerprint": "planted"}, "score": "logit(target=None)"}
     about = {"name": f"model-{number}", "group": f"group-{number // 5}"}
-    open_run(path, config, about | {"quantities": [asdict(q) for q in quantities]})
+    open_run(path, config, about | {"columns": [asdict(q) for q in columns]})
     writer = Writer(
-        path, schema(2, GRID, {q.name: (len(q.at),) if q.at else () for q in quantities})
+        path,
+        schema(2, GRID, {q.name: (len(q.coordinates),) if q.coordinates else () for q in columns}),
     )
     labels = np.arange(images) % 2
     z = rng.normal(size=images) + 3 * (labels - 0.5)
     maps = rng.integers(0, 256, (images, int(np.prod(GRID))), np.uint8)
-    numbers = {q.name: rng.uniform(size=(images, max(1, len(q.at)))) for q in quantities}
+    numbers = {q.name: rng.uniform(size=(images, max(1, len(q.coordinates)))) for q in columns}
     rows = []
     for i in range(images):
         row = {"index": i, "id": f"face/{i:05d}.jpg", "label": int(labels[i])}
@@ -56,9 +57,9 @@ def plant(path: Path, number: int, images: int, quantities: list[Quantity]) -> R
             "finite": True,
             "map": maps[i].tolist(),
         }
-        for q in quantities:
+        for q in columns:
             found = numbers[q.name][i]
-            row[q.name] = found.tolist() if q.at else float(found[0])
+            row[q.name] = found.tolist() if q.coordinates else float(found[0])
         rows.append(row)
     writer.add(0, rows)
     writer.flush()
@@ -81,10 +82,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "report.json")
     options = parser.parse_args()
-    quantities = told()
+    columns = told()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        runs = [plant(root / f"{n}", n, options.images, quantities) for n in range(options.models)]
+        runs = [plant(root / f"{n}", n, options.images, columns) for n in range(options.models)]
         started = time.perf_counter()
         page = report.write([Run(r.path) for r in runs], root / "report.html")
         result = {"write_s": time.perf_counter() - started, "bytes": page.stat().st_size}
@@ -96,7 +97,7 @@ def main() -> None:
             empty.write_text("<!doctype html><title>empty</title>")
             times = [(opened(browser, page), opened(browser, empty)) for _ in range(5)]
             result["open_s"] = statistics.median(a - b for a, b in times)
-    result |= {"models": options.models, "images": options.images, "columns": len(quantities)}
+    result |= {"models": options.models, "images": options.images, "columns": len(columns)}
     print(json.dumps(result, indent=1))
     options.out.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -129,22 +129,26 @@ def as_explainer(explain: Callable[..., Explanation]) -> Explainer:
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """What a column of a run means: written into its manifest, so that a report can show it.
+class Column:
+    """Description of one column of a run, as its manifest records it.
 
-    `low` and `high` bound its range, None where nothing does. A column of several numbers runs
-    over an `axis`, "amount of noise" or "transform", at the places `at`. `better` says which way
-    is better, if one is. `about` is a sentence for the report's methods, with its source.
+    `meaning` is a sentence for the report's methods, with its source; `low` and `high` bound the
+    range, None where it is unbounded; `direction` says which way is better. `dims` names the axes
+    of an array, () for a scalar, and `shape` their lengths. A column over one axis, "amount of
+    noise" or "transform", has the title of the axis and the `coordinates` along it.
     """
 
     name: str
-    title: str
-    about: str = ""
+    title: str = ""
+    meaning: str = ""
     low: float | None = None
     high: float | None = None
-    better: Literal["higher", "lower", ""] = ""
+    direction: Literal["higher", "lower", ""] = ""
     axis: str = ""
-    at: tuple[float | str, ...] = ()
+    coordinates: tuple[float | str, ...] = ()
+    dims: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    dtype: str = "float32"
 
 
 @runtime_checkable
@@ -152,7 +156,7 @@ class Measure(Protocol):
     """A measure of model salience: a frozen dataclass that returns named numbers for one image.
 
     In a sweep `explain` is an `Explainer`. A measure may say what its numbers mean in a property
-    `quantities`, a tuple of `Quantity`.
+    `columns`, a tuple of `Column`.
     """
 
     def __call__(

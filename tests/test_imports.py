@@ -31,7 +31,7 @@ MAY = {
     "stats": set(),
     "engine": {"perturb", "attribution", "metrics", "measures", "data", "store"}
     | {"nn", "model", "scores", "preprocess", "adapters"},
-    "analysis": {"store", "stats", "metrics"},
+    "analysis": {"store", "stats", "metrics", "perturb"},
     "report": {"analysis", "store", "stats", "metrics"},
     "train": {"model", "models", "nn", "scores", "preprocess", "adapters", "attribution"}
     | {"metrics", "data", "stats", "store", "perturb"},

@@ -37,13 +37,13 @@ SIDE = 224  # that maps are enlarged to
 COLUMNS = {
     "histogram_entropy": 1,
     "spatial_entropy": 1,
-    "paper_salt_and_pepper_similarity_free": len(AMOUNTS),
-    "paper_salt_and_pepper_area_free": 1,
+    "paper_salt_and_pepper_similarity_repredicted": len(AMOUNTS),
+    "paper_salt_and_pepper_area_repredicted": 1,
     "paper_salt_and_pepper_score": len(AMOUNTS),
-    "paper_geometry_similarity_free": TRANSFORMS,
-    "paper_geometry_mean_free": 1,
+    "paper_geometry_similarity_repredicted": TRANSFORMS,
+    "paper_geometry_mean_repredicted": 1,
     "paper_geometry_score": TRANSFORMS,
-    "paper_degradation_similarity_free": len(CONDITIONS),
+    "paper_degradation_similarity_repredicted": len(CONDITIONS),
     "paper_degradation_score": len(CONDITIONS),
     "paper_degradation_change": len(CONDITIONS),
 }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.analysis.significance import Difference
 
 WORDS = {"clear": "clear", "interval only": "suggestive"}  # what tells groups apart, in a sentence
@@ -51,7 +51,7 @@ class Answer:
         return f"{of}, over images alone" if self.row.comparison.over == "images" else of
 
 
-def apart(column: Column, a: float, b: float) -> tuple[str, str]:
+def apart(column: TableColumn, a: float, b: float) -> tuple[str, str]:
     """Write two values with as many digits as it takes to see which is greater."""
     enough = (d for d in range(2, 6) if column.format(a, d) != column.format(b, d))
     digits = next(enough, 6)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from salix.stats import Interval
-from salix.typing import Quantity
+from salix.typing import Column
 
 NARROW = "\u202f"  # thin space that keeps number and unit together
 NONE = "–"
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One number: its name, how to read its direction, its range and its unit.
 
     `low` and `high` bound the scale, None where the data decide; `percent` prints shares.
@@ -60,8 +60,8 @@ class Column:
 
 
 def columns(
-    measures: list[str], region: str, told: Mapping[str, Quantity] | None = None
-) -> list[Column]:
+    measures: list[str], region: str, told: Mapping[str, Column] | None = None
+) -> list[TableColumn]:
     """Return the columns of the table, in order; `told` says what those of measures mean.
 
     A measure that says nothing of its numbers has them shown plainly.
@@ -69,24 +69,26 @@ def columns(
     better = "higher is better"
     focused = "no better or worse"
     known = [
-        Column("auc", "AUC", better, 0.0, 1.0),
-        Column("accuracy", "Accuracy", better, 0.0, 1.0, True),
-        Column("relevance_mass", f"Salience inside the {region}", better, 0.0, 1.0, True),
-        Column("spatial_entropy", "Spatial entropy", f"lower = more focused, {focused}", 0.0, 1.0),
-        Column(
+        TableColumn("auc", "AUC", better, 0.0, 1.0),
+        TableColumn("accuracy", "Accuracy", better, 0.0, 1.0, True),
+        TableColumn("relevance_mass", f"Salience inside the {region}", better, 0.0, 1.0, True),
+        TableColumn(
+            "spatial_entropy", "Spatial entropy", f"lower = more focused, {focused}", 0.0, 1.0
+        ),
+        TableColumn(
             "histogram_entropy", "Histogram entropy", f"lower = flatter map, {focused}", 0.0, 1.0
         ),
-        Column("gini", "Gini", f"higher = more focused, {focused}", 0.0, 1.0),
+        TableColumn("gini", "Gini", f"higher = more focused, {focused}", 0.0, 1.0),
     ]
     own = [c for c in known if c.key != "relevance_mass" or "relevance_mass" in measures]
     named = {c.key for c in known}
     other = [_column(m, (told or {}).get(m)) for m in measures if m not in named]
     stable = "higher = runs look at the same places"
-    return [*own, *other, Column("agreement", "Agreement between runs", stable, -1.0, 1.0)]
+    return [*own, *other, TableColumn("agreement", "Agreement between runs", stable, -1.0, 1.0)]
 
 
-def _column(name: str, quantity: Quantity | None) -> Column:
+def _column(name: str, quantity: Column | None) -> TableColumn:
     if quantity is None:
-        return Column(name, name.replace("_", " "))
-    better = f"{quantity.better} is better" if quantity.better else ""
-    return Column(name, quantity.title, better, quantity.low, quantity.high)
+        return TableColumn(name, name.replace("_", " "))
+    better = f"{quantity.direction} is better" if quantity.direction else ""
+    return TableColumn(name, quantity.title, better, quantity.low, quantity.high)

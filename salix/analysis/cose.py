@@ -3,16 +3,16 @@
 import numpy as np
 
 from salix.analysis import frame
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.analysis.cose_scores import cose_scores
 from salix.stats import Interval
 from salix.store import Run
 
 DRAWS = 1000
 COLUMNS = (
-    Column("cose", "COSE", "higher is better", 0.0, 1.0),
-    Column("cose_consistency", "COSE: consistency", "higher is better", -1.0, 1.0),
-    Column("cose_fidelity", "COSE: 1 − sensitivity", "lower is better", -1.0, 1.0),
+    TableColumn("cose", "COSE", "higher is better", 0.0, 1.0),
+    TableColumn("cose_consistency", "COSE: consistency", "higher is better", -1.0, 1.0),
+    TableColumn("cose_fidelity", "COSE: 1 − sensitivity", "lower is better", -1.0, 1.0),
 )
 
 
@@ -25,13 +25,13 @@ def cose_numbers(run: Run) -> dict[str, Interval]:
     Daroya, Sun and Maji (2023), arXiv:2309.10989.
     """
     columns = frame.measured(run)
-    told = run.quantities.get("cose_similarity")
+    told = run.columns.get("cose_similarity")
     if told is None or "cose_similarity" not in columns or not (columns["label"] >= 0).any():
         return {}
     known = columns["label"] >= 0
     s, after = (columns[f"cose_{name}"][known] for name in ("similarity", "predicted"))
     before, label = columns["predicted"][known], columns["label"][known]
-    names = tuple(str(at).rsplit(" ", 1)[0] for at in told.at)
+    names = tuple(str(at).rsplit(" ", 1)[0] for at in told.coordinates)
     found = cose_scores(names, s, after, before, label)
     low, high = _limits(s, after, before, label)
     values = (found.cose, found.consistency.value, found.fidelity.value)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from salix.measures.cose_transforms import GEOMETRIC
+from salix.perturb.cose import GEOMETRIC
 from salix.typing import InputError
 
 Columns = Shaped[np.ndarray, "..."]  # [images changes], NaN or None where nothing is known

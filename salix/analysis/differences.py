@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.analysis.common import scores, values
 from salix.analysis.significance import VERDICTS, Difference, Differences
 from salix.analysis.summary import Numbers
@@ -21,7 +21,7 @@ Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 def differences(
-    runs: Sequence[Run], numbers: Numbers, columns: Sequence[Column]
+    runs: Sequence[Run], numbers: Numbers, columns: Sequence[TableColumn]
 ) -> Differences | None:
     """Compare groups in every number of one value an image, in AUC and in agreement.
 
@@ -34,7 +34,7 @@ def differences(
 def compare_tables(
     tables: Mapping[str, Mapping[str, Any]],
     numbers: Numbers,
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     scores: Scores | None = None,
 ) -> Differences | None:
     """Compare groups in `tables[number][group]`, [run, image], and in what is not of an image.

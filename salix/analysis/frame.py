@@ -7,7 +7,7 @@ import numpy as np
 
 from salix.store import Run
 from salix.store.schema import SCALARS, schema
-from salix.typing import InputError, Quantity
+from salix.typing import Column, InputError
 
 
 def measured(run: Run) -> dict[str, np.ndarray]:
@@ -86,9 +86,9 @@ def explained(run: Run) -> str:
     return "the labelled class" if (target == rows["label"]).all() else "mixed"
 
 
-def quantities(runs: Sequence[Run]) -> dict[str, Quantity]:
+def columns(runs: Sequence[Run]) -> dict[str, Column]:
     """Return what the columns of all runs mean, by name: the first run's word counts."""
-    found: dict[str, Quantity] = {}
+    found: dict[str, Column] = {}
     for run in runs:
-        found = run.quantities | found
+        found = run.columns | found
     return found

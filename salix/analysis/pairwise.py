@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer, Num, UInt8
 
-from salix.measures.similarity import Similarity
+from salix.metrics.comparison import Similarity
 from salix.typing import Index, InputError
 
 Kind = Literal["ssim", "pearson", "spearman"]

@@ -7,11 +7,11 @@ from itertools import groupby
 import numpy as np
 
 from salix.analysis import frame
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.analysis.summary import Group, Numbers
 from salix.stats import Interval, mean_interval
 from salix.store import Run
-from salix.typing import Quantity
+from salix.typing import Column
 
 PANELS = 4
 
@@ -24,33 +24,33 @@ class Family:
     about: str
     axis: str
     at: tuple[float | str, ...]
-    quantities: tuple[Quantity, ...]
+    columns: tuple[Column, ...]
 
     @property
-    def drawn(self) -> tuple[Quantity, ...]:
-        """The quantities that have a panel in the figure: the first few."""
-        return self.quantities[:PANELS]
+    def drawn(self) -> tuple[Column, ...]:
+        """The columns that have a panel in the figure: the first few."""
+        return self.columns[:PANELS]
 
     @property
     def numeric(self) -> bool:
         """Whether the places can be drawn along a scale."""
         return all(isinstance(place, (int, float)) for place in self.at)
 
-    def column(self, quantity: Quantity) -> Column:
+    def column(self, quantity: Column) -> TableColumn:
         """Return how a quantity is named and written."""
         name = quantity.title.removeprefix(f"{self.title}: ")
-        better = f"{quantity.better} is better" if quantity.better else ""
-        return Column(quantity.name, name, better, quantity.low, quantity.high)
+        better = f"{quantity.direction} is better" if quantity.direction else ""
+        return TableColumn(quantity.name, name, better, quantity.low, quantity.high)
 
 
 def families(runs: Sequence[Run]) -> list[Family]:
-    """Gather the quantities that have an axis by the measure that they come from."""
-    held = [q for q in frame.quantities(runs).values() if q.axis]
+    """Gather the columns that have an axis by the measure that they come from."""
+    held = [q for q in frame.columns(runs).values() if q.axis]
     found = []
-    for _, members in groupby(held, lambda q: (q.title.partition(": ")[0], q.axis, q.at)):
+    for _, members in groupby(held, lambda q: (q.title.partition(": ")[0], q.axis, q.coordinates)):
         of = tuple(members)
         title = of[0].title.partition(": ")[0]
-        found.append(Family(title, of[0].about, of[0].axis, of[0].at, of))
+        found.append(Family(title, of[0].meaning, of[0].axis, of[0].coordinates, of))
     return found
 
 
@@ -82,8 +82,8 @@ def splits(runs: Sequence[Run], numbers: Numbers, family: Family) -> list[Split]
     Of the first quantity of the family; `flips` is the mean of the one whose name ends in
     `_flip`. Runs without labels, or without the family, are left out.
     """
-    first = family.quantities[0].name
-    flip = next((q.name for q in family.quantities if q.name.endswith("_flip")), None)
+    first = family.columns[0].name
+    flip = next((q.name for q in family.columns if q.name.endswith("_flip")), None)
     found = []
     for run in runs:
         columns = frame.measured(run)

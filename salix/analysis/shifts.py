@@ -4,30 +4,30 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from salix.analysis.columns import NARROW, Column
+from salix.analysis.columns import NARROW, TableColumn
 from salix.stats import Interval
 
 VALUES = (
-    Column("auc", "AUC", "higher is better", 0.0, 1.0),
-    Column("accuracy", "Accuracy", "higher is better", 0.0, 1.0, True),
-    Column("spatial_entropy", "Spatial entropy", "lower = more focused", 0.0, 1.0),
-    Column("histogram_entropy", "Histogram entropy", "lower = flatter map", 0.0, 1.0),
-    Column("constant_map", "Dead", "maps without contrast", 0.0, 1.0, True),
+    TableColumn("auc", "AUC", "higher is better", 0.0, 1.0),
+    TableColumn("accuracy", "Accuracy", "higher is better", 0.0, 1.0, True),
+    TableColumn("spatial_entropy", "Spatial entropy", "lower = more focused", 0.0, 1.0),
+    TableColumn("histogram_entropy", "Histogram entropy", "lower = flatter map", 0.0, 1.0),
+    TableColumn("constant_map", "Dead", "maps without contrast", 0.0, 1.0, True),
 )
 SHIFTS = (
-    Column("spatial_entropy", "Spatial entropy"),
-    Column("histogram_entropy", "Histogram entropy"),
-    Column("lead", "Score", "log odds of the last class"),
-    Column("auc", "AUC"),
-    Column("accuracy", "Accuracy", "in points", percent=True),
-    Column("constant_map", "Constant maps", "in points", percent=True),
+    TableColumn("spatial_entropy", "Spatial entropy"),
+    TableColumn("histogram_entropy", "Histogram entropy"),
+    TableColumn("lead", "Score", "log odds of the last class"),
+    TableColumn("auc", "AUC"),
+    TableColumn("accuracy", "Accuracy", "in points", percent=True),
+    TableColumn("constant_map", "Constant maps", "in points", percent=True),
 )
 DISTANCES = (
-    Column("kolmogorov", "Kolmogorov–Smirnov", "of spatial entropy", 0.0, 1.0),
-    Column("wasserstein", "1-Wasserstein", "of spatial entropy", 0.0, 1.0),
-    Column("detector", "AUC of spatial entropy", "as a detector of out-of-set", 0.0, 1.0),
-    Column("map_distance", "Mean map: difference", "mean absolute", 0.0, 1.0),
-    Column("map_correlation", "Mean map: correlation", "Pearson", -1.0, 1.0),
+    TableColumn("kolmogorov", "Kolmogorov–Smirnov", "of spatial entropy", 0.0, 1.0),
+    TableColumn("wasserstein", "1-Wasserstein", "of spatial entropy", 0.0, 1.0),
+    TableColumn("detector", "AUC of spatial entropy", "as a detector of out-of-set", 0.0, 1.0),
+    TableColumn("map_distance", "Mean map: difference", "mean absolute", 0.0, 1.0),
+    TableColumn("map_correlation", "Mean map: correlation", "Pearson", -1.0, 1.0),
 )
 NULL = {"detector": 0.5, "map_correlation": None}  # what no shift gives, where that is not 0
 
@@ -36,7 +36,7 @@ NULL = {"detector": 0.5, "map_correlation": None}  # what no shift gives, where 
 class Shift:
     """One number of an out-of-set collection against the in-set one, as the page tells it."""
 
-    column: Column
+    column: TableColumn
     interval: Interval
 
     @property
@@ -67,7 +67,7 @@ class Shift:
         return f"+{text}" if self.way == "higher" else text
 
 
-def within(column: Column, i: Interval) -> Interval:
+def within(column: TableColumn, i: Interval) -> Interval:
     """Keep the limits of an interval within the range of its number."""
     if column.low is None or column.high is None:
         return i

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salix.analysis.columns import NARROW, NONE, Column
+from salix.analysis.columns import NARROW, NONE, TableColumn
 from salix.stats import Comparison
 
 ALPHA = 0.05
@@ -22,7 +22,7 @@ def points(text: str) -> str:
 class Difference:
     """A comparison with its column and its verdict in words."""
 
-    column: Column
+    column: TableColumn
     comparison: Comparison
 
     @property

@@ -47,7 +47,7 @@ def about_run(name: str, group: str | None, task: Task) -> dict[str, Any]:
         "name": name,
         "group": group or name,
         **circumstances(),
-        "quantities": [
-            asdict(q) for measure in task.measures for q in getattr(measure, "quantities", ())
+        "columns": [
+            asdict(q) for measure in task.measures for q in getattr(measure, "columns", ())
         ],
     }

@@ -3,8 +3,6 @@
 `MEASURES` names them, and what they are made of, for `salix.spec`.
 """
 
-from salix.analysis.cose_scores import Scores, consistency, cose_scores, fidelity
-from salix.analysis.run_stability import Stability, cross_stability, stability
 from salix.measures.cose import COSE
 from salix.measures.curve import Curves
 from salix.measures.degradation import PAPER_DEGRADATION, Degradation
@@ -13,7 +11,6 @@ from salix.measures.noise import PAPER_NOISE, Noise
 from salix.measures.presets import PRESETS
 from salix.measures.reference_agreement import Agreement
 from salix.measures.relevance_mass import RelevanceMass
-from salix.measures.similarity import Similarity
 
 __all__ = [
     "COSE",
@@ -28,14 +25,6 @@ __all__ = [
     "Geometry",
     "Noise",
     "RelevanceMass",
-    "Scores",
-    "Similarity",
-    "Stability",
-    "consistency",
-    "cose_scores",
-    "cross_stability",
-    "fidelity",
-    "stability",
 ]
 
 MEASURES: dict[str, type] = {

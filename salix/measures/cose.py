@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Num
 
-from salix.measures.cose_transforms import (
+from salix.metrics.comparison import enlarge
+from salix.metrics.masked_comparison import ssim_where
+from salix.perturb.corruptions import grey_levels
+from salix.perturb.cose import (
     BINS,
     CHANGES,
     GEOMETRIC,
@@ -18,18 +21,15 @@ from salix.measures.cose_transforms import (
     magnitudes_of,
     placements_of,
 )
-from salix.measures.masked_similarity import ssim_where
-from salix.measures.similarity import enlarge
-from salix.perturb.corruptions import grey_levels
 from salix.perturb.geometric import Placement, covered, inverse, warp
 from salix.typing import (
     AnyArray,
+    Column,
     Explanation,
     Image,
     InputError,
     Map,
     PRNGKey,
-    Quantity,
     Scalar,
     as_explainer,
 )
@@ -79,7 +79,7 @@ class COSE:
         return tuple(name for name in self.transforms for _ in range(self._count(name)))
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """What the numbers mean."""
         about = (
             "Map of a changed image, brought back, against the clean one; each of the class "
@@ -97,7 +97,7 @@ class COSE:
             ("constant_map", "constant maps", 0, 1),
         )
         return tuple(
-            Quantity(f"cose_{name}", f"COSE: {title}", about, low, high, "", "transform", at)
+            Column(f"cose_{name}", f"COSE: {title}", about, low, high, "", "transform", at)
             for name, title, low, high in columns
         )
 

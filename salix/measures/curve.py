@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from salix.measures.degradation import move
 from salix.metrics.curves import FRACTIONS, Keys, area, counts_of, leading, rank, walk
 from salix.perturb.fill import FILLS, filled
-from salix.typing import AnyArray, Explanation, Image, InputError, PRNGKey, Quantity, as_explainer
+from salix.typing import AnyArray, Column, Explanation, Image, InputError, PRNGKey, as_explainer
 
 CONDITIONS = {
     "most": "most salient first",
@@ -76,7 +76,7 @@ class Curves:
         counts_of(self.fractions, 1)
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """What the numbers mean."""
         found = []
         done = "removed" if self.kind == "deletion" else "shown"
@@ -92,13 +92,13 @@ class Curves:
                 ("change", "mean change of pixels"),
             ):
                 found.append(
-                    Quantity(
+                    Column(
                         f"{prefix}_{name}", f"{title}: {what}", about, 0, 1, "",
                         f"share of cells {done}", self.fractions,
                     )
                 )  # fmt: skip
             found.append(
-                Quantity(
+                Column(
                     f"{prefix}_area",
                     f"{title}: mean probability",
                     about,

@@ -9,18 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from salix.measures.reaction import quantities, react
-from salix.measures.similarity import Similarity, enlarge
+from salix.measures.reaction import react, reaction_columns
 from salix.metrics import to_8_bit
 from salix.metrics.arrays import Other
+from salix.metrics.comparison import Similarity, enlarge
 from salix.perturb.blur import LEVELS, STRIDES, blur, fold
 from salix.typing import (
+    Column,
     Explanation,
     Image,
     InputError,
     Map,
     PRNGKey,
-    Quantity,
     Scalar,
     as_explainer,
 )
@@ -96,7 +96,7 @@ class Degradation:
             )
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """What the numbers mean."""
         strength = f"mean change {self.change}" if self.change else "published strength"
         about = (
@@ -107,8 +107,8 @@ class Degradation:
         )
         title = "Salience-guided blur"
         return (
-            *quantities(self.prefix, title, "condition", self.conditions, about, self.repredict),
-            Quantity(
+            *reaction_columns(self.prefix, title, "condition", self.conditions, about, self.repredict),
+            Column(
                 f"{self.prefix}_change", f"{title}: mean change of pixels", about,
                 0, 1, "", "condition", self.conditions,
             ),

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Num
 
-from salix.measures.masked_similarity import similarity_where
-from salix.measures.reaction import quantities, react
-from salix.measures.similarity import Similarity
+from salix.measures.reaction import react, reaction_columns
+from salix.metrics.comparison import Similarity
+from salix.metrics.masked_comparison import similarity_where
 from salix.perturb.geometric import (
     IDENTITY,
     SHIFTS,
@@ -24,12 +24,12 @@ from salix.perturb.geometric import (
 )
 from salix.typing import (
     AnyArray,
+    Column,
     Explanation,
     Image,
     InputError,
     Map,
     PRNGKey,
-    Quantity,
     Scalar,
     as_explainer,
 )
@@ -53,7 +53,7 @@ class Geometry:
 
     Returns the columns of `react`, each [transforms], named `prefix_…`: similarities with the class
     of the clean image kept and, if `repredict`, with the class of each variant itself. `prefix_mean` and
-    `prefix_mean_free` are means of the similarities that are defined, NaN if none is. Range
+    `prefix_mean_repredicted` are means of the similarities that are defined, NaN if none is. Range
     [-1, 1], higher is steadier: 1 for a model that moves its map as its image moves. Raises
     `InputError` for unknown names, nothing to do, and images or shifts that do not fit.
 
@@ -99,7 +99,7 @@ class Geometry:
         )
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """What the numbers mean."""
         title = "Geometric transformation"
         about = (
@@ -111,9 +111,9 @@ class Geometry:
             : 1 + self.repredict
         ]
         return (
-            *quantities(self.prefix, title, "transform", self.names, about, self.repredict),
+            *reaction_columns(self.prefix, title, "transform", self.names, about, self.repredict),
             *(
-                Quantity(
+                Column(
                     f"{self.prefix}_{name}",
                     f"{title}: mean similarity, {of}",
                     about,
@@ -218,7 +218,7 @@ class Geometry:
 PAPER_GEOMETRY = Geometry(shift=16, prefix="paper_geometry")
 """The released setting: the twelve transforms, shifts of 16 pixels, 8-bit maps enlarged.
 
-What was released is `paper_geometry_similarity_free`, the class of each transformed image being its
+What was released is `paper_geometry_similarity_repredicted`, the class of each transformed image being its
 own, and `paper_geometry_score`. The code that compared the maps was not: it stands for SSIM of
 windows of 7 x 7, where the maps overlap. `Geometry` keeps the class too, and its shifts keep their
 share of the side at other sizes.

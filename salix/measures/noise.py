@@ -6,12 +6,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from salix.measures.reaction import quantities, react
-from salix.measures.similarity import Similarity
+from salix.measures.reaction import react, reaction_columns
+from salix.metrics.comparison import Similarity
 from salix.metrics.curves import area
 from salix.perturb.corruptions import grey_levels
 from salix.perturb.severity import KINDS
-from salix.typing import Explanation, Image, InputError, PRNGKey, Quantity, Scalar, as_explainer
+from salix.typing import Column, Explanation, Image, InputError, PRNGKey, Scalar, as_explainer
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Noise:
     Returns the columns of `react`, each [levels], as `prefix_…`, by default after the `kind`, and
     the mean of the similarities $s$ over the levels $l$, first to last, by the trapezoid rule:
     `prefix_area`, $\sum_j \frac{s_j + s_{j+1}}{2} \cdot \frac{l_{j+1} - l_j}{l_n - l_1}$ with the
-    target fixed, and `prefix_area_free`. It is $s_1$ for a single level. Range [-1, 1], higher is
+    target fixed, and `prefix_area_repredicted`. It is $s_1$ for a single level. Range [-1, 1], higher is
     steadier; NaN if any $s_j$ is, as where a map is constant. Raises `InputError` for an unknown
     `kind` or `eight_bit`, and for levels that are none, out of range or out of order.
 
@@ -56,7 +56,7 @@ class Noise:
         return tuple(float(level) for level in levels)
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """What the numbers mean."""
         kind, prefix = KINDS[self.kind], self.prefix or self.kind
         about = (
@@ -66,10 +66,14 @@ class Noise:
         mean = f"{about} Mean over the levels by the trapezoid rule."
         title = f"{kind.title}: mean similarity over the levels"
         areas = (
-            Quantity(f"{prefix}_area", f"{title}, target fixed", mean, -1, 1, "higher"),
-            Quantity(f"{prefix}_area_free", f"{title}, target re-predicted", mean, -1, 1, "higher"),
+            Column(f"{prefix}_area", f"{title}, target fixed", mean, -1, 1, "higher"),
+            Column(
+                f"{prefix}_area_repredicted", f"{title}, target re-predicted", mean, -1, 1, "higher"
+            ),
         )
-        columns = quantities(prefix, kind.title, kind.axis, self.strengths, about, self.repredict)
+        columns = reaction_columns(
+            prefix, kind.title, kind.axis, self.strengths, about, self.repredict
+        )
         return columns + areas[: 1 + self.repredict]
 
     def __call__(
@@ -114,7 +118,7 @@ PAPER_NOISE = Noise(
 )
 """The released setting: maps of 8 bits enlarged to 224 x 224, files written by truncation.
 
-Released were `paper_salt_and_pepper_similarity_free`, each noisy image explained for its own class,
+Released were `paper_salt_and_pepper_similarity_repredicted`, each noisy image explained for its own class,
 and `paper_salt_and_pepper_score`. The defaults of `Noise` correct this: the clean image's class is
 kept as well, so that a changed map is not a changed decision; flips stand beside it; noise is
 seeded; level 0 is the clean image; maps are compared on their own grid.

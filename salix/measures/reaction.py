@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from salix.metrics import spatial_entropy
-from salix.typing import Explainer, Explanation, Image, Map, Quantity, Scalar
+from salix.typing import Column, Explainer, Explanation, Image, Map, Scalar
 
 Vary = Callable[[Int[Array, ""]], Image]  # the number of a variant -> the image
 Compare = Callable[[Map, Int[Array, ""]], Scalar]  # the map of a variant, its number -> likeness
@@ -69,17 +69,17 @@ COLUMNS: tuple[tuple[str, str, int, int, Literal["higher", "lower", ""]], ...] =
 )
 
 
-def quantities(
+def reaction_columns(
     prefix: str,
     title: str,
     axis: str,
     at: Sequence[float | str],
     about: str,
     repredict: bool = True,
-) -> tuple[Quantity, ...]:
+) -> tuple[Column, ...]:
     """Return what the columns of `react` mean, named `prefix_…`, over the places of an axis."""
     return tuple(
-        Quantity(f"{prefix}_{name}", f"{title}: {what}", about, low, high, better, axis, tuple(at))
+        Column(f"{prefix}_{name}", f"{title}: {what}", about, low, high, better, axis, tuple(at))
         for name, what, low, high, better in COLUMNS
         if repredict or name != "similarity_repredicted"
     )

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from salix.measures.similarity import Similarity
 from salix.metrics import relevance_mass, scale
 from salix.metrics.arrays import as_share
+from salix.metrics.comparison import Similarity
 from salix.metrics.localisation import iou, pointing_game
-from salix.typing import Explanation, Image, InputError, Map, PRNGKey, Quantity, ReferenceMask
+from salix.typing import Column, Explanation, Image, InputError, Map, PRNGKey, ReferenceMask
 
 # Name, title, least and greatest value, source; higher is better for all
 COLUMNS = (
@@ -53,12 +53,10 @@ class Agreement:
         Similarity(window=self.window)  # refuses what it cannot use
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """What the numbers mean."""
         return tuple(
-            Quantity(
-                f"human_{name}", f"Map and reference mask: {title}", about, low, high, "higher"
-            )
+            Column(f"human_{name}", f"Map and reference mask: {title}", about, low, high, "higher")
             for name, title, low, high, about in COLUMNS
             if name in self.of
         )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from salix.measures.reference_agreement import on_grid
 from salix.metrics import relevance_mass
-from salix.typing import Explanation, Image, PRNGKey, Quantity
+from salix.typing import Column, Explanation, Image, PRNGKey
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class RelevanceMass:
     """
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """What the number means."""
         about = "Share of a map's mass inside the reference mask (Arras et al., 2022, arXiv:2003.07258)."
         return (
-            Quantity("relevance_mass", "Salience inside the reference mask", about, 0, 1, "higher"),
+            Column("relevance_mass", "Salience inside the reference mask", about, 0, 1, "higher"),
         )
 
     def __call__(

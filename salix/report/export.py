@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from salix.analysis import frame
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.analysis.differences import Differences
 from salix.analysis.summary import Numbers
 from salix.stats import Interval
@@ -22,9 +22,11 @@ SPECIAL = str.maketrans(
 )
 
 
-def tidy(runs: Sequence[Run], numbers: Numbers, columns: Sequence[Column]) -> list[dict[str, Any]]:
+def tidy(
+    runs: Sequence[Run], numbers: Numbers, columns: Sequence[TableColumn]
+) -> list[dict[str, Any]]:
     """Return a row for each number of each run and group, `at` the place on its axis or None."""
-    places = {name: q.at for name, q in frame.quantities(runs).items()}
+    places = {name: q.coordinates for name, q in frame.columns(runs).items()}
     found = []
     for group in numbers.groups:
         for column in columns:
@@ -75,7 +77,7 @@ def write_parquet(table: Sequence[dict[str, Any]], out: Path) -> None:
     pq.write_table(pa.Table.from_pylist(list(table), schema), out)
 
 
-def as_csv(numbers: Numbers, columns: Sequence[Column]) -> str:
+def as_csv(numbers: Numbers, columns: Sequence[TableColumn]) -> str:
     """Return the table of groups as CSV: value, low and high of each column."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -92,7 +94,7 @@ def _cell(value: float) -> str:
     return f"{value:.6g}" if np.isfinite(value) else ""
 
 
-def as_latex(numbers: Numbers, columns: Sequence[Column]) -> str:
+def as_latex(numbers: Numbers, columns: Sequence[TableColumn]) -> str:
     """Return the table of groups for LaTeX with the package booktabs."""
     head = " & ".join(["", *(_latex(c.name) for c in columns)])
     lines = [
@@ -105,7 +107,7 @@ def as_latex(numbers: Numbers, columns: Sequence[Column]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _latex_rows(numbers: Numbers, columns: Sequence[Column]) -> Iterator[list[str]]:
+def _latex_rows(numbers: Numbers, columns: Sequence[TableColumn]) -> Iterator[list[str]]:
     for group in numbers.groups:
         shown = [(c, group.shown(c.key)) for c in columns]
         yield [

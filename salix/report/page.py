@@ -9,7 +9,7 @@ from typing import Any
 from salix.analysis import frame
 from salix.analysis.agreement import agreement as agreement_of
 from salix.analysis.agreement import compare_maps
-from salix.analysis.columns import Column, columns
+from salix.analysis.columns import TableColumn, columns
 from salix.analysis.cose import COLUMNS as COSE
 from salix.analysis.differences import differences
 from salix.analysis.summary import ENTROPIES, Numbers, as_rows, reduce_runs
@@ -66,7 +66,7 @@ def write(
     if agreement is None:
         agreement = agreement_of(runs)
     numbers = reduce_runs(runs, agreement, baselines)
-    told = [*columns(list(numbers.measures), region, frame.quantities(runs)), *COSE]
+    told = [*columns(list(numbers.measures), region, frame.columns(runs)), *COSE]
     order = {g.name: palette.mark(i) for i, g in enumerate(numbers.groups)}
     # Runs of a group stand together everywhere, whatever order they were given in.
     runs = sorted(runs, key=lambda r: list(order).index(r.group))
@@ -92,7 +92,7 @@ def write(
         runs=runs,
         figures=_figures(runs, [order[r.group] for r in runs], told),
         courses=all_courses(runs, numbers, order),
-        unnamed=[n for n in numbers.measures if n not in frame.quantities(runs)],
+        unnamed=[n for n in numbers.measures if n not in frame.columns(runs)],
         differences=differ,
         stable=stable(compared),
         collections=gathered,
@@ -151,7 +151,9 @@ def _appears(numbers: Numbers, key: str) -> bool:
     return any(key in run.numbers for run in numbers.runs)
 
 
-def _figures(runs: Sequence[Run], order: list[palette.Mark], told: Sequence[Column]) -> list[Any]:
+def _figures(
+    runs: Sequence[Run], order: list[palette.Mark], told: Sequence[TableColumn]
+) -> list[Any]:
     keys = [c.key for c in told if c.key not in ("auc", "accuracy", "agreement", *ENTROPIES)]
     chosen = {"spatial_entropy", "histogram_entropy", *keys[:MEASURES]}
     wanted = [c for c in told if c.key in chosen]

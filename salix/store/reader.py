@@ -10,7 +10,7 @@ import numpy as np
 
 from salix.store.manifest import read_manifest
 from salix.store.writer import parts
-from salix.typing import InputError, Quantity
+from salix.typing import Column, InputError
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Run:
         return tuple(self.manifest["config"]["grid"])
 
     @property
-    def quantities(self) -> dict[str, Quantity]:
+    def columns(self) -> dict[str, Column]:
         """What the columns of the measures mean, by name, where the measure said so."""
-        held = self.manifest["about"].get("quantities", ())
-        found = (Quantity(**{**q, "at": tuple(q["at"])}) for q in held)
+        held = self.manifest["about"].get("columns", ())
+        found = (Column(**{**q, "coordinates": tuple(q["coordinates"])}) for q in held)
         return {q.name: q for q in found}
 
     @cached_property

@@ -40,7 +40,7 @@ from salix.train.initialize import starts
 from salix.train.loop import Trained
 from salix.train.losses import Blend, Loss, ModelFocus
 from salix.train.recipe import AdamW
-from salix.typing import Explanation, Image, PRNGKey, Quantity, as_explainer
+from salix.typing import Column, Explanation, Image, PRNGKey, as_explainer
 
 NETWORK = "cifar_resnet8"
 CLASSES = ("real", "fake")
@@ -65,9 +65,9 @@ class RelevanceMassOfClass:
     target: int
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """What the number means."""
-        (relevance_mass,) = RelevanceMass().quantities
+        (relevance_mass,) = RelevanceMass().columns
         title = f"{relevance_mass.title}, map of class {self.target}"
         return (replace(relevance_mass, name=f"relevance_mass_{self.target}", title=title),)
 

@@ -62,7 +62,9 @@ def _check_labels(what: str, data: Examples | Streamed, classes: tuple[str, ...]
 
 def _may_reference_mask(examples: Examples | Streamed) -> bool:
     if isinstance(examples, Streamed):
-        return examples.source.guided  # whether they say anything is known after an epoch
+        return (
+            examples.source.has_reference_masks
+        )  # whether they say anything is known after an epoch
     if examples.reference_masks is None:
         return False
     flat = examples.reference_masks.reshape(len(examples.reference_masks), -1)

@@ -1,6 +1,6 @@
 import pytest
 
-from salix.analysis.columns import Column, columns
+from salix.analysis.columns import TableColumn, columns
 from salix.stats import Interval
 
 NAN = float("nan")
@@ -19,16 +19,16 @@ NAN = float("nan")
     ],
 )
 def test_numbers_in_their_unit(percent, value, digits, text):
-    assert Column("x", "X", percent=percent).format(value, digits) == text
+    assert TableColumn("x", "X", percent=percent).format(value, digits) == text
 
 
 def test_limits_and_ends():
-    share = Column("x", "X", "", 0.0, 1.0, percent=True)
+    share = TableColumn("x", "X", "", 0.0, 1.0, percent=True)
     assert share.limits(Interval(0.5, 0.412, 0.588, 9)) == "[41.2, 58.8]"
     assert share.limits(Interval(0.5, NAN, NAN, 1)) == ""
     assert share.ends([0.5, 0.25, 0.75]) == "25.0–75.0\u202f%"
     assert share.range == "0 to 100\u202f%"
-    assert Column("x", "X", "", -1.0, 1.0).range == "−1 to 1"
+    assert TableColumn("x", "X", "", -1.0, 1.0).range == "−1 to 1"
 
 
 def test_measures_that_nobody_knows_are_shown_plainly():

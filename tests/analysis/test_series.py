@@ -13,9 +13,9 @@ from salix.stats import mean_interval
 def test_quantities_of_one_measure_and_axis_are_a_family(changing):
     noise, moves = families(changing(8))
     assert (noise.title, noise.axis, noise.numeric) == ("Noise", "share of pixels", True)
-    assert [q.name for q in noise.quantities] == ["noise_similarity", "noise_flip"]
-    assert noise.column(noise.quantities[1]).name == "decisions flipped"
-    assert noise.column(noise.quantities[1]).direction == "lower is better"
+    assert [q.name for q in noise.columns] == ["noise_similarity", "noise_flip"]
+    assert noise.column(noise.columns[1]).name == "decisions flipped"
+    assert noise.column(noise.columns[1]).direction == "lower is better"
     assert (moves.title, moves.numeric) == ("Moves", False)
 
 

@@ -26,7 +26,7 @@ from salix.metrics import scale, to_8_bit
 from salix.model import Model
 from salix.preprocess import Preprocess
 from salix.scores import logit, margin, probability
-from salix.typing import InputError, Quantity
+from salix.typing import Column, InputError
 
 SCALARS = ["score", "histogram_entropy", "spatial_entropy", "gini"]
 
@@ -394,7 +394,7 @@ def test_measures_explain_variants_and_their_quantities_are_in_the_manifest(
 ):
     model, params = tiny
     run = salix.sweep(model, params, pictures, measures=[Mirrored()], out=tmp_path / "run")
-    assert run.quantities["kept"] == Quantity("kept", "Kept", "About.", 0, 1, at=(0.5, "x"))
+    assert run.columns["kept"] == Column("kept", "Kept", "About.", 0, 1, coordinates=(0.5, "x"))
     for i in range(5):
         image = model.preprocess(pictures.images[i])
         target = int(run.rows["target"][i])
@@ -408,7 +408,7 @@ def test_measures_explain_variants_and_their_quantities_are_in_the_manifest(
 class Mirrored:
     """The mean of the mirrored image's map, the target fixed, and the first pixel."""
 
-    quantities = (Quantity("kept", "Kept", "About.", 0, 1, at=(0.5, "x")),)
+    quantities = (Column("kept", "Kept", "About.", 0, 1, coordinates=(0.5, "x")),)
 
     def __call__(self, explain, image, clean, key):
         """Measure."""

@@ -12,8 +12,8 @@ from skimage.metrics import structural_similarity
 
 from salix.analysis.cose_scores import Mean, consistency, cose, cose_scores, fidelity
 from salix.measures.cose import COSE, GEOMETRIC, PHOTOMETRIC
-from salix.measures.similarity import Similarity
 from salix.metrics import scale
+from salix.metrics.comparison import Similarity
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -188,9 +188,9 @@ def test_each_variant_costs_one_pass():
 
 def test_quantities_are_the_columns():
     found = jax.eval_shape(compiled(FEW, follows), IMAGE, KEY)
-    assert {q.name for q in FEW.quantities} == set(found)
-    assert all(found[q.name].shape == (len(q.at),) for q in FEW.quantities)
-    assert FEW.quantities[0].at[1:8:6] == ("TranslateX 2", "FlipUD")
+    assert {q.name for q in FEW.columns} == set(found)
+    assert all(found[q.name].shape == (len(q.coordinates),) for q in FEW.columns)
+    assert FEW.columns[0].coordinates[1:8:6] == ("TranslateX 2", "FlipUD")
 
 
 @pytest.mark.parametrize(

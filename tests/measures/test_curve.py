@@ -130,14 +130,14 @@ def test_constant_map_maps_are_nan_and_names_are_told():
     image = normalised(PIXELS)
     explainer = Explainer(constant_map)
     found = jax.jit(lambda i, k: measure(explainer, i, explainer(i), k))(image, KEY)
-    assert set(found) == {q.name for q in measure.quantities}
+    assert set(found) == {q.name for q in measure.columns}
     assert all(np.isnan(v).all() for v in found.values())
-    told = {q.name: q for q in measure.quantities}
-    assert told["deletion_most_area"].better == "lower"
-    assert told["deletion_least_area"].better == "higher"
-    assert told["deletion_moved_area"].better == ""
-    assert told["deletion_most_flip"].at == measure.fractions
-    assert {q.better for q in Curves("insertion", conditions=("most",)).quantities} == {
+    told = {q.name: q for q in measure.columns}
+    assert told["deletion_most_area"].direction == "lower"
+    assert told["deletion_least_area"].direction == "higher"
+    assert told["deletion_moved_area"].direction == ""
+    assert told["deletion_most_flip"].coordinates == measure.fractions
+    assert {q.direction for q in Curves("insertion", conditions=("most",)).columns} == {
         "",
         "higher",
     }

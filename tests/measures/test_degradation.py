@@ -12,8 +12,8 @@ from skimage.data import astronaut
 from skimage.metrics import structural_similarity
 
 from salix.measures.degradation import CONDITIONS, PAPER_DEGRADATION, Degradation, move
-from salix.measures.similarity import Similarity
 from salix.metrics import scale, to_8_bit
+from salix.metrics.comparison import Similarity
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -181,7 +181,7 @@ def test_a_planted_model_is_hurt_where_it_looks_and_nowhere_else():
     assert probability["object"] < clean - 0.5
     assert flip["background"] == 0
     assert flip["object"] == 1
-    assert found["degradation_similarity_free"]["background"] > 0.9
+    assert found["degradation_similarity_repredicted"]["background"] > 0.9
 
 
 def test_where_it_was_moved_to_matters_to_the_controls():
@@ -194,7 +194,7 @@ def test_where_it_was_moved_to_matters_to_the_controls():
 
 def test_paper_columns_are_the_released_measure():
     found = run(PAPER_DEGRADATION)
-    assert set(found) == {q.name for q in PAPER_DEGRADATION.quantities}
+    assert set(found) == {q.name for q in PAPER_DEGRADATION.columns}
     clean = explain(normalised(PIXELS), None)
     conditions, _ = degrade(PAPER_DEGRADATION, PIXELS, clean.map, KEY)
     for condition, image in zip(PAPER_DEGRADATION.conditions, conditions, strict=True):
@@ -207,7 +207,7 @@ def test_paper_columns_are_the_released_measure():
             )
             for m in (seen.map, clean.map)
         ]
-        assert found["paper_degradation_similarity_free"][condition] == pytest.approx(
+        assert found["paper_degradation_similarity_repredicted"][condition] == pytest.approx(
             structural_similarity(*big), abs=0.02
         )
         assert found["paper_degradation_score"][condition] == pytest.approx(
@@ -229,7 +229,7 @@ def test_moving_keeps_values_and_reaches_every_place():
 def test_constant_map_maps_are_nan():
     flat = np.full_like(PIXELS, 0.3)
     found = run(MATCHED, flat)
-    assert set(found) == {q.name for q in MATCHED.quantities}
+    assert set(found) == {q.name for q in MATCHED.columns}
     assert all(np.isnan(v) for column in found.values() for v in column.values())
 
 
@@ -247,10 +247,10 @@ def test_batches_are_loops_in_any_order():
 
 def test_quantities_and_conditions():
     measure = Degradation(("object",), repredict=False, prefix="mine")
-    names = {q.name for q in measure.quantities}
+    names = {q.name for q in measure.columns}
     assert "mine_change" in names
-    assert "mine_similarity_free" not in names
-    assert all(q.at == ("object",) and q.axis == "condition" for q in measure.quantities)
+    assert "mine_similarity_repredicted" not in names
+    assert all(q.coordinates == ("object",) and q.axis == "condition" for q in measure.columns)
     assert Degradation().conditions == tuple(CONDITIONS)
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from salix.measures.geometry import PAPER_GEOMETRY, TWELVE, Geometry
-from salix.measures.masked_similarity import similarity_where
-from salix.measures.similarity import Similarity
 from salix.metrics import scale
+from salix.metrics.comparison import Similarity
+from salix.metrics.masked_comparison import similarity_where
 from salix.perturb.geometric import covered, rotated, scaled, warp
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
@@ -111,7 +111,7 @@ def slow(function, name, step):
 def test_each_transform_is_the_released_comparison(function):
     found = measure(Geometry(shift=5), function)
     assert len(found["geometry_similarity"]) == len(TWELVE) == 12
-    for name, value in zip(TWELVE, found["geometry_similarity_free"], strict=True):
+    for name, value in zip(TWELVE, found["geometry_similarity_repredicted"], strict=True):
         # A turn is undone before the map is enlarged, columns first, and rounded to 8 bits.
         slack = 3e-3 if name.startswith("turn") else 1e-5
         assert value == pytest.approx(slow(function, name, 5), abs=slack)
@@ -168,8 +168,8 @@ def test_the_class_is_kept_or_free():
     found = measure(Geometry(("flip_lr", "flip_ud")), top, image)
     np.testing.assert_array_equal(found["geometry_flip"], [0, 1])
     np.testing.assert_allclose(found["geometry_similarity"], 1, atol=1e-6)
-    assert found["geometry_similarity_free"][1] < 0.9
-    assert found["geometry_mean_free"] < found["geometry_mean"]
+    assert found["geometry_similarity_repredicted"][1] < 0.9
+    assert found["geometry_mean_repredicted"] < found["geometry_mean"]
 
 
 def test_constant_map_maps_have_no_similarity():
@@ -228,10 +228,12 @@ def test_vmap_is_a_loop():
 def test_quantities_are_the_columns():
     for geometry in (Geometry(angles=(10,), scales=(0.9,)), Geometry(repredict=False, prefix="x")):
         found = jax.eval_shape(compiled(geometry, follows), IMAGE)
-        assert ("geometry_mean_free" in found) == geometry.repredict
-        assert {q.name for q in geometry.quantities} == set(found)
-        for quantity in geometry.quantities:
-            assert found[quantity.name].shape == ((len(quantity.at),) if quantity.at else ())
+        assert ("geometry_mean_repredicted" in found) == geometry.repredict
+        assert {q.name for q in geometry.columns} == set(found)
+        for quantity in geometry.columns:
+            assert found[quantity.name].shape == (
+                (len(quantity.coordinates),) if quantity.coordinates else ()
+            )
     assert Geometry(angles=(10,), scales=(0.9,)).names[-2:] == ("rotate 10", "scale 0.9")
 
 

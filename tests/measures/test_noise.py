@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 from skimage.util import img_as_float
 
 from salix.measures.noise import PAPER_NOISE, Noise
-from salix.measures.similarity import Similarity
+from salix.metrics.comparison import Similarity
 from salix.perturb.corruptions import salt_and_pepper
 from salix.perturb.severity import KINDS
 from salix.spec import parse
@@ -115,7 +115,7 @@ def test_decisions_flip_in_what_is_compared():
     flips = found["paper_salt_and_pepper_flip"]
     same = (
         found["paper_salt_and_pepper_similarity"]
-        == (found["paper_salt_and_pepper_similarity_free"])
+        == (found["paper_salt_and_pepper_similarity_repredicted"])
     )
     assert 0 < flips.sum() < 8
     np.testing.assert_array_equal(same, flips == 0)
@@ -159,7 +159,7 @@ def test_a_model_that_ignores_its_image_is_steady(kind):
     constant = Explanation(jnp.array([1.0, 0.0]), jnp.int32(0), map)
     found = measure(Noise(kind), FILES[0], Explainer(lambda image, target: constant))
     np.testing.assert_array_equal(found[f"{kind}_similarity"], 1)
-    np.testing.assert_array_equal(found[f"{kind}_similarity_free"], 1)
+    np.testing.assert_array_equal(found[f"{kind}_similarity_repredicted"], 1)
     assert found[f"{kind}_area"] == pytest.approx(1, abs=1e-6)
     assert found[f"{kind}_flip"].sum() == 0
 
@@ -277,9 +277,11 @@ def test_what_cannot_be_used_is_refused(given, text):
 )
 def test_text_reads_back_and_quantities_name_the_columns(noise):
     assert parse(repr(noise), {"Noise": Noise, "Similarity": Similarity}) == noise
-    told = {q.name: q for q in noise.quantities}
+    told = {q.name: q for q in noise.columns}
     found = jax.eval_shape(compiled(noise, EXPLAIN), normalised(FILES[0]), KEY)
     assert set(told) == set(found)
     for name, value in found.items():
-        assert value.shape == (len(told[name].at),) if told[name].axis else value.shape == ()
-        assert told[name].at in ((), noise.strengths)
+        assert (
+            value.shape == (len(told[name].coordinates),) if told[name].axis else value.shape == ()
+        )
+        assert told[name].coordinates in ((), noise.strengths)

@@ -14,7 +14,7 @@ from salix.measures.degradation import Degradation
 from salix.measures.geometry import Geometry
 from salix.measures.noise import Noise
 from salix.measures.reference_agreement import Agreement
-from salix.measures.similarity import Similarity
+from salix.metrics.comparison import Similarity
 from salix.perturb.geometric import TURNS
 from salix.preprocess import Preprocess
 from salix.scores import logit

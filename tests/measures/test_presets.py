@@ -42,10 +42,12 @@ def test_columns_of_all_presets_are_apart(columns):
 def test_every_column_says_what_it_is(columns):
     for name, measures in PRESETS.items():
         for measure, found in zip(measures, columns[name], strict=True):
-            told = {q.name: q for q in measure.quantities}
+            told = {q.name: q for q in measure.columns}
             assert set(told) == set(found)
             for column, value in found.items():
-                assert value.shape == ((len(told[column].at),) if told[column].at else ())
+                assert value.shape == (
+                    (len(told[column].coordinates),) if told[column].coordinates else ()
+                )
 
 
 def test_presets_are_measures_that_their_text_names():

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.measures.reaction import COLUMNS, quantities, react
-from salix.measures.similarity import Similarity
+from salix.measures.reaction import COLUMNS, react, reaction_columns
 from salix.metrics import scale, spatial_entropy, ssim
+from salix.metrics.comparison import Similarity
 from salix.typing import Explainer, Explanation
 
 rng = np.random.default_rng(0)
@@ -108,9 +108,9 @@ def test_variants_are_scanned():
 
 def test_the_quantities_name_the_columns():
     _, found = run()
-    told = quantities("noise", "Noise", "amount", (0, 0.1), "About.")
+    told = reaction_columns("noise", "Noise", "amount", (0, 0.1), "About.")
     assert {q.name for q in told} == {f"noise_{name}" for name in found}
     assert len(told) == len(COLUMNS)
-    assert all(q.axis == "amount" and q.at == (0, 0.1) for q in told)
-    without = quantities("noise", "Noise", "amount", (0,), "About.", repredict=False)
-    assert "noise_similarity_free" not in {q.name for q in without}
+    assert all(q.axis == "amount" and q.coordinates == (0, 0.1) for q in told)
+    without = reaction_columns("noise", "Noise", "amount", (0,), "About.", repredict=False)
+    assert "noise_similarity_repredicted" not in {q.name for q in without}

@@ -185,8 +185,8 @@ def test_it_is_a_measure_whose_text_reads_back_and_whose_numbers_are_told():
     measure = Agreement(("relevance_mass", "ssim"), threshold=None)
     assert isinstance(measure, Measure)
     assert parse(repr(measure), {"Agreement": Agreement}) == measure
-    assert {q.name for q in measure.quantities} == {"human_relevance_mass", "human_ssim"}
-    told = {q.name: q for q in Agreement().quantities}
+    assert {q.name for q in measure.columns} == {"human_relevance_mass", "human_ssim"}
+    told = {q.name: q for q in Agreement().columns}
     assert list(told) == [f"human_{name}" for name in NAMES]
-    assert all(q.better == "higher" and q.high == 1 and q.about for q in told.values())
+    assert all(q.direction == "higher" and q.high == 1 and q.meaning for q in told.values())
     assert [q.low for q in told.values()] == [-1, -1, 0, 0, 0]

@@ -8,11 +8,11 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from scipy.ndimage import affine_transform, binary_erosion
 from skimage.metrics import structural_similarity
 
-from salix.measures.cose_transforms import CHANGES, magnitudes_of, placements_of
-from salix.measures.masked_similarity import similarity_where, ssim_map, ssim_where
-from salix.measures.similarity import Similarity
 from salix.metrics import pearson, spearman
+from salix.metrics.comparison import Similarity
+from salix.metrics.masked_comparison import similarity_where, ssim_map, ssim_where
 from salix.perturb import photometric
+from salix.perturb.cose import CHANGES, magnitudes_of, placements_of
 from salix.perturb.geometric import (
     IDENTITY,
     SHIFTS,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from salix.store import Run, Writer, open_run
 from salix.store.schema import schema
-from salix.typing import Quantity
+from salix.typing import Column
 
 CLASSES = ("real", "forged")
 
@@ -41,7 +41,7 @@ def plant(
         "grid": list(grid),
         "data": {"count": len(rows) if count is None else count, "fingerprint": "f"},
     }
-    about = {"name": name, "group": group or name, "quantities": [asdict(q) for q in told]}
+    about = {"name": name, "group": group or name, "columns": [asdict(q) for q in told]}
     open_run(path, config, about)
     if not rows:
         return Run(path)
@@ -149,10 +149,10 @@ def told():
     noise = {"axis": "share of pixels", "at": LEVELS, "about": "About noise (2023, sec. 2)."}
     moves = {"axis": "transform", "at": MOVES, "about": "About moves."}
     return (
-        Quantity("noise_similarity", "Noise: similarity", better="higher", **noise),
-        Quantity("noise_flip", "Noise: decisions flipped", better="lower", **noise),
-        Quantity("noise_area", "Area under the noise curve", "About areas.", 0, 1, "higher"),
-        Quantity("geometry_similarity", "Moves: similarity", better="higher", **moves),
+        Column("noise_similarity", "Noise: similarity", direction="higher", **noise),
+        Column("noise_flip", "Noise: decisions flipped", direction="lower", **noise),
+        Column("noise_area", "Area under the noise curve", "About areas.", 0, 1, "higher"),
+        Column("geometry_similarity", "Moves: similarity", direction="higher", **moves),
     )
 
 

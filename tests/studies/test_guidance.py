@@ -330,7 +330,7 @@ def test_the_whole_study_runs_and_goes_on(
     same = rows["relevance_mass"] == rows["relevance_mass_1"]
     assert same[forged & fake].all()
     assert not same[forged & ~fake].any()
-    assert set(runs[0].quantities) == {"relevance_mass", "relevance_mass_1"}
+    assert set(runs[0].columns) == {"relevance_mass", "relevance_mass_1"}
     assert first["images"]["test"]["forged"] == 10
     assert first["images"]["train"] == [11, 22]
     assert 0.05 < first["mask_mean"] < 0.3

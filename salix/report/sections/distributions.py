@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from salix.analysis import frame
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.report.palette import Mark
 from salix.stats import Interval, mean_interval
 from salix.store import Run
@@ -25,13 +25,15 @@ class Figure:
     """A figure for plotly's script, and the same means as a table: a row a run, a cell a class."""
 
     id: str
-    column: Column
+    column: TableColumn
     classes: tuple[str, ...]
     data: dict[str, Any]
     means: tuple[tuple[str, tuple[Interval, ...]], ...]
 
 
-def figure(id: str, runs: Sequence[Run], marks: Sequence[Mark], column: Column) -> Figure | None:
+def figure(
+    id: str, runs: Sequence[Run], marks: Sequence[Mark], column: TableColumn
+) -> Figure | None:
     """Bin the values on the host, so that no row reaches the page; None if no value is defined."""
     # A class without a value has no panel: genuine images have no forged region, for one.
     classes = [c for c in _classes(runs) if any(len(_values(r, column.key, c[1])) for r in runs)]
@@ -74,7 +76,7 @@ def _values(run: Run, key: str, name: str | None) -> np.ndarray:
     return values if np.isfinite(values).any() else np.zeros(0)
 
 
-def _range(column: Column, values: np.ndarray) -> tuple[float, float]:
+def _range(column: TableColumn, values: np.ndarray) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     if column.low is not None and column.high is not None:
         low, high = min(low, column.low), max(high, column.high)
@@ -89,7 +91,7 @@ def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def _draw(
     runs: Sequence[Run],
     marks: Sequence[Mark],
-    column: Column,
+    column: TableColumn,
     classes: Sequence[tuple[str, str | None]],
     edges: np.ndarray,
     shares: list[list[np.ndarray]],
@@ -117,7 +119,7 @@ def _draw(
     return json.loads(str(made.to_json()))
 
 
-def _dress(made: Any, column: Column, names: list[str], edges: np.ndarray) -> None:
+def _dress(made: Any, column: TableColumn, names: list[str], edges: np.ndarray) -> None:
     grey = {"gridcolor": "#e4e4e0", "zeroline": False, "fixedrange": True}
     percent = {"tickformat": ".0%"} if column.percent else {}
     made.update_xaxes(range=[edges[0], edges[-1]], **grey, **percent)
@@ -141,7 +143,7 @@ def _steps(edges: np.ndarray, heights: np.ndarray, base: float) -> tuple[list, l
     return x.round(5).tolist(), y.round(4).tolist()
 
 
-def _mean(go: Any, name: str, column: Column, i: Interval, base: float, mark: Mark) -> Any:
+def _mean(go: Any, name: str, column: TableColumn, i: Interval, base: float, mark: Mark) -> Any:
     wide = np.isfinite(i.low)
     error = {"array": [i.high - i.value], "arrayminus": [i.value - i.low], "thickness": 2}
     says = f"{column.format(i.value)} {column.limits(i)}, {i.n} images"

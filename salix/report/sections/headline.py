@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.analysis.significance import ALPHA, SHOWN, VERDICTS, Difference, Differences
 from salix.analysis.summary import Group, Numbers
 from salix.report.sections.claims import Answer, Claims, Part, Parts
@@ -30,7 +30,7 @@ class Headline:
 
 
 def headline(
-    numbers: Numbers, columns: Sequence[Column], region: str, differences: Differences | None
+    numbers: Numbers, columns: Sequence[TableColumn], region: str, differences: Differences | None
 ) -> Headline:
     """Compare two or more groups as `differences` does, in its verdicts, or describe them.
 
@@ -84,7 +84,7 @@ def _limit(row: Difference) -> str:
     return ""
 
 
-def _describe(groups: Sequence[Group], columns: dict[str, Column], region: str) -> Parts:
+def _describe(groups: Sequence[Group], columns: dict[str, TableColumn], region: str) -> Parts:
     """Say what one group does, or a few that nothing compares."""
     if len(groups) > DESCRIBED:
         return (f"{len(groups)} groups without an image or a number that could compare them.",)
@@ -97,7 +97,7 @@ def _describe(groups: Sequence[Group], columns: dict[str, Column], region: str) 
     return (*parts, ".")
 
 
-def _told(group: Group, column: Column | None, region: str) -> str:
+def _told(group: Group, column: TableColumn | None, region: str) -> str:
     if column is None or not np.isfinite(group.shown(column.key).value):
         return ""
     values = group.values(column.key)

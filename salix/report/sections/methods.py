@@ -40,7 +40,7 @@ def _maps(runs: Sequence[Run]) -> str:
 def _measures(runs: Sequence[Run]) -> list[str]:
     """Each measure as it was configured, then what its columns mean, once."""
     used = dict.fromkeys(m for r in runs for m in r.manifest["config"].get("measures", ()))
-    about = dict.fromkeys(q.about for q in frame.quantities(runs).values() if q.about)
+    about = dict.fromkeys(q.meaning for q in frame.columns(runs).values() if q.meaning)
     if not used and not about:
         return []
     listed = f"Measures: {'; '.join(used)}. " if used else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.analysis.summary import Group, Numbers
 from salix.stats import Interval
 
@@ -38,14 +38,16 @@ class Strip:
 class Panel:
     """A number of all groups on one scale; `marks` are values to compare with."""
 
-    column: Column
+    column: TableColumn
     ticks: tuple[tuple[float, str], ...]
     strips: tuple[Strip, ...]
     marks: tuple[tuple[float, str], ...]
     note: str
 
 
-def panels(numbers: Numbers, columns: Sequence[Column], no_preference: float | None) -> list[Panel]:
+def panels(
+    numbers: Numbers, columns: Sequence[TableColumn], no_preference: float | None
+) -> list[Panel]:
     """Choose up to four numbers and lay them out.
 
     `no_preference` is the share inside the region of a map that prefers no place.
@@ -65,7 +67,7 @@ def _defined(group: Group, key: str) -> bool:
     return bool(np.isfinite(group.shown(key).value))
 
 
-def _panel(numbers: Numbers, column: Column, marks: Mapping[str, float]) -> Panel:
+def _panel(numbers: Numbers, column: TableColumn, marks: Mapping[str, float]) -> Panel:
     groups, key = numbers.groups, column.key
     low, high = _scale(column, [v for g in groups for v in g.values(key)], marks)
 
@@ -83,7 +85,9 @@ def _panel(numbers: Numbers, column: Column, marks: Mapping[str, float]) -> Pane
     )
 
 
-def _scale(column: Column, values: list[float], marks: Mapping[str, float]) -> tuple[float, float]:
+def _scale(
+    column: TableColumn, values: list[float], marks: Mapping[str, float]
+) -> tuple[float, float]:
     """Show the whole range of the number: a zoomed axis would make small differences look large."""
     shown = [*values, *marks.values()]
     if column.key == "auc" and all(v >= 0.5 for v in shown):
@@ -93,11 +97,11 @@ def _scale(column: Column, values: list[float], marks: Mapping[str, float]) -> t
     return float(column.low or 0), float(1 if column.high is None else column.high)
 
 
-def _tick(column: Column, value: float) -> str:
+def _tick(column: TableColumn, value: float) -> str:
     return column.format(value, 2) if column.percent else f"{value:g}".replace("-", "−")
 
 
-def _strip(group: Group, column: Column, place) -> Strip:
+def _strip(group: Group, column: TableColumn, place) -> Strip:
     key, shown = column.key, group.shown(column.key)
     runs = [(r, r.numbers[key]) for r in group.runs if key in r.numbers]
     defined = [(r.name, i) for r, i in runs if np.isfinite(i.value)]
@@ -119,7 +123,7 @@ def _strip(group: Group, column: Column, place) -> Strip:
     )
 
 
-def _spell(name: str, column: Column, i: Interval) -> str:
+def _spell(name: str, column: TableColumn, i: Interval) -> str:
     return f"{name}: {column.name} {column.format(i.value)} {column.limits(i)}".strip()
 
 

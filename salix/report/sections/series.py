@@ -36,7 +36,7 @@ def all_courses(runs: Sequence[Run], numbers: Numbers, marks: Mapping[str, Mark]
     for i, family in enumerate(families(runs)):
         table = tuple(
             (g.name, family.column(q).name, tuple(c))
-            for q in family.quantities
+            for q in family.columns
             for g in numbers.groups
             if (c := course(g, q.name))
         )
@@ -125,7 +125,7 @@ def _dress(made: Any, family: Family, panels: Sequence[Any]) -> None:
 
 def _note(family: Family, numbers: Numbers) -> str:
     """Say what the marks and their bars are made from."""
-    name = family.quantities[0].name
+    name = family.columns[0].name
     counts = [i.n for r in numbers.runs for i in r.series.get(name, ())]
     several = [sum(name in r.series for r in g.runs) > 1 for g in numbers.groups]
     over = "runs" if all(several) else "runs, or images for a single run" if any(several) else ""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from salix.analysis.against import ALL, Kind, View
-from salix.analysis.columns import Column
+from salix.analysis.columns import TableColumn
 from salix.analysis.shifts import DISTANCES, SHIFTS, VALUES, Shift, within
 from salix.analysis.subsets import Places, cut, places
 from salix.report import heatmap
@@ -43,8 +43,8 @@ class Collections:
     groups: tuple[tuple[str, tuple[Row, ...]], ...]
     in_set: tuple[str, ...]
     top: float
-    values: tuple[Column, ...] = VALUES
-    shifts: tuple[Column, ...] = SHIFTS + DISTANCES
+    values: tuple[TableColumn, ...] = VALUES
+    shifts: tuple[TableColumn, ...] = SHIFTS + DISTANCES
 
 
 def collections(
@@ -134,7 +134,9 @@ def _row(views: Sequence[View], names: tuple[str, ...], kind: Kind) -> Row:
     )
 
 
-def _over(found: Sequence[dict[str, Interval]], columns: Sequence[Column]) -> dict[str, Interval]:
+def _over(
+    found: Sequence[dict[str, Interval]], columns: Sequence[TableColumn]
+) -> dict[str, Interval]:
     """Return the interval over runs of each number, within its range."""
     given = ((c, [n[c.key] for n in found if c.key in n]) for c in columns)
     return {c.key: within(c, over_runs(of)) for c, of in given if of}

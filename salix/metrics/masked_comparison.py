@@ -6,9 +6,9 @@ from jax import lax
 from jax.scipy.stats import rankdata
 from jaxtyping import Array, Bool, Num
 
-from salix.measures.similarity import Similarity
 from salix.metrics import pearson
 from salix.metrics.arrays import as_pair
+from salix.metrics.comparison import Similarity
 from salix.metrics.structure import ssim_map
 from salix.typing import AnyArray, Map, Scalar
 

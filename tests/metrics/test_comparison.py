@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from salix.measures.similarity import Similarity, enlarge
+from salix.metrics.comparison import Similarity, enlarge
 from salix.spec import parse
 from salix.typing import InputError
 
