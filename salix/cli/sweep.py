@@ -46,7 +46,7 @@ class Sweep:
         from salix.attribution import METHODS
         from salix.data import Unlabelled, open_source
         from salix.engine import sweep
-        from salix.measures import MEASURES
+        from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
         from salix.models import load
         from salix.scores import SCORES
@@ -55,7 +55,11 @@ class Sweep:
         model, params = load(self.model, self.weights)
         if self.weights is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
-        measures = [m for t in self.measures for m in PRESETS.get(t) or (spec.parse(t, MEASURES),)]
+        measures = [
+            measure
+            for text in self.measures
+            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, ARGUMENTS),)
+        ]
         run = sweep(
             model,
             params,

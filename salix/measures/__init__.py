@@ -1,6 +1,6 @@
 """Measures of model salience: frozen dataclasses that return named numbers for one image.
 
-`MEASURES` names them, and what they are made of, for `salix.spec`.
+`MEASURES` names them for `salix.spec`, `ARGUMENTS` the objects that they take as arguments.
 """
 
 from salix.measures.cose import COSE
@@ -11,8 +11,10 @@ from salix.measures.noise import PAPER_NOISE, Noise
 from salix.measures.presets import PRESETS
 from salix.measures.reference_agreement import Agreement
 from salix.measures.relevance_mass import RelevanceMass
+from salix.metrics.comparison import Similarity
 
 __all__ = [
+    "ARGUMENTS",
     "COSE",
     "MEASURES",
     "PAPER_DEGRADATION",
@@ -35,5 +37,6 @@ MEASURES: dict[str, type] = {
     "Geometry": Geometry,
     "RelevanceMass": RelevanceMass,
     "Noise": Noise,
-    "Similarity": Similarity,
 }
+
+ARGUMENTS: dict[str, type] = {"Similarity": Similarity}

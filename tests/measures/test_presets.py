@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from salix import spec
-from salix.measures import MEASURES
+from salix.measures import ARGUMENTS, MEASURES
 from salix.measures.presets import PRESETS
 from salix.typing import Explainer, Explanation, Measure
 
@@ -54,7 +54,7 @@ def test_presets_are_measures_that_their_text_names():
     for measures in PRESETS.values():
         for measure in measures:
             assert isinstance(measure, Measure)
-            assert spec.parse(repr(measure), MEASURES) == measure
+            assert spec.parse(repr(measure), MEASURES, ARGUMENTS) == measure
 
 
 def test_paper_has_the_released_settings_and_standard_the_defaults():
@@ -66,3 +66,8 @@ def test_paper_has_the_released_settings_and_standard_the_defaults():
     assert degradation.conditions == ("background", "object")
     assert degradation.change is None
     assert PRESETS["standard"] == tuple(type(m)() for m in PRESETS["standard"])
+
+
+def test_an_argument_of_a_measure_is_no_measure():
+    with pytest.raises(InputError, match="unknown 'Similarity': choose one of Agreement, "):
+        spec.parse("Similarity()", MEASURES, ARGUMENTS)
