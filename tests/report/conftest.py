@@ -46,7 +46,9 @@ def plant(
     described = {c.name: c for c in told}
     columns = [
         replace(
-            described.get(n, Column(n)), shape=s, dims=tuple(f"axis {i}" for i in range(len(s)))
+            described.get(n, Column(n, n.replace("_", " "))),
+            shape=s,
+            dims=tuple(f"axis {i}" for i in range(len(s))),
         )
         for n, s in measures.items()
     ]
