@@ -79,4 +79,4 @@ def columns(runs: Sequence[Run]) -> dict[str, Column]:
     found: dict[str, Column] = {}
     for run in runs:
         found = run.columns | found
-    return {name: column for name, column in found.items() if name not in STANDARD}
+    return {name: column for name, column in found.items() if name not in STANDARD and column.title}

@@ -42,7 +42,7 @@ def run_columns(measures: Sequence[Measure], traced: Mapping[str, Any]) -> tuple
     added = []
     for name, array in traced.items():
         if name not in ROW:
-            column = described.get(name, Column(name, name.replace("_", " ")))
+            column = described.get(name, Column(name))
             shape = array.shape[1:]
             axes = tuple(f"{name} {i}" for i in range(len(shape)))
             dims = (column.axis,) if column.axis and len(shape) == 1 else column.dims or axes

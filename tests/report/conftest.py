@@ -46,7 +46,7 @@ def plant(
     described = {c.name: c for c in told}
     columns = [
         replace(
-            described.get(n, Column(n, n.replace("_", " "))),
+            described.get(n, Column(n)),
             shape=s,
             dims=tuple(f"axis {i}" for i in range(len(s))),
         )

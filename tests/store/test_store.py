@@ -85,7 +85,7 @@ def test_the_same_configuration_goes_on_and_another_is_refused(run):
         open_run(run, CONFIG | {"seed": 1}, ABOUT, columns=COLUMNS)
     with pytest.raises(InputError, match="more: None there, 2 now"):
         open_run(run, CONFIG | {"more": 2}, ABOUT, columns=COLUMNS)
-    with pytest.raises(InputError, match="columns: .*'thumb'.* there"):
+    with pytest.raises(InputError, match=r"columns: .*'thumb'.* there"):
         open_run(run, CONFIG, ABOUT, columns=COLUMNS[:-1])
     open_run(run, CONFIG, ABOUT, columns=[replace(c, meaning="Said better.") for c in COLUMNS])
     assert Run(run).columns["flip"].meaning == "About flips."
@@ -188,7 +188,7 @@ def test_columns_are_read_in_pieces_and_only_those_that_are_asked_for(run, monke
     assert [c["index"].tolist() for c in read.iterate(["index"])] == [[0, 1], [2], [4]]
     assert read.read(["map", "id"])["id"].tolist() == ["i0", "i1", "i2", "i4"]
     assert asked == [{"index", "skipped"}] * 3 + [{"map", "id", "skipped"}] * 3
-    with pytest.raises(InputError, match="no column gin, mop: choose from index, id, .*flip"):
+    with pytest.raises(InputError, match=r"no column gin, mop: choose from index, id, .*flip"):
         read.read(["gin", "map", "mop"])
     with pytest.raises(InputError, match="no column gin"):
         read.iterate(["gin"])
