@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 from salix import cli, models
-from salix.models.checkpoints import weights
+from salix.models.checkpoints import orbax, weights
 from salix.models.checkpoints.module_state import arrays
 from salix.models.checkpoints.orbax import read_orbax
 from salix.typing import InputError
@@ -98,10 +98,10 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 def test_damaged_checkpoints_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = saved(tmp_path / "good", {"params": {"a": np.ones((64, 64), np.float32)}})
-    monkeypatch.setattr(orbaxfile, "LIMIT", 64 * 64 * 4 - 1)
+    monkeypatch.setattr(orbax, "LIMIT", 64 * 64 * 4 - 1)
     with pytest.raises(InputError, match="good: declares 16384 bytes of arrays, more than 16383"):
         read_orbax(good)
-    monkeypatch.setattr(orbaxfile, "LIMIT", 64 * 64 * 4)
+    monkeypatch.setattr(orbax, "LIMIT", 64 * 64 * 4)
     more = {"params": {"a": np.ones((64, 64), np.float32)}, "opt_state": {"mu": np.ones(9)}}
     assert set(read_orbax(saved(tmp_path / "more", more))) == {"a"}  # no more than that is read
     monkeypatch.undo()
