@@ -105,9 +105,16 @@ def test_the_model_is_traced_in_it_and_measures_are_exact(pictures, tmp_path, po
         note("measure")
         return {}
 
-    model = salix.from_function(head, trunk, preprocess=Preprocess((16, 16)))
+    model, params = salix.from_function(head, {}, trunk=trunk, preprocess=Preprocess((16, 16)))
     salix.sweep(
-        model, {}, pictures, CAM(), [measure], out=tmp_path / "run", precision=policy, batch_size=8
+        model,
+        params,
+        pictures,
+        CAM(),
+        [measure],
+        out=tmp_path / "run",
+        precision=policy,
+        batch_size=8,
     )
     assert seen == {
         "trunk": (policy, others),
