@@ -86,5 +86,5 @@ def test_bad_input():
         detection_rate([0.1, 0.2], [0, 1], 2)
     with pytest.raises(InputError, match="a label, 0 or 1"):
         minimum_acer([0.1, 0.2], [0, 2])
-    with pytest.raises(InputError, match="no threshold"):
+    with pytest.raises(InputError, match="thresholds is empty"):
         minimum_acer([0.1, 0.2], [0, 1], thresholds=())
