@@ -16,7 +16,7 @@ from salix.attribution import GradCAM
 from salix.data import Arrays, Batch, Source, batches, count_batches, open_source
 from salix.engine.about import OLDER, about_run, configuration
 from salix.engine.classification import Task
-from salix.engine.compiler import compile_traced
+from salix.compiler import compile_traced
 from salix.engine.program import Step, abstract_arguments, cost, micro_batch, trace_step
 from salix.engine.rows import Rows
 from salix.model import Model
