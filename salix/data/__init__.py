@@ -2,6 +2,7 @@
 
 from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, decode, fit
+from salix.data.examples import Examples, ImageExamples
 from salix.data.feed import Batch, batches, count_batches
 from salix.data.files import Folder, Table
 from salix.data.source import Arrays, Joined, Source, Unlabelled, id_hash, open_source
@@ -10,7 +11,9 @@ __all__ = [
     "Arrays",
     "Batch",
     "Dataset",
+    "Examples",
     "Folder",
+    "ImageExamples",
     "Joined",
     "Source",
     "Table",
