@@ -292,7 +292,7 @@ def test_measures_add_columns(tiny, pictures, tmp_path):
     mask[:8] = 255
     source = Arrays(pictures.images, reference_masks=[mask, *[None] * 22])
     run = salix.sweep(*tiny, source, measures=[RelevanceMass(), Halves()], out=tmp_path / "run")
-    assert run.manifest["config"]["measures"][0] == "Inside()"
+    assert run.manifest["config"]["measures"][0] == "RelevanceMass()"
     maps = run.rows["map"][0].astype(float)
     assert run.rows["relevance_mass"][0] == pytest.approx(maps[:4].sum() / maps.sum(), abs=0.02)
     assert np.isnan(run.rows["relevance_mass"][1:]).all()
@@ -409,7 +409,7 @@ def test_measures_explain_variants_and_their_quantities_are_in_the_manifest(
 class Mirrored:
     """The mean of the mirrored image's map, the target fixed, and the first pixel."""
 
-    quantities = (Column("kept", "Kept", "About.", 0, 1, coordinates=(0.5, "x")),)
+    columns = (Column("kept", "Kept", "About.", 0, 1, coordinates=(0.5, "x")),)
 
     def __call__(self, explain, image, clean, key):
         """Measure."""
