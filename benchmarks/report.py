@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from salix import report
-from salix.engine.columns import standard_columns
+from salix.engine.classification import standard_columns
 from salix.measures.presets import PRESETS
 from salix.store import Run, write_run
 from salix.typing import Column

@@ -2,8 +2,8 @@
 
 from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, decode, fit
-from salix.data.examples import Examples, ImageExamples
-from salix.data.feed import Batch, batches, count_batches
+from salix.data.examples import Examples, ImageExamples, image_example
+from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder, Table
 from salix.data.source import Arrays, Joined, Source, Unlabelled, id_hash, open_source
 
@@ -24,5 +24,7 @@ __all__ = [
     "decode",
     "fit",
     "id_hash",
+    "image_batches",
+    "image_example",
     "open_source",
 ]

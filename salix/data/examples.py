@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from salix.data.decode import Unreadable, fit
+from salix.data.decode import fit
 from salix.data.source import Source
 from salix.preprocess import Preprocess
 from salix.typing import Column
@@ -68,12 +68,7 @@ class ImageExamples:
     @property
     def example(self) -> dict[str, Any]:
         """Shapes and types of one example."""
-        pixels = jax.ShapeDtypeStruct((*self.to.size, self.to.channels), np.uint8)
-        mask = jax.ShapeDtypeStruct(self.to.size, np.uint8)
-        return {
-            "pixels": pixels,
-            "reference_mask": mask if self.source.has_reference_masks else None,
-        }
+        return image_example(self.to, reference_masks=self.source.has_reference_masks)
 
     def load(self, index: int) -> dict[str, Any]:
         """Decode one image and its reference mask."""
@@ -99,4 +94,10 @@ class ImageExamples:
         return {}
 
 
-__all__ = ["Examples", "ImageExamples", "Unreadable"]
+def image_example(to: Preprocess, *, reference_masks: bool) -> dict[str, Any]:
+    """Return the shapes and types of one image's example, with a reference mask or None."""
+    mask = jax.ShapeDtypeStruct(to.size, np.uint8) if reference_masks else None
+    return {
+        "pixels": jax.ShapeDtypeStruct((*to.size, to.channels), np.uint8),
+        "reference_mask": mask,
+    }

@@ -10,7 +10,9 @@ import jax
 import numpy as np
 
 from salix.data.decode import Unreadable
-from salix.data.examples import Examples
+from salix.data.examples import Examples, ImageExamples
+from salix.data.source import Source
+from salix.preprocess import Preprocess
 from salix.typing import InputError
 
 
@@ -73,6 +75,14 @@ def batches(
                 yield _stack(*waiting.popleft(), examples, example, slots)
         finally:  # the consumer stopped early: do not load what is not needed
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def image_batches(
+    source: Source, to: Preprocess, size: int, numbers: Iterable[int], workers: int, ahead: int = 3
+) -> Iterator[Batch]:
+    """Yield batches of the images of a source, as `ImageExamples` for a preprocessing."""
+    images = ImageExamples(source, to)
+    return batches(images, images.example, size, numbers, workers=workers, ahead=ahead)
 
 
 def _load(examples: Examples, index: int) -> Any:

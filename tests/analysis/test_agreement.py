@@ -7,7 +7,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from salix.analysis.agreement import agreement, common, compare_maps
-from salix.engine.columns import standard_columns
+from salix.engine.classification import standard_columns
 from salix.store import Run, write_run
 from salix.typing import InputError
 

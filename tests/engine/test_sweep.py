@@ -19,7 +19,7 @@ import salix
 from salix.adapters import from_function
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.data import Arrays, Folder
-from salix.engine.classification import Task, shrink
+from salix.engine.classification import Classification, shrink
 from salix.engine.program import abstract_arguments, compile_step, cost, micro_batch
 from salix.measures import RelevanceMass
 from salix.metrics import scale, to_8_bit
@@ -83,8 +83,9 @@ def same(a, b):
 
 
 def test_large_images_go_one_by_one_on_the_cpu(tiny):
-    assert micro_batch(tiny[0], 64) == 8
-    assert micro_batch(Model(len, len, preprocess=Preprocess((1024, 512))), 64) == 1
+    large = Model(len, len, preprocess=Preprocess((1024, 512)))
+    assert micro_batch(Classification(tiny[0], CAM()), 64) == 8
+    assert micro_batch(Classification(large, CAM(), reference_masks=True), 64) == 1
 
 
 def test_rows_do_not_depend_on_the_order_or_the_company(tiny, pictures, tmp_path):
@@ -230,7 +231,7 @@ def test_constant_map_and_infinite_are_columns(tmp_path):
 
 
 def forward_flops(model: Model, params, size: int) -> float:
-    """Return the operations of the compiled forward pass alone."""
+    """Return the FLOPs of the compiled forward pass alone."""
     to = model.preprocess
     pixels = jax.ShapeDtypeStruct((size, *to.size, to.channels), np.uint8)
     forward = jax.vmap(lambda p, x: model.logits(p, to(x)), (None, 0))
@@ -249,13 +250,16 @@ def test_the_trunk_is_computed_once():
     head = lambda w, f: f.mean((0, 1))[:2] + w.sum()  # noqa: E731
     model, w = from_function(head, w, trunk=trunk, preprocess=to)
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("batch",))
-    source = Arrays(np.zeros((8, 64, 64, 3), np.uint8))
-    arguments = abstract_arguments(model, w, source, 8)
     alone = forward_flops(model, w, 8)
-    cam = cost(compile_step(Task(model, CAM(), logit()), arguments, mesh))["step_flops"]
+
+    def step_flops(method):
+        problem = Classification(model, method)
+        return cost(compile_step(problem, abstract_arguments(problem, w, 8), mesh))["step_flops"]
+
+    cam = step_flops(CAM())
     assert alone > 8 * 4 * 64 * 64 * 9 * 9 * 2 * 0.9  # the convolutions are counted
     assert cam < 1.25 * alone  # maps of 64 x 64 cells add their reductions, not another trunk
-    gradient = cost(compile_step(Task(model, Gradient(), logit()), arguments, mesh))["step_flops"]
+    gradient = step_flops(Gradient())
     assert 1.8 * alone < gradient < 2.3 * alone
 
 
@@ -354,7 +358,7 @@ def test_manifest_says_what_was_done(tiny, pictures, tmp_path):
     salix.sweep(*tiny, Folderless(pictures), out=tmp_path / "run", name="a", group="g")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["config"]["attribution"] == "GradCAM(relu=True)"
-    assert manifest["config"]["grid"] == [8, 8]
+    assert [c["shape"] for c in manifest["columns"] if c["name"] == "map"] == [[8, 8]]
     assert manifest["config"]["data"]["count"] == 23
     assert {"name", "group", "device", "step_flops", "images_per_second"} <= set(manifest["about"])
 

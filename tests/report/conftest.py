@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salix.engine.columns import standard_columns
+from salix.engine.classification import standard_columns
 from salix.store import Run, write_run
 from salix.typing import Column
 
