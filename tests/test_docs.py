@@ -1,7 +1,8 @@
-"""The README and the pages of docs/: their Python runs, their commands parse, their links resolve."""
+"""README and docs/: their Python runs, their commands parse, their links resolve."""
 
 import contextlib
 import io
+import json
 import re
 from pathlib import Path
 
@@ -44,9 +45,7 @@ def run(text: str, path: str) -> int:
     return ran
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if "```python" in p.read_text()], ids=name
-)
+@pytest.mark.parametrize("page", [p for p in PAGES if "```python" in p.read_text()], ids=name)
 def test_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(page.read_text(), str(page)) > 0
@@ -96,3 +95,13 @@ def test_the_gate_runs_the_readmes_commands():
     for command in ("pip install '.[test]'", "pytest", "salix demo"):
         assert command in text
         assert command in gate
+
+
+def test_the_readmes_throughput_is_that_of_its_file():
+    path = ROOT / "benchmarks/results/sweep-cpu.json"
+    method = json.loads(path.read_text())["methods"]["GradCAM(relu=True)"]
+    rate, flops = method["images_per_second"], method["step_over_forward_flops"]
+    text = " ".join((ROOT / "README.md").read_text().split())
+    ends = f"{min(rate['all']):.0f} to {max(rate['all']):.0f} in three rounds"
+    assert f"explains {rate['median']:.0f} images of 256 x 256 a second ({ends}" in text
+    assert f"takes {flops:.4f} times the FLOPs of the forward pass alone" in text
