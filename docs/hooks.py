@@ -59,10 +59,13 @@ def on_config(config):
 
 
 def on_files(files, config):
-    """Add a generated page for each package."""
-    for name, folder in packages().items():
-        page = File.generated(config, f"api/{name}.md", content=api_page(name, folder))
-        files.append(page)
+    """Add a generated page for each package, and the pages that stand in the root."""
+    pages = {f"api/{name}.md": api_page(name, folder) for name, folder in packages().items()}
+    for name in ("CONTRIBUTING", "CHANGELOG"):
+        text = (ROOT / f"{name}.md").read_text()
+        pages[f"{name.lower()}.md"] = text.replace("](docs/", "](")
+    for path, text in pages.items():
+        files.append(File.generated(config, path, content=text))
     return files
 
 
