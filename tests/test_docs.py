@@ -105,3 +105,11 @@ def test_the_readmes_throughput_is_that_of_its_file():
     ends = f"{min(rate['all']):.0f} to {max(rate['all']):.0f} in three rounds"
     assert f"explains {rate['median']:.0f} images of 256 x 256 a second ({ends}" in text
     assert f"takes {flops:.4f} times the FLOPs of the forward pass alone" in text
+
+
+def test_the_gates_paths_exist():
+    lines = (ROOT / ".ci/run").read_text().split()
+    paths = [word.partition("::")[0] for word in lines if word.startswith("tests/")]
+    assert len(paths) >= 8
+    for path in paths:
+        assert list(ROOT.glob(path)), path
