@@ -11,10 +11,9 @@ from salix.analysis.agreement import agreement as agreement_of
 from salix.analysis.cose import cose_numbers
 from salix.stats import Interval, auc_interval, mean_interval, share_interval
 from salix.store import Run
-from salix.store.schema import SCALARS
 from salix.typing import InputError
 
-ENTROPIES = tuple(name for name in SCALARS if name != "score")
+ENTROPIES = tuple(name for name in frame.SCALARS if name != "score")
 
 
 @dataclass(frozen=True)
