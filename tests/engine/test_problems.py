@@ -24,8 +24,8 @@ from salix.typing import Column, InputError
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 EXAMPLE_RUNS = {
-    "tabular": "module.Regression(IntegratedGradients(steps=16)), module.parameters(), module.Houses()",
-    "sentence_pairs": "module.SentencePairs(InputXGradient()), module.parameters(), module.pairs()",  # noqa: E501
+    "tabular": "module.Regression(IntegratedGradients(steps=16)), params, module.Houses()",
+    "sentence_pairs": "module.SentencePairs(InputXGradient()), params, module.pairs()",
 }
 CODE = """
 import importlib.util, sys, time
@@ -37,6 +37,7 @@ spec = importlib.util.spec_from_file_location("example", {path!r})
 module = sys.modules["example"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 engine_run.FLUSH_SECONDS = 0.0
+params = module.parameters()
 problem, params, examples = {arguments}
 load = type(examples).load
 def slow(self, index):
@@ -125,7 +126,8 @@ def test_ragged_sentences_are_padded_and_their_text_stays_on_the_host(tmp_path):
 @pytest.mark.parametrize("name", EXAMPLE_RUNS)
 def test_a_row_does_not_depend_on_its_batch_and_random_keys_on_the_seed_alone(name, tmp_path):
     module = load_example(name)
-    arguments = eval(EXAMPLE_RUNS[name], globals() | {"module": module})
+    names = {"module": module, "params": module.parameters()}
+    arguments = eval(EXAMPLE_RUNS[name], globals() | names)
     runs = [
         run_problem(*arguments, out=tmp_path / f"{size}-{seed}", batch_size=size, seed=seed)
         for size, seed in ((1, 0), (7, 0), (64, 0), (64, 1))
