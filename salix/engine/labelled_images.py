@@ -1,6 +1,7 @@
 """Images of a source as examples of a model: labels as class indices, and small pictures."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -34,19 +35,12 @@ class LabelledImages:
     model: Model
     thumbs: int = 16
     columns: tuple[Column, ...] = HOST_COLUMNS
+    ids: Sequence[str] = field(init=False, repr=False)
+    labels: tuple[int | None, ...] = field(init=False, repr=False)
 
     def __post_init__(self):
-        _ = self.labels  # checked before any work
-
-    @cached_property
-    def ids(self) -> tuple[str, ...]:
-        """Ids of the source."""
-        return tuple(self.source.ids)
-
-    @cached_property
-    def labels(self) -> tuple[int | None, ...]:
-        """Index of each image's class, None where unknown."""
-        return match_labels(self.model, self.source)
+        object.__setattr__(self, "ids", tuple(self.source.ids))
+        object.__setattr__(self, "labels", match_labels(self.model, self.source))
 
     @cached_property
     def images(self) -> ImageExamples:

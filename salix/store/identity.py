@@ -10,6 +10,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -92,7 +93,7 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
 
 
 def _array(value: Any) -> str:
-    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
         value = jax.random.key_data(value)
     array = np.ascontiguousarray(value)
     sha = hashlib.sha256(array.tobytes()).hexdigest()
