@@ -20,7 +20,7 @@ def prepare(network: str, batch: int, size: int | None, folder: Path) -> Path:
 
     to = MODELS[network].preprocess
     to = replace(to, size=(size, size)) if size else to
-    model = Model(lambda params, x: x, lambda params, x: x, to)
+    model = Model(lambda params, x: x, lambda params, x: x, preprocess=to)
     path = folder / f"{network}-{batch}.npz"
     np.savez(path, images=images(model, batch), maps=maps(batch, to.size))
     return path

@@ -105,6 +105,7 @@ def _read(name: str, path: str | Path) -> tuple[Arrays, tuple[str, ...]]:
 def load(
     name: str,
     weights: str | Path | None = None,
+    *,
     classes: Sequence[str] | None = None,
     folded: bool = False,
 ) -> tuple[Model, Params]:
@@ -131,7 +132,9 @@ def load(
     return from_nnx(module, preprocess=about.preprocess, classes=named, name=name)
 
 
-def save(path: str | Path, name: str, params: Params, classes: Sequence[str] | None = None) -> None:
+def save(
+    name: str, path: str | Path, params: Params, *, classes: Sequence[str] | None = None
+) -> None:
     """Write parameters as safetensors, with the architecture and its classes as metadata.
 
     Raises InputError when the parameters are not those of the architecture, or hold NaN.

@@ -1,9 +1,10 @@
-"""Names of the arrays, callables and records that cross modules.
+"""Array types, protocols and records shared across modules.
 
-Layout is channels last. `*space` is any number of spatial axes, so that images, volumes and
+Arrays are channels last. `*space` is any number of spatial axes, so that images, volumes and
 sequences of tokens share every method and metric.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -15,38 +16,40 @@ from jaxtyping import Array, Bool, Float, Integer, Key, Num, Shaped, UInt8, UInt
 
 if TYPE_CHECKING:
     AnyArray = Array | np.ndarray
-else:  # a NumPy scalar is an array without axes; only type checkers take it for another thing
+else:  # a NumPy scalar is an array without axes, which type checkers do not model
     AnyArray = Array | np.ndarray | np.generic
 
-Image = Float[AnyArray, "*space c"]  # as a model's preprocessing leaves it
-Pixels = UInt8[AnyArray, "*space c"]  # as a file holds it
-Features = Num[AnyArray, "*grid channels"]  # what a trunk returns
-Attribution = Float[AnyArray, "*space c"]  # what a method returns
+Image = Float[AnyArray, "*space c"]  # as returned by a model's preprocessing
+Pixels = UInt8[AnyArray, "*space c"]  # as decoded from a file
+Features = Num[AnyArray, "*grid channels"]  # output of a trunk
+Attribution = Float[AnyArray, "*space c"]  # output of a method
 Map = Num[AnyArray, "*space"]  # a pooled attribution, float or 8-bit
-ReferenceMask = Shaped[AnyArray, "*marked"]  # a reference map, on a grid of its own
+GridMap = Num[AnyArray, "*grid"]  # a map whose shape may differ from the image's or another map's
+ReferenceMask = Shaped[AnyArray, "*marked"]  # shares in [0, 1], 8-bit or bool, on its own grid
 Logits = Float[AnyArray, " classes"]
 Scalar = Float[AnyArray, ""]
 Index = Integer[AnyArray, ""]
 Flag = Bool[AnyArray, ""]
 PRNGKey = Key[Array, ""] | UInt32[Array, "2"]
 Params = Any  # any pytree of arrays
+Values = dict[str, Any]  # column name -> scalar or small array, of one example
 
 
 class InputError(ValueError):
-    """What the caller gave cannot be used; the text says what was expected and what to do."""
+    """Unusable input; the message states the value, what was expected and the remedy."""
 
 
 def identity(x: Any) -> Any:
-    """Return `x`: the trunk of a score that has none."""
+    """Return `x`: the trunk of a score without one."""
     return x
 
 
 @dataclass(frozen=True)
 class Score:
-    """The scalar that a map explains: `head(trunk(image))`.
+    """The explained scalar, `head(trunk(image))`.
 
-    The cut between trunk and head is where CAM methods read their features; other methods see
-    only the whole. A plain function of the image is a `Score` whose trunk is the identity.
+    CAM methods read their features between trunk and head; other methods use the composition
+    alone. A plain function of the image is a `Score` with the identity as its trunk.
     """
 
     head: Callable[[Any], Any]
@@ -60,7 +63,7 @@ ScoreLike = Callable[[Any], Any]  # a `Score` or a plain function: image -> scal
 
 
 def as_score(score: ScoreLike) -> Score:
-    """Return `score` as a `Score`: a plain function becomes the head of one."""
+    """Return `score` as a `Score`: a plain function becomes the head."""
     return score if isinstance(score, Score) else Score(score)
 
 
@@ -69,17 +72,17 @@ class Method(Protocol):
     """An attribution method: a frozen dataclass whose fields are its hyper-parameters."""
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
-        """Attribute the score of one image; `key` is used by random methods only."""
+        """Attribute the score of one image; only random methods use `key`."""
         ...
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Explanation:
-    """What one image did to one model: logits, the explained class and the pooled map.
+    """Logits of one image, the explained class and its pooled map.
 
-    `reference_mask` is the reference map that came with the image (a person's marking, or the mask of a
-    forgery), for measures that compare with it; None where the data has none.
+    `reference_mask` is the mask that accompanies the image (a person's annotation, or the mask of
+    a forgery), for measures that compare the map with it; None where the data has none.
     """
 
     logits: Logits
@@ -88,14 +91,23 @@ class Explanation:
     reference_mask: ReferenceMask | None = None
 
 
+@runtime_checkable
+class Explain(Protocol):
+    """The function by which a measure explains variants of an image."""
+
+    def __call__(self, image: Image, target: Index | None = None) -> Explanation:
+        """Explain `image` for the class `target`, or for the class that the score chooses."""
+        ...
+
+
 @dataclass(frozen=True)
 class Explainer:
-    """Explains any image as a sweep explains the clean one: what measures get as `explain`.
+    """The `Explain` of a sweep, with the model's pixel normalisation.
 
-    `explain(image)` explains the class that the sweep's score chooses, by default the one predicted
-    on that very image; `explain(image, target)` fixes the class. Maps are scaled to [0, 1] by
-    their own range, and zero everywhere where they are constant. `mean` and `std` are those that the
-    model's images are normalised by.
+    `explain(image)` explains the class chosen by the sweep's score, by default the class predicted
+    for that image; `explain(image, target)` explains a fixed class. Maps are scaled to [0, 1] by
+    their own range; constant maps are zero. `mean` and `std` are those of the model's
+    preprocessing.
     """
 
     function: Callable[[Any, Any], Explanation]
@@ -106,12 +118,12 @@ class Explainer:
         return self.function(image, target)
 
     def pixels(self, image: Image) -> Image:
-        """Return a model's image as values of a file, in [0, 1]."""
+        """Return a preprocessed image as pixel values in [0, 1]."""
         mean, std = self._normal(image)
         return image * std + mean
 
     def image(self, pixels: Image) -> Image:
-        """Return values of a file, in [0, 1], as an image for the model."""
+        """Return pixel values in [0, 1] as a preprocessed image."""
         mean, std = self._normal(pixels)
         return (pixels - mean) / std
 
@@ -121,21 +133,33 @@ class Explainer:
         return mean, std
 
 
-def as_explainer(explain: Callable[..., Explanation]) -> Explainer:
-    """Return `explain` as an `Explainer`: a plain function explains images of values in [0, 1]."""
+def as_explainer(explain: Explain) -> Explainer:
+    """Return `explain` as an `Explainer`; a plain function explains pixel values in [0, 1].
+
+    Raises `InputError` for a function that cannot be called as `explain(image, target)`.
+    """
     if isinstance(explain, Explainer):
         return explain
-    return Explainer(lambda image, target: explain(image))
+    try:
+        inspect.signature(explain).bind(None, None)
+    except TypeError:
+        raise InputError(
+            f"{explain!r} takes no target: a measure also explains variants of an image for the "
+            "class of the clean image, so define it as explain(image, target=None)"
+        ) from None
+    except ValueError:  # a builtin without a signature
+        pass
+    return Explainer(explain)
 
 
 @dataclass(frozen=True)
 class Column:
     """Description of one column of a run, as its manifest records it.
 
-    `meaning` is a sentence for the report's methods, with its source; `low` and `high` bound the
-    range, None where it is unbounded; `direction` says which way is better. `dims` names the axes
-    of an array, () for a scalar, and `shape` their lengths. A column over one axis, "amount of
-    noise" or "transform", has the title of the axis and the `coordinates` along it.
+    `meaning` is a sentence for the methods section of the report, with its source; `low` and
+    `high` bound the range, None where it is unbounded; `direction` is the better end. `dims` names
+    the axes of an array, () for a scalar, and `shape` gives their lengths. A column over one axis,
+    "amount of noise" or "transform", has the title of that axis and the `coordinates` along it.
     """
 
     name: str
@@ -153,18 +177,12 @@ class Column:
 
 @runtime_checkable
 class Measure(Protocol):
-    """A measure of model salience: a frozen dataclass that returns named numbers for one image.
+    """A measure of model salience: a frozen dataclass that returns named values of one image.
 
-    In a sweep `explain` is an `Explainer`. A measure may say what its numbers mean in a property
-    `columns`, a tuple of `Column`.
+    In a sweep `explain` is an `Explainer`, and a measure's description of its values is its
+    property `columns`, a tuple of `Column`; a measure without it is described by its names alone.
     """
 
-    def __call__(
-        self,
-        explain: Callable[[Image], Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         """Measure one image, given its explanation and the function that explains variants."""
         ...

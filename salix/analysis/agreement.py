@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from salix.analysis.frame import Frame, shared_examples
 from salix.analysis.run_stability import stability
-from salix.stats import Interval, bootstrap_pairs, mean_interval
+from salix.stats import Interval, bootstrap_pairwise_mean, mean_interval
 from salix.store import Run
 from salix.typing import InputError
 
@@ -74,7 +74,7 @@ def _different_settings(runs: Sequence[Run]) -> dict[str, dict[Run, Any]]:
 
 
 def _comparable(runs: Sequence[Run]) -> bool:
-    """Return whether SSIM can compare the maps of runs: of one kind, on a grid of 3 pixels or more."""
+    """Return whether SSIM can compare the maps: of one kind, on a grid of 3 pixels or more."""
     if any("map" not in run.columns for run in runs) or _different_settings(runs):
         return False
     return min(runs[0].columns["map"].shape, default=0) > 2
@@ -107,7 +107,7 @@ def _mean_over_pairs(runs: Sequence[Run]) -> Interval:
     values = similarity.values
     if not values.size or not np.isfinite(values).all(0).any():
         return replace(mean_interval([]), undefined=values.shape[1])
-    return bootstrap_pairs(values, similarity.pairs)
+    return bootstrap_pairwise_mean(values, similarity.pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,9 @@ def run_similarity(runs: Sequence[Run]) -> RunSimilarity | None:
     groups = list(dict.fromkeys(r.group for r in measured))
     within = np.full((len(groups), len(shared.ids)), np.nan)
     for g, name in enumerate(groups):
-        pairs = [n for n, p in enumerate(similarity.pairs) if {measured[i].group for i in p} == {name}]
+        pairs = [
+            n for n, p in enumerate(similarity.pairs) if {measured[i].group for i in p} == {name}
+        ]
         if pairs:
             within[g] = similarity.values[pairs].mean(0, dtype=np.float64)
     counts = np.isfinite(within).sum(0)

@@ -121,7 +121,7 @@ class Analysis:
         return {}
 
     def derive(self, function: Callable[["Analysis"], Part]) -> Part:
-        """Return `function(analysis)`, computed once: for what several sections of a report share."""
+        """Return `function(analysis)`, computed once: for parts that several sections share."""
         if function not in self._derived:
             self._derived[function] = function(self)
         return self._derived[function]

@@ -13,7 +13,7 @@ import numpy as np
 from salix.analysis.columns import BETTER, TableColumn, standard_columns, table_column
 from salix.analysis.cose import COSE_COLUMNS, cose_intervals, cose_statistics
 from salix.analysis.frame import Frame, describe_columns
-from salix.stats import Interval, auc_difference, auc_interval, mean_interval, share_interval
+from salix.stats import Interval, auc_difference, auc_interval, mean_interval, proportion_interval
 
 REGION = "reference mask region"  # what the reference masks mark, unless said otherwise
 Statistics = Mapping[str, np.ndarray]  # [examples ...] by name
@@ -74,7 +74,7 @@ def _has_two_logits(frame: Frame) -> bool:
 
 
 def _auc_statistics(rows: Statistics) -> Statistics:
-    r"""Return $z_1 - z_0$: it ranks as P(class 1) does, without ties where that rounds to 0 or 1."""
+    r"""Return $z_1 - z_0$: it ranks as P(class 1), without ties where that rounds to 0 or 1."""
     logits = rows["logits"].astype(np.float64)
     with np.errstate(invalid="ignore"):  # of two infinite logits: NaN, which is then counted
         return {"margin": logits[:, 1] - logits[:, 0], "label": rows["label"]}
@@ -103,7 +103,7 @@ def _accuracy_statistics(rows: Statistics) -> Statistics:
 
 def _accuracy(statistics: Statistics) -> tuple[Interval, ...]:
     known = statistics["correct"][np.isfinite(statistics["correct"])]
-    return (share_interval(int(known.sum()), len(known)),) if len(known) else ()
+    return (proportion_interval(int(known.sum()), len(known)),) if len(known) else ()
 
 
 def column_mean(column: TableColumn) -> DatasetMetric:
@@ -148,9 +148,7 @@ DECISION_METRICS: tuple[DatasetMetric, ...] = (AUC, ACCURACY)
 SALIENCE_METRICS: tuple[DatasetMetric, ...] = (COSE,)
 
 
-def dataset_metrics(
-    frames: Sequence[Frame], *, region: str = REGION
-) -> tuple[DatasetMetric, ...]:
+def dataset_metrics(frames: Sequence[Frame], *, region: str = REGION) -> tuple[DatasetMetric, ...]:
     """Return the numbers that runs can have: the tables above, and the mean of each column."""
     described = describe_columns(frames)
     standard = standard_columns(region)

@@ -11,8 +11,8 @@ from salix.analysis.dataset_metrics import DatasetMetric, Statistics
 from salix.analysis.frame import Frame, shared_examples
 from salix.analysis.significance import SIGNIFICANCE, Difference, Differences
 from salix.analysis.summary import Summary
-from salix.stats import Comparison, compare_groups, difference_interval, holm
-from salix.stats.interval import NAN, Interval
+from salix.stats import GroupComparison, Interval, compare_groups, difference_interval, holm
+from salix.stats.interval import NAN
 
 ALL_PAIRS = 5  # groups; of more, each is compared with the first alone
 PERMUTATIONS = 5000
@@ -104,7 +104,7 @@ def compare_tables(
 
 def _compare_means(
     metric: DatasetMetric, pair: Pair, groups: Mapping[str, Statistics]
-) -> Comparison | None:
+) -> GroupComparison | None:
     """Compare a number that is a mean of images, the second group less the first."""
     if not set(pair) <= groups.keys():
         return None
@@ -114,7 +114,9 @@ def _compare_means(
     return comparison
 
 
-def _compare_run_values(metric: DatasetMetric, pair: Pair, summary: Summary) -> Comparison | None:
+def _compare_run_values(
+    metric: DatasetMetric, pair: Pair, summary: Summary
+) -> GroupComparison | None:
     """Compare a number of a run, the second group less the first; None unless both have several."""
     groups = {g.name: g for g in summary.groups}
     first, second = pair
@@ -129,7 +131,7 @@ def _compare_run_values(metric: DatasetMetric, pair: Pair, summary: Summary) -> 
 
 def _compare_paired(
     metric: DatasetMetric, pair: Pair, groups: Mapping[str, Statistics]
-) -> Comparison | None:
+) -> GroupComparison | None:
     """Compare a number by its own test over images, the second group less the first."""
     if metric.paired is None or not set(pair) <= groups.keys():
         return None
@@ -141,7 +143,7 @@ def _compare_paired(
     return _untested(metric.key, pair, difference, (a_runs, b_runs), p)
 
 
-def _compare_agreements(summary: Summary, pairs: Sequence[Pair]) -> list[Comparison]:
+def _compare_agreements(summary: Summary, pairs: Sequence[Pair]) -> list[GroupComparison]:
     """Compare agreements whose intervals are over runs; to exchange labels would mix the groups."""
     groups = {g.name: g for g in summary.groups if g.agreement is not None and len(g.runs) > 2}
     comparisons = []
@@ -157,11 +159,11 @@ def _compare_agreements(summary: Summary, pairs: Sequence[Pair]) -> list[Compari
 
 def _untested(
     key: str, pair: Pair, difference: Interval, runs: tuple[int, int], p: float = NAN
-) -> Comparison:
+) -> GroupComparison:
     """Return a comparison without effect sizes, the second group less the first."""
     first, second = pair
     sizes = (UNDEFINED, UNDEFINED, runs, difference.n)
-    return Comparison(key, second, first, difference, p, NAN, *sizes)
+    return GroupComparison(key, second, first, difference, p, NAN, *sizes)
 
 
 def _order(d: Difference) -> tuple[int, float, float]:

@@ -31,7 +31,9 @@ class Distribution:
 def distribution(frames: Sequence[Frame], column: TableColumn) -> Distribution | None:
     """Bin a scalar column over the examples of each class; None if no value is defined."""
     # A class without a value has no panel: genuine images have no forged region, for one.
-    classes = [c for c in _classes(frames) if any(len(_values(f, column.key, c[1])) for f in frames)]
+    classes = [
+        c for c in _classes(frames) if any(len(_values(f, column.key, c[1])) for f in frames)
+    ]
     if not classes:
         return None
     values = [[_values(frame, column.key, name) for _, name in classes] for frame in frames]

@@ -65,7 +65,7 @@ class Frame:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """Scalar columns that are numbers of an example: all but those with a place of their own."""
+        """Scalar columns that are numbers of an example: all but the reserved ones."""
         return tuple(n for n, c in self._numeric() if not c.shape)
 
     @property

@@ -1,6 +1,6 @@
 """Mean maps of groups of examples, accumulated part by part of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,34 +8,18 @@ import numpy as np
 from salix.analysis.frame import Frame
 
 
-def sum_maps(
-    frame: Frame, codes: np.ndarray, count: int, *, batches: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return sums `[code batch *grid]` of the maps with contrast, and their numbers `[code batch]`.
+def maps_by_code(frame: Frame, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the maps with contrast of each code of `codes` [examples], part by part of the run.
 
-    `codes` [examples], in -1 to `count` - 1, tells which maps are summed together, -1 none. Map i
-    of a code is in batch i modulo `batches`. Sums are in the units of the stored maps, and exact
-    for maps of 8 bits.
+    A code comes once for each part that has such maps; negative codes are left out.
     """
-    column = frame.run.columns["map"]
-    add = np.uint64 if column.dtype == "uint8" else np.float64
-    sums, totals = np.zeros((count, batches, *column.shape), add), np.zeros(count, int)
-    codes = np.where(frame.constant_map, -1, codes)
-    first = 0
+    codes, first = np.where(frame.constant_map, -1, codes), 0
     for part in frame.run.iterate(["map"]):
         maps = part["map"]
         own = codes[first : first + len(maps)]
         first += len(maps)
         for code in np.unique(own[own >= 0]):
-            chosen = maps[own == code]
-            n, start = len(chosen), totals[code] % batches
-            full = n // batches * batches
-            added = chosen[:full].reshape(-1, batches, *column.shape).sum(0, dtype=add)
-            added[: n - full] += chosen[full:]
-            sums[code] += np.roll(added, start, axis=0)
-            totals[code] += n
-    numbers = totals[:, None] // batches + (np.arange(batches) < totals[:, None] % batches)
-    return sums.astype(np.float64), numbers
+            yield int(code), maps[own == code]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +50,9 @@ def mean_maps(frames: Sequence[Frame], groups: Sequence[str]) -> tuple[ClassMean
     sums = [_sums_by_class(frame) for frame in drawn]
     named = dict.fromkeys(n for f in drawn for n in f.classes)
     names = [n for n in named if any(n in by for by in sums)] or [None]
-    members = {g: [by for f, by in zip(drawn, sums, strict=True) if f.run.group == g] for g in groups}
+    members = {
+        g: [by for f, by in zip(drawn, sums, strict=True) if f.run.group == g] for g in groups
+    }
     table = [
         ClassMeanMaps(
             "all images" if name is None else f"class {name}",
@@ -82,10 +68,14 @@ def _sums_by_class(frame: Frame) -> dict[str | None, tuple[np.ndarray, int]]:
     labelled = bool(frame.classes) and bool((frame.labels >= 0).any())
     classes = frame.classes if labelled else (None,)
     codes = frame.labels if labelled else np.zeros(len(frame), int)
-    sums, numbers = sum_maps(frame, codes, len(classes))
-    unit = 1 if frame.run.columns["map"].dtype == "uint8" else 255
-    each = zip(classes, sums[:, 0], numbers[:, 0], strict=True)
-    return {name: (total * unit, int(n)) for name, total, n in each if n}
+    eight_bit = frame.run.columns["map"].dtype == "uint8"
+    sums: dict[str | None, tuple[np.ndarray, int]] = {}
+    for code, maps in maps_by_code(frame, codes):
+        total, count = sums.get(classes[code], (np.zeros(()), 0))
+        # 8-bit values are summed exactly
+        added = maps.sum(0, dtype=np.uint64) if eight_bit else 255 * maps.sum(0, dtype=np.float64)
+        sums[classes[code]] = (total + added.astype(np.float64), count + len(maps))
+    return sums
 
 
 def _group_mean(group: str, sums: Sequence[tuple[np.ndarray, int]]) -> GroupMeanMap | None:

@@ -29,9 +29,7 @@ class Stability:
     constant_map: Int[np.ndarray, " runs"]
 
 
-def stability(
-    maps: StoredMaps, *, kind: SimilarityKind = "ssim", window: int = 7
-) -> Stability:
+def stability(maps: StoredMaps, *, kind: SimilarityKind = "ssim", window: int = 7) -> Stability:
     r"""Compare the maps of all pairs of runs that differ by their training seed.
 
     `maps` [run image *grid] are 8-bit, image for image the same. By "ssim" over uniform windows,

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from salix.analysis.columns import DASH, NARROW, TableColumn
-from salix.stats import Comparison
+from salix.stats import GroupComparison
 
 ALPHA = 0.05
 Significance = Literal["significant", "interval only", "not significant"]
@@ -27,7 +27,7 @@ class Difference:
     """One comparison of two groups in one number, and its significance."""
 
     column: TableColumn
-    comparison: Comparison
+    comparison: GroupComparison
 
     @property
     def significance(self) -> Significance:

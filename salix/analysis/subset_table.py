@@ -16,8 +16,7 @@ from salix.analysis.subsets import (
     index_subsets,
     split_subsets,
 )
-from salix.stats import Interval
-from salix.stats.distribution_shift import over_runs
+from salix.stats import Interval, mean_of_intervals
 from salix.typing import InputError
 
 POOLED = "in-set together"
@@ -178,7 +177,9 @@ def subset_table(
             for frame, subsets in zip(frames, split, strict=True)
             if frame.run.group == group
         ]
-        table.append((group, tuple(r for n in chosen for r in _rows(runs, n, kinds, table_columns))))
+        table.append(
+            (group, tuple(r for n in chosen for r in _rows(runs, n, kinds, table_columns)))
+        )
     return SubsetTable(tuple(table), inside, table_columns)
 
 
@@ -254,7 +255,11 @@ def _over_runs(
 ) -> dict[str, Interval]:
     """Return the interval over runs of each number, within its range."""
     defined = ((c, [n[c.key] for n in numbers if c.key in n]) for c in columns)
-    return {c.key: within_range(c, over_runs(intervals)) for c, intervals in defined if intervals}
+    return {
+        c.key: within_range(c, mean_of_intervals(intervals))
+        for c, intervals in defined
+        if intervals
+    }
 
 
 def within_range(column: TableColumn, i: Interval) -> Interval:

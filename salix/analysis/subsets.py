@@ -7,15 +7,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, reduce
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from scipy import special
 
 from salix.analysis.frame import Frame
-from salix.analysis.mean_maps import sum_maps
-from salix.stats import Interval, difference_interval, share_interval
-from salix.stats.distribution_shift import Pair, Sample, difference_of_means
-from salix.stats.mean_map import BATCHES, MapPair, MeanMap
+from salix.analysis.mean_maps import maps_by_code
+from salix.stats import (
+    DistributionShift,
+    Interval,
+    MeanMap,
+    MeanMapShift,
+    Sample,
+    difference_interval,
+    mean_difference,
+    proportion_interval,
+)
 
 ALL_CLASSES = object()  # unlabelled images included
 ClassChoice = str | None | object  # a class, None for images without a label, or all
@@ -52,24 +60,24 @@ class Subset:
     @property
     def accuracy(self) -> Interval:
         """Share of the labelled images that were classified rightly."""
-        return share_interval(self.hits or 0, self.labelled)
+        return proportion_interval(self.hits or 0, self.labelled)
 
     @property
     def constant_map_share(self) -> Interval:
         """Share of maps without contrast."""
-        return share_interval(self.constant_map, self.images)
+        return proportion_interval(self.constant_map, self.images)
 
 
 def subset_auc(one: Subset | None, zero: Subset | None) -> Interval | None:
     """Return the AUC of the images of class 1 against those of class 0."""
     if one is None or zero is None:
         return None
-    return Pair.of(one.samples["log_odds"], zero.samples["log_odds"]).auc()
+    return DistributionShift.of(one.samples["log_odds"], zero.samples["log_odds"]).auc()
 
 
 @dataclass(frozen=True, eq=False)
 class RunSubsets:
-    """All subsets of one run, by name and class; `in_set` names those that others are compared with."""
+    """All subsets of one run, by name and class; others are compared with those of `in_set`."""
 
     classes: tuple[str, ...]
     subsets: Mapping[SubsetKey, Subset]
@@ -128,23 +136,21 @@ class RunSubsets:
         subset, base = self.pick(names, chosen), self.pick(self.in_set, kind)
         if subset is None or base is None:
             return {}
-        shifts = {
-            n: difference_of_means(s, base.samples[n]) for n, s in subset.samples.items()
-        }
+        shifts = {n: mean_difference(s, base.samples[n]) for n, s in subset.samples.items()}
         if subset.labelled and base.labelled and subset.hits is not None:
             shifts["accuracy"] = difference_interval(subset.accuracy, base.accuracy)
         auc, in_set_auc = self.auc(names, chosen), self.auc(self.in_set, ALL_CLASSES)
         if auc is not None and in_set_auc is not None:
             shifts["auc"] = difference_interval(auc, in_set_auc)
         if first := next((n for n in subset.samples if n != "log_odds"), ""):
-            pair = Pair.of(subset.samples[first], base.samples[first])
+            pair = DistributionShift.of(subset.samples[first], base.samples[first])
             shifts |= {
                 "kolmogorov": pair.kolmogorov(),
                 "wasserstein": pair.wasserstein(),
                 "detector": pair.auc(),
             }
         if subset.maps is not None and base.maps is not None:
-            maps = MapPair.of(subset.maps, base.maps)
+            maps = MeanMapShift.of(subset.maps, base.maps)
             shares = (subset.constant_map_share, base.constant_map_share)
             shifts["constant_map"] = difference_interval(*shares)
             shifts |= {"map_distance": maps.distance(), "map_correlation": maps.correlation()}
@@ -199,11 +205,11 @@ def split_subsets(
         parts = [log_odds(part["logits"]) for part in frame.run.iterate(["logits"])]
         values["log_odds"] = np.concatenate([np.zeros(0), *parts])
     hits = None if frame.predicted is None else frame.predicted == frame.labels
-    maps: list[MeanMap | None] = [None] * len(present)
+    maps: list[Any] = [None] * len(present)  # `MeanMap`s, where there are maps
     if frame.has("map"):
-        scale = 255 if frame.run.columns["map"].dtype == "uint8" else 1
-        sums = zip(*sum_maps(frame, group, len(present), batches=BATCHES), strict=True)
-        maps = [MeanMap(total / scale, counts) for total, counts in sums]
+        maps = [MeanMap.empty(frame.run.columns["map"].shape)] * len(present)
+        for i, part in maps_by_code(frame, group):
+            maps[i] = maps[i].merge(MeanMap.of(part, first=maps[i].n))
     split: dict[SubsetKey, Subset] = {}
     classes = (None, *frame.classes)
     order = np.argsort(code, kind="stable")

@@ -1,6 +1,5 @@
 """Consistency and sensitivity of salience: how it follows changes of the image, if it should."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +24,14 @@ from salix.perturb.geometric import Placement, covered, inverse, warp
 from salix.typing import (
     AnyArray,
     Column,
+    Explain,
     Explanation,
     Image,
     InputError,
     Map,
     PRNGKey,
     Scalar,
+    Values,
     as_explainer,
 )
 
@@ -101,13 +102,7 @@ class COSE:
             for name, title, low, high in columns
         )
 
-    def __call__(
-        self,
-        explain: Callable[[Image], Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         side, explainer = self._check(image, clean.map), as_explainer(explain)
         levels = grey_levels(explainer.pixels(image))
         expected, alive = enlarge(clean.map, side), clean.map.max() > 0

@@ -1,6 +1,5 @@
 """How the probability of a class falls as what its map marks leaves the image, beside controls."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +11,17 @@ from jaxtyping import Array, Float, Int
 from salix.measures.degradation import move
 from salix.metrics.curves import FRACTIONS, Keys, area, counts_of, leading, rank, walk
 from salix.perturb.fill import FILLS, filled
-from salix.typing import AnyArray, Column, Explanation, Image, InputError, PRNGKey, as_explainer
+from salix.typing import (
+    AnyArray,
+    Column,
+    Explain,
+    Explanation,
+    Image,
+    InputError,
+    PRNGKey,
+    Values,
+    as_explainer,
+)
 
 CONDITIONS = {
     "most": "most salient first",
@@ -109,13 +118,7 @@ class Curves:
             )
         return tuple(found)
 
-    def __call__(
-        self,
-        explain: Callable[[Image], Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         explainer = as_explainer(explain)
         pixels = jnp.asarray(explainer.pixels(image))
         filling, moving = jax.random.split(key)

@@ -1,6 +1,5 @@
 """How a model takes the loss of what it looks at, and of what it does not: guided blur."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +15,14 @@ from salix.metrics.comparison import Similarity, enlarge
 from salix.perturb.blur import LEVELS, STRIDES, blur, fold
 from salix.typing import (
     Column,
+    Explain,
     Explanation,
     Image,
     InputError,
     Map,
     PRNGKey,
     Scalar,
+    Values,
     as_explainer,
 )
 
@@ -114,13 +115,7 @@ class Degradation:
             ),
         )  # fmt: skip
 
-    def __call__(
-        self,
-        explain: Callable[[Image], Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         explainer = as_explainer(explain)
         pixels = explainer.pixels(image)
         degraded, change = self.degrade(pixels, clean.map, key)

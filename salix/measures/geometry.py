@@ -1,6 +1,5 @@
 """How salience follows its image through geometric transformations."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,12 +24,14 @@ from salix.perturb.geometric import (
 from salix.typing import (
     AnyArray,
     Column,
+    Explain,
     Explanation,
     Image,
     InputError,
     Map,
     PRNGKey,
     Scalar,
+    Values,
     as_explainer,
 )
 
@@ -125,13 +126,7 @@ class Geometry:
             ),
         )
 
-    def __call__(
-        self,
-        explain: Callable[[Image], Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         del key  # deterministic
         side, explainer = self._check(image, clean.map), as_explainer(explain)
         forth = self._placements(side)

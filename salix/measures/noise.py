@@ -1,6 +1,5 @@
 """How salience reacts to images unlike the training set: noise, blur and compression."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,17 @@ from salix.metrics.comparison import Similarity
 from salix.metrics.curves import area
 from salix.perturb.corruptions import grey_levels
 from salix.perturb.severity import KINDS
-from salix.typing import Column, Explanation, Image, InputError, PRNGKey, Scalar, as_explainer
+from salix.typing import (
+    Column,
+    Explain,
+    Explanation,
+    Image,
+    InputError,
+    PRNGKey,
+    Scalar,
+    Values,
+    as_explainer,
+)
 
 
 @dataclass(frozen=True)
@@ -76,13 +85,7 @@ class Noise:
         )
         return columns + areas[: 1 + self.repredict]
 
-    def __call__(
-        self,
-        explain: Callable[[Image], Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         explainer, kind = as_explainer(explain), KINDS[self.kind]
         pixels = explainer.pixels(image)
         levels, before = jnp.asarray(self.strengths, pixels.dtype), grey_levels(pixels)

@@ -11,7 +11,17 @@ from salix.metrics import relevance_mass, scale
 from salix.metrics.arrays import as_share
 from salix.metrics.comparison import Similarity
 from salix.metrics.localisation import iou, pointing_game
-from salix.typing import Column, Explanation, Image, InputError, Map, PRNGKey, ReferenceMask
+from salix.typing import (
+    Column,
+    Explain,
+    Explanation,
+    Image,
+    InputError,
+    Map,
+    PRNGKey,
+    ReferenceMask,
+    Values,
+)
 
 # Name, title, least and greatest value, source; higher is better for all
 COLUMNS = (
@@ -61,13 +71,7 @@ class Agreement:
             if name in self.of
         )
 
-    def __call__(
-        self,
-        explain: Callable[[Image], Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         del explain, image, key  # one look at the clean map is enough
         if clean.reference_mask is None:
             return {f"human_{name}": jnp.full((), jnp.nan, jnp.float32) for name in self.of}

@@ -1,14 +1,12 @@
 """How much of what a model looks at lies inside a reference map."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 
 from salix.measures.reference_agreement import on_grid
 from salix.metrics import relevance_mass
-from salix.typing import Column, Explanation, Image, PRNGKey
+from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values
 
 
 @dataclass(frozen=True)
@@ -29,13 +27,7 @@ class RelevanceMass:
             Column("relevance_mass", "Salience inside the reference mask", about, 0, 1, "higher"),
         )
 
-    def __call__(
-        self,
-        explain: Callable[[Image], Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         del explain, image, key  # one look at the clean map is enough
         if clean.reference_mask is None:
             return {"relevance_mass": jnp.full((), jnp.nan, jnp.float32)}

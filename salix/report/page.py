@@ -38,9 +38,7 @@ def write(
     Raises `InputError` for no run, a directory that is not one, two runs of one name, an unknown
     group or subset, and an `out` that is a folder or has the name of one of the files beside it.
     """
-    analysis = analyse(
-        runs, agreement=agreement, baselines=baselines, region=region, in_set=in_set
-    )
+    analysis = analyse(runs, agreement=agreement, baselines=baselines, region=region, in_set=in_set)
     return write_page(analysis, out, title=title, intro=intro, sections=sections)
 
 
@@ -82,7 +80,9 @@ def write_page(
     return out
 
 
-def _render(analysis: Analysis, sections: Sequence[Section], *, title: str, intro: list[str]) -> str:
+def _render(
+    analysis: Analysis, sections: Sequence[Section], *, title: str, intro: list[str]
+) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -105,7 +105,7 @@ def _render(analysis: Analysis, sections: Sequence[Section], *, title: str, intr
         downloads = [(f"report{d.suffix}", _data_address(d.text)) for d in section.downloads]
         context = shared | {"downloads": downloads} | dict(section.context)
         content = environment.from_string(section.template).render(context)
-        contents.append((section, Markup(content)))  # noqa: S704 - rendered with autoescape
+        contents.append((section, Markup(content)))  # rendered with autoescape
     datasets = {json.dumps(r.manifest["config"]["data"], sort_keys=True) for r in analysis.runs}
     return environment.get_template("page.html").render(
         **shared,

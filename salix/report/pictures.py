@@ -86,7 +86,10 @@ def gallery(analysis: Analysis) -> Gallery:
     ids = _in_turn({id: label for id, (_, label) in kept.items()})[:most]
     sources = {f: f.rows([id for id in ids if kept[id][0] == f], KEPT) for f in frames}
     rows = [frame.rows(ids, SHOWN) for frame in frames]
-    images = (_draw(n, id, kept[id][0], sources[kept[id][0]][id], frames, rows) for n, id in enumerate(ids))
+    images = (
+        _draw(n, id, kept[id][0], sources[kept[id][0]][id], frames, rows)
+        for n, id in enumerate(ids)
+    )
     drawn = any(f.has("map") and len(f.run.columns["map"].shape) == 2 for f in frames)
     return Gallery(tuple(images), len(kept), float(np.mean(shares)) if shares else None, drawn)
 
@@ -127,14 +130,14 @@ def _draw_map(frame: Frame, row: dict[str, Any]) -> MapPicture:
     probability = _probability(frame, row["logits"], decision) if "logits" in row else ""
     outcome = "" if min(label, decision) < 0 else "right" if label == decision else "wrong"
     constant_map = bool(row.get("constant_map", False))
-    map = row.get("map")
-    draw = map is not None and map.ndim == 2 and not constant_map
+    values = row.get("map")
+    drawn = [] if values is None or values.ndim != 2 or constant_map else [eight_bit(values)]
     what = "constant map" if constant_map else "salience map"
     parts = [f"predicted {predicted}" if predicted else "", probability, outcome]
     texts = ", ".join(part for part in parts if part)
     return MapPicture(
-        smooth=heatmap.smooth(eight_bit(map)) if draw else "",
-        pixelated=heatmap.pixelated(eight_bit(map)) if draw else "",
+        smooth="".join(map(heatmap.smooth, drawn)),
+        pixelated="".join(map(heatmap.pixelated, drawn)),
         predicted=predicted,
         probability=probability,
         outcome=outcome,

@@ -16,7 +16,6 @@ value below 0.0079, 0.024 after Holm's correction for three losses.
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -40,7 +39,7 @@ from salix.train.initialize import starts
 from salix.train.loop import Trained
 from salix.train.losses import Blend, Loss, ModelFocus
 from salix.train.recipe import AdamW
-from salix.typing import Column, Explanation, Image, PRNGKey, as_explainer
+from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values, as_explainer
 
 NETWORK = "cifar_resnet8"
 CLASSES = ("real", "fake")
@@ -71,13 +70,7 @@ class RelevanceMassOfClass:
         title = f"{relevance_mass.title}, map of class {self.target}"
         return (replace(relevance_mass, name=f"relevance_mass_{self.target}", title=title),)
 
-    def __call__(
-        self,
-        explain: Callable[..., Explanation],
-        image: Image,
-        clean: Explanation,
-        key: PRNGKey,
-    ) -> dict[str, Any]:
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         found = as_explainer(explain)(image, jnp.int32(self.target))
         marked = replace(found, reference_mask=clean.reference_mask)
         return {
@@ -133,7 +126,7 @@ class Guidance:
         folder.mkdir(exist_ok=True)
         for one in trained:
             path = folder / f"{name}-{one.seed}.safetensors"
-            save(path, NETWORK, one.last, CLASSES)
+            save(NETWORK, path, one.last, classes=CLASSES)
         return trained
 
     def sweep(self, faces: Study, name: str, one: Trained) -> Run:

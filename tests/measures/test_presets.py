@@ -8,7 +8,7 @@ import pytest
 from salix import spec
 from salix.measures import ARGUMENTS, MEASURES
 from salix.measures.presets import PRESETS
-from salix.typing import Explainer, Explanation, Measure
+from salix.typing import Explainer, Explanation, InputError, Measure
 
 
 def explain(image, target):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.measures import MEASURES, RelevanceMass
+from salix.measures import ARGUMENTS, MEASURES, RelevanceMass
 from salix.spec import parse
 from salix.typing import Explanation, InputError
 
@@ -110,4 +110,4 @@ def test_vmap_is_a_loop():
 @pytest.mark.parametrize("name", MEASURES)
 def test_text_reads_back(name):
     default = MEASURES[name]()
-    assert parse(repr(default), MEASURES) == default
+    assert parse(repr(default), MEASURES, ARGUMENTS) == default

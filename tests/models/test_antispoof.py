@@ -121,7 +121,7 @@ def test_published_weights_are_saved_and_come_back(
 ) -> None:
     folder, path = asset(name), tmp_path / "net.safetensors"
     model, params = models.load(name, folder / f"{name}.json")
-    models.save(path, name, params)
+    models.save(name, path, params)
     again, found = models.load(name, path)
     assert again.classes == model.classes
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found, params))

@@ -148,7 +148,7 @@ def test_weights_come_back(tmp_path: Path) -> None:
     assert model.classes == tuple("01234")
     for n, a in arrays(params).items():
         np.testing.assert_array_equal(a, held[n], strict=True)
-    models.save(path, name, params, tuple("abcde"))
+    models.save(name, path, params, classes=tuple("abcde"))
     again, found = models.load(name, path)
     assert again.classes == tuple("abcde")
     assert jax.tree.structure(found) == jax.tree.structure(params)

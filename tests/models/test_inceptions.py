@@ -236,7 +236,7 @@ def test_files_that_do_not_fit(tmp_path: Path, drawn: Any) -> None:
     name, path = "xception", tmp_path / "net.safetensors"
     state, held, _, _ = drawn(name)
     with pytest.raises(InputError, match="has 3 classes, not 2"):
-        models.load(name, held, ("real", "fake"))
+        models.load(name, held, classes=("real", "fake"))
     lacking = {key: array for key, array in state.items() if key != "fc.weight"}
     weights.write(path, lacking | {"fc.more": np.ones(2, np.float32)}, {})
     with pytest.raises(InputError, match=r"missing 1 \(fc\.kernel\); unknown 1 \(fc\.more\)"):

@@ -58,7 +58,7 @@ def test_saved_parameters_come_back(tmp_path: Path, name: str) -> None:
     draw = np.random.default_rng(1)
     model, params = models.load(name)
     params = jax.tree.map(lambda x: np.asarray(draw.normal(size=x.shape), x.dtype), params)
-    models.save(path, name, params, ("left", "right"))
+    models.save(name, path, params, classes=("left", "right"))
     again, found = models.load(name, path)
     assert again.classes == ("left", "right")
     assert jax.tree.structure(found) == jax.tree.structure(params)
@@ -66,20 +66,20 @@ def test_saved_parameters_come_back(tmp_path: Path, name: str) -> None:
     image = draw.uniform(size=(*model.preprocess.size, model.preprocess.channels))
     image = image.astype(np.float32)
     np.testing.assert_array_equal(again.logits(found, image), model.logits(params, image))
-    assert models.load(name, path, ("a", "b"))[0].classes == ("a", "b")
+    assert models.load(name, path, classes=("a", "b"))[0].classes == ("a", "b")
 
 
 @pytest.mark.parametrize("name", [name for name in SMALL if models.MODELS[name].fixed])
 def test_classes_must_fit(tmp_path: Path, name: str) -> None:
     path = tmp_path / "net.safetensors"
     _, params = models.load(name)
-    models.save(path, name, params)
+    models.save(name, path, params)
     for file in (None, path):
         for wrong in (("a",), ("a", "b", "c"), ("a", "a"), ()):
             with pytest.raises(InputError, match="classes"):
-                models.load(name, file, wrong)
+                models.load(name, file, classes=wrong)
     with pytest.raises(InputError, match="classes"):
-        models.save(path, name, params, ("a", "b", "c"))
+        models.save(name, path, params, classes=("a", "b", "c"))
 
 
 def test_unknown_names_are_told_the_known_ones() -> None:
@@ -91,7 +91,7 @@ def test_unknown_names_are_told_the_known_ones() -> None:
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     _, params = models.load("meso4")
-    models.save(path, "meso4", params)
+    models.save("meso4", path, params)
     with pytest.raises(
         InputError, match=r"net\.safetensors holds weights of 'meso4', not of small"
     ):
@@ -123,5 +123,5 @@ def test_diverged_parameters_are_not_saved(tmp_path: Path) -> None:
     _, params = models.load("small")
     bad = jax.tree.map(lambda x: x * np.float32("nan"), params)
     with pytest.raises(InputError, match="not finite"):
-        models.save(tmp_path / "net.safetensors", "small", bad)
+        models.save("small", tmp_path / "net.safetensors", bad)
     assert not list(tmp_path.iterdir())

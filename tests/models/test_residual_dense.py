@@ -90,16 +90,16 @@ def test_loading_folded_and_what_cannot_be_saved(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     module = drawn("resnet18")
     _, params = from_nnx(module)
-    models.save(path, "resnet18", params, ("a", "b"))
+    models.save("resnet18", path, params, classes=("a", "b"))
     model, found = models.load("resnet18", path)
     jax.tree.map(np.testing.assert_array_equal, params, found)
     assert model.classes == ("a", "b")
     _, folded = models.load("resnet18", path, folded=True)
     assert len(jax.tree.leaves(folded)) == 42  # a kernel and a bias for 20 convolutions and fc
     with pytest.raises(InputError, match="missing 80"):
-        models.save(tmp_path / "folded.safetensors", "resnet18", folded)
+        models.save("resnet18", tmp_path / "folded.safetensors", folded)
     with pytest.raises(InputError, match="has 2 classes, not 3"):
-        models.load("resnet18", path, ("a", "b", "c"))
+        models.load("resnet18", path, classes=("a", "b", "c"))
 
 
 def state_dict(name: str, classes: int) -> dict[str, np.ndarray]:

@@ -36,7 +36,7 @@ def slow(a, b, labels):
 @pytest.mark.parametrize(("m", "n", "level"), [(40, 60, 0.95), (12, 90, 0.9)])
 def test_against_every_pair_of_images(decimals, m, n, level):
     a, b, labels = detectors(m, n, 1.5, 1.0, decimals=decimals)
-    found, p = auc_difference(a, b, labels, level)
+    found, p = auc_difference(a, b, labels, level=level)
     d, variance = slow(a, b, labels)
     half = stats.norm.ppf((1 + level) / 2) * np.sqrt(variance)
     assert found.value == pytest.approx(roc_auc_score(labels, a) - roc_auc_score(labels, b))
@@ -181,5 +181,5 @@ def test_images_without_a_score_for_both_are_left_out_and_counted():
     ],
 )
 def test_labels_are_zero_or_one_for_each_image(a, b, labels):
-    with pytest.raises(InputError, match="one label, 0 or 1, an image"):
+    with pytest.raises(InputError, match="give each image a label, 0 or 1"):
         auc_difference(a, b, labels)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from salix.stats import mean_interval
-from salix.stats.bootstrap import bootstrap_mean, bootstrap_pairs, difference_of_groups
+from salix.stats import bootstrap_difference, bootstrap_mean, bootstrap_pairwise_mean, mean_interval
 from salix.typing import InputError
 
 RNG = np.random.default_rng
@@ -32,7 +31,7 @@ def test_over_runs_is_students_of_the_run_means():
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_over_images_is_scipys_bca(level):
     x = RNG(1).exponential(size=60)
-    found = bootstrap_mean(x, level, draws=40_000)
+    found = bootstrap_mean(x, level=level, draws=40_000)
     # Hesterberg's wider level, at which the ordinary bootstrap is as wide as Student's interval.
     z = np.sqrt(60 / 59) * stats.t.ppf((1 + level) / 2, 59)
     expected = stats.bootstrap(
@@ -145,7 +144,7 @@ def test_bad_input(values, options, text):
 
 def test_difference_over_runs_is_welchs():
     a, b = table(4, 30, run=2), 1 + table(7, 30, seed=1)
-    found = difference_of_groups(a, b, over=["runs"])
+    found = bootstrap_difference(a, b, over=["runs"])
     expected = stats.ttest_ind(a.mean(1), b.mean(1), equal_var=False).confidence_interval()
     assert limits(found) == pytest.approx((expected.low, expected.high), rel=1e-9)
 
@@ -153,7 +152,7 @@ def test_difference_over_runs_is_welchs():
 def test_difference_of_two_models_is_paired():
     a = table(1, 90, image=5, rest=0.1)[0]
     b = a + 0.3 + 0.1 * RNG(1).normal(size=90)
-    found = difference_of_groups(a, b)
+    found = bootstrap_difference(a, b)
     assert found == bootstrap_mean(a - b)
     assert found.high - found.low < 0.1  # what the images have in common is not in it
     expected = stats.ttest_rel(a, b).confidence_interval()
@@ -163,7 +162,7 @@ def test_difference_of_two_models_is_paired():
 def test_difference_is_antisymmetric_and_images_are_common():
     a, b = table(3, 50), table(4, 50, seed=1)
     a[0, 3] = b[2, 7] = np.nan
-    one, two = difference_of_groups(a, b), difference_of_groups(b, a)
+    one, two = bootstrap_difference(a, b), bootstrap_difference(b, a)
     assert (one.n, one.undefined) == (48, 2)
     assert one.value == pytest.approx(-two.value)
     assert limits(one) == pytest.approx((-two.high, -two.low), abs=0.05)
@@ -173,12 +172,12 @@ def test_difference_is_antisymmetric_and_images_are_common():
 
 def test_difference_with_a_single_run_is_over_images():
     a, b = table(1, 50), table(4, 50, seed=1)
-    found = difference_of_groups(a, b)
+    found = bootstrap_difference(a, b)
     assert limits(found) == pytest.approx(limits(bootstrap_mean(a[0] - b.mean(0))), rel=1e-9)
     with pytest.raises(InputError, match="50 and 40 images"):
-        difference_of_groups(a, b[:, :40])
+        bootstrap_difference(a, b[:, :40])
     with pytest.raises(InputError, match="no image has a value"):
-        difference_of_groups(a, b * np.nan)
+        bootstrap_difference(a, b * np.nan)
 
 
 def names_of(runs):
@@ -198,7 +197,7 @@ def slow_jackknife(x, pairs):
 def test_pairs_over_runs_is_the_jackknife(runs):
     pairs = names_of(runs)
     x = table(len(pairs), 30)
-    found = bootstrap_pairs(x, pairs, over=["runs"])
+    found = bootstrap_pairwise_mean(x, pairs, over=["runs"])
     value, variance = slow_jackknife(x, pairs)
     half = stats.t.ppf(0.975, runs - 1) * np.sqrt(variance)
     assert limits(found) == pytest.approx((value - half, value + half), rel=1e-9)
@@ -209,16 +208,16 @@ def test_pairs_of_additive_runs_are_twice_their_mean():
     u, pairs = RNG(3).normal(size=6), list(combinations(range(6), 2))
     x = np.array([[u[r] + u[s]] * 20 for r, s in pairs])
     expected = 2 * np.array(limits(mean_interval(u)))
-    assert limits(bootstrap_pairs(x, pairs)) == pytest.approx(tuple(expected), rel=1e-3)
+    assert limits(bootstrap_pairwise_mean(x, pairs)) == pytest.approx(tuple(expected), rel=1e-3)
     order = RNG(4).permutation(15)
-    shuffled = bootstrap_pairs(x[order], [pairs[i][::-1] for i in order])
+    shuffled = bootstrap_pairwise_mean(x[order], [pairs[i][::-1] for i in order])
     assert limits(shuffled) == pytest.approx(tuple(expected), rel=1e-3)
 
 
 def test_pairs_of_two_runs_are_images():
     x = RNG(0).normal(size=(1, 40))
-    assert bootstrap_pairs(x, [("a", "b")]) == bootstrap_mean(x)
-    assert np.isnan(bootstrap_pairs(x, [("a", "b")], over=["runs"]).low)
+    assert bootstrap_pairwise_mean(x, [("a", "b")]) == bootstrap_mean(x)
+    assert np.isnan(bootstrap_pairwise_mean(x, [("a", "b")], over=["runs"]).low)
 
 
 @pytest.mark.parametrize(
@@ -231,5 +230,5 @@ def test_pairs_of_two_runs_are_images():
     ],
 )
 def test_pairs_must_be_all(pairs):
-    with pytest.raises(InputError, match="give each two runs once"):
-        bootstrap_pairs(np.zeros((3, 5)), pairs)
+    with pytest.raises(InputError, match="give every two runs once"):
+        bootstrap_pairwise_mean(np.zeros((3, 5)), pairs)

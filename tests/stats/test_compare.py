@@ -4,10 +4,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from salix.stats.bootstrap import difference_of_groups
-from salix.stats.compare import Comparison, compare_groups
-from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
-from salix.stats.permutation import holm, permutation_test, sign_flip_test
+from salix.stats import (
+    GroupComparison,
+    bootstrap_difference,
+    cliffs_delta,
+    compare_groups,
+    hedges_g,
+    holm,
+    paired_delta,
+    permutation_test,
+    sign_flip_test,
+)
 from salix.typing import InputError
 
 RNG = np.random.default_rng
@@ -32,12 +39,12 @@ def test_all_pairs_of_groups_in_all_measures():
     for c in found:
         a, b = given[c.key][c.a], given[c.key][c.b]
         one, two = a.mean(1), b.mean(1)
-        assert c.difference == difference_of_groups(a, b)
+        assert c.difference == bootstrap_difference(a, b)
         assert c.p == permutation_test(one, two)
         assert astuple(c.effect) == pytest.approx(astuple(hedges_g(one, two)), rel=1e-6)
         assert c.delta == cliffs_delta(one, two)
         assert (c.n_runs, c.n_images, c.over) == ((len(a), len(b)), 60, "runs")
-        assert c.least_p <= c.p <= c.p_adjusted <= 1
+        assert c.minimum_p <= c.p <= c.p_adjusted <= 1
     assert [c.p_adjusted for c in found] == pytest.approx(list(holm([c.p for c in found])))
 
 
@@ -57,9 +64,9 @@ def test_single_models_are_compared_over_images():
     a, b, c = (table[:1] for table in tables()["entropy"].values())
     found = compare_groups({"entropy": {"a": a, "b": b[0], "many": np.concatenate([c, c + 0.1])}})
     one, other = found[0], found[1]
-    assert (one.over, one.n_runs, one.least_p) == ("images", (1, 1), 0)
+    assert (one.over, one.n_runs, one.minimum_p) == ("images", (1, 1), 0)
     assert one.p == sign_flip_test(a[0], b[0])
-    assert one.difference == difference_of_groups(a[0], b[0])
+    assert one.difference == bootstrap_difference(a[0], b[0])
     assert one.delta == paired_delta(a[0], b[0])
     assert np.isnan(one.effect.value)
     assert (other.over, other.n_runs) == ("images", (1, 2))
@@ -103,7 +110,7 @@ def test_options_reach_their_methods():
     assert few.difference != usual.difference
     a, b = (given["entropy"][name].mean(1) for name in ("cross-entropy", "cyborg"))
     assert few.p == permutation_test(a, b, draws=20, seed=3)
-    assert isinstance(few, Comparison)
+    assert isinstance(few, GroupComparison)
     assert compare_groups({}) == compare_groups({"entropy": {"one": [[1.0]]}}) == []
 
 

@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from salix.stats import mean_interval
-from salix.stats.bootstrap import bootstrap_mean, bootstrap_pairs, difference_of_groups
-from salix.stats.compare import compare_groups
-from salix.stats.permutation import max_t, permutation_test, sign_flip_test
+from salix.stats import (
+    bootstrap_difference,
+    bootstrap_mean,
+    bootstrap_pairwise_mean,
+    compare_groups,
+    max_t,
+    mean_interval,
+    permutation_test,
+    sign_flip_test,
+)
 
 DRAWS = 600
 
@@ -104,7 +110,7 @@ def test_difference_covers(m, n, images, of_image):
     two = simulated(n, images, 4, normal, of_image, seed=1)
     shared = 10 * np.random.default_rng(3).normal(size=(400, 1, images))
     found = [
-        difference_of_groups(a + s, b + s, draws=DRAWS)
+        bootstrap_difference(a + s, b + s, draws=DRAWS)
         for a, b, s in zip(one, two, shared, strict=True)
     ]
     assert 0.92 <= coverage(found) <= 0.98
@@ -120,7 +126,7 @@ def test_pairs_cover_where_a_sample_of_pairs_does_not(runs, own):
     tables = tables[:, :, None] + rng.normal(size=(400, len(pairs), 50))
     tables += rng.exponential(size=(400, 1, 50)) - 1
     names = [tuple(p) for p in pairs.tolist()]
-    assert 0.92 <= coverage(bootstrap_pairs(t, names, draws=DRAWS) for t in tables) <= 0.99
+    assert 0.92 <= coverage(bootstrap_pairwise_mean(t, names, draws=DRAWS) for t in tables) <= 0.99
     as_sample = coverage(mean_interval(t.mean(1)) for t in tables)
     assert as_sample < (0.92 if runs == 3 else 0.75)
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from salix.stats import share_interval
-from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
+from salix.stats import cliffs_delta, hedges_g, paired_delta, proportion_interval
 from salix.typing import InputError
 
 RNG = np.random.default_rng
@@ -69,7 +68,7 @@ def test_hedges_g_of_little():
     assert (gaps.n, gaps.undefined) == (6, 2)
     assert gaps.value == hedges_g([2.0, 3.0, 4.0], [0.0, 1.0, 2.0]).value
     for of_runs in (hedges_g, cliffs_delta):
-        with pytest.raises(InputError, match="one number a run"):
+        with pytest.raises(InputError, match="one number per run"):
             of_runs(np.zeros((3, 4)), np.zeros(3))
 
 
@@ -98,7 +97,7 @@ def test_cliffs_delta_of_groups_apart():
 
 def test_paired_delta_without_ties_is_wilsons():
     a, b = RNG(7).normal(0.3, 1, 80), RNG(8).normal(0, 1, 80)
-    share = share_interval(int((a > b).sum()), 80)
+    share = proportion_interval(int((a > b).sum()), 80)
     found = paired_delta(a, b)
     expected = (2 * share.value - 1, 2 * share.low - 1, 2 * share.high - 1)
     assert (found.value, *limits(found)) == pytest.approx(expected, rel=1e-12)
@@ -106,7 +105,7 @@ def test_paired_delta_without_ties_is_wilsons():
 
 def test_paired_delta_with_ties_solves_its_equation():
     a, b = RNG(9).integers(0, 3, 200), RNG(10).integers(0, 3, 200)
-    found, differ = paired_delta(a, b, 0.9), np.mean(a != b)
+    found, differ = paired_delta(a, b, level=0.9), np.mean(a != b)
     assert found.value == pytest.approx((a > b).mean() - (a < b).mean())
     for limit in limits(found):
         spread = np.sqrt((differ - limit**2) / 200)

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from salix.stats import auc_interval, difference_interval, mean_interval, share_interval
+from salix.stats import auc_interval, difference_interval, mean_interval, proportion_interval
 from salix.typing import InputError
 
 RNG = np.random.default_rng
@@ -24,7 +24,7 @@ def slow_delong(scores, labels):
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_mean_is_scipys(level):
     x = RNG(0).normal(3, 2, 40)
-    found = mean_interval(x, level)
+    found = mean_interval(x, level=level)
     expected = stats.t.interval(level, 39, loc=x.mean(), scale=stats.sem(x))
     assert limits(found) == pytest.approx(expected, rel=1e-12)
     assert found.value == pytest.approx(x.mean(), rel=1e-12)
@@ -46,16 +46,16 @@ def test_mean_of_little():
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 9), (1, 9), (50, 80), (80, 80)])
 def test_share_is_scipys(hits, n):
-    found = share_interval(hits, n)
+    found = proportion_interval(hits, n)
     expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
     assert limits(found) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.low <= found.value <= found.high
 
 
 def test_share_of_nothing():
-    assert np.isnan(share_interval(0, 0).value)
+    assert np.isnan(proportion_interval(0, 0).value)
     with pytest.raises(InputError, match="3 hits in 2 trials"):
-        share_interval(3, 2)
+        proportion_interval(3, 2)
 
 
 @pytest.mark.parametrize("decimals", [9, 1, 0])  # the fewer, the more ties
@@ -104,7 +104,7 @@ def test_auc_without_knowledge():
 
 def test_difference_is_newcombes():
     """56 of 70 against 48 of 80, method 10 of Newcombe (1998), Statistics in Medicine 17."""
-    found = difference_interval(share_interval(56, 70), share_interval(48, 80))
+    found = difference_interval(proportion_interval(56, 70), proportion_interval(48, 80))
     assert found.value == pytest.approx(0.2)
     assert limits(found) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from salix.stats.permutation import holm, least_p, max_t, permutation_test, sign_flip_test
+from salix.stats import holm, max_t, minimum_p, permutation_test, sign_flip_test
 from salix.typing import InputError
 
 RNG = np.random.default_rng
@@ -26,10 +26,10 @@ def test_exact_p_is_scipys(m, n, shift):
 def test_groups_apart_have_the_least_p():
     for m, n in ((3, 3), (5, 5), (4, 6)):
         p = permutation_test(np.arange(m) + 10.0, np.arange(n))
-        assert p == pytest.approx(least_p(m, n), rel=1e-12)
-    assert least_p(3, 3) == pytest.approx(0.1)
-    assert least_p(5, 5) == pytest.approx(2 / 252)
-    assert least_p(4, 6) == pytest.approx(1 / 210)
+        assert p == pytest.approx(minimum_p(m, n), rel=1e-12)
+    assert minimum_p(3, 3) == pytest.approx(0.1)
+    assert minimum_p(5, 5) == pytest.approx(2 / 252)
+    assert minimum_p(4, 6) == pytest.approx(1 / 210)
 
 
 def test_random_p_is_close_to_the_exact_one():
@@ -67,7 +67,7 @@ def test_ties_count():
     [
         ([], [1.0], "not empty"),
         ([1.0, np.nan], [1.0], "NaN or infinite"),
-        ([[1.0, 2.0]], [1.0], "one number a run"),
+        ([[1.0, 2.0]], [1.0], "one number per run"),
     ],
 )
 def test_bad_groups(a, b, text):

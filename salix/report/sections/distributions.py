@@ -84,7 +84,7 @@ def _draw(d: Distribution, swatches: list[Swatch]) -> Any:
             if np.isfinite(interval.value):
                 drawing.add_trace(_mean(name, d.column, interval, base, swatches[i]), 1, j + 1)
     names = [plain_text(_shorten(name)) for name in reversed(d.runs)]
-    percent = {"tickformat": ".0%"} if d.column.percent else {}
+    percent: dict[str, Any] = {"tickformat": ".0%"} if d.column.percent else {}
     drawing.update_xaxes(range=[d.edges[0], d.edges[-1]], **GREY_AXIS, **percent)
     drawing.update_yaxes(tickvals=list(range(len(names))), ticktext=names, **GREY_AXIS)
     drawing.update_yaxes(range=[-0.25, len(names)], automargin=True)

@@ -32,9 +32,7 @@ def build(analysis: Analysis) -> Section | None:
         (
             row.title,
             [
-                None
-                if m is None
-                else MeanMapPicture(m.group, _draw(m.mean, top), m.images, m.runs)
+                None if m is None else MeanMapPicture(m.group, _draw(m.mean, top), m.images, m.runs)
                 for m in row.groups
             ],
         )

@@ -119,7 +119,9 @@ def _left_out(analysis: Analysis) -> str:
         reasons |= {"not_finite": "had logits or maps that are not finite"}
     parts = [f"{sum(getattr(r, key) for r in runs)} {reason}" for key, reason in reasons.items()]
     total = sum(r.images + r.skipped for r in runs)
-    return f"Of {total} rows, {', '.join(parts)}; they were left out of means that they do not define."
+    return (
+        f"Of {total} rows, {', '.join(parts)}; they were left out of means that they do not define."
+    )
 
 
 def _count(runs: Sequence[Run], noun: str) -> str:

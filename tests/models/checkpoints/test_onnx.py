@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from salix.models.checkpoints import weights
+from salix.models.checkpoints import onnx, weights
 from salix.models.checkpoints.onnx import read_onnx
 from salix.typing import InputError
 
@@ -211,7 +211,7 @@ def test_no_damage_is_fatal(path: Path) -> None:
 def test_a_message_of_very_many_fields_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnxfile, "FIELDS", 100)
+    monkeypatch.setattr(onnx, "FIELDS", 100)
     path.write_bytes(number(1, 8) * 101)
     with pytest.raises(InputError, match="more than 100 fields"):
         read_onnx(path)

@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 from salix import cli, models
-from salix.models.checkpoints import weights
+from salix.models.checkpoints import orbax, weights
 from salix.models.checkpoints.module_state import arrays
 from salix.models.checkpoints.orbax import read_orbax
 from salix.typing import InputError
@@ -54,7 +54,7 @@ def test_checkpoints_of_training_are_loaded(tmp_path: Path, name: str) -> None:
     assert again.classes == model.classes
     assert jax.tree.structure(found) == jax.tree.structure(params)
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found, params))
-    assert models.load(name, path, ("a", "b"))[0].classes == ("a", "b")
+    assert models.load(name, path, classes=("a", "b"))[0].classes == ("a", "b")
 
 
 def test_a_checkpoint_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +75,7 @@ def test_classes_are_counted_at_the_head(tmp_path: Path) -> None:
     path = saved(tmp_path / "net", zeros)
     assert models.load("resnet18", path)[0].classes == ("0", "1", "2")
     with pytest.raises(InputError, match="has 3 classes, not 2"):
-        models.load("resnet18", path, ("a", "b"))
+        models.load("resnet18", path, classes=("a", "b"))
 
 
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 def test_damaged_checkpoints_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = saved(tmp_path / "good", {"params": {"a": np.ones((64, 64), np.float32)}})
-    monkeypatch.setattr(orbaxfile, "LIMIT", 64 * 64 * 4 - 1)
+    monkeypatch.setattr(orbax, "LIMIT", 64 * 64 * 4 - 1)
     with pytest.raises(InputError, match="good: declares 16384 bytes of arrays, more than 16383"):
         read_orbax(good)
-    monkeypatch.setattr(orbaxfile, "LIMIT", 64 * 64 * 4)
+    monkeypatch.setattr(orbax, "LIMIT", 64 * 64 * 4)
     more = {"params": {"a": np.ones((64, 64), np.float32)}, "opt_state": {"mu": np.ones(9)}}
     assert set(read_orbax(saved(tmp_path / "more", more))) == {"a"}  # no more than that is read
     monkeypatch.undo()
