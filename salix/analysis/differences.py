@@ -140,7 +140,7 @@ def _compare_paired(
     if np.isnan(difference.value):
         return None
     a_runs, b_runs = (len(next(iter(group.values()))) for group in (a, b))
-    return _untested(metric.key, pair, difference, (a_runs, b_runs), p)
+    return _without_effects(metric.key, pair, difference, (a_runs, b_runs), difference.n, p)
 
 
 def _compare_agreements(summary: Summary, pairs: Sequence[Pair]) -> list[GroupComparison]:
@@ -151,18 +151,23 @@ def _compare_agreements(summary: Summary, pairs: Sequence[Pair]) -> list[GroupCo
         if set(pair) <= groups.keys():
             a, b = groups[pair[1]], groups[pair[0]]
             one, two = a.interval("agreement"), b.interval("agreement")
-            difference = replace(difference_interval(one, two), n=min(one.n, two.n))
-            counts = (len(a.runs), len(b.runs))
-            comparisons.append(_untested("agreement", pair, difference, counts))
+            difference, images = difference_interval(one, two), min(one.n, two.n)
+            runs = (len(a.runs), len(b.runs))
+            comparisons.append(_without_effects("agreement", pair, difference, runs, images))
     return comparisons
 
 
-def _untested(
-    key: str, pair: Pair, difference: Interval, runs: tuple[int, int], p: float = NAN
+def _without_effects(
+    key: str,
+    pair: Pair,
+    difference: Interval,
+    runs: tuple[int, int],
+    images: int,
+    p: float = NAN,
 ) -> GroupComparison:
     """Return a comparison without effect sizes, the second group less the first."""
     first, second = pair
-    sizes = (UNDEFINED, UNDEFINED, runs, difference.n)
+    sizes = (UNDEFINED, UNDEFINED, runs, images)
     return GroupComparison(key, second, first, difference, p, NAN, *sizes)
 
 

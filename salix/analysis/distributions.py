@@ -60,7 +60,7 @@ def _classes(frames: Sequence[Frame]) -> list[tuple[str, str | None]]:
     unknown = False
     for frame in frames:
         labels = frame.labels
-        labelled |= dict.fromkeys(frame.class_name(i) for i in np.unique(labels[labels >= 0]))
+        labelled |= dict.fromkeys(frame.class_name(int(i)) for i in np.unique(labels[labels >= 0]))
         unknown |= bool((labels < 0).any())
     if unknown or not 1 < len(labelled) <= CLASSES:
         return [("all images", None)]

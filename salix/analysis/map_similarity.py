@@ -96,7 +96,9 @@ def _ssim(maps: UInt8[Array, "runs *grid images"], window: int) -> PairSimilarit
 
     def similarity(i: Index, j: Index) -> Float[Array, " images"]:
         common = n * _window_sums(x[i] * x[j], window) - sums[i] * sums[j]
-        a, b = _float32(sums[i]) / n + 128, _float32(sums[j]) / n + 128
+        # In order of size, as a compiler may fuse one of the squares with the sum, and round once.
+        low, high = jnp.minimum(sums[i], sums[j]), jnp.maximum(sums[i], sums[j])
+        a, b = _float32(low) / n + 128, _float32(high) / n + 128
         both = _float32(spread[i]) + _float32(spread[j])
         means = (_float32(sums[i] - sums[j]) / n) ** 2 / (a * a + b * b + c1)
         texture = (both - 2 * _float32(common)) / (both + n * (n - 1) * c2)

@@ -1,7 +1,7 @@
 """Numbers of each run and of each group of runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -82,7 +82,7 @@ class Summary:
     """All groups of runs in their first order, and AUCs of detectors to compare with."""
 
     groups: tuple[GroupSummary, ...]
-    baselines: Mapping[str, float] = MappingProxyType({})
+    baselines: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def runs(self) -> tuple[RunSummary, ...]:

@@ -1,14 +1,16 @@
 """Sections of the report page: `build(analysis) -> Section | None`, a file each in `sections/`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from salix.analysis import Analysis
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,16 @@ class Section:
     anchor: str
     title: str
     template: str
-    context: Mapping[str, Any] = NOTHING
+    context: Mapping[str, Any] = field(default_factory=_nothing)
     link: str = ""
     figures: bool = False
     downloads: tuple[Download, ...] = ()
     records: Sequence[Mapping[str, Any]] = ()
-    data: Mapping[str, Any] = NOTHING
+    data: Mapping[str, Any] = field(default_factory=_nothing)
 
 
-class Build(Protocol):
-    """Builds a section; None where the runs lack the columns that it shows."""
-
-    def __call__(self, analysis: Analysis) -> Section | None: ...
+# Builds a section; None where the runs lack the columns that it shows.
+Build = Callable[[Analysis], Section | None]
 
 
 def read_template(module: str) -> str:
