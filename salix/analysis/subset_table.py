@@ -234,13 +234,12 @@ def _row(
             for c in columns.shifts
             if c.key in over
         }
+    (first, *others), part = names, "all images"
+    if kind is not ALL_CLASSES:
+        part = "no label" if kind is None else f"class {kind}"
     return SubsetRow(
-        POOLED if len(names) > 1 else names[0] or "(no name)",
-        "all images"
-        if kind is ALL_CLASSES
-        else f"class {kind}"
-        if kind is not None
-        else "no label",
+        POOLED if others else first or "(no name)",
+        part,
         inside,
         (min(images), max(images)),
         len(subsets),
