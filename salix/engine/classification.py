@@ -208,7 +208,7 @@ class Classification:
         return replace(self.model, trunk=trunk, head=head)
 
 
-def standard_columns(classes: int, grid: Sequence[int]) -> tuple[Column, ...]:
+def row_columns(classes: int, grid: Sequence[int]) -> tuple[Column, ...]:
     """Return the columns of any sweep of so many classes with 8-bit maps of a shape, keys apart."""
     *indices, logits = LOGITS
     dims = ("y", "x") if len(grid) == 2 else tuple(f"axis {i}" for i in range(len(grid)))
