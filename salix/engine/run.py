@@ -13,11 +13,11 @@ import numpy as np
 from jax.sharding import Mesh
 
 from salix.attribution import GradCAM
+from salix.compiler import compile_traced
 from salix.data import Arrays, Batch, Source, batches, count_batches, open_source
 from salix.engine.about import about_run, configuration
 from salix.engine.classification import Task
 from salix.engine.columns import run_columns
-from salix.engine.compiler import compile_traced
 from salix.engine.program import Step, abstract_arguments, cost, micro_batch, trace_step
 from salix.engine.rows import Rows
 from salix.model import Model
