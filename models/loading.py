@@ -25,7 +25,7 @@ from salix.models.checkpoints.weights import (
     write,
 )
 from salix.models.registry import MODELS, Architecture
-from salix.nn.folding import fold
+from salix.nn import fold
 from salix.typing import InputError, Params
 
 __all__ = ["build", "load", "save"]

@@ -10,7 +10,7 @@ from salix.typing import InputError
 
 Precision = Literal["float32", "tf32", "bfloat16", "bfloat16_dots"]
 
-LIBRARY: dict[str, lax.Precision] = {
+LAX_PRECISION: dict[str, lax.Precision] = {
     "float32": lax.Precision.HIGHEST,
     "tf32": lax.Precision.HIGH,
     "bfloat16": lax.Precision.DEFAULT,

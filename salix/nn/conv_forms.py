@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from salix.precision import LIBRARY, Precision
+from salix.precision import LAX_PRECISION, Precision
 
 Pair = tuple[int, int]
 Margins = tuple[Pair, Pair]
@@ -44,7 +44,7 @@ def xla_conv(x: Array, kernel: Array, plan: Plan, layout: tuple[str, str, str] =
         plan.pads,
         dimension_numbers=layout,
         feature_group_count=plan.groups,
-        precision=LIBRARY[plan.precision],
+        precision=LAX_PRECISION[plan.precision],
     )
     return y.astype(dtype)
 
@@ -96,7 +96,7 @@ def dot(x: Array, matrix: Array, plan: Plan, axis: int = 0, dtype: Any = None) -
         x, matrix = x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16)
         result = jnp.float32 if plan.precision == "bfloat16_dots" else None
     axes = (((x.ndim - 1,), (axis,)), ((), ()))
-    y = lax.dot_general(x, matrix, axes, LIBRARY[plan.precision], result)
+    y = lax.dot_general(x, matrix, axes, LAX_PRECISION[plan.precision], result)
     return y.astype(dtype)
 
 

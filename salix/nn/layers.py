@@ -67,7 +67,7 @@ class Conv(nnx.Module):
         return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, -1)
 
 
-def round_kernels(precision: Precision, params: Params) -> Params:
+def round_kernels(params: Params, precision: Precision) -> Params:
     """Return parameters whose kernels are rounded to the bits that a precision reads of them.
 
     Rounding once for a run instead of in each pass gives the same results. Only kernels of Salix's

@@ -82,8 +82,8 @@ def _max_pool_forward(size: int, strides: int, pads: Margins, x: Array) -> tuple
     first = jnp.full(y.shape, -1, jnp.int8)  # stays where the window has a NaN
     for position, part in reversed(list(enumerate(slices))):
         first = jnp.where(part == y, jnp.int8(position), first)
-    shape_of_x = jnp.zeros((*x.shape[1:3], 0))  # an empty array: residuals are arrays
-    return y, (materialise(first), shape_of_x)
+    # the last residual is empty, and stands for the shape of x
+    return y, (materialise(first), jnp.zeros((*x.shape[1:3], 0)))
 
 
 def _max_pool_backward(
@@ -91,9 +91,10 @@ def _max_pool_backward(
 ) -> tuple[Array]:
     # XLA's own gradient, select-and-scatter, visits one pixel after another. Here the pixels of
     # each phase (row, column modulo the stride) gather from the windows that contain them.
-    first, shape_of_x = residuals
+    first, empty = residuals
+    height, width = empty.shape[:2]
     g = materialise(g)  # read once per window position, and perhaps a large sum itself
-    grid = [-(-(n + sum(m)) // strides) for n, m in zip(shape_of_x.shape[:2], pads, strict=True)]
+    grid = [-(-(n + sum(m)) // strides) for n, m in zip((height, width), pads, strict=True)]
     zero = jnp.zeros((), g.dtype)
 
     def phase(row: int, column: int) -> Array:
@@ -109,7 +110,6 @@ def _max_pool_backward(
 
     padded = interleave_phases([[phase(i, j) for j in range(strides)] for i in range(strides)])
     (top, _), (left, _) = pads
-    height, width = shape_of_x.shape[:2]
     return (padded[:, top : top + height, left : left + width, :-1],)
 
 
