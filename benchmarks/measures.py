@@ -28,7 +28,6 @@ from jax.sharding import Mesh
 from salix.adapters import from_nnx
 from salix.attribution import CAM
 from salix.compiler import compile_traced
-from salix.data import Arrays
 from salix.engine.classification import Classification
 from salix.engine.flops import count_flops
 from salix.engine.program import abstract_arguments, compile_step, micro_batch
@@ -37,7 +36,6 @@ from salix.model import Model
 from salix.models import load
 from salix.models.small import Small
 from salix.preprocess import Preprocess
-from salix.scores import logit
 from salix.typing import Measure, Params
 
 

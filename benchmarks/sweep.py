@@ -23,7 +23,6 @@ from salix.engine import sweep
 from salix.engine.classification import Classification
 from salix.engine.program import abstract_arguments, compile_step, cost
 from salix.models import load
-from salix.scores import logit
 
 
 @dataclass(frozen=True)

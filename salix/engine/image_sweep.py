@@ -11,7 +11,7 @@ from salix.engine.classification import Classification, MapType
 from salix.engine.labelled_images import LabelledImages
 from salix.engine.run import run_problem
 from salix.model import Model
-from salix.nn.layers import held_in
+from salix.nn import round_kernels
 from salix.precision import Precision
 from salix.scores import ScoreOf, logit
 from salix.store import Run
@@ -64,7 +64,7 @@ def sweep(
     )
     return run_problem(
         problem,
-        held_in(precision, params),
+        round_kernels(params, precision),
         LabelledImages(source, model, thumbs),
         out=out,
         batch_size=batch_size,
