@@ -35,11 +35,11 @@ def write_weights(network: str, python: str, folder: Path) -> tuple[str, str]:
     if not arrays.exists():
         return str(path), str(path)
     from salix.models import MODELS
-    from salix.models.checkpoints.weights import write
+    from salix.models.checkpoints.safetensors import write_safetensors
 
     converted = folder / f"{network}.safetensors"
     manifest = {"architecture": network, "classes": json.dumps(MODELS[network].classes)}
-    write(converted, dict(np.load(arrays)), manifest)
+    write_safetensors(converted, dict(np.load(arrays)), manifest)
     arrays.unlink()
     return str(path), str(converted)
 
