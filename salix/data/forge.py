@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
-from salix.perturb.warp import moved, recoloured, scaled, sharpened, smooth_field, upsampled
+from salix.perturb.forgery import (
+    displace,
+    enlarge_and_shift,
+    random_displacement,
+    sharpen,
+    transform_colour,
+    upsample_blocks,
+)
 from salix.typing import InputError
 
 Given = Shaped[np.ndarray, "..."]  # its type and shape are checked by hand, to say what to do
@@ -87,11 +94,13 @@ def self_blend(image: Given, rng: np.random.Generator, other: Given | None = Non
     """
     del other
     values, mask = _begin(image, rng)
-    copy = recoloured(values, rng.uniform(-0.2, 0.2), rng.uniform(0.9, 1.1), _either(rng, 5, 15))
-    copy = sharpened(copy, 1.0) if rng.random() < 0.5 else upsampled(copy, 2, 0.0)
+    copy = transform_colour(
+        values, rng.uniform(-0.2, 0.2), rng.uniform(0.9, 1.1), _either(rng, 5, 15)
+    )
+    copy = sharpen(copy, 1.0) if rng.random() < 0.5 else upsample_blocks(copy, 2, 0.0)
     side = min(values.shape[:2])
     shift = rng.uniform(-0.03, 0.03, 2) * side
-    copy = scaled(copy, rng.uniform(0.95, 1.05), (shift[0], shift[1]))
+    copy = enlarge_and_shift(copy, rng.uniform(0.95, 1.05), (shift[0], shift[1]))
     share = rng.choice([0.5, 0.75, 1.0])
     return blend(image, _shaped(share * copy + (1 - share) * values, image), mask), mask
 
@@ -104,9 +113,9 @@ def warp(image: Given, rng: np.random.Generator, other: Given | None = None) -> 
     del other
     values, mask = _begin(image, rng)
     side = min(values.shape[:2])
-    field = smooth_field(mask.shape, 0.08 * side, rng)
+    field = random_displacement(mask.shape, 0.08 * side, rng)
     field /= np.hypot(*(field * mask)).max()
-    changed = moved(values, field * mask * max(1.0, rng.uniform(0.02, 0.04) * side))
+    changed = displace(values, field * mask * max(1.0, rng.uniform(0.02, 0.04) * side))
     return blend(image, _shaped(changed, image), (mask > 0).astype(np.float64)), mask
 
 
@@ -127,7 +136,9 @@ def recolour(image: Given, rng: np.random.Generator, other: Given | None = None)
     values, mask = _begin(image, rng)
     turn, gain = _either(rng, *np.radians([8, 30])), 1 + _either(rng, 0.05, 0.15)
     shift = np.sign(gain - 1) * rng.uniform(3, 10)  # one that does not undo the gain
-    return blend(image, _shaped(recoloured(values, turn, gain, float(shift)), image), mask), mask
+    return blend(
+        image, _shaped(transform_colour(values, turn, gain, float(shift)), image), mask
+    ), mask
 
 
 def upsample(image: Given, rng: np.random.Generator, other: Given | None = None) -> Forged:
@@ -140,7 +151,7 @@ def upsample(image: Given, rng: np.random.Generator, other: Given | None = None)
     del other
     values, mask = _begin(image, rng)
     uneven = rng.uniform(0.05, 0.2) if rng.random() < 0.5 else 0.0
-    changed = upsampled(values, int(rng.integers(2, 5)), uneven)
+    changed = upsample_blocks(values, int(rng.integers(2, 5)), uneven)
     return blend(image, _shaped(changed, image), mask), mask
 
 

@@ -1,34 +1,33 @@
 """Photometric transforms of an image of 8-bit grey levels, as Pillow defines them.
 
 Levels [h w c] are whole floats from 0 to 255, with one channel or three (RGB); so is the result.
-Those with a `factor` blend a plainer image with the given one: 0 gives the plainer, 1 the given,
-above 1 goes beyond it. Borders that a filter's kernel does not fit into are kept.
+Functions with a `factor` interpolate from a degenerate image (0) to the original (1), or beyond it
+(above 1). Borders into which a filter's kernel does not fit stay unchanged.
 """
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
-from salix.typing import AnyArray, InputError
+from salix.typing import AnyArray, InputError, Number
 
 Levels = Float[AnyArray, "h w c"]
-Factor = float | int | Num[AnyArray, ""]
 LUMA = (19595, 38470, 7471)  # ITU-R 601 weights of red, green and blue, times 2^16
 SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]])
 BLUR = np.pad(np.zeros((3, 3), int), 1, constant_values=1)
 
 
-def brightness(levels: Levels, factor: Factor) -> Levels:
+def brightness(levels: Levels, factor: Number) -> Levels:
     """Blend with black (`ImageEnhance.Brightness`)."""
     return _blend(jnp.zeros_like(levels), levels, factor)
 
 
-def colour(levels: Levels, factor: Factor) -> Levels:
+def colour(levels: Levels, factor: Number) -> Levels:
     """Blend with the image in grey (`ImageEnhance.Color`)."""
     return _blend(jnp.broadcast_to(grey(levels), levels.shape), levels, factor)
 
 
-def contrast(levels: Levels, factor: Factor) -> Levels:
+def contrast(levels: Levels, factor: Number) -> Levels:
     """Blend with the rounded mean of the image in grey (`ImageEnhance.Contrast`)."""
     luma = grey(levels).astype(jnp.int32)
     # In whole numbers: a sum of 32-bit floats would lose the half that decides the rounding.
@@ -36,7 +35,7 @@ def contrast(levels: Levels, factor: Factor) -> Levels:
     return _blend(jnp.full_like(levels, mean), levels, factor)
 
 
-def sharpness(levels: Levels, factor: Factor) -> Levels:
+def sharpness(levels: Levels, factor: Number) -> Levels:
     """Blend with the smoothed image (`ImageEnhance.Sharpness`)."""
     return _blend(smooth(levels), levels, factor)
 
@@ -44,7 +43,7 @@ def sharpness(levels: Levels, factor: Factor) -> Levels:
 def autocontrast(levels: Levels) -> Levels:
     """Stretch each channel's levels to the whole range (`ImageOps.autocontrast`).
 
-    Where 64-bit rounding takes a whole number below itself, Pillow is one level lower.
+    Pillow is one level lower where 64-bit rounding puts a whole number below itself.
     """
     whole = jnp.asarray(levels).astype(jnp.int32)
     low, high = whole.min((0, 1), keepdims=True), whole.max((0, 1), keepdims=True)
@@ -90,8 +89,8 @@ def grey(levels: Levels) -> Float[Array, "h w 1"]:
     return ((total + 2**15) >> 16).astype(x.dtype)
 
 
-def _blend(plain: Levels, levels: Levels, factor: Factor) -> Levels:
-    mixed = plain + jnp.asarray(factor, levels.dtype) * (levels - plain)
+def _blend(degenerate: Levels, levels: Levels, factor: Number) -> Levels:
+    mixed = degenerate + jnp.asarray(factor, levels.dtype) * (levels - degenerate)
     return jnp.floor(jnp.clip(mixed, 0, 255))
 
 

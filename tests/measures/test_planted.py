@@ -10,12 +10,12 @@ from salix.analysis.agreement import agreement, common
 from salix.analysis.run_stability import cross_stability, stability
 from salix.data import Arrays
 from salix.measures import RelevanceMass
+from salix.measures.agreement import Agreement
 from salix.measures.degradation import Degradation
 from salix.measures.geometry import Geometry
 from salix.measures.noise import Noise
-from salix.measures.reference_agreement import Agreement
 from salix.metrics.comparison import Similarity
-from salix.perturb.geometric import TURNS
+from salix.perturb.warps import TURNS
 from salix.preprocess import Preprocess
 from salix.scores import logit
 
