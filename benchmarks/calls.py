@@ -21,7 +21,10 @@ def salix_call(spec: dict[str, Any], case: Any) -> Made:
     names = None if spec["weights"] else [str(n) for n in range(1000)]
     fixed = models.MODELS[case.network].fixed
     model, params = models.load(
-        case.network, spec["weights"] or None, None if fixed else names, folded=how.folded
+        case.network,
+        spec["weights"] or None,
+        classes=None if fixed else names,
+        folded=how.folded,
     )
     sized = replace(model.preprocess, size=case.images.shape[1:3])
     model = replace(model, preprocess=sized)

@@ -27,9 +27,9 @@ from jax.sharding import Mesh
 
 from salix.adapters import from_nnx
 from salix.attribution import CAM
+from salix.compiler import compile_traced
 from salix.data import Arrays
 from salix.engine.classification import Task
-from salix.engine.compiler import compile_traced
 from salix.engine.flops import operations
 from salix.engine.program import abstract_arguments, compile_step, micro_batch
 from salix.measures.presets import PRESETS

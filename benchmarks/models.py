@@ -51,7 +51,7 @@ def jax_call(variant: str, network: str, task: str, path: str, x: np.ndarray) ->
     form, policy, folded = VARIANTS[variant]
     fixed = models.MODELS[network].fixed
     names = None if path or fixed else [str(n) for n in range(1000)]
-    model, params = models.load(network, path or None, names, folded=folded)
+    model, params = models.load(network, path or None, classes=names, folded=folded)
 
     def score(params: Any, image: Any) -> Any:
         return model.score(params, logit(0))(image)

@@ -12,15 +12,15 @@ import statistics
 import subprocess
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from salix import report
+from salix.engine.columns import standard_columns
 from salix.measures.presets import PRESETS
-from salix.store import Run, Writer, open_run
-from salix.store.schema import schema
+from salix.store import Run, write_run
 from salix.typing import Column
 
 GRID = (7, 7)
@@ -37,11 +37,6 @@ def plant(path: Path, number: int, images: int, columns: list[Column]) -> Run:
     config = {"model": "planted", "classes": ["real", "fake"], "grid": list(GRID)}
     config |= {"data": {"count": images, "fingerprint": "planted"}, "score": "logit(target=None)"}
     about = {"name": f"model-{number}", "group": f"group-{number // 5}"}
-    open_run(path, config, about | {"columns": [asdict(q) for q in columns]})
-    writer = Writer(
-        path,
-        schema(2, GRID, {q.name: (len(q.coordinates),) if q.coordinates else () for q in columns}),
-    )
     labels = np.arange(images) % 2
     z = rng.normal(size=images) + 3 * (labels - 0.5)
     maps = rng.integers(0, 256, (images, int(np.prod(GRID))), np.uint8)
@@ -61,8 +56,12 @@ def plant(path: Path, number: int, images: int, columns: list[Column]) -> Run:
             found = numbers[q.name][i]
             row[q.name] = found.tolist() if q.coordinates else float(found[0])
         rows.append(row)
-    writer.add(0, rows)
-    writer.flush()
+    described = [
+        replace(c, shape=(len(c.coordinates),), dims=(c.axis,)) if c.coordinates else c
+        for c in columns
+    ]
+    described = (*standard_columns(2, GRID), *described)
+    write_run(path, described, rows, config=config, about=about)
     return Run(path)
 
 

@@ -7,12 +7,17 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Table, same
+from salix.models.checkpoints.naming import WeightTable, same
 from salix.nn.layers import Conv, max_pool
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 
-class AntiSpoof(nnx.Module):
+def _pool(x: Array) -> Array:
+    return max_pool(x, 2, 2)
+
+
+class AntiSpoof(StagedNetwork):
     """Three convolutions 3x3 of 64, 32 and 16 channels, then two dense layers of 128 and 1.
 
     Each convolution, without padding, is followed by maximum pooling by 2 and ReLU. Images
@@ -30,22 +35,16 @@ class AntiSpoof(nnx.Module):
         self.dense1 = nnx.Linear(3136, 128, rngs=rngs)
         self.dense2 = nnx.Linear(128, 1, rngs=rngs)
 
-    def trunk(self, x: Float[AnyArray, "b 128 128 3"]) -> Float[Array, "b 14 14 16"]:
-        """Return the features of images."""
-        h = jnp.asarray(x)
-        for conv in (self.conv1, self.conv2, self.conv3):
-            h = jax.nn.relu(max_pool(conv(h), 2, 2))
-        return h
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `conv1` to `conv3`, each with its pool and ReLU."""
+        convs = (self.conv1, self.conv2, self.conv3)
+        return {f"conv{i}": sequence(c, _pool, jax.nn.relu) for i, c in enumerate(convs, 1)}
 
-    def head(self, features: Float[AnyArray, "b 14 14 16"]) -> Float[Array, "b 1"]:
-        """Return z of the features."""
+    def classify(self, features: Float[AnyArray, "b 14 14 16"]) -> Float[Array, "b 1"]:
+        """Return z of conv3's features."""
         # height, width, channel, as in TensorFlow
         flat = jnp.asarray(features).reshape(features.shape[0], -1)
         return self.dense2(jax.nn.relu(self.dense1(flat)))
-
-    def __call__(self, x: Float[AnyArray, "b 128 128 3"]) -> Float[Array, "b 1"]:
-        """Return z of images."""
-        return self.head(self.trunk(x))
 
 
 class Affine(nnx.Module):
@@ -62,7 +61,7 @@ class Affine(nnx.Module):
         return jnp.asarray(x) * self.scale[...].reshape(shape) + self.bias[...].reshape(shape)
 
 
-class LivenessNet(nnx.Module):
+class LivenessNet(StagedNetwork):
     """Four convolutions 3x3 of 16, 16, 32 and 32 channels, then two dense layers of 64 and 2.
 
     After each convolution ReLU and a normalisation, and after two of them maximum pooling by 2;
@@ -84,28 +83,24 @@ class LivenessNet(nnx.Module):
         self.norm = Affine(64, rngs=rngs)
         self.dense2 = nnx.Linear(64, 2, rngs=rngs)
 
-    def trunk(self, x: Float[AnyArray, "b 32 32 3"]) -> Float[Array, "b 8 8 32"]:
-        """Return the features of images."""
-        h = jnp.asarray(x)
-        for at, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            h = norm(jax.nn.relu(conv(h)))
-            h = max_pool(h, 2, 2) if at % 2 else h
-        return h
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `conv1` to `conv4`: each with ReLU and normalisation, every second with a pool."""
+        stages: dict[str, Stage] = {}
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), 1):
+            pools = (_pool,) if i % 2 == 0 else ()
+            stages[f"conv{i}"] = sequence(conv, jax.nn.relu, norm, *pools)
+        return stages
 
-    def head(self, features: Float[AnyArray, "b 8 8 32"]) -> Float[Array, "b 2"]:
-        """Return the logits of the features."""
+    def classify(self, features: Float[AnyArray, "b 8 8 32"]) -> Float[Array, "b 2"]:
+        """Return the logits of conv4's features."""
         flat = jnp.asarray(features).reshape(features.shape[0], -1)
         return self.dense2(self.norm(jax.nn.relu(self.dense1(flat))))
-
-    def __call__(self, x: Float[AnyArray, "b 32 32 3"]) -> Float[Array, "b 2"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
 
 
 # antispoof.json numbers its variables: unknown, unknown_0, unknown_1, ...
 _LAYERS = ("conv1", "conv2", "conv3", "dense1", "dense2")
 _UNKNOWN = [f"{layer}.{part}" for layer in _LAYERS for part in ("kernel", "bias")]
-ANTISPOOF: Table = {
+ANTISPOOF: WeightTable = {
     ours: (f"unknown_{at - 1}" if at else "unknown", same) for at, ours in enumerate(_UNKNOWN)
 }
 ANTISPOOF_UNUSED = ("StatefulPartitionedCall/sequential/flatten/",)  # a shape of the graph
@@ -125,5 +120,5 @@ _ROWS = [
     ("norm.scale", "batch_normalization_5/batchnorm/mul"),
     ("norm.bias", "batch_normalization_5/batchnorm/sub"),
 ]
-LIVENESS: Table = {ours: (f"{_ROOT}/{theirs}", same) for ours, theirs in _ROWS}
+LIVENESS: WeightTable = {ours: (f"{_ROOT}/{theirs}", same) for ours, theirs in _ROWS}
 LIVENESS_UNUSED = (f"{_ROOT}/flatten_1/",)

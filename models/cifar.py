@@ -9,12 +9,13 @@ from jaxtyping import Array, Float
 
 from salix.models.resnet import Basic
 from salix.nn.layers import Conv, batch_norm
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 WIDTHS = (16, 32, 64)
 
 
-class CifarResNet(nnx.Module):
+class CifarResNet(StagedNetwork):
     """A convolution 3x3, three stages of n residual blocks, the mean, and a linear layer.
 
     6n + 2 layers with weights. Images [b 64 64 3], of other sizes too; widths 16, 32, 64, strides
@@ -40,6 +41,21 @@ class CifarResNet(nnx.Module):
         self.blocks = nnx.List(blocks)
         self.fc = nnx.Linear(width, classes, rngs=rngs)
 
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `stage1` to `stage3`, the first with the convolution before it."""
+        stages = {"stage1": [self._stem], "stage2": [], "stage3": []}
+        blocks = len(self.blocks) // len(stages)
+        for i, stage in enumerate(stages.values()):
+            stage += self.blocks[i * blocks : (i + 1) * blocks]
+        return {name: sequence(*layers) for name, layers in stages.items()}
+
+    def _stem(self, x: Array) -> Array:
+        return jax.nn.relu(self.norm1(self.conv1(x)))
+
+    def classify(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b classes"]:
+        """Return the logits of stage3's features."""
+        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
+
     def tap(
         self, x: Float[AnyArray, "b h w 3"]
     ) -> tuple[Float[Array, "b y x 64"], Float[Array, "b y x 64"]]:
@@ -48,23 +64,9 @@ class CifarResNet(nnx.Module):
         It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
         a folded network, whose last convolution holds its normalisation.
         """
-        h = jax.nn.relu(self.norm1(self.conv1(x)))
-        for block in self.blocks[:-1]:
-            h = block(h)
+        h = sequence(self._stem, *self.blocks[:-1])(jnp.asarray(x))
         last = self.blocks[-1].last(h)
         return self.blocks[-1].finish(last, h), last
-
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 64"]:
-        """Return the features of images, a cell for every 8 pixels; none is negative."""
-        return self.tap(x)[0]
-
-    def head(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b classes"]:
-        """Return the logits of features."""
-        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
-
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
 
 
 def cifar_resnet8(rngs: nnx.Rngs, classes: int = 2) -> CifarResNet:

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
 from salix.nn.fusion import relu
 from salix.nn.layers import Conv, avg_pool, batch_norm, max_pool
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 GROWTH, BOTTLENECK, DEPTHS = 32, 128, (6, 12, 24, 16)
@@ -50,7 +51,7 @@ class Transition(nnx.Module):
         return avg_pool(self.conv(relu(self.norm(x), convolved=True)), 2, 2)
 
 
-class DenseNet(nnx.Module):
+class DenseNet(StagedNetwork):
     """A convolution 7x7 and a pool, blocks of 6, 12, 24 and 16 layers, the mean, and a linear one.
 
     Images [b 224 224 3], of other sizes too, less the mean and by the deviation of ImageNet; grids
@@ -77,33 +78,35 @@ class DenseNet(nnx.Module):
         self.norm5 = batch_norm(width, rngs=rngs)
         self.classifier = nnx.Linear(width, classes, rngs=rngs)
 
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `block1` to `block4`: dense blocks, each with the layers before it.
+
+        block4 ends after the last normalisation and ReLU.
+        """
+        before = (self._stem, *self.transitions)
+        stages = {
+            f"block{i}": sequence(layer, *block)
+            for i, (layer, block) in enumerate(zip(before, self.blocks, strict=True), 1)
+        }
+        return stages | {"block4": sequence(stages["block4"], self.norm5, jax.nn.relu)}
+
+    def _stem(self, x: Array) -> Array:
+        return max_pool(jax.nn.relu(self.norm0(self.conv0(x))), 3, 2, 1)
+
+    def classify(self, features: Float[AnyArray, "b y x 1024"]) -> Float[Array, "b classes"]:
+        """Return the logits of block4's features."""
+        return self.classifier(jnp.mean(jnp.asarray(features), axis=(1, 2)))
+
     def tap(
         self, x: Float[AnyArray, "b h w 3"]
     ) -> tuple[Float[Array, "b y x 1024"], Float[Array, "b y x 1024"]]:
-        """Return the features, and the same before their ReLU, of which CYBORG trains the CAM."""
-        h = max_pool(jax.nn.relu(self.norm0(self.conv0(x))), 3, 2, 1)
-        for at, block in enumerate(self.blocks):
-            for layer in block:
-                h = layer(h)
-            if at < len(self.transitions):
-                h = self.transitions[at](h)
-        before = self.norm5(h)
+        """Return the features, and the same before their ReLU: CYBORG trains its CAM."""
+        last_block = sequence(self.transitions[-1], *self.blocks[-1])
+        before = self.norm5(last_block(self.trunk(x, "block3")))
         return jax.nn.relu(before), before
 
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 1024"]:
-        """Return the features of images, a cell for every 32 pixels; none is negative."""
-        return self.tap(x)[0]
 
-    def head(self, features: Float[AnyArray, "b y x 1024"]) -> Float[Array, "b classes"]:
-        """Return the logits of features."""
-        return self.classifier(jnp.mean(jnp.asarray(features), axis=(1, 2)))
-
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
-
-
-def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
     """Return the names in a state dict of torchvision or timm.
 
     The file that torchvision publishes has dots that its own module has not: `norm.1`, `conv.2`.

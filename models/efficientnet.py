@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
 from salix.nn.layers import Conv, batch_norm
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 # expansion, kernel, stride, width and depth of each stage of B0
@@ -117,7 +118,7 @@ class Block(nnx.Module):
         return h + x if self.added else h
 
 
-class EfficientNet(nnx.Module):
+class EfficientNet(StagedNetwork):
     """A convolution 3x3, seven stages of inverted bottlenecks, one 1x1, the mean, a linear layer.
 
     RGB less the mean and by the deviation of ImageNet, [b 224 224 3] for B0 and [b 380 380 3] for
@@ -151,20 +152,16 @@ class EfficientNet(nnx.Module):
         self.last = Unit(last, features, 1, tf=tf, rngs=rngs)
         self.fc = nnx.Linear(features, classes, rngs=rngs)
 
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x k"]:
-        """Return the features of images."""
-        h = self.activate(self.stem(x))
-        for block in (block for stage in self.stages for block in stage):
-            h = block(h)
-        return self.activate(self.last(h))
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `stage1` to `stage7`, the first with the stem, and `last_conv`."""
+        stages = [sequence(*stage) for stage in self.stages]
+        stages[0] = sequence(self.stem, self.activate, stages[0])
+        named = {f"stage{i}": stage for i, stage in enumerate(stages, 1)}
+        return named | {"last_conv": sequence(self.last, self.activate)}
 
-    def head(self, features: Float[AnyArray, "b y x k"]) -> Float[Array, "b classes"]:
-        """Return the logits of features."""
+    def classify(self, features: Float[AnyArray, "b y x k"]) -> Float[Array, "b classes"]:
+        """Return the logits of the last convolution's features."""
         return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
-
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
 
 
 _Place = tuple[int, int, int, list[str]]  # of a block: stage, place in it, number, its layers
@@ -223,7 +220,7 @@ _NAMINGS = {  # by the name of the first convolution: of a block's layers, and o
 }
 
 
-def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
     """Return the names in a state dict of torchvision, timm or efficientnet_pytorch."""
     # a checkpoint may have a prefix with a dot before all names
     firsts = [f for f in _NAMINGS if any(f".{n}".endswith(f".{f}.weight") for n in found)]

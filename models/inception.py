@@ -7,9 +7,10 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
 from salix.nn.fusion import relu
 from salix.nn.layers import Conv, avg_pool, batch_norm, max_pool
+from salix.nn.staged import Stage, StagedNetwork
 from salix.typing import AnyArray
 
 
@@ -167,7 +168,7 @@ class Block(nnx.Module):
         return jnp.concatenate(joined, axis=-1)
 
 
-class InceptionV3(nnx.Module):
+class InceptionV3(StagedNetwork):
     """Inception-v3: a stem, eleven blocks of parallel branches, the mean and a linear layer.
 
     Images of 299x299, (x - 0.5) / 0.5 of RGB in [0, 1]; features [b 8 8 2048], after the ReLU,
@@ -187,30 +188,23 @@ class InceptionV3(nnx.Module):
             setattr(self, name, Block(inputs, chains, rngs=rngs))
         self.fc = nnx.Linear(2048, classes, rngs=rngs)
 
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
-        """Return the output of Mixed_7c."""
-        h = self.stem(jnp.asarray(x))
-        for name in _MIXED:
-            h = getattr(self, name)(h)
-        return h
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `stem` and the published blocks, `Mixed_5b` to `Mixed_7c`."""
+        return {name: getattr(self, name) for name in ("stem", *_MIXED)}
+
+    def classify(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
+        """Return the logits of Mixed_7c's features."""
+        return self.fc(jnp.asarray(features).mean(axis=(1, 2)))
 
     def tap(
         self, x: Float[AnyArray, "b h w 3"]
     ) -> tuple[Float[Array, "b y x 2048"], Float[Array, "b y x 2048"]]:
-        """Return the features twice: they are those of which CYBORG trains the CAM."""
+        """Return the features twice: CYBORG trains their CAM."""
         features = self.trunk(x)
         return features, features
 
-    def head(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
-        """Return the logits of the features."""
-        return self.fc(jnp.asarray(features).mean(axis=(1, 2)))
 
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
-
-
-def torch_table(shapes: Shapes, names: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
     """Return the names of torchvision's inception_v3, and of timm's, with or without tf_."""
     del names  # all the same
     return torch_names(shapes, lambda ours: ours.removeprefix("stem.").replace(".norm", ".bn"))

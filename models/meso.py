@@ -1,19 +1,42 @@
 """Meso4 and MesoInception-4, small detectors of forged faces that read mesoscopic texture."""
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Table, same
+from salix.models.checkpoints.naming import WeightTable, same
 from salix.nn.layers import max_pool
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 _POOLS = (2, 2, 2, 4)
 _DILATIONS = (1, 2, 3)
 
 
-class Meso4(nnx.Module):
+def _stages(network: Any, layers: tuple[Stage, ...]) -> dict[str, Stage]:
+    norms = (network.norm1, network.norm2, network.norm3, network.norm4)
+    return {
+        # a module of dilated branches is rectified already, so that ReLU changes nothing
+        f"block{i}": sequence(layer, jax.nn.relu, norm, partial(_pool, size))
+        for i, (layer, norm, size) in enumerate(zip(layers, norms, _POOLS, strict=True), 1)
+    }
+
+
+def _pool(size: int, x: Array) -> Array:
+    return max_pool(x, size, size, "SAME")
+
+
+def _classify(network: Any, features: AnyArray) -> Array:
+    # Keras flattens height, width, channel
+    flat = jnp.asarray(features).reshape(features.shape[0], -1)
+    return network.dense2(jax.nn.leaky_relu(network.dense1(flat), 0.1))
+
+
+class Meso4(StagedNetwork):
     """Four convolutions 3x3, 5x5, 5x5, 5x5 of 8, 8, 16, 16 channels, then two dense layers.
 
     Each block is convolution, ReLU, batch normalisation, maximum pooling by 2, 2, 2, 4. The one
@@ -35,25 +58,13 @@ class Meso4(nnx.Module):
         self.dense1 = nnx.Linear(1024, 16, rngs=rngs)
         self.dense2 = nnx.Linear(16, 1, rngs=rngs)
 
-    def trunk(self, x: Float[AnyArray, "b 256 256 3"]) -> Float[AnyArray, "b 8 8 16"]:
-        """Return the pooled features of images in [0, 1]."""
-        h = jnp.asarray(x)
-        convs = (self.conv1, self.conv2, self.conv3, self.conv4)
-        norms = (self.norm1, self.norm2, self.norm3, self.norm4)
-        for conv, norm, size in zip(convs, norms, _POOLS, strict=True):
-            h = norm(jax.nn.relu(conv(h)))
-            h = max_pool(h, size, size, "SAME")
-        return h
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `block1` to `block4`: convolution, ReLU, normalisation and pool."""
+        return _stages(self, (self.conv1, self.conv2, self.conv3, self.conv4))
 
-    def head(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[AnyArray, "b 1"]:
-        """Return z of the features."""
-        # height, width, channel, as in Keras
-        flat = jnp.asarray(features).reshape(features.shape[0], -1)
-        return self.dense2(jax.nn.leaky_relu(self.dense1(flat), 0.1))
-
-    def __call__(self, x: Float[AnyArray, "b 256 256 3"]) -> Float[AnyArray, "b 1"]:
-        """Return z of images in [0, 1]."""
-        return self.head(self.trunk(x))
+    def classify(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[Array, "b 1"]:
+        """Return z of block4's features."""
+        return _classify(self, features)
 
 
 class Dilated(nnx.Module):
@@ -80,7 +91,7 @@ class Dilated(nnx.Module):
         return jnp.concatenate(branches, axis=-1)
 
 
-class MesoInception4(nnx.Module):
+class MesoInception4(StagedNetwork):
     """Meso4 with its first two convolutions replaced by modules of dilated branches.
 
     Images of 256x256 in [0, 1]; features 8x8x16. Two modules of 1+4+4+2 and 2+4+4+2 channels, two
@@ -103,31 +114,20 @@ class MesoInception4(nnx.Module):
         self.dense1 = nnx.Linear(1024, 16, rngs=rngs)
         self.dense2 = nnx.Linear(16, 1, rngs=rngs)
 
-    def trunk(self, x: Float[AnyArray, "b 256 256 3"]) -> Float[AnyArray, "b 8 8 16"]:
-        """Return the pooled features of images in [0, 1]."""
-        h = jnp.asarray(x)
-        layers = (self.mixed1, self.mixed2, self.conv3, self.conv4)
-        norms = (self.norm1, self.norm2, self.norm3, self.norm4)
-        for layer, norm, size in zip(layers, norms, _POOLS, strict=True):
-            h = norm(jax.nn.relu(layer(h)))  # a module's output is rectified already
-            h = max_pool(h, size, size, "SAME")
-        return h
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `block1` to `block4`: module or convolution, ReLU, normalisation and pool."""
+        return _stages(self, (self.mixed1, self.mixed2, self.conv3, self.conv4))
 
-    def head(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[AnyArray, "b 1"]:
-        """Return z of the features."""
-        flat = jnp.asarray(features).reshape(features.shape[0], -1)
-        return self.dense2(jax.nn.leaky_relu(self.dense1(flat), 0.1))
-
-    def __call__(self, x: Float[AnyArray, "b 256 256 3"]) -> Float[AnyArray, "b 1"]:
-        """Return z of images in [0, 1]."""
-        return self.head(self.trunk(x))
+    def classify(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[Array, "b 1"]:
+        """Return z of block4's features."""
+        return _classify(self, features)
 
 
 _PLAIN = {"kernel": "kernel", "bias": "bias"}
 _NORM = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
 
 
-def _keras(convs: tuple[str, ...]) -> Table:
+def _keras(convs: tuple[str, ...]) -> WeightTable:
     """Return the rows of a network whose convolutions, in the order of Keras, are these."""
     layers = [
         *((name, "conv2d", at, _PLAIN) for at, name in enumerate(convs)),

@@ -1,7 +1,7 @@
 """MobileNetV2, a light network of photographs."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.efficientnet import Block, Unit
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 # expansion, width, depth and stride of each stage
@@ -37,7 +38,7 @@ class Perceptron(nnx.Module):
         return h
 
 
-class MobileNetV2(nnx.Module):
+class MobileNetV2(StagedNetwork):
     """A convolution 3x3, 17 inverted bottlenecks, one 1x1, the mean, linear layers.
 
     Images [b h w 3], RGB as its weights want it; features [b h/32 w/32 1280], after the last ReLU6,
@@ -60,17 +61,16 @@ class MobileNetV2(nnx.Module):
         self.last = Unit(inputs, 1280, 1, tf=True, rngs=rngs)
         self.fc = Perceptron((1280, *hidden, classes), rngs=rngs)
 
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 1280"]:
-        """Return the features of images."""
-        h = jax.nn.relu6(self.stem(x))
-        for block in self.blocks:
-            h = block(h)
-        return jax.nn.relu6(self.last(h))
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `stage1` to `stage7`, the first with the stem, and `last_conv`."""
+        stages: dict[str, Stage] = {}
+        blocks = iter(self.blocks)
+        first: tuple[Stage, ...] = (self.stem, jax.nn.relu6)
+        for i, (_, _, depth, _) in enumerate(_STAGES, 1):
+            stages[f"stage{i}"] = sequence(*first, *islice(blocks, depth))
+            first = ()
+        return stages | {"last_conv": sequence(self.last, jax.nn.relu6)}
 
-    def head(self, features: Float[AnyArray, "b y x 1280"]) -> Float[Array, "b classes"]:
-        """Return the logits of features."""
+    def classify(self, features: Float[AnyArray, "b y x 1280"]) -> Float[Array, "b classes"]:
+        """Return the logits of the last convolution's features."""
         return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
-
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))

@@ -9,10 +9,11 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models import inception
-from salix.models.checkpoints.weights import Layout, Table, same
+from salix.models.checkpoints.naming import Layout, WeightTable, same
 from salix.models.inception import Block, Step
 from salix.models.mobilenet import Perceptron
 from salix.nn.layers import avg_pool
+from salix.nn.staged import Stage, StagedNetwork
 from salix.typing import AnyArray
 
 CLASSES = ("Drawing", "Hentai", "Neutral", "Porn", "Sexy")
@@ -30,7 +31,7 @@ def _as_keras(chains: tuple) -> tuple:
     )
 
 
-class NsfwInception(nnx.Module):
+class NsfwInception(StagedNetwork):
     """Inception-v3 as Keras has it, with dense layers of 256 and 128 before the classes.
 
     Images [b 299 299 3], RGB in [0, 1]; features [b 8 8 2048], after the ReLU. The means within the
@@ -46,20 +47,13 @@ class NsfwInception(nnx.Module):
             setattr(self, name, Block(inputs, _as_keras(chains), rngs=rngs))
         self.fc = Perceptron((2048, *HIDDEN, classes), rngs=rngs)
 
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
-        """Return the output of the last block."""
-        h = self.stem(jnp.asarray(x))
-        for name in inception._MIXED:
-            h = getattr(self, name)(h)
-        return h
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `stem` and the blocks `Mixed_5b` to `Mixed_7c`, named as in torchvision."""
+        return {name: getattr(self, name) for name in ("stem", *inception._MIXED)}
 
-    def head(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
-        """Return the logits of features."""
+    def classify(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
+        """Return the logits of Mixed_7c's features."""
         return self.fc(jnp.asarray(features).mean(axis=(1, 2)))
-
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
 
 
 _NORM = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
@@ -89,7 +83,7 @@ def _steps() -> Iterator[str]:
             yield from (f"{block}.{step.name}" for step in steps)
 
 
-def inception_table() -> Table:
+def inception_table() -> WeightTable:
     """Return the names of Inception-v3's arrays, its normalisations without gamma."""
     table: dict[str, tuple[str, Layout]] = dict(_dense())
     for at, ours in enumerate(_steps(), 1):
@@ -102,7 +96,7 @@ def _depthwise(array: np.ndarray) -> np.ndarray:
     return array.transpose(0, 1, 3, 2)
 
 
-def mobilenet_table() -> Table:
+def mobilenet_table() -> WeightTable:
     """Return the names of MobileNetV2's arrays."""
     table: dict[str, tuple[str, Layout]] = dict(_dense())
     table |= _unit("stem", "Conv1", "bn_Conv1")

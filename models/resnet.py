@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
 from salix.nn.fusion import relu
 from salix.nn.layers import Conv, batch_norm, max_pool
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 
@@ -92,7 +93,7 @@ def _shortcut(inputs: int, outputs: int, strides: int, rngs: nnx.Rngs) -> Shortc
     return Shortcut(inputs, outputs, strides, rngs=rngs)
 
 
-class ResNet(nnx.Module):
+class ResNet(StagedNetwork):
     """A convolution 7x7 and a pool, four stages of residual blocks, the mean, and a linear layer.
 
     Images [b 224 224 3], of other sizes too, less the mean and by the deviation of ImageNet;
@@ -127,6 +128,22 @@ class ResNet(nnx.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nnx.Linear(width, classes, rngs=rngs)
 
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `layer1` to `layer4`, the first with the convolution and pool before it."""
+        return {
+            "layer1": sequence(self._stem, *self.layer1),
+            "layer2": sequence(*self.layer2),
+            "layer3": sequence(*self.layer3),
+            "layer4": sequence(*self.layer4),
+        }
+
+    def _stem(self, x: Array) -> Array:
+        return max_pool(jax.nn.relu(self.norm1(self.conv1(x))), 3, 2, 1)
+
+    def classify(self, features: Float[AnyArray, "b y x c"]) -> Float[Array, "b classes"]:
+        """Return the logits of layer4's features."""
+        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
+
     def tap(
         self, x: Float[AnyArray, "b h w 3"]
     ) -> tuple[Float[Array, "b y x c"], Float[Array, "b y x c"]]:
@@ -135,23 +152,9 @@ class ResNet(nnx.Module):
         It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
         a folded network, whose last convolution holds its normalisation.
         """
-        h = max_pool(jax.nn.relu(self.norm1(self.conv1(x))), 3, 2, 1)
-        for block in (*self.layer1, *self.layer2, *self.layer3, *self.layer4[:-1]):
-            h = block(h)
+        h = sequence(*self.layer4[:-1])(self.trunk(x, "layer3"))
         last = self.layer4[-1].last(h)
         return self.layer4[-1].finish(last, h), last
-
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x c"]:
-        """Return the features of images, a cell for every 32 pixels; none is negative."""
-        return self.tap(x)[0]
-
-    def head(self, features: Float[AnyArray, "b y x c"]) -> Float[Array, "b classes"]:
-        """Return the logits of features."""
-        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
-
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
 
 
 def resnet18(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
@@ -167,7 +170,7 @@ def resnet50(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
 TORCH = (("shortcut.conv", "downsample.0"), ("shortcut.norm", "downsample.1"), ("norm", "bn"))
 
 
-def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
     """Return the names in a state dict of torchvision or timm, which agree."""
     del found
 

@@ -3,7 +3,9 @@
 import jax
 from flax import nnx
 from jax import numpy as jnp
+from jaxtyping import Array, Float
 
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 CLASSES = ("real", "fake")
@@ -11,7 +13,7 @@ WIDTHS = (16, 32, 64, 64)
 STRIDES = (2, 2, 2, 1)
 
 
-class Small(nnx.Module):
+class Small(StagedNetwork):
     """Four 3x3 convolutions over a grey image [b 64 64 1] and its high-pass, pooled and classified.
 
     Three of them have stride 2: features [b 8 8 64]. The high-pass channel, the image less its
@@ -26,14 +28,19 @@ class Small(nnx.Module):
         self.convolutions = nnx.List(layers)
         self.classifier = nnx.Linear(WIDTHS[-1], len(CLASSES), rngs=rngs)
 
-    def trunk(self, x: AnyArray) -> AnyArray:
-        """Return the features [b h/8 w/8 64] of images in [0, 1]."""
-        mean = nnx.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
-        x = jnp.concatenate([2 * x - 1, 32 * (x - mean)], axis=-1)
-        for convolution in self.convolutions:
-            x = jax.nn.relu(convolution(x))
-        return x
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `conv1` to `conv4`, each with its ReLU, the first with the high-pass channel."""
+        stages = {
+            f"conv{i}": sequence(convolution, jax.nn.relu)
+            for i, convolution in enumerate(self.convolutions, 1)
+        }
+        return stages | {"conv1": sequence(_with_high_pass, stages["conv1"])}
 
-    def head(self, features: AnyArray) -> AnyArray:
-        """Return the logits [b 2] of features."""
-        return self.classifier(features.mean(axis=(1, 2)))
+    def classify(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b 2"]:
+        """Return the logits of conv4's features."""
+        return self.classifier(jnp.asarray(features).mean(axis=(1, 2)))
+
+
+def _with_high_pass(x: Float[AnyArray, "b h w 1"]) -> Float[Array, "b h w 2"]:
+    mean = nnx.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
+    return jnp.concatenate([2 * x - 1, 32 * (x - mean)], axis=-1)

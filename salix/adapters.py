@@ -1,72 +1,102 @@
-"""Models from functions, Flax nnx modules and Flax linen modules."""
+"""Adapters: a `Model` and its parameters from a function, a Flax nnx or a Flax linen module."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 from flax import nnx
 
 from salix.model import Model
-from salix.typing import Params, identity
+from salix.preprocess import Preprocess
+from salix.typing import Params
 
 
 def from_function(
     apply: Callable[[Params, Any], Any],
+    params: Params = None,
+    *,
     trunk: Callable[[Params, Any], Any] | None = None,
-    **about: Any,
-) -> Model:
-    """Make a `Model` of a pure function `apply(params, image) -> logits`, one image at a time.
+    preprocess: Preprocess = Preprocess(),
+    classes: tuple[str, ...] = ("real", "fake"),
+    name: str = "model",
+) -> tuple[Model, Params]:
+    """Return a `Model` of the pure function `apply(params, image) -> logits`, and `params`.
 
-    With `trunk` given, `apply` is the head and takes `trunk(params, image)`. `about` holds
-    `preprocess`, `classes` and `name`.
+    The function takes one image, without a batch axis. With `trunk`, `apply` is the head: it takes
+    `trunk(params, image)` in the place of the image.
     """
-    return Model(trunk or (lambda _, image: identity(image)), apply, **about)
+    model = Model(
+        trunk or _image_as_features, apply, preprocess=preprocess, classes=classes, name=name
+    )
+    return model, params
 
 
-def from_nnx(module: nnx.Module, **about: Any) -> tuple[Model, Params]:
-    """Make a `Model` and its parameters of a Flax nnx module that takes a batch.
+def from_nnx(
+    module: nnx.Module,
+    *,
+    preprocess: Preprocess = Preprocess(),
+    classes: tuple[str, ...] = ("real", "fake"),
+    name: str = "model",
+) -> tuple[Model, Params]:
+    """Return a `Model` of a Flax nnx module that takes a batch, and the module's parameters.
 
-    The module is used as it is in evaluation, and is not changed. Methods `trunk` and `head` give
-    the cut; a module without them is all head. Beside them a method `tap` may give features and
-    tapped features. `about`: `preprocess`, `classes`, `name`.
+    The module is copied, and evaluated without dropout and with frozen batch statistics. Its
+    methods `trunk` and `head` divide it; without them all of it is the head. A tuple `cuts` names
+    places that `trunk(x, cut=...)` and `head(features, cut=...)` accept; a method `tap` returns
+    features and tapped features. See `Model`.
     """
     frozen = nnx.clone(module)
     frozen.eval()
     graph, params, rest = nnx.split(frozen, nnx.Any(nnx.Param, nnx.BatchStat), ...)
 
-    def call(name: str | None) -> Callable[[Params, Any], Any]:
-        def function(params: Params, x: Any) -> Any:
-            built: Any = nnx.merge(graph, params, rest)
-            out = (getattr(built, name) if name else built)(x[None])
-            return jax.tree.map(lambda batch: batch[0], out)
+    def call(method: str | None, params: Params, x: Any, **cut: str) -> Any:
+        merged: Any = nnx.merge(graph, params, rest)
+        batch = (getattr(merged, method) if method else merged)(x[None], **cut)
+        return jax.tree.map(lambda array: array[0], batch)
 
-        return function
-
-    return _cut(module, call, about), params
+    functions = _functions(module, call)
+    return Model(**functions, preprocess=preprocess, classes=classes, name=name), params
 
 
-def from_linen(module: Any, **about: Any) -> Model:
-    """Make a `Model` of a Flax linen module that takes a batch; its parameters are the variables.
+def from_linen(
+    module: Any,
+    variables: Params,
+    *,
+    preprocess: Preprocess = Preprocess(),
+    classes: tuple[str, ...] = ("real", "fake"),
+    name: str = "model",
+) -> tuple[Model, Params]:
+    """Return a `Model` of a Flax linen module that takes a batch, and its `variables`.
 
-    Methods `trunk` and `head` give the cut; a module without them is all head. Beside them a
-    method `tap` may give features and tapped features. The module is applied as it is, so build it
-    for evaluation (for example `use_running_average=True`). `about`: `preprocess`, `classes`,
-    `name`.
+    `trunk`, `head`, `cuts` and `tap` as in `from_nnx`. The module is applied as it is: build it
+    for evaluation, for example with `use_running_average=True`.
     """
 
-    def call(name: str | None) -> Callable[[Params, Any], Any]:
-        def function(variables: Params, x: Any) -> Any:
-            out = module.apply(variables, x[None], method=name)
-            return jax.tree.map(lambda batch: batch[0], out)
+    def call(method: str | None, variables: Params, x: Any, **cut: str) -> Any:
+        batch = module.apply(variables, x[None], method=method, **cut)
+        return jax.tree.map(lambda array: array[0], batch)
 
-        return function
-
-    return _cut(module, call, about)
+    functions = _functions(module, call)
+    return Model(**functions, preprocess=preprocess, classes=classes, name=name), variables
 
 
-def _cut(module: Any, call: Callable[[str | None], Any], about: dict[str, Any]) -> Model:
-    """Make a `Model` of the methods that a module has, each called by its name."""
+def _image_as_features(params: Params, image: Any) -> Any:
+    """Trunk of a model without one."""
+    del params
+    return image
+
+
+def _functions(module: Any, call: Callable[..., Any]) -> dict[str, Any]:
+    """Return the fields of `Model` that a module's methods provide: trunk, head, tap and cuts.
+
+    `call(method, params, image, **cut)` calls a method by name, None the module itself.
+    """
     if not (hasattr(module, "trunk") and hasattr(module, "head")):
-        return Model(lambda _, image: identity(image), call(None), **about)
-    tap = call("tap") if hasattr(module, "tap") else None
-    return Model(call("trunk"), call("head"), tap=tap, **about)
+        return {"trunk": _image_as_features, "head": partial(call, None)}
+    return {
+        "trunk": partial(call, "trunk"),
+        "head": partial(call, "head"),
+        "tap": partial(call, "tap") if hasattr(module, "tap") else None,
+        "cuts": tuple(getattr(module, "cuts", ())),
+    }

@@ -1,59 +1,78 @@
-"""A classifier as two pure functions, a trunk and a head."""
+"""Image classifier as two pure functions, a trunk and a head, that may be cut at named places."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from typing import Any
 
 from jaxtyping import Num
 
 from salix.preprocess import Preprocess
 from salix.scores import ScoreOf, as_logits
-from salix.typing import AnyArray, Features, Image, Logits, Params, Score
+from salix.typing import AnyArray, Features, Image, InputError, Logits, Params, Score
 
-Tapped = Num[AnyArray, "*cells k"]  # on a grid that may differ from the features'
+Tapped = Num[AnyArray, "*tapped_grid k"]  # the grid may differ from that of the features
 
 
 @dataclass(frozen=True)
 class Model:
-    """A classifier of images, cut into a trunk and a head that are pure functions.
+    """Image classifier: logits = head(params, trunk(params, image)).
 
-    `trunk(params, image)` gives features `[*grid k]`, `head(params, features)` logits. A head with
-    one output z is a binary classifier: its logits are (-z/2, z/2), so that `probability(1)` is
+    `trunk(params, image)` returns features `[*grid k]`, `head(params, features)` logits. A head
+    with one output z is a binary classifier with logits (-z/2, z/2), so that `probability(1)` is
     sigmoid(z). Parameters are always an argument: one compiled program serves all checkpoints.
 
-    `tap(params, image)` gives, in one pass, the features and those of which training takes the CAM,
-    where these are others; on a grid of any size, with as many channels.
+    `cuts` names the places, from input to output, where `at` can divide trunk and head; both
+    functions then take `cut=`. `cut` is the current place, None the architecture's default.
+
+    `tap(params, image)` returns, in one pass, the features and the features of the CAM that
+    training uses, where the two differ; on a grid of any size, with equally many channels.
     """
 
-    trunk: Callable[[Params, Any], Any]
-    head: Callable[[Params, Any], Any]
+    trunk: Callable[..., Any]
+    head: Callable[..., Any]
+    _: KW_ONLY
     preprocess: Preprocess = Preprocess()
     classes: tuple[str, ...] = ("real", "fake")
     name: str = "model"
     tap: Callable[[Params, Any], tuple[Any, Any]] | None = None
+    cuts: tuple[str, ...] = ()
+    cut: str | None = None
+
+    def at(self, cut: str) -> "Model":
+        """Return this model with trunk and head divided at the place `cut`: the same logits.
+
+        The result has no `tap`, which belongs to the default place. Raises InputError for a name
+        that is not in `cuts`.
+        """
+        if cut not in self.cuts:
+            known = f"choose one of {', '.join(self.cuts)}" if self.cuts else "it names no cuts"
+            raise InputError(f"{self.name} has no cut {cut!r}: {known}")
+        trunk, head = partial(self.trunk, cut=cut), partial(self.head, cut=cut)
+        return replace(self, trunk=trunk, head=head, tap=None, cut=cut)
 
     def features(self, params: Params, image: Image) -> Features:
         """Return the features of one preprocessed image, on the trunk's grid."""
         return self.trunk(params, image)
 
     def tapped(self, params: Params, image: Image) -> tuple[Features, Tapped]:
-        """Return the features and those that are tapped: the features again without a `tap`."""
+        """Return the features and the tapped features; without a `tap` both are the same."""
         if self.tap is not None:
             return self.tap(params, image)
         features = self.trunk(params, image)
         return features, features
 
     def classify(self, params: Params, features: Features) -> Logits:
-        """Return the logits that the head gives to features."""
+        """Return the logits that the head computes from features."""
         return as_logits(self.head(params, features))
 
     def logits(self, params: Params, image: Image) -> Logits:
         """Return the logits of one preprocessed image."""
         return self.classify(params, self.trunk(params, image))
 
-    def score(self, params: Params, of: ScoreOf) -> Score:
-        """Return the score `of` the logits, as a function of the image, cut at the trunk."""
+    def score(self, params: Params, score_of: ScoreOf) -> Score:
+        """Return a function of the logits as a function of the image, cut at the trunk."""
         return Score(
-            head=lambda features: of(self.classify(params, features)),
+            head=lambda features: score_of(self.classify(params, features)),
             trunk=lambda image: self.trunk(params, image),
         )

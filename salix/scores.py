@@ -1,4 +1,4 @@
-"""Scores of the logits that a map can explain: logit, probability and margin of one class."""
+"""Functions of the logits that a map can explain: logit, probability and margin of one class."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,25 +9,25 @@ import jax.numpy as jnp
 
 from salix.typing import Index, Logits, Scalar
 
-Target = int | Index | None
+TargetClass = int | Index | None
 
 
-def _pick(target: Target, logits: Logits) -> Index:
-    """Index of the explained class; None means the predicted one."""
+def _class_index(target: TargetClass, logits: Logits) -> Index:
+    """Return the index of the explained class; None means the predicted one."""
     return jnp.argmax(logits) if target is None else jnp.asarray(target)
 
 
 @dataclass(frozen=True)
-class logit:  # noqa: N801 - scores read as functions of the logits
+class logit:  # noqa: N801 - used as a function of the logits
     r"""Logit of one class, $z_t$: unbounded, without the competition of the other classes.
 
     `target` is the index of the class; None explains the predicted class.
     """
 
-    target: Target = None
+    target: TargetClass = None
 
     def __call__(self, logits: Logits) -> Scalar:
-        return jnp.asarray(logits)[_pick(self.target, logits)]
+        return jnp.asarray(logits)[_class_index(self.target, logits)]
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class probability:  # noqa: N801
     `target` is the index of the class; None explains the predicted class.
     """
 
-    target: Target = None
+    target: TargetClass = None
 
     def __call__(self, logits: Logits) -> Scalar:
-        return jax.nn.softmax(logits)[_pick(self.target, logits)]
+        return jax.nn.softmax(logits)[_class_index(self.target, logits)]
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class margin:  # noqa: N801
     arXiv:2506.08514). `target` is the index of the class; None explains the predicted class.
     """
 
-    target: Target = None
+    target: TargetClass = None
 
     def __call__(self, logits: Logits) -> Scalar:
-        logits, t = jnp.asarray(logits), _pick(self.target, logits)
+        logits, t = jnp.asarray(logits), _class_index(self.target, logits)
         rivals = jnp.where(jnp.arange(logits.shape[0]) == t, -jnp.inf, logits)
         return logits[t] - rivals.max()
 
@@ -64,10 +64,14 @@ ScoreOf = Callable[[Logits], Scalar]
 
 
 def fix(score_of: Any, target: Index) -> ScoreOf:
-    """Return `score_of` with its predicted class replaced by the index `target`."""
-    return replace(score_of, target=target) if score_of.target is None else score_of
+    """Return `score_of` with its predicted class replaced by the index `target`.
+
+    A score of a fixed class, and a plain function of the logits, are returned unchanged.
+    """
+    follows_prediction = getattr(score_of, "target", target) is None
+    return replace(score_of, target=target) if follows_prediction else score_of
 
 
 def as_logits(z: Any) -> Logits:
-    """Return the outputs of a head as logits: one output z becomes (-z/2, z/2)."""
+    """Return the outputs of a head as logits: a single output z becomes (-z/2, z/2)."""
     return jnp.concatenate([-z / 2, z / 2]) if z.shape == (1,) else z

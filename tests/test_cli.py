@@ -31,7 +31,7 @@ def material(tmp_path_factory):
     """A checkpoint of the small detector and two folders of faces, one file truncated."""
     root = tmp_path_factory.mktemp("material")
     _, params = from_nnx(Small(nnx.Rngs(0)), preprocess=MODELS["small"].preprocess)
-    save(root / "small.safetensors", "small", params)
+    save("small", root / "small.safetensors", params)
     rng = np.random.default_rng(0)
     for folder in ("real", "fake"):
         (root / folder).mkdir()

@@ -10,12 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # Parts that every other part may import.
-COMMON = {"typing", "spec", "progress", "precision"}
+COMMON = {"typing", "spec", "progress", "precision", "compiler"}
 MAY = {
     "typing": set(),
     "spec": set(),
     "progress": set(),
     "precision": set(),
+    "compiler": set(),  # of the engine, of training and of benchmarks
     "scores": set(),
     "preprocess": set(),
     "model": {"scores", "preprocess"},

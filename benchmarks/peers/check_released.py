@@ -92,7 +92,7 @@ def swept(network: str, folder: Path) -> dict[str, np.ndarray]:
     from salix.measures.presets import PRESETS
 
     names = [str(n) for n in range(1000)]
-    model, params = models.load(network, folder / "weights.pth", names)
+    model, params = models.load(network, folder / "weights.pth", classes=names)
     pictures, measures = np.load(folder / "pictures.npy"), PRESETS["paper"]
     told = {"out": folder / "run", "batch_size": 4}
     return sweep(model, params, pictures, GradCAM(), measures, **told).rows

@@ -3,9 +3,13 @@
 from dataclasses import dataclass, field
 
 from salix.analysis.subsets import Key, Part, area, join
-from salix.stats import Interval, difference_interval
-from salix.stats.distribution_shift import Pair, difference_of_means
-from salix.stats.mean_map import MapPair
+from salix.stats import (
+    DistributionShift,
+    Interval,
+    MeanMapShift,
+    difference_interval,
+    mean_difference,
+)
 
 ALL = object()  # every class, images without one included
 Kind = str | None | object
@@ -66,9 +70,9 @@ class View:
         if part is None or base is None:
             return {}
         found = {
-            "spatial_entropy": difference_of_means(part.spatial, base.spatial),
-            "histogram_entropy": difference_of_means(part.histogram, base.histogram),
-            "lead": difference_of_means(part.lead, base.lead),
+            "spatial_entropy": mean_difference(part.spatial, base.spatial),
+            "histogram_entropy": mean_difference(part.histogram, base.histogram),
+            "lead": mean_difference(part.lead, base.lead),
             "constant_map": difference_interval(part.constant_map_share, base.constant_map_share),
         }
         if part.labelled and base.labelled:
@@ -76,7 +80,10 @@ class View:
         auc, own = self.auc(names, kind), self.auc(self.inside, ALL)
         if auc is not None and own is not None:
             found["auc"] = difference_interval(auc, own)
-        pair, maps = Pair.of(part.spatial, base.spatial), MapPair.of(part.maps, base.maps)
+        pair, maps = (
+            DistributionShift.of(part.spatial, base.spatial),
+            MeanMapShift.of(part.maps, base.maps),
+        )
         return found | {
             "kolmogorov": pair.kolmogorov(),
             "wasserstein": pair.wasserstein(),

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from salix.analysis.common import shared_images
 from salix.analysis.run_stability import stability
-from salix.stats import Interval, bootstrap_pairs, mean_interval
+from salix.stats import Interval, bootstrap_pairwise_mean, mean_interval
 from salix.store import Run
 from salix.typing import InputError
 
@@ -85,7 +85,7 @@ def _mean_of_pairs(runs: Sequence[Run]) -> Interval:
     found = stability(common(runs).maps)
     if not found.values.size or not np.isfinite(found.values).all(0).any():
         return replace(mean_interval([]), undefined=found.values.shape[1])
-    return bootstrap_pairs(found.values, found.pairs)
+    return bootstrap_pairwise_mean(found.values, found.pairs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,15 @@ from salix.analysis.columns import TableColumn
 from salix.analysis.common import scores, values
 from salix.analysis.significance import VERDICTS, Difference, Differences
 from salix.analysis.summary import Numbers
-from salix.stats import Comparison, auc_difference, compare_groups, difference_interval, holm
-from salix.stats.interval import NAN, Interval
+from salix.stats import (
+    GroupComparison,
+    Interval,
+    auc_difference,
+    compare_groups,
+    difference_interval,
+    holm,
+)
+from salix.stats.interval import NAN
 from salix.store import Run
 
 ALL_PAIRS = 5  # groups; of more, each is compared with the first alone
@@ -54,7 +61,7 @@ def compare_tables(
     by_image = {
         p: c for p in pairs if p not in several and (c := _of_images(p, scores or {})) is not None
     }
-    found: list[Comparison] = list(by_image.values())
+    found: list[GroupComparison] = list(by_image.values())
     for key, table in {**tables, "auc": areas}.items():
         for a, b in pairs:
             replaced = key == "accuracy" and ((a, b) in several or (a, b) in by_image)
@@ -77,7 +84,7 @@ def _areas(numbers: Numbers) -> Mapping[str, Any]:
     return {name: np.array(found)[:, None] for name, found in several.items()}
 
 
-def _of_images(pair: tuple[str, str], scores: Scores) -> Comparison | None:
+def _of_images(pair: tuple[str, str], scores: Scores) -> GroupComparison | None:
     """Compare AUCs over images, the second group less the first; None where one has no AUC."""
     if not set(pair) <= scores.keys():
         return None
@@ -90,10 +97,10 @@ def _of_images(pair: tuple[str, str], scores: Scores) -> Comparison | None:
         return None
     nothing, counts = Interval(NAN, NAN, NAN, 0), (len(one), len(two))
     tests = (p, NAN, nothing, nothing)
-    return Comparison("auc", pair[1], pair[0], difference, *tests, counts, difference.n)
+    return GroupComparison("auc", pair[1], pair[0], difference, *tests, counts, difference.n)
 
 
-def _whole(c: Comparison, numbers: Numbers) -> Comparison:
+def _whole(c: GroupComparison, numbers: Numbers) -> GroupComparison:
     """Give a comparison of AUCs, one a run, its interval over runs and its number of images."""
     if c.key != "auc" or c.over != "runs":
         return c
@@ -103,7 +110,7 @@ def _whole(c: Comparison, numbers: Numbers) -> Comparison:
     return replace(c, difference=difference, n_images=images)
 
 
-def _agreements(numbers: Numbers, pairs: Sequence[tuple[str, str]]) -> list[Comparison]:
+def _agreements(numbers: Numbers, pairs: Sequence[tuple[str, str]]) -> list[GroupComparison]:
     """Compare agreements whose intervals are over runs; to exchange labels would mix the groups."""
     of = {g.name: g for g in numbers.groups if g.agreement is not None and len(g.runs) > 2}
     nothing = Interval(NAN, NAN, NAN, 0)
@@ -116,7 +123,9 @@ def _agreements(numbers: Numbers, pairs: Sequence[tuple[str, str]]) -> list[Comp
         difference, images = difference_interval(one, two), min(one.n, two.n)
         tests = (NAN, NAN, nothing, nothing)
         counts = (len(a.runs), len(b.runs))
-        found.append(Comparison("agreement", second, first, difference, *tests, counts, images))
+        found.append(
+            GroupComparison("agreement", second, first, difference, *tests, counts, images)
+        )
     return found
 
 

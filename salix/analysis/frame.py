@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 
 from salix.store import Run
-from salix.store.schema import SCALARS, schema
-from salix.typing import Column, InputError
+from salix.typing import Column
+
+SCALARS = ("score", "histogram_entropy", "spatial_entropy", "gini")
+STANDARD = (
+    *("index", "id", "label", "skipped", "predicted", "target", "logits", *SCALARS),
+    *("constant_map", "finite", "map", "thumb", "reference_mask"),
+)  # columns of any sweep of a classifier
 
 
 def measured(run: Run) -> dict[str, np.ndarray]:
@@ -15,39 +20,22 @@ def measured(run: Run) -> dict[str, np.ndarray]:
 
     Raises `InputError` for a directory that is not a run.
     """
-    run.manifest  # noqa: B018 - not a run at all is an error, a run without rows is not
-    try:
-        return run.rows
-    except InputError:
-        whole = {
-            "predicted": int,
-            "target": int,
-            "label": int,
-            "constant_map": bool,
-            "finite": bool,
-        }
-        columns = {n: np.zeros(0, whole.get(n, float)) for n in ("id", *whole, *SCALARS)}
-        shapes = {"logits": (0, len(run.classes)), "map": (0, *run.grid)}
-        return columns | {n: np.zeros(s, np.uint8) for n, s in shapes.items()}
+    return run.rows
 
 
 def skipped(run: Run) -> list[dict[str, Any]]:
     """Return id, label and reason of the images that could not be read."""
-    try:
-        return run.skipped
-    except InputError:
-        return []
+    return run.skipped
 
 
 def total(run: Run) -> int:
     """Return the number of images that the run's data holds."""
-    return int(run.manifest["config"]["data"]["count"])
+    return run.count
 
 
 def measure_names(run: Run) -> list[str]:
     """Return the columns that measures added, in their order."""
-    standard = set(schema(1, (1,), {}).names)
-    return [name for name in measured(run) if name not in standard]
+    return [name for name in run.columns if name not in STANDARD]
 
 
 def flags(run: Run, name: str) -> np.ndarray:
@@ -87,8 +75,8 @@ def explained(run: Run) -> str:
 
 
 def columns(runs: Sequence[Run]) -> dict[str, Column]:
-    """Return what the columns of all runs mean, by name: the first run's word counts."""
+    """Return what the columns of measures mean, by name: the first run's word counts."""
     found: dict[str, Column] = {}
     for run in runs:
         found = run.columns | found
-    return found
+    return {name: column for name, column in found.items() if name not in STANDARD and column.title}

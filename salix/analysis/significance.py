@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from salix.analysis.columns import NARROW, NONE, TableColumn
-from salix.stats import Comparison
+from salix.stats import GroupComparison
 
 ALPHA = 0.05
 VERDICTS = ("clear", "interval only", "not clear")  # the strongest first
@@ -23,7 +23,7 @@ class Difference:
     """A comparison with its column and its verdict in words."""
 
     column: TableColumn
-    comparison: Comparison
+    comparison: GroupComparison
 
     @property
     def verdict(self) -> str:

@@ -8,9 +8,7 @@ import numpy as np
 from scipy import special
 
 from salix.analysis import frame
-from salix.stats import Interval, share_interval
-from salix.stats.distribution_shift import Pair, Sample
-from salix.stats.mean_map import MeanMap
+from salix.stats import DistributionShift, Interval, MeanMap, Sample, proportion_interval
 from salix.store import Run
 
 Key = tuple[str, str | None]  # collection, class
@@ -41,12 +39,12 @@ class Part:
     @property
     def accuracy(self) -> Interval:
         """Share of the labelled images that were classified rightly."""
-        return share_interval(self.hits, self.labelled)
+        return proportion_interval(self.hits, self.labelled)
 
     @property
     def constant_map_share(self) -> Interval:
         """Share of maps without contrast."""
-        return share_interval(self.constant_map, self.images)
+        return proportion_interval(self.constant_map, self.images)
 
 
 def join(parts: Iterable[Part]) -> Part | None:
@@ -57,7 +55,7 @@ def join(parts: Iterable[Part]) -> Part | None:
 
 def area(one: Part | None, zero: Part | None) -> Interval | None:
     """Return the AUC of the images of class 1 against those of class 0."""
-    return None if one is None or zero is None else Pair.of(one.lead, zero.lead).auc()
+    return None if one is None or zero is None else DistributionShift.of(one.lead, zero.lead).auc()
 
 
 def collection_names(ids: np.ndarray) -> list[str]:

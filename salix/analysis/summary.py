@@ -9,12 +9,11 @@ import numpy as np
 from salix.analysis import frame
 from salix.analysis.agreement import agreement as agreement_of
 from salix.analysis.cose import cose_numbers
-from salix.stats import Interval, auc_interval, mean_interval, share_interval
+from salix.stats import Interval, auc_interval, mean_interval, proportion_interval
 from salix.store import Run
-from salix.store.schema import SCALARS
 from salix.typing import InputError
 
-ENTROPIES = tuple(name for name in SCALARS if name != "score")
+ENTROPIES = tuple(name for name in frame.SCALARS if name != "score")
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def run_numbers(run: Run) -> RunNumbers:
         if logits.shape[1] == 2:
             numbers["auc"] = auc_interval(frame.lead(run)[known], labels[known])
         hits = int((columns["predicted"][known] == labels[known]).sum())
-        numbers["accuracy"] = share_interval(hits, int(known.sum()))
+        numbers["accuracy"] = proportion_interval(hits, int(known.sum()))
     series: dict[str, list[Interval]] = {}
     numbers |= {n: mean_interval(columns[n].astype(np.float64)) for n in ENTROPIES}
     for name in frame.measure_names(run):

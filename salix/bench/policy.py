@@ -3,8 +3,8 @@
 import jax
 
 from salix.bench.arrays import abstract
+from salix.compiler import products
 from salix.engine.policy import computed_in
-from salix.engine.products import products
 from salix.model import Model
 from salix.precision import Precision
 from salix.typing import Params
@@ -25,10 +25,10 @@ def missing(model: Model, params: Params, policy: Precision) -> str:
 def rounded(model: Model, params: Params, policy: Precision) -> float:
     """Return the share of a forward pass's products, in [0, 1], whose operands have 16 bits.
 
-    Weighted by operations. NaN for a model without products.
+    Weighted by FLOPs. NaN for a model without products.
     """
     with computed_in(policy):
         jaxpr = jax.make_jaxpr(model.logits)(*abstract(model, params))
     found = list(products(jaxpr.jaxpr))
-    total = sum(p.operations for p in found)
-    return sum(p.operations for p in found if p.bits < 32) / total if total else float("nan")
+    total = sum(p.flops for p in found)
+    return sum(p.flops for p in found if p.bits < 32) / total if total else float("nan")

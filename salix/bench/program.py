@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from jax.sharding import SingleDeviceSharding
 
-from salix.engine.compiler import compile_traced
+from salix.compiler import compile_traced
 from salix.engine.flops import operations
 from salix.engine.policy import computed_in
 from salix.nn.layers import held_in

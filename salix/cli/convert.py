@@ -26,7 +26,7 @@ class Convert:
 
         if self.out.suffix != ".safetensors":
             raise InputError(f"{self.out} is not a .safetensors file: name one with --out")
-        model, params = load(self.model, self.weights, self.classes or None)
-        save(self.out, self.model, params, model.classes)
+        model, params = load(self.model, self.weights, classes=self.classes or None)
+        save(self.model, self.out, params, classes=model.classes)
         print(f"{self.out}: {self.model} with {len(model.classes)} classes")
         return 0

@@ -79,7 +79,7 @@ class Train:
         for one in trained:
             for kind, params in (("best", one.params), ("last", one.last)):
                 file = self.out / f"{self.arch}-{one.seed}-{kind}.safetensors"
-                save(file, self.arch, params, about["classes"])
+                save(self.arch, file, params, classes=about["classes"])
             best = self.out / f"{self.arch}-{one.seed}-best.safetensors"
             print(f"{best}: seed {one.seed}, epoch {one.epoch + 1} of {recipe.epochs}")
         print(f"next: salix sweep --model {self.arch} --weights {best} --data … --out …")

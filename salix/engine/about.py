@@ -1,6 +1,5 @@
 """What a run's manifest says: the configuration that decides its rows, and the circumstances."""
 
-from dataclasses import asdict
 from typing import Any
 
 from salix.attribution import pooling_of
@@ -8,9 +7,6 @@ from salix.data import Source
 from salix.engine.classification import Task
 from salix.store import circumstances, digest, weights_digest
 from salix.typing import Params
-
-# What a configuration leaves out that was written before there was a choice.
-OLDER = {"precision": "float32"}
 
 
 def configuration(
@@ -41,13 +37,6 @@ def configuration(
     }
 
 
-def about_run(name: str, group: str | None, task: Task) -> dict[str, Any]:
-    """Return the circumstances of a run: names, versions, device, what its columns mean."""
-    return {
-        "name": name,
-        "group": group or name,
-        **circumstances(),
-        "columns": [
-            asdict(q) for measure in task.measures for q in getattr(measure, "columns", ())
-        ],
-    }
+def about_run(name: str, group: str | None) -> dict[str, Any]:
+    """Return the circumstances of a run: names, versions, device."""
+    return {"name": name, "group": group or name, **circumstances()}

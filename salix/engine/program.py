@@ -9,9 +9,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from salix.compiler import compile_traced
 from salix.data import Batch, Source
 from salix.engine.classification import Task, batched
-from salix.engine.compiler import compile_traced
 from salix.engine.flops import operations
 from salix.model import Model
 from salix.typing import Params

@@ -45,7 +45,7 @@ class Rows:
             if index in batch.reasons:
                 rows.append(row | {"skipped": batch.reasons[index]})
                 continue
-            row |= {name: _plain(column[slot]) for name, column in columns.items()}
+            row |= {name: column[slot] for name, column in columns.items()}
             if index in self.kept:
                 row["thumb"] = picture(batch.images[slot], "JPEG")
                 if batch.reference_masks is not None and batch.reference_masks[slot].any():
@@ -90,7 +90,3 @@ def _choose(ids: list[str], labels: list[int | None], count: int) -> set[int]:
         members.sort(key=lambda i: (id_hash(ids[i]), ids[i]))
         chosen.update(members[: -(-count // len(classes))])
     return chosen
-
-
-def _plain(value: Any) -> Any:
-    return value.reshape(-1) if value.ndim else value.item()

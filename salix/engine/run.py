@@ -13,10 +13,11 @@ import numpy as np
 from jax.sharding import Mesh
 
 from salix.attribution import GradCAM
+from salix.compiler import compile_traced
 from salix.data import Arrays, Batch, Source, batches, count_batches, open_source
-from salix.engine.about import OLDER, about_run, configuration
+from salix.engine.about import about_run, configuration
 from salix.engine.classification import Task
-from salix.engine.compiler import compile_traced
+from salix.engine.columns import run_columns
 from salix.engine.program import Step, abstract_arguments, cost, micro_batch, trace_step
 from salix.engine.rows import Rows
 from salix.model import Model
@@ -25,7 +26,6 @@ from salix.precision import Precision
 from salix.progress import Progress
 from salix.scores import logit
 from salix.store import Run, Writer, open_run, update_about
-from salix.store.schema import STANDARD, schema
 from salix.store.writer import finished
 from salix.typing import InputError, Measure, Method, Params
 
@@ -72,16 +72,15 @@ def sweep(
     columns = _check(task, traced.out_info)
     rows = Rows.of(model, source, thumbs)
     config = configuration(task, params, source, columns, batch_size, seed)
-    open_run(out, config, about_run(name or model.name, group, task), assumed=OLDER)
+    described = run_columns(task.measures, columns)
+    open_run(out, config, about_run(name or model.name, group), columns=described)
     total = count_batches(source, batch_size)
     missing = sorted(set(range(total)) - finished(out))
     if missing:
         start = time.perf_counter()
         compiled = compile_traced(traced)
         update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
-        grid = columns["map"].shape[1:]
-        extra = {n: c.shape[1:] for n, c in columns.items() if n not in STANDARD}
-        writer = Writer(out, schema(len(model.classes), grid, extra))
+        writer = Writer(out, described)
         threads, slots = workers or os.cpu_count() or 1, -(-batch_size // micro) * micro
         feed = batches(source, model.preprocess, batch_size, missing, threads, slots)
         bar = Progress(name or model.name, len(source.ids), show=progress)

@@ -1,42 +1,51 @@
-"""Numbers of many images and runs: means, shares and areas with intervals, comparisons, effects."""
+"""Intervals, tests, effect sizes and mergeable accumulators over images and runs."""
 
-from salix.stats.auc import auc_difference
-from salix.stats.bootstrap import bootstrap_mean, bootstrap_pairs, difference_of_groups
-from salix.stats.compare import Comparison, compare_groups
+from salix.stats.auc import auc_difference, auc_interval
+from salix.stats.bootstrap import bootstrap_difference, bootstrap_mean, bootstrap_pairwise_mean
+from salix.stats.compare import GroupComparison, compare_groups
+from salix.stats.distribution_shift import DistributionShift
 from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
-from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, Acer, acer, detection_rate
+from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, Acer, detection_rate, minimum_acer
 from salix.stats.interval import (
     Interval,
-    auc_interval,
     difference_interval,
     mean_interval,
-    share_interval,
+    mean_of_intervals,
+    proportion_interval,
 )
-from salix.stats.permutation import holm, least_p, max_t, permutation_test, sign_flip_test
+from salix.stats.mean_map import MeanMap, MeanMapShift
+from salix.stats.permutation import holm, max_t, minimum_p, permutation_test, sign_flip_test
+from salix.stats.sample import Sample, mean_difference
 
 __all__ = [
     "ACER_GRID",
     "FDR_LEVELS",
     "Acer",
-    "Comparison",
+    "DistributionShift",
+    "GroupComparison",
     "Interval",
-    "acer",
+    "MeanMap",
+    "MeanMapShift",
+    "Sample",
     "auc_difference",
     "auc_interval",
+    "bootstrap_difference",
     "bootstrap_mean",
-    "bootstrap_pairs",
+    "bootstrap_pairwise_mean",
     "cliffs_delta",
     "compare_groups",
     "detection_rate",
     "difference_interval",
-    "difference_of_groups",
     "hedges_g",
     "holm",
-    "least_p",
     "max_t",
+    "mean_difference",
     "mean_interval",
+    "mean_of_intervals",
+    "minimum_acer",
+    "minimum_p",
     "paired_delta",
     "permutation_test",
-    "share_interval",
+    "proportion_interval",
     "sign_flip_test",
 ]

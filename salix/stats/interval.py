@@ -1,10 +1,11 @@
-"""Means, shares and areas under the ROC curve, each with its interval."""
+"""Confidence intervals of means, proportions and differences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from salix.typing import InputError
 
@@ -13,10 +14,10 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate, the limits of its interval, and what it was made from.
+    """An estimate, the limits of its confidence interval, and the number of values behind it.
 
-    `n` values went in; `undefined` further ones were NaN or infinite and were left out. What
-    cannot be known (the mean of nothing, the limits of a single value) is NaN.
+    `n` values were used; `undefined` further ones were NaN or infinite and were left out. An
+    undefined estimate (the mean of no value) or limit (of a single value) is NaN.
     """
 
     value: float
@@ -26,15 +27,15 @@ class Interval:
     undefined: int = 0
 
 
-def mean_interval(values: Any, level: float = 0.95) -> Interval:
+def mean_interval(values: Any, *, level: float = 0.95) -> Interval:
     r"""Mean of a sample with Student's interval, $\bar x \pm t_{n-1} s / \sqrt n$.
 
     In the units of the values. NaN and infinite values are left out and counted; one value has
     no limits. Exact for normal values, and close for others by the central limit theorem.
     """
-    given = np.asarray(values, np.float64).ravel()
-    x = given[np.isfinite(given)]
-    n, undefined = len(x), len(given) - len(x)
+    sample = np.asarray(values, np.float64).ravel()
+    x = sample[np.isfinite(sample)]
+    n, undefined = len(x), len(sample) - len(x)
     if n < 2:
         return Interval(float(x[0]) if n else NAN, NAN, NAN, n, undefined)
     mean = float(x.mean())
@@ -42,99 +43,60 @@ def mean_interval(values: Any, level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, n, undefined)
 
 
-def share_interval(hits: int, n: int, level: float = 0.95) -> Interval:
-    r"""Share of hits among n trials with the score interval, in [0, 1].
+def proportion_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
+    r"""Proportion of hits among n trials with Wilson's score interval, in [0, 1].
 
-    The p for which $|\hat p - p| \le z \sqrt{p (1 - p) / n}$: it has a width at 0 and 1 too. NaN
-    for no trial. Raises `InputError` for more hits than trials.
+    The p for which $|\hat p - p| \le z \sqrt{p (1 - p) / n}$: its width is positive at 0 and 1
+    too. NaN for no trial. Raises `InputError` for more hits than trials.
 
     Wilson (1927), doi:10.2307/2276774.
     """
     if not 0 <= hits <= n:
-        raise InputError(f"{hits} hits in {n} trials: give 0 to {n}")
+        raise InputError(f"{hits} hits in {n} trials: give 0 to {n} hits")
     if n == 0:
         return Interval(NAN, NAN, NAN, 0)
     z = float(stats.norm.ppf((1 + level) / 2))
     p = hits / n
     centre, scale = p + z * z / (2 * n), 1 + z * z / n
     half = z * float(np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2))
-    # At the ends of the scale the limit is exact; rounding would leave it beside.
+    # At 0 and 1 the limit is known exactly; rounding would miss it.
     low = 0.0 if hits == 0 else (centre - half) / scale
     high = 1.0 if hits == n else (centre + half) / scale
     return Interval(p, low, high, n)
 
 
-def auc_interval(scores: Any, labels: Any, level: float = 0.95) -> Interval:
-    r"""Area under the ROC curve, $P(s_1 > s_0) + P(s_1 = s_0) / 2$, in [0, 1], with its interval.
-
-    DeLong's variance on the scale of the logit, so that the limits stay in [0, 1]. Scores that
-    separate the classes perfectly have no variance: they are read as k = min(m, n) independent
-    pairs, all in the right order, whose exact limit is $(\alpha / 2)^{1/k}$. Labels are 0 and 1;
-    NaN and infinite scores are left out and counted. NaN unless both classes are there, and no
-    limits for a class of one image. Raises `InputError` for other labels or lengths that differ.
-
-    DeLong, DeLong and Clarke-Pearson (1988), doi:10.2307/2531595, by the midranks of Sun and Xu
-    (2014), doi:10.1109/LSP.2014.2337313; Pepe (2003), sec. 5.2, for the logit.
-    """
-    s, y = np.asarray(scores, np.float64), np.asarray(labels)
-    if s.shape != y.shape or s.ndim != 1 or not np.isin(y, (0, 1)).all():
-        raise InputError(f"scores {s.shape}, labels {y.shape}: give one label, 0 or 1, a score")
-    known = np.isfinite(s)
-    one, zero = s[known & (y == 1)], s[known & (y == 0)]
-    m, n, undefined = len(one), len(zero), int((~known).sum())
-    if not m or not n:
-        return Interval(NAN, NAN, NAN, m + n, undefined)
-    ahead, behind = placements(one, zero)
-    auc = float(ahead.mean())
-    limits = area_limits(auc, area_variance(ahead, behind), (m, n), level)
-    return Interval(auc, *limits, m + n, undefined)
-
-
-def placements(one: np.ndarray, zero: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of the other class that each image is on the right side of, ties half.
-
-    DeLong's V10 of the scores `one` and V01 of the scores `zero`; the mean of either is the area.
-    """
-    m, n = len(one), len(zero)
-    ranks = stats.rankdata(np.concatenate([one, zero]))
-    ahead = (ranks[:m] - stats.rankdata(one)) / n
-    return ahead, 1 - (ranks[m:] - stats.rankdata(zero)) / m
-
-
-def area_variance(ahead: np.ndarray, behind: np.ndarray) -> float:
-    """Return DeLong's variance of an area, or of a difference of areas, from its placements."""
-    return _variance(ahead) / len(ahead) + _variance(behind) / len(behind)
-
-
-def _variance(x: np.ndarray) -> float:
-    return float(x.var(ddof=1)) if len(x) > 1 else NAN
-
-
-def area_limits(
-    area: float, variance: float, sizes: tuple[int, int], level: float
-) -> tuple[float, float]:
-    """Return the limits of an area under the ROC curve of two samples: see `auc_interval`."""
-    alpha, least = 1 - level, min(sizes)
-    if area in (0.0, 1.0):
-        limit = float((alpha / 2) ** (1 / least))
-        return (limit, 1.0) if area == 1 else (0.0, 1 - limit)
-    if least == 1:
-        return NAN, NAN
-    half = special.ndtri(1 - alpha / 2) * np.sqrt(variance) / (area * (1 - area))
-    odds = special.logit(area)
-    return float(special.expit(odds - half)), float(special.expit(odds + half))
-
-
 def difference_interval(a: Interval, b: Interval) -> Interval:
-    r"""Difference a - b of two estimates, its limits recovered from theirs.
+    r"""Difference a - b of two estimates, with limits recovered from their own.
 
     $d - \sqrt{(a - a_l)^2 + (b_u - b)^2}$ and $d + \sqrt{(a_u - a)^2 + (b - b_l)^2}$, for
-    independent estimates; conservative for those that rise and fall together, as two models'
-    do over the same images. NaN limits where one of them is NaN.
+    independent estimates; conservative for positively correlated ones, such as those of two
+    models over the same images. NaN limits where one of them is NaN.
 
-    Zou and Donner (2008), doi:10.1002/sim.3095; for shares Newcombe (1998).
+    Zou and Donner (2008), doi:10.1002/sim.3095; for proportions Newcombe (1998).
     """
     value = a.value - b.value
     down = float(np.hypot(a.value - a.low, b.high - b.value))
     up = float(np.hypot(a.high - a.value, b.value - b.low))
     return Interval(value, value - down, value + up, a.n + b.n, a.undefined + b.undefined)
+
+
+def mean_of_intervals(intervals: Sequence[Interval], *, level: float = 0.95) -> Interval:
+    r"""Mean over runs of the runs' own estimates, generalising to other runs and other images.
+
+    $\bar x \pm \sqrt{h^2 + \bar d^2}$: h is Student's half-width of the estimates, $\bar d$ the
+    mean distance of their own limits, an upper bound of the error from the shared images. The
+    interaction of run and image counts in both terms, so the coverage is at least `level`. One
+    run keeps its own interval. `n` runs have a value, `undefined` have none; NaN limits where a
+    run has none.
+
+    Zou and Donner (2008), doi:10.1002/sim.3095, for limits recovered from limits.
+    """
+    defined = [i for i in intervals if np.isfinite(i.value)]
+    runs = mean_interval([i.value for i in intervals], level=level)
+    if len(defined) < 2:
+        return defined[0] if defined else runs
+    half = runs.high - runs.value
+    down = np.hypot(half, np.mean([i.value - i.low for i in defined]))
+    up = np.hypot(half, np.mean([i.high - i.value for i in defined]))
+    low, high = float(runs.value - down), float(runs.value + up)
+    return Interval(runs.value, low, high, runs.n, runs.undefined)

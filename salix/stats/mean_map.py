@@ -1,7 +1,7 @@
-"""The mean map of a collection of images, and how far two of them are apart.
+"""Mean salience map of a subset, mergeable, and the shift between two mean maps.
 
-A mean of many maps is noisy, and the noise makes two means differ that are one in truth. It is
-measured by batches of images, so that a map is read once and collections can be joined.
+The mean of many maps is noisy, so that two estimates of one mean differ. The noise is estimated
+from batch means: each map is read once, and subsets are merged without going back to their maps.
 """
 
 from dataclasses import dataclass
@@ -16,37 +16,55 @@ from salix.typing import InputError
 
 BATCHES = 50
 DRAWS = 400
-CELLS = 256  # of a larger grid in which the noise is drawn
+PIXELS = 256  # sampled from larger grids to draw the noise at
 
 
 @dataclass(frozen=True)
 class MeanMap:
-    """Sums of the maps of each batch, `[batch *grid]`, and how many maps it holds."""
+    """Sums of maps by batch, `[batch *grid]`, in units of 1 / `scale`, and the maps in each batch.
+
+    A monoid: `merge` is associative and commutative (exactly for 8-bit maps, else up to rounding)
+    and `empty(grid)` is its identity. A subset that is read part by part, each part with the
+    number of maps before it as `first`, gives the same as all its maps at once.
+    """
 
     sums: np.ndarray
     counts: np.ndarray
+    scale: float = 1.0
 
     @staticmethod
-    def of(maps: Any) -> "MeanMap":
-        """Add up `maps[image *grid]`: 8-bit ones as shares of 255, others as they are.
+    def empty(grid: tuple[int, ...]) -> "MeanMap":
+        """Accumulator of no map on this grid."""
+        return MeanMap(np.zeros((BATCHES, *grid)), np.zeros(BATCHES, int))
 
-        Image i is in batch i modulo `BATCHES`. Raises `InputError` for maps without a grid.
+    @staticmethod
+    def of(maps: Any, *, first: int = 0) -> "MeanMap":
+        """Sum `maps[image *grid]`: 8-bit values count as fractions of 255, others as they are.
+
+        Map i of the subset is in batch i modulo `BATCHES`; `first` is the index of `maps[0]`.
+        Raises `InputError` for maps without a grid.
         """
         x = np.asarray(maps)
         if x.ndim < 2:
             raise InputError(f"maps of shape {x.shape}: give [image, *grid]")
         n, grid = len(x), x.shape[1:]
-        whole = n // BATCHES * BATCHES
-        small = x.dtype == np.uint8
-        add = np.uint32 if small else np.float64
-        sums = x[:whole].reshape(-1, BATCHES, *grid).sum(0, dtype=add).astype(np.float64)
-        sums[: n - whole] += x[whole:]
-        counts = n // BATCHES + (np.arange(BATCHES) < n - whole)
-        return MeanMap(sums / 255 if small else sums, counts)
+        full = n // BATCHES * BATCHES
+        eight_bit = x.dtype == np.uint8
+        accumulator = np.uint32 if eight_bit else np.float64
+        sums = x[:full].reshape(-1, BATCHES, *grid).sum(0, dtype=accumulator).astype(np.float64)
+        sums[: n - full] += x[full:]
+        counts = n // BATCHES + (np.arange(BATCHES) < n - full)
+        sums, counts = (np.roll(a, first % BATCHES, axis=0) for a in (sums, counts))
+        return MeanMap(sums, counts, 255.0 if eight_bit else 1.0)
 
     def merge(self, other: "MeanMap") -> "MeanMap":
-        """Return both as one collection; both must have one grid."""
-        return MeanMap(self.sums + other.sums, self.counts + other.counts)
+        """Both subsets as one; both must have the same grid."""
+        if not self.n or not other.n:
+            return self if self.n else other
+        counts = self.counts + other.counts
+        if self.scale == other.scale:
+            return MeanMap(self.sums + other.sums, counts, self.scale)
+        return MeanMap(self.sums / self.scale + other.sums / other.scale, counts)
 
     @property
     def n(self) -> int:
@@ -55,21 +73,23 @@ class MeanMap:
 
     @property
     def mean(self) -> np.ndarray:
-        """The mean map, NaN for no map."""
-        return self.sums.sum(0) / self.n if self.n else np.full(self.sums.shape[1:], NAN)
+        """The mean map `[*grid]`, NaN for no map."""
+        if not self.n:
+            return np.full(self.sums.shape[1:], NAN)
+        return (self.sums / self.scale).sum(0) / self.n
 
-    def noise(self, part: int) -> np.ndarray:
-        """Draw errors of the mean map, [draw cell]; collections of another `part` have others."""
-        cells = self.sums.reshape(BATCHES, -1)
-        at = looked_at(cells.shape[1])
-        held = int((self.counts > 0).sum())
-        off = cells[:, at] - self.counts[:, None] * self.mean.ravel()[at]
-        return _normal(part) @ off * (np.sqrt(held / (held - 1)) / self.n)
+    def noise(self, stream: int) -> np.ndarray:
+        """Random errors of the mean map, `[draw pixel]`; independent for different `stream`s."""
+        sums = (self.sums / self.scale).reshape(BATCHES, -1)
+        pixels = noise_pixels(sums.shape[1])
+        batches = int((self.counts > 0).sum())
+        residuals = sums[:, pixels] - self.counts[:, None] * self.mean.ravel()[pixels]
+        return _normal(stream) @ residuals * (np.sqrt(batches / (batches - 1)) / self.n)
 
 
 @dataclass(frozen=True)
-class MapPair:
-    """Two mean maps of one grid, as rows of cells, and errors drawn for each, if they have any."""
+class MeanMapShift:
+    """Two mean maps of one grid, as rows of pixels, and random errors of each, if estimable."""
 
     a: np.ndarray
     b: np.ndarray
@@ -77,68 +97,69 @@ class MapPair:
     n: int
 
     @staticmethod
-    def of(a: MeanMap, b: MeanMap) -> "MapPair":
-        """Take two collections. Raises `InputError` for grids that differ."""
+    def of(a: MeanMap, b: MeanMap) -> "MeanMapShift":
+        """Compare two subsets. Raises `InputError` for grids that differ."""
         if a.sums.shape != b.sums.shape:
             raise InputError(
                 f"maps on grids of {a.sums.shape[1:]} and {b.sums.shape[1:]}: give both one grid"
             )
         noise = (a.noise(0), b.noise(1)) if min(a.n, b.n) > 1 else None
-        return MapPair(a.mean.reshape(1, -1), b.mean.reshape(1, -1), noise, a.n + b.n)
+        return MeanMapShift(a.mean.reshape(1, -1), b.mean.reshape(1, -1), noise, a.n + b.n)
 
-    def distance(self, level: float = 0.95) -> Interval:
+    def distance(self, *, level: float = 0.95) -> Interval:
         r"""Mean absolute difference of the mean maps, $\frac{1}{c} \sum_i |\bar a_i - \bar b_i|$.
 
         In the units of the maps, at least 0. Limits are $M \pm q$, q the quantile of the same mean
-        for the noise of the two: the lower may lie below 0, and above 0 it rejects that both
-        collections are looked at alike. They hold the truth at least as often as `level` says.
-        NaN without a map, without limits for fewer than two.
+        for the noise of the two: the lower may lie below 0, and above 0 it rejects equal expected
+        maps. Coverage is at least `level`. NaN without a map, without limits for fewer than two.
         """
         value = float(np.abs(self.a - self.b).mean())
         if self.noise is None:
             return Interval(value, NAN, NAN, self.n)
-        reach = float(np.quantile(np.abs(self.noise[0] - self.noise[1]).mean(1), level))
-        return Interval(value, value - reach, value + reach, self.n)
+        margin = float(np.quantile(np.abs(self.noise[0] - self.noise[1]).mean(1), level))
+        return Interval(value, value - margin, value + margin, self.n)
 
-    def correlation(self, level: float = 0.95) -> Interval:
-        r"""Pearson correlation of the mean maps over their cells, in [-1, 1].
+    def correlation(self, *, level: float = 0.95) -> Interval:
+        r"""Pearson correlation of the mean maps over their pixels, in [-1, 1].
 
         1 where they differ by scale and offset at most; noise lowers it. Limits are normal on
-        Fisher's scale, $\tanh(\operatorname{artanh} r \pm z s)$, with s the deviation of the
-        correlation of the maps with their noise once more. NaN without a map or contrast, without
-        limits for fewer than two maps.
+        Fisher's scale, $\tanh(\operatorname{artanh} r \pm z s)$, with s the standard deviation of
+        the correlation after adding the noise a second time. NaN without a map or contrast,
+        without limits for fewer than two maps.
 
         Fisher (1921), Metron 1, 3-32, for the scale.
         """
-        value = float(_correlation(self.a, self.b)[0])
+        value = float(_correlate_rows(self.a, self.b)[0])
         if self.noise is None or not np.isfinite(value):
             return Interval(value, NAN, NAN, self.n)
-        at = looked_at(self.a.shape[1])
-        drawn = _correlation(self.a[:, at] + self.noise[0], self.b[:, at] + self.noise[1])
-        edge = 1 - 1e-12
-        centre = np.arctanh(np.clip(value, -edge, edge))
-        spread = np.arctanh(np.clip(drawn, -edge, edge)).std(ddof=1)
-        half = special.ndtri((1 + level) / 2) * spread
+        pixels = noise_pixels(self.a.shape[1])
+        noisy = _correlate_rows(
+            self.a[:, pixels] + self.noise[0], self.b[:, pixels] + self.noise[1]
+        )
+        largest = 1 - 1e-12
+        centre = np.arctanh(np.clip(value, -largest, largest))
+        deviation = np.arctanh(np.clip(noisy, -largest, largest)).std(ddof=1)
+        half = special.ndtri((1 + level) / 2) * deviation
         low, high = float(np.tanh(centre - half)), float(np.tanh(centre + half))
         return Interval(value, low, high, self.n)
 
 
 @lru_cache(maxsize=8)
-def looked_at(cells: int) -> np.ndarray:
-    """Return the cells at which noise is drawn: all, or `CELLS` of many, spread without order."""
-    if cells <= CELLS:
-        return np.arange(cells)
-    return np.sort(np.random.default_rng(0).choice(cells, CELLS, replace=False))
+def noise_pixels(pixels: int) -> np.ndarray:
+    """Indices of the pixels at which noise is drawn: all, or a random `PIXELS` of a large grid."""
+    if pixels <= PIXELS:
+        return np.arange(pixels)
+    return np.sort(np.random.default_rng(0).choice(pixels, PIXELS, replace=False))
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Correlate the rows of two tables; NaN for a constant row."""
-    flat = (np.ptp(a, axis=1) == 0) | (np.ptp(b, axis=1) == 0)
+def _correlate_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each row of a with that of b; NaN for a constant row."""
+    constant = (np.ptp(a, axis=1) == 0) | (np.ptp(b, axis=1) == 0)
     x, y = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    xx, yy, xy = (np.einsum("rc,rc->r", *of) for of in ((x, x), (y, y), (x, y)))
-    return np.clip(xy / np.where(flat, NAN, np.sqrt(xx * yy)), -1, 1)
+    xx, yy, xy = (np.einsum("rc,rc->r", *rows) for rows in ((x, x), (y, y), (x, y)))
+    return np.clip(xy / np.where(constant, NAN, np.sqrt(xx * yy)), -1, 1)
 
 
 @lru_cache(maxsize=2)
-def _normal(part: int) -> np.ndarray:
-    return np.random.default_rng((0, part)).normal(size=(DRAWS, BATCHES))
+def _normal(stream: int) -> np.ndarray:
+    return np.random.default_rng((0, stream)).normal(size=(DRAWS, BATCHES))

@@ -1,4 +1,4 @@
-"""Result rows on disk: a run directory of Parquet parts under one manifest."""
+"""Run directories: Parquet parts of rows under one manifest."""
 
 from salix.store.manifest import (
     circumstances,
@@ -8,9 +8,11 @@ from salix.store.manifest import (
     weights_digest,
 )
 from salix.store.reader import Run, read_runs
-from salix.store.writer import Writer, write_whole
+from salix.store.schema import KEYS
+from salix.store.writer import Writer, write_parquet, write_run
 
 __all__ = [
+    "KEYS",
     "Run",
     "Writer",
     "circumstances",
@@ -19,5 +21,6 @@ __all__ = [
     "read_runs",
     "update_about",
     "weights_digest",
-    "write_whole",
+    "write_parquet",
+    "write_run",
 ]

@@ -1,23 +1,26 @@
-"""The manifest: what a run directory holds, and the guard against mixing two configurations.
+"""Manifest of a run directory, and the guard against mixing two configurations.
 
-`manifest.json` has two parts. `config` is everything that decides a row; its hash must agree
-before a run goes on. `about` is everything else: names, versions, device, timings.
+`manifest.json` has three parts. `config` is everything that decides a row; it must agree before a
+run is resumed. `columns` describes each column of the rows. `about` is everything else: names,
+versions, device, timings.
 """
 
 import hashlib
 import json
 import os
 import platform
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from salix.typing import InputError
+from salix.typing import Column, InputError
 
 NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 
 def digest(value: Any) -> str:
@@ -28,12 +31,12 @@ def digest(value: Any) -> str:
 
 def weights_digest(weights: Any) -> str:
     """Return a sha256 of all arrays of a pytree with their names, shapes and types."""
-    found = hashlib.sha256()
+    sha = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
         array = np.asarray(leaf)
-        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()
+        sha.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
 
 
 def circumstances() -> dict[str, Any]:
@@ -50,22 +53,25 @@ def circumstances() -> dict[str, Any]:
 
 
 def open_run(
-    path: Path, config: dict[str, Any], about: dict[str, Any], assumed: dict[str, Any] | None = None
+    path: Path, config: dict[str, Any], about: dict[str, Any], *, columns: Sequence[Column] = ()
 ) -> None:
     """Create the run directory `path`, or check that it holds the same configuration.
 
-    `assumed` stands for what the configuration of an older run leaves out. Raises `InputError`,
-    naming what differs, for a run of another configuration or a directory that is not a run.
+    Raises `InputError`, naming what differs, for a run of another configuration or of other
+    columns, or for a directory that is not a run.
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file: give --out a directory")
+    # As JSON gives it back, so that a tuple equals the list that was read.
+    config, described = json.loads(json.dumps([config, [asdict(c) for c in columns]]))
     if (path / NAME).exists():
-        _check_same(path, json.loads(json.dumps(config)), assumed or {})
+        _check_same(path, config, described)
         return
     if path.exists() and any(p for p in path.iterdir() if not p.name.endswith(".tmp")):
         raise InputError(f"{path} holds other files and no {NAME}: give --out a new directory")
     path.mkdir(parents=True, exist_ok=True)
-    _write(path, {"format": FORMAT, "hash": digest(config), "config": config, "about": about})
+    head = {"format": FORMAT, "hash": digest(config), "config": config}
+    _write(path, {**head, "columns": described, "about": about})
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -84,6 +90,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def manifest_columns(manifest: dict[str, Any]) -> list[Column]:
+    """Return the columns that a manifest describes."""
+    tuples = ("coordinates", "dims", "shape")
+    return [Column(**{**c, **{t: tuple(c[t]) for t in tuples}}) for c in manifest["columns"]]
+
+
 def update_about(path: Path, **about: Any) -> None:
     """Add to the `about` part of a run's manifest."""
     manifest = read_manifest(path)
@@ -91,11 +103,20 @@ def update_about(path: Path, **about: Any) -> None:
     _write(path, manifest)
 
 
-def _check_same(path: Path, config: dict[str, Any], assumed: dict[str, Any]) -> None:
-    held = assumed | read_manifest(path)["config"]
-    differing = [k for k in sorted(held | config) if held.get(k) != config.get(k)]
+def _check_same(path: Path, config: dict[str, Any], columns: list[dict[str, Any]]) -> None:
+    manifest = read_manifest(path)
+    # Words about a column may change, what its parts hold may not.
+    stored, now = (
+        {c["name"]: (c["dtype"], c["shape"]) for c in described}
+        for described in (manifest["columns"], columns)
+    )
+    before = manifest["config"] | {"columns": stored}
+    config = config | {"columns": now}
+    differing = [k for k in sorted(before | config) if before.get(k) != config.get(k)]
     if differing:
-        changes = "; ".join(f"{k}: {held.get(k)!r} there, {config.get(k)!r} now" for k in differing)
+        changes = "; ".join(
+            f"{k}: {before.get(k)!r} there, {config.get(k)!r} now" for k in differing
+        )
         raise InputError(
             f"{path} holds a run of another configuration ({changes}): use a new --out"
         )

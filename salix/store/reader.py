@@ -1,6 +1,6 @@
-"""Reading run directories back."""
+"""Projected, streaming reader of run directories."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from salix.store.manifest import read_manifest
+from salix.store.manifest import manifest_columns, read_manifest
+from salix.store.schema import arrow_schema, empty_array, numpy_array
 from salix.store.writer import parts
 from salix.typing import Column, InputError
 
@@ -21,7 +22,7 @@ class Run:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """`config` decides the rows, `about` describes the run."""
+        """`config` decides the rows, `columns` describes them, `about` the run."""
         return read_manifest(self.path)
 
     @property
@@ -31,91 +32,125 @@ class Run:
 
     @property
     def group(self) -> str:
-        """Runs of one group differ by their training seed only."""
+        """Name that runs share which differ by their training seed only."""
         return self.manifest["about"]["group"]
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the model's classes, in the order of its logits."""
-        return tuple(self.manifest["config"]["classes"])
+        """Names of the model's classes, in the order of its logits; empty where it has none."""
+        return tuple(self.manifest["config"].get("classes", ()))
 
     @property
     def grid(self) -> tuple[int, ...]:
         """Shape of the stored maps."""
-        return tuple(self.manifest["config"]["grid"])
+        return self.columns["map"].shape
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """All columns by name, in order: type, shape, meaning, range, direction and axis."""
+        return {c.name: c for c in manifest_columns(self.manifest)}
 
     @property
-    def columns(self) -> dict[str, Column]:
-        """What the columns of the measures mean, by name, where the measure said so."""
-        held = self.manifest["about"].get("columns", ())
-        found = (Column(**{**q, "coordinates": tuple(q["coordinates"])}) for q in held)
-        return {q.name: q for q in found}
-
-    @cached_property
-    def table(self) -> Any:
-        """All rows, skipped ones included, as an Arrow table sorted by `index`."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        files = [file for _, _, file in parts(self.path)]
-        if not files:
-            raise InputError(f"{self.path} holds no finished rows: run the sweep again to go on")
-        return pa.concat_tables(pq.read_table(f) for f in files).sort_by("index")
-
-    @cached_property
-    def rows(self) -> dict[str, np.ndarray]:
-        """Columns of the measured images as arrays; `label` is -1 where unknown.
-
-        `logits` is [n k], `map` uint8 [n *grid], a measure's array [n k] with NaN for what is not
-        there; `thumb` and `reference_mask` hold bytes or None.
-        """
-        table = self.table.filter(self.table["skipped"].is_null()).combine_chunks()
-        return {n: self._array(n, table[n]) for n in table.column_names if n != "skipped"}
-
-    @cached_property
-    def skipped(self) -> list[dict[str, Any]]:
-        """Id, label and reason of each image that could not be read."""
-        table = self.table.filter(self.table["skipped"].is_valid())
-        return table.select(["id", "label", "skipped"]).to_pylist()
+    def count(self) -> int:
+        """Number of examples in the data, finished or not."""
+        return int(self.manifest["config"]["data"]["count"])
 
     @property
     def complete(self) -> bool:
-        """Whether every image of the data has its row."""
-        return len(self.table) == self.manifest["config"]["data"]["count"]
+        """Whether every example of the data has its row."""
+        return self._finished_rows() == self.count
 
-    def _array(self, name: str, column: Any) -> np.ndarray:
-        if name in ("logits", "map"):
-            flat = column.combine_chunks().flatten().to_numpy()
-            shape = self.grid if name == "map" else (len(self.classes),)
-            return flat.reshape(-1, *shape)
-        if name == "label":
-            return column.fill_null(-1).to_numpy()
+    @cached_property
+    def skipped(self) -> list[dict[str, Any]]:
+        """Id, label and reason of each example that could not be read; label None where unknown."""
+        names = [n for n in ("id", "label", "skipped") if n in self.columns]
+        rows = [
+            row
+            for table in self._row_groups(names)
+            for row in table.filter(table["skipped"].is_valid()).to_pylist()
+        ]
+        return [{"id": r["id"], "label": r.get("label"), "skipped": r["skipped"]} for r in rows]
+
+    @cached_property
+    def rows(self) -> dict[str, np.ndarray]:
+        """All columns of the measured examples, see `read`."""
+        return self.read()
+
+    @cached_property
+    def table(self) -> Any:
+        """All columns of all examples, the skipped ones included, as an Arrow table."""
         import pyarrow as pa
 
-        return _lists(column) if pa.types.is_list(column.type) else column.to_numpy()
+        empty = arrow_schema(tuple(self.columns.values())).empty_table()
+        return pa.concat_tables([empty, *self._row_groups(list(self.columns))])
+
+    def read(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Return columns of the measured examples as arrays [n *shape], in the order of the data.
+
+        `names` defaults to all columns but `skipped`; columns that are not named are not read from
+        disk. Missing numbers are NaN, missing labels and other integers -1, missing texts and
+        bytes None. Raises `InputError` for an unknown name.
+        """
+        chosen = self._chosen(names)
+        total, n = self._finished_rows(), 0
+        arrays = {c.name: empty_array(c, total) for c in chosen}
+        for chunk in self._chunks(chosen):
+            for name, values in chunk.items():
+                arrays[name][n : n + len(values)] = values
+            n += len(next(iter(chunk.values()), ()))
+        return {name: array[:n] for name, array in arrays.items()}
+
+    def iterate(self, names: Sequence[str] | None = None) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what `read` returns in pieces of at most a few thousand examples.
+
+        Memory does not grow with the number of rows. Raises `InputError` for an unknown name.
+        """
+        return self._chunks(self._chosen(names))
+
+    def _chosen(self, names: Sequence[str] | None) -> list[Column]:
+        if names is None:
+            return [c for c in self.columns.values() if c.name != "skipped"]
+        if unknown := [n for n in names if n not in self.columns]:
+            raise InputError(
+                f"{self.path} has no column {', '.join(unknown)}: "
+                f"choose from {', '.join(self.columns)}"
+            )
+        return [self.columns[n] for n in dict.fromkeys(names)]
+
+    def _chunks(self, chosen: Sequence[Column]) -> Iterator[dict[str, np.ndarray]]:
+        for table in self._row_groups(list({*(c.name for c in chosen), "skipped"})):
+            measured = table.filter(table["skipped"].is_null()).combine_chunks()
+            yield {c.name: numpy_array(c, _only_chunk(measured[c.name])) for c in chosen}
+
+    def _row_groups(self, names: list[str]) -> Iterator[Any]:
+        """Yield row groups as Arrow tables, part by part: parts follow the order of the data."""
+        import pyarrow.parquet as pq
+
+        for _, _, path in parts(self.path):
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    yield file.read_row_group(group, columns=names)
+
+    def _finished_rows(self) -> int:
+        import pyarrow.parquet as pq
+
+        return sum(pq.read_metadata(path).num_rows for _, _, path in parts(self.path))
 
 
-def _lists(column: Any) -> np.ndarray:
-    """Return a column of lists as [n k], NaN where one is shorter than the longest."""
-    from pyarrow.compute import call_function
-
-    lengths = call_function("list_value_length", [column]).fill_null(0).to_numpy()
-    table = np.full((len(lengths), max(lengths, default=0)), np.nan, np.float32)
-    held = call_function("list_flatten", [column]).to_numpy(zero_copy_only=False)
-    table[np.arange(table.shape[1]) < lengths[:, None]] = held
-    return table
+def _only_chunk(column: Any) -> Any:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
 def read_runs(paths: Iterable[Path | str]) -> list[Run]:
-    """Open run directories; a directory that holds runs stands for all of them, sorted.
+    """Open run directories; a directory of runs stands for all of them, sorted.
 
     Raises `InputError` where there is none, for a training, or for two runs of one name.
     """
     runs: list[Run] = []
     for path in map(Path, paths):
         below = sorted(p.parent for p in path.glob("*/manifest.json"))
-        own = (path / "manifest.json").exists()
-        runs += [Run(path)] if own or not below else [Run(p) for p in below]
+        is_run = (path / "manifest.json").exists()
+        runs += [Run(path)] if is_run or not below else [Run(p) for p in below]
     if not runs:
         raise InputError("no run given: name directories that `salix sweep --out` wrote")
     for run in runs:
@@ -123,7 +158,7 @@ def read_runs(paths: Iterable[Path | str]) -> list[Run]:
             hint = "sweep with its weights, and name that run"
             raise InputError(f"{run.path} holds a training, not rows of images: {hint}")
     names = [r.name for r in runs]
-    if twice := {n for n in names if names.count(n) > 1}:
+    if repeated := {n for n in names if names.count(n) > 1}:
         hint = "sweep with --name to tell them apart"
-        raise InputError(f"several runs are named {', '.join(sorted(twice))}: {hint}")
+        raise InputError(f"several runs are named {', '.join(sorted(repeated))}: {hint}")
     return runs

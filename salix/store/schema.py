@@ -1,48 +1,83 @@
-"""Columns of a run's Parquet parts."""
+"""Arrow schema of a run, built from its columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
-SCALARS = ("score", "histogram_entropy", "spatial_entropy", "gini")
-STANDARD = (
-    "predicted",
-    "target",
-    "logits",
-    *SCALARS,
-    "constant_map",
-    "finite",
-    "map",
-)  # of any sweep
+import numpy as np
+
+from salix.typing import Column
+
+# Columns of every run. `skipped` is null for an example that was measured; a skipped example has
+# its index, id, reason and what its source knows without reading it, and nothing else.
+KEYS = (
+    Column("index", "Index", "Position of the example in the data.", 0, dtype="int64"),
+    Column("id", "Id", "Stable id of the example.", dtype="string"),
+    Column("skipped", "Skipped", "Reason why the example could not be read.", dtype="string"),
+)
 
 
-def schema(classes: int, grid: Sequence[int], measures: Mapping[str, tuple[int, ...]]) -> Any:
-    """Return the Arrow schema of a run.
+def arrow_schema(columns: Sequence[Column]) -> Any:
+    """Return the Arrow schema of columns: arrays are fixed-size lists, flattened in row-major order.
 
-    One row an image: a skipped one has its reason in `skipped` and nothing else. `map` is the
-    8-bit map on its grid, row by row; `thumb` and `reference_mask` are images kept for the report's
-    gallery, for a few rows. `measures` gives the shape of each number that measures add.
+    `dtype` is the name of a NumPy type, "string" (text) or "binary" (bytes of an encoded file).
     """
     import pyarrow as pa
 
-    cells = 1
-    for side in grid:
-        cells *= side
-    extra = [(n, pa.list_(pa.float32()) if s else pa.float32()) for n, s in measures.items()]
-    return pa.schema(
-        [
-            ("index", pa.int64()),
-            ("id", pa.string()),
-            ("label", pa.int32()),  # index of a class of the model; null if unknown
-            ("skipped", pa.string()),  # reason; null for an image that was measured
-            ("predicted", pa.int32()),
-            ("target", pa.int32()),  # the explained class
-            ("logits", pa.list_(pa.float32(), classes)),
-            *((name, pa.float32()) for name in SCALARS),
-            ("constant_map", pa.bool_()),  # a map without contrast: it defines no entropy
-            ("finite", pa.bool_()),  # logits and map are free of NaN and infinity
-            ("map", pa.list_(pa.uint8(), cells)),
-            *extra,
-            ("thumb", pa.binary()),  # JPEG
-            ("reference_mask", pa.binary()),  # PNG, grey, of the same size
-        ]
+    return pa.schema([(c.name, _arrow_type(c)) for c in columns])
+
+
+def _arrow_type(column: Column) -> Any:
+    import pyarrow as pa
+
+    texts = {"string": pa.string(), "binary": pa.binary()}
+    element = texts.get(column.dtype) or pa.from_numpy_dtype(np.dtype(column.dtype))
+    return pa.list_(element, prod(column.shape)) if column.shape else element
+
+
+def arrow_array(column: Column, values: Sequence[Any]) -> Any:
+    """Return values of a column as an Arrow array; None is a missing value.
+
+    An array has any shape with as many elements as the column's; None in it becomes NaN.
+    """
+    import pyarrow as pa
+
+    if not column.shape:
+        return pa.array(values, _arrow_type(column))
+    size = prod(column.shape)
+    missing = np.array([v is None for v in values], bool)
+    elements = np.zeros((len(values), size), column.dtype)
+    for row, value in zip(elements, values, strict=True):
+        if value is not None:
+            row[:] = np.asarray(value, column.dtype).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(elements.reshape(-1)), size, mask=pa.array(missing)
     )
+
+
+def numpy_array(column: Column, values: Any) -> np.ndarray:
+    """Return an Arrow array of a column as NumPy, [n *shape].
+
+    Missing numbers are NaN, or -1 for signed integers, 0 for unsigned ones and False for flags;
+    missing texts and bytes are None.
+    """
+    array = empty_array(column, len(values))
+    if values.null_count == 0:
+        present: Any = slice(None)
+    else:
+        present = values.is_valid().to_numpy(zero_copy_only=False)
+        values = values.drop_null()
+    if column.shape:
+        values = values.flatten()
+    elements = values.to_numpy(zero_copy_only=False)
+    array[present] = elements.reshape(-1, *column.shape)
+    return array
+
+
+def empty_array(column: Column, count: int) -> np.ndarray:
+    """Return `count` missing values of a column as NumPy."""
+    if column.dtype in ("string", "binary"):
+        return np.full((count, *column.shape), None, object)
+    dtype = np.dtype(column.dtype)
+    missing = {"f": np.nan, "i": -1}.get(dtype.kind, 0)
+    return np.full((count, *column.shape), missing, dtype)

@@ -48,7 +48,7 @@ def demo(
             place = out / "runs" / name.replace(" ", "-")
             runs.append(_sweep(model, params, faces, place, name, group))
             (out / "models").mkdir(exist_ok=True)
-            save(out / "models" / f"{place.name}.safetensors", "small", params)
+            save("small", out / "models" / f"{place.name}.safetensors", params)
     say("writing the report")
     tested = faces.pixels[faces.test], faces.labels[faces.test]
     baselines = {"image sharpness alone": auc_interval(-sharpness(tested[0]), tested[1]).value}

@@ -126,7 +126,7 @@ class Guidance:
         folder.mkdir(exist_ok=True)
         for one in trained:
             path = folder / f"{name}-{one.seed}.safetensors"
-            save(path, NETWORK, one.last, CLASSES)
+            save(NETWORK, path, one.last, classes=CLASSES)
         return trained
 
     def sweep(self, faces: Study, name: str, one: Trained) -> Run:

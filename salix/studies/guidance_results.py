@@ -12,11 +12,11 @@ from salix.analysis.agreement import common
 from salix.analysis.run_stability import stability
 from salix.analysis.subsets import collection_names
 from salix.stats import (
-    Comparison,
+    GroupComparison,
     Interval,
     auc_interval,
     bootstrap_mean,
-    bootstrap_pairs,
+    bootstrap_pairwise_mean,
     cliffs_delta,
     compare_groups,
     difference_interval,
@@ -130,12 +130,12 @@ def results(runs: Sequence[Run]) -> dict[str, Any]:
     return {"losses": numbers, "less_cross_entropy": differences, "directions": tested(family)}
 
 
-def versus(measure: str, by: Mapping[str, np.ndarray], group: str) -> Comparison:
+def versus(measure: str, by: Mapping[str, np.ndarray], group: str) -> GroupComparison:
     """Return a guided loss against cross-entropy in one measure."""
     return compare_groups({measure: {group: by[group], BASE: by[BASE]}})[0]
 
 
-def adjusted(family: Sequence[Comparison]) -> list[Comparison]:
+def adjusted(family: Sequence[GroupComparison]) -> list[GroupComparison]:
     """Return comparisons of one measure, their p values adjusted together by Holm."""
     p = holm([c.p for c in family])
     return [replace(c, p_adjusted=float(one)) for c, one in zip(family, p, strict=True)]
@@ -152,10 +152,12 @@ def similarity(runs: Sequence[Run]) -> tuple[tuple[tuple[int, int], ...], np.nda
 def agreement(runs: Sequence[Run]) -> Interval:
     """Return the stability of runs of one loss: mean SSIM over pairs, interval over the runs."""
     pairs, values = similarity(runs)
-    return bootstrap_pairs(values, pairs)
+    return bootstrap_pairwise_mean(values, pairs)
 
 
-def of_stability(a: Sequence[Run], b: Sequence[Run], one: Interval, two: Interval) -> Comparison:
+def of_stability(
+    a: Sequence[Run], b: Sequence[Run], one: Interval, two: Interval
+) -> GroupComparison:
     """Return the stability of two groups compared: limits recovered from theirs, p by splits.
 
     The effects are of each run's mean similarity to the others of its group.
@@ -168,7 +170,7 @@ def of_stability(a: Sequence[Run], b: Sequence[Run], one: Interval, two: Interva
     n, lost = int(known.sum()), int((~known).sum())
     first = within(matrix, np.arange(len(a)))
     second = within(matrix, np.arange(len(a), len(matrix)))
-    return Comparison(
+    return GroupComparison(
         "stability",
         a[0].group,
         b[0].group,
@@ -192,7 +194,7 @@ def split_test(similar: Float[np.ndarray, "runs runs"], first: int) -> float:
 
     `similar` is symmetric with zeros on its diagonal; the statistic is the mean over pairs within
     the `first` runs less that within the others. The share of all splits of the runs that come as
-    far from 0 as the one found: exact, at least `salix.stats.least_p`.
+    far from 0 as the one found: exact, at least `salix.stats.minimum_p`.
     """
     every = range(len(similar))
     found = []
@@ -203,7 +205,7 @@ def split_test(similar: Float[np.ndarray, "runs runs"], first: int) -> float:
     return float(np.mean(np.array(found) >= found[0] - 1e-12))
 
 
-def tested(family: Sequence[Sequence[Comparison]]) -> list[dict[str, Any]]:
+def tested(family: Sequence[Sequence[GroupComparison]]) -> list[dict[str, Any]]:
     """Return, for each published direction and loss, whether it held: the interval leaves out 0."""
     said = []
     for comparisons in family:
@@ -229,13 +231,13 @@ def tested(family: Sequence[Sequence[Comparison]]) -> list[dict[str, Any]]:
     return said
 
 
-def compared(c: Comparison) -> dict[str, Any]:
+def compared(c: GroupComparison) -> dict[str, Any]:
     """Return a comparison as JSON."""
     return {
         "difference": told(c.difference),
         "p": c.p,
         "p_adjusted": c.p_adjusted,
-        "least_p": c.least_p,
+        "least_p": c.minimum_p,
         "hedges_g": told(c.effect),
         "cliffs_delta": told(c.delta),
     }

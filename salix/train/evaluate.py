@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from salix.stats import auc_interval
-from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, acer, detection_rate
+from salix.stats import ACER_GRID, FDR_LEVELS, auc_interval, detection_rate, minimum_acer
 from salix.train.examples import Examples, Streamed
 from salix.train.network import Weights
 from salix.train.program import Program
@@ -63,8 +62,13 @@ def numbers(logits: np.ndarray, labels: np.ndarray, positive: int) -> dict[str, 
     logits = logits.astype(np.float64)
     score, truth = logits[:, positive] - logits[:, 1 - positive], labels == positive
     rates = [detection_rate(score, truth, level) for level in FDR_LEVELS]
-    grid = acer(1 / (1 + np.exp(-np.clip(score, -700, 700))), truth, ACER_GRID)
-    values = (auc_interval(score, truth).value, *rates, acer(score, truth).value, grid.value)
+    grid = minimum_acer(1 / (1 + np.exp(-np.clip(score, -700, 700))), truth, thresholds=ACER_GRID)
+    values = (
+        auc_interval(score, truth).value,
+        *rates,
+        minimum_acer(score, truth).value,
+        grid.value,
+    )
     return told | dict(zip(RANKING, values, strict=True))
 
 

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from salix.store import write_whole
+from salix.store import write_parquet
 
 Record = dict[str, Any]  # numbers of one seed and one epoch, by name
 
 
 def write(path: Path, epoch: int, records: list[Record]) -> None:
     """Write the records of an epoch, one for each seed, as one part; an older one is replaced."""
-    write_whole(path / f"epoch-{epoch:06d}.parquet", records)
+    import pyarrow as pa
+
+    write_parquet(path / f"epoch-{epoch:06d}.parquet", pa.Table.from_pylist(records))
 
 
 def read(path: Path) -> list[Record]:

@@ -15,6 +15,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from salix.compiler import compile_traced
 from salix.precision import precision
 from salix.preprocess import Preprocess
 from salix.train.network import Network, Weights
@@ -84,7 +85,8 @@ class Program:
             function = self._training() if training else self._evaluating()
             given = {"donate_argnums": 0, "out_shardings": whole} if training else {}
             began = time.monotonic()
-            self.compiled[key] = jax.jit(function, **given).lower(state, batch, *rest).compile()
+            traced = jax.jit(function, **given).trace(state, batch, *rest)
+            self.compiled[key] = compile_traced(traced, training=training)
             self.seconds[key] = time.monotonic() - began
         return self.compiled[key](state, batch, *rest)
 

@@ -7,8 +7,8 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from salix.analysis.agreement import agreement, common, compare_maps
-from salix.store import Run, Writer, open_run
-from salix.store.schema import schema
+from salix.engine.columns import standard_columns
+from salix.store import Run, write_run
 from salix.typing import InputError
 
 
@@ -16,8 +16,6 @@ def write(path, name, group, maps, ids, constant_map=(), **settings):
     """Write a run with the given maps."""
     config = {"classes": ["a", "b"], "grid": list(maps.shape[1:]), "data": {"count": len(ids)}}
     config |= settings
-    open_run(path, config, {"name": name, "group": group})
-    writer = Writer(path, schema(2, maps.shape[1:], {}))
     rows = [
         {
             "index": i,
@@ -28,8 +26,8 @@ def write(path, name, group, maps, ids, constant_map=(), **settings):
         }
         for i, (key, m) in enumerate(zip(ids, maps, strict=True))
     ]
-    writer.add(0, rows)
-    writer.flush()
+    about = {"name": name, "group": group}
+    write_run(path, standard_columns(2, maps.shape[1:]), rows, config=config, about=about)
     return Run(path)
 
 

@@ -20,8 +20,10 @@ def leaning(params, image):
 @pytest.fixture(scope="module")
 def run(pictures, tmp_path_factory):
     path = tmp_path_factory.mktemp("cose") / "run"
-    model = salix.from_function(leaning, preprocess=salix.Preprocess((16, 16)), name="leaning")
-    params = np.ones((), np.float32)
+    size = salix.Preprocess((16, 16))
+    model, params = salix.from_function(
+        leaning, np.ones((), np.float32), preprocess=size, name="leaning"
+    )
     method, measures = InputXGradient(), [COSE(magnitudes=2)]
     return salix.sweep(model, params, pictures, method, measures, out=path)
 

@@ -13,7 +13,7 @@ from salix.analysis.differences import differences
 from salix.analysis.significance import Difference
 from salix.analysis.summary import reduce_runs
 from salix.report import write
-from salix.stats import Comparison, Interval, auc_difference, difference_interval, holm
+from salix.stats import GroupComparison, Interval, auc_difference, difference_interval, holm
 
 
 def compared(runs, agreement=None):
@@ -189,5 +189,5 @@ def test_a_small_p_is_not_written_as_zero(planted, simulated):
 def test_a_verdict_is_of_the_corrected_p_and_of_the_interval(p, low, high, verdict):
     nothing = Interval(np.nan, np.nan, np.nan, 0)
     held = Interval((low + high) / 2, low, high, 60)
-    row = Comparison("gini", "a", "b", held, 0.01, p, nothing, nothing, (1, 1), 60)
+    row = GroupComparison("gini", "a", "b", held, 0.01, p, nothing, nothing, (1, 1), 60)
     assert Difference(columns([], "")[4], row).verdict == verdict

@@ -41,19 +41,19 @@ def net():
 @pytest.fixture(scope="session")
 def bare():
     """A model that is a plain function, without features, and its parameters."""
-    model = from_function(
-        lambda matrix, image: image.reshape(-1) @ matrix, preprocess=NORMAL, name="bare"
+    matrix = jnp.linspace(-1, 1, 2 * 16 * 16 * 3, dtype=jnp.float32).reshape(-1, 2)
+    return from_function(
+        lambda matrix, image: image.reshape(-1) @ matrix, matrix, preprocess=NORMAL, name="bare"
     )
-    return model, jnp.linspace(-1, 1, 2 * 16 * 16 * 3, dtype=jnp.float32).reshape(-1, 2)
 
 
 @pytest.fixture(scope="session")
 def pooled():
     """A model of which the features are a vector."""
-    model = from_function(
+    return from_function(
         lambda matrix, features: features @ matrix,
-        lambda matrix, image: image.mean((0, 1)),
+        jnp.ones((3, 2), jnp.float32),
+        trunk=lambda matrix, image: image.mean((0, 1)),
         preprocess=NORMAL,
         name="pooled",
     )
-    return model, jnp.ones((3, 2), jnp.float32)

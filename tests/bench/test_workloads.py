@@ -210,10 +210,11 @@ def test_products_in_a_loop_count_as_often_as_it_runs(bare):
         return (x @ matrix)[0]
 
     about = {"preprocess": bare[0].preprocess, "name": "loop"}
-    assert rounded(from_function(apply, **about), jnp.eye(2), "float32") == pytest.approx(3 / 4)
-    still = from_function(lambda _, image: image.mean((0, 1)), **about)
-    assert np.isnan(rounded(still, jnp.eye(2), "bfloat16"))
-    assert "none in still" in missing(replace(still, name="still"), jnp.eye(2), "bfloat16")
+    loop = from_function(apply, jnp.eye(2), **about)
+    assert rounded(*loop, "float32") == pytest.approx(3 / 4)
+    still, matrix = from_function(lambda _, image: image.mean((0, 1)), jnp.eye(2), **about)
+    assert np.isnan(rounded(still, matrix, "bfloat16"))
+    assert "none in still" in missing(replace(still, name="still"), matrix, "bfloat16")
 
 
 @on_cpu

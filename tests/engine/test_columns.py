@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 import salix
-from salix.engine.columns import ROW
 from salix.measures import Noise, RelevanceMass
-from salix.store.schema import schema
 from salix.typing import InputError
 
 
@@ -35,7 +33,7 @@ class Named:
         ),
         (
             [RelevanceMass(), RelevanceMass()],
-            "both write the column 'inside': leave one of them to another run",
+            "both write the column 'relevance_mass': leave one of them to another run",
         ),
         ([Named("score")], "Named writes the column 'score', as every sweep does: rename it"),
         ([Named("id")], "Named writes the column 'id', as every sweep does"),
@@ -54,7 +52,3 @@ def test_a_prefix_keeps_two_of_a_kind_apart(tiny, pictures, tmp_path):
     rows = salix.sweep(*tiny, pictures, measures=measures, out=tmp_path / "run").rows
     assert {"a", "b", "salt_and_pepper_area", "other_area"} <= set(rows)
     assert (rows["salt_and_pepper_area"] != rows["other_area"]).any()
-
-
-def test_every_column_of_a_run_is_known():
-    assert set(ROW) == set(schema(2, (7, 7), {}).names)

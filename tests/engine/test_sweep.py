@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 
 import jax
@@ -84,7 +84,7 @@ def same(a, b):
 
 def test_large_images_go_one_by_one_on_the_cpu(tiny):
     assert micro_batch(tiny[0], 64) == 8
-    assert micro_batch(Model(len, len, Preprocess((1024, 512))), 64) == 1
+    assert micro_batch(Model(len, len, preprocess=Preprocess((1024, 512))), 64) == 1
 
 
 def test_rows_do_not_depend_on_the_order_or_the_company(tiny, pictures, tmp_path):
@@ -157,7 +157,7 @@ class Slow(Arrays):
         return super().read(index)
 images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
 apply = lambda w, x: jax.numpy.tanh(x).mean((0, 1)) @ w
-model = from_function(apply, preprocess=Preprocess((8, 8)))
+model, _ = from_function(apply, preprocess=Preprocess((8, 8)))
 w = jax.random.normal(jax.random.key(0), (3, 2))
 salix.sweep(model, w, Slow(images), salix.attribution.Gradient(), out=sys.argv[1], batch_size=4,
             workers=1)
@@ -222,8 +222,8 @@ def test_constant_map_and_infinite_are_columns(tmp_path):
 
     images = np.zeros((2, 4, 4, 3), np.uint8)
     images[1] = 255
-    model = from_function(apply, preprocess=Preprocess((4, 4)))
-    rows = salix.sweep(model, {}, images, Gradient(), out=tmp_path / "run").rows
+    model, params = from_function(apply, {}, preprocess=Preprocess((4, 4)))
+    rows = salix.sweep(model, params, images, Gradient(), out=tmp_path / "run").rows
     assert rows["constant_map"].tolist() == [True, True]
     assert rows["finite"].tolist() == [True, False]
     assert np.isnan(rows["gini"]).all()
@@ -245,8 +245,9 @@ def test_the_trunk_is_computed_once():
         return x
 
     to = Preprocess((64, 64))
-    model = from_function(lambda w, f: f.mean((0, 1))[:2] + w.sum(), trunk, preprocess=to)
     w = np.ones((3, 3, 3, 3), np.float32)
+    head = lambda w, f: f.mean((0, 1))[:2] + w.sum()  # noqa: E731
+    model, w = from_function(head, w, trunk=trunk, preprocess=to)
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("batch",))
     source = Arrays(np.zeros((8, 64, 64, 3), np.uint8))
     arguments = abstract_arguments(model, w, source, 8)
@@ -266,7 +267,7 @@ from salix.preprocess import Preprocess
 assert jax.device_count() == 4
 images = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), np.uint8)
 apply = lambda w, x: jax.numpy.tanh(x).mean((0, 1)) @ w
-model = from_function(apply, preprocess=Preprocess((8, 8)))
+model, _ = from_function(apply, preprocess=Preprocess((8, 8)))
 w = jax.random.normal(jax.random.key(0), (3, 2))
 for size in (1, 4):
     out = {str(tmp_path)!r} + f"/{{size}}"
@@ -291,7 +292,7 @@ def test_measures_add_columns(tiny, pictures, tmp_path):
     mask[:8] = 255
     source = Arrays(pictures.images, reference_masks=[mask, *[None] * 22])
     run = salix.sweep(*tiny, source, measures=[RelevanceMass(), Halves()], out=tmp_path / "run")
-    assert run.manifest["config"]["measures"][0] == "Inside()"
+    assert run.manifest["config"]["measures"][0] == "RelevanceMass()"
     maps = run.rows["map"][0].astype(float)
     assert run.rows["relevance_mass"][0] == pytest.approx(maps[:4].sum() / maps.sum(), abs=0.02)
     assert np.isnan(run.rows["relevance_mass"][1:]).all()
@@ -316,7 +317,7 @@ def test_bad_input_stops_before_any_work(tiny, pictures, tmp_path):
         ((model, params, str(tmp_path / "none")), {}, "not a folder"),
         ((model, params, pictures), {"batch_size": 0}, "batch_size is 0"),
         ((model, params, pictures), {"score": logit(5)}, "no such class among 2"),
-        ((Model(model.trunk, model.head, model.preprocess, ("a", "b", "c")), params,
+        ((replace(model, classes=("a", "b", "c")), params,
           Arrays(pictures.images)), {}, "2 outputs for 3 classes"),
     ]:  # fmt: skip
         with pytest.raises(InputError, match=message):
@@ -408,7 +409,7 @@ def test_measures_explain_variants_and_their_quantities_are_in_the_manifest(
 class Mirrored:
     """The mean of the mirrored image's map, the target fixed, and the first pixel."""
 
-    quantities = (Column("kept", "Kept", "About.", 0, 1, coordinates=(0.5, "x")),)
+    columns = (Column("kept", "Kept", "About.", 0, 1, coordinates=(0.5, "x")),)
 
     def __call__(self, explain, image, clean, key):
         """Measure."""

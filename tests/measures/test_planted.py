@@ -48,13 +48,13 @@ def head(params, features):
 
 def planted(trunk, gain=60.0, bias=0.0, **params):
     """Return a model whose Grad-CAM is `trunk(params, texture)`, with its parameters."""
-    model = from_function(
+    values = {"gain": np.float32(gain), "bias": np.float32([bias])}
+    return from_function(
         head,
-        lambda params, image: trunk(params, texture(image))[..., None],
+        values | {k: np.float32(v) for k, v in params.items()},
+        trunk=lambda params, image: trunk(params, texture(image))[..., None],
         preprocess=Preprocess((SIDE, SIDE), 1),
     )
-    held = {"gain": np.float32(gain), "bias": np.float32([bias])}
-    return model, held | {k: np.float32(v) for k, v in params.items()}
 
 
 def masked(params, seen):

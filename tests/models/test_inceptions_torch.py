@@ -79,7 +79,7 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
             np.testing.assert_allclose(ours, theirs, atol=1e-8 * np.abs(theirs).max(), rtol=0)
             assert alike(ours, theirs) > 0.999999
 
-    models.save(tmp_path / "net.safetensors", name, params, model.classes)
+    models.save(name, tmp_path / "net.safetensors", params, classes=model.classes)
     again, kept = models.load(name, tmp_path / "net.safetensors")
     assert again.classes == model.classes
     assert jax.tree.all(jax.tree.map(np.array_equal, params, kept))

@@ -11,7 +11,8 @@ from flax import nnx
 
 from salix import models
 from salix.adapters import from_nnx
-from salix.models.checkpoints import weights
+from salix.models.checkpoints import formats
+from salix.models.checkpoints.safetensors import write_safetensors
 from salix.typing import InputError
 
 NAMES = sorted(models.MODELS)
@@ -58,7 +59,7 @@ def test_saved_parameters_come_back(tmp_path: Path, name: str) -> None:
     draw = np.random.default_rng(1)
     model, params = models.load(name)
     params = jax.tree.map(lambda x: np.asarray(draw.normal(size=x.shape), x.dtype), params)
-    models.save(path, name, params, ("left", "right"))
+    models.save(name, path, params, classes=("left", "right"))
     again, found = models.load(name, path)
     assert again.classes == ("left", "right")
     assert jax.tree.structure(found) == jax.tree.structure(params)
@@ -66,56 +67,56 @@ def test_saved_parameters_come_back(tmp_path: Path, name: str) -> None:
     image = draw.uniform(size=(*model.preprocess.size, model.preprocess.channels))
     image = image.astype(np.float32)
     np.testing.assert_array_equal(again.logits(found, image), model.logits(params, image))
-    assert models.load(name, path, ("a", "b"))[0].classes == ("a", "b")
+    assert models.load(name, path, classes=("a", "b"))[0].classes == ("a", "b")
 
 
 @pytest.mark.parametrize("name", [name for name in SMALL if models.MODELS[name].fixed])
 def test_classes_must_fit(tmp_path: Path, name: str) -> None:
     path = tmp_path / "net.safetensors"
     _, params = models.load(name)
-    models.save(path, name, params)
+    models.save(name, path, params)
     for file in (None, path):
         for wrong in (("a",), ("a", "b", "c"), ("a", "a"), ()):
             with pytest.raises(InputError, match="classes"):
-                models.load(name, file, wrong)
+                models.load(name, file, classes=wrong)
     with pytest.raises(InputError, match="classes"):
-        models.save(path, name, params, ("a", "b", "c"))
+        models.save(name, path, params, classes=("a", "b", "c"))
 
 
 def test_unknown_names_are_told_the_known_ones() -> None:
     for call in (models.load, models.build):
-        with pytest.raises(InputError, match=r"no architecture 'resnet': there are .*small"):
+        with pytest.raises(InputError, match=r"no architecture 'resnet': choose one of .*small"):
             call("resnet")
 
 
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     _, params = models.load("meso4")
-    models.save(path, "meso4", params)
+    models.save("meso4", path, params)
     with pytest.raises(
-        InputError, match=r"net\.safetensors holds weights of 'meso4', not of small"
+        InputError, match=r"net\.safetensors contains weights of 'meso4', not of small"
     ):
         models.load("small", path)
-    held = weights.read(path)
+    held = formats.read(path)
     about = {"architecture": "meso4", "classes": json.dumps(["a", "b"])}
     broken = dict(held)
     del broken["conv1.bias"]
-    weights.write(path, broken, about)
+    write_safetensors(path, broken, about)
     with pytest.raises(InputError, match=r"does not fit meso4: missing 1 \(conv1\.bias\)"):
         models.load("meso4", path)
-    weights.write(path, held | {"dense2.bias": np.full(1, np.nan, np.float32)}, about)
+    write_safetensors(path, held | {"dense2.bias": np.full(1, np.nan, np.float32)}, about)
     with pytest.raises(InputError, match=r"not finite 1 \(dense2\.bias\)"):
         models.load("meso4", path)
     for wrong in ("", "[1, 2]", '"ab"', "{}"):
-        weights.write(path, held, about | {"classes": wrong})
+        write_safetensors(path, held, about | {"classes": wrong})
         with pytest.raises(InputError, match="names no classes"):
             models.load("meso4", path)
-    weights.write(path, held, {})
+    write_safetensors(path, held, {})
     with pytest.raises(InputError, match="no architecture"):
         models.load("meso4", path)
     path = tmp_path / "net.pth"
     path.write_bytes(b"PK\x03\x04")
-    with pytest.raises(InputError, match="no torch weights of meso4 are known"):
+    with pytest.raises(InputError, match="no PyTorch weights of meso4 are known"):
         models.load("meso4", path)
 
 
@@ -123,5 +124,5 @@ def test_diverged_parameters_are_not_saved(tmp_path: Path) -> None:
     _, params = models.load("small")
     bad = jax.tree.map(lambda x: x * np.float32("nan"), params)
     with pytest.raises(InputError, match="not finite"):
-        models.save(tmp_path / "net.safetensors", "small", bad)
+        models.save("small", tmp_path / "net.safetensors", bad)
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from flax import nnx
 from salix import models
 from salix.adapters import from_nnx
 from salix.models.checkpoints.module_state import expected
-from salix.models.checkpoints.weights import write
+from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.resnet import Basic, Bottleneck
 from salix.nn.folding import Folded, fold
 from salix.typing import InputError
@@ -90,16 +90,16 @@ def test_loading_folded_and_what_cannot_be_saved(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     module = drawn("resnet18")
     _, params = from_nnx(module)
-    models.save(path, "resnet18", params, ("a", "b"))
+    models.save("resnet18", path, params, classes=("a", "b"))
     model, found = models.load("resnet18", path)
     jax.tree.map(np.testing.assert_array_equal, params, found)
     assert model.classes == ("a", "b")
     _, folded = models.load("resnet18", path, folded=True)
     assert len(jax.tree.leaves(folded)) == 42  # a kernel and a bias for 20 convolutions and fc
     with pytest.raises(InputError, match="missing 80"):
-        models.save(tmp_path / "folded.safetensors", "resnet18", folded)
+        models.save("resnet18", tmp_path / "folded.safetensors", folded)
     with pytest.raises(InputError, match="has 2 classes, not 3"):
-        models.load("resnet18", path, ("a", "b", "c"))
+        models.load("resnet18", path, classes=("a", "b", "c"))
 
 
 def state_dict(name: str, classes: int) -> dict[str, np.ndarray]:
@@ -131,7 +131,7 @@ def test_names_of_other_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / "model.safetensors"
     held = state_dict(name, 5)
     assert set(KNOWN[name]) < set(held)
-    write(path, held, {"format": "pt"})  # as timm publishes weights
+    write_safetensors(path, held, {"format": "pt"})  # as timm publishes weights
     model, params = models.load(name, path)
     assert model.classes == ("0", "1", "2", "3", "4")
     values = sorted(float(leaf.min()) for leaf in jax.tree.leaves(params))
@@ -139,11 +139,11 @@ def test_names_of_other_files(tmp_path: Path, name: str) -> None:
     if name == "densenet121":
         return  # the rest is the same code for every network
     nested = {f"state_dict.module.{n}": a for n, a in held.items()}
-    write(path, nested | {"optimizer.state.0.step": np.ones(1, np.float32)}, {})
+    write_safetensors(path, nested | {"optimizer.state.0.step": np.ones(1, np.float32)}, {})
     jax.tree.map(np.testing.assert_array_equal, params, models.load(name, path)[1])
     last = KNOWN[name][1]
     del held[last]
-    write(path, held, {})
+    write_safetensors(path, held, {})
     with pytest.raises(InputError, match=f"does not fit {name}: missing 1 "):
         models.load(name, path)
 

@@ -162,10 +162,10 @@ def test_saved_parameters_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     path = tmp_path / "net.safetensors"
     model, params = from_nnx(small())
-    models.save(path, "clip_vit_b16", params)
+    models.save("clip_vit_b16", path, params)
     again, found = models.load("clip_vit_b16", path)
     assert again.classes == ("real", "fake")
     image = np.random.default_rng(5).normal(size=(12, 12, 3)).astype(np.float32)
     np.testing.assert_array_equal(again.logits(found, image), model.logits(params, image))
     with pytest.raises(InputError, match="has 2 classes, not 3"):
-        models.load("clip_vit_b16", path, ("a", "b", "c"))
+        models.load("clip_vit_b16", path, classes=("a", "b", "c"))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.engine.compiler import OTHER
+from salix.compiler import INFERENCE
 from salix.models import conv_form
 from salix.nn.attention import attention
 
@@ -68,7 +68,7 @@ def test_nothing_is_reduced_window_by_window() -> None:
 
     def windows(form: Any) -> bool:
         lowered = jax.jit(form).lower(heads, heads, heads)
-        return "reduce-window" in lowered.compile(compiler_options=OTHER).as_text()
+        return "reduce-window" in lowered.compile(compiler_options=INFERENCE).as_text()
 
     assert not windows(attention)
     assert windows(plain)  # where XLA no longer does it, `_largest` and the ones can go

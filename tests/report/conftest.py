@@ -1,14 +1,14 @@
 """Runs with planted numbers, written as a sweep writes them."""
 
-from dataclasses import asdict
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from salix.store import Run, Writer, open_run
-from salix.store.schema import schema
+from salix.engine.columns import standard_columns
+from salix.store import Run, write_run
 from salix.typing import Column
 
 CLASSES = ("real", "forged")
@@ -41,12 +41,18 @@ def plant(
         "grid": list(grid),
         "data": {"count": len(rows) if count is None else count, "fingerprint": "f"},
     }
-    about = {"name": name, "group": group or name, "columns": [asdict(q) for q in told]}
-    open_run(path, config, about)
-    if not rows:
-        return Run(path)
+    about = {"name": name, "group": group or name}
     measures = extra if isinstance(extra, dict) else dict.fromkeys(extra, ())
-    writer = Writer(path, schema(len(classes), grid, measures))
+    described = {c.name: c for c in told}
+    columns = [
+        replace(
+            described.get(n, Column(n)),
+            shape=s,
+            dims=tuple(f"axis {i}" for i in range(len(s))),
+        )
+        for n, s in measures.items()
+    ]
+    columns = (*standard_columns(len(classes), grid), *columns)
     numbers = {"score": 0.0, "histogram_entropy": 0.5, "spatial_entropy": 0.7, "gini": 0.3}
     usual = {"predicted": 0, "target": 0, "constant_map": False, "finite": True} | numbers
     usual |= {"logits": [0.0] * len(classes), "map": [0] * int(np.prod(grid))}
@@ -54,8 +60,7 @@ def plant(
     for index, row in enumerate(rows):
         head = {"index": index, "id": f"{index:05d}.png"}
         full.append(head | row if "skipped" in row else head | usual | row)
-    writer.add(0, full)
-    writer.flush()
+    write_run(path, columns, full, config=config, about=about)
     return Run(path)
 
 

@@ -20,7 +20,7 @@ from salix.analysis.subsets import collection_names, cut, lead, places
 from salix.report.export import FIELDS
 from salix.report.palette import mark
 from salix.report.sections.subsets import Collections, collections, tidy
-from salix.stats import Interval, auc_interval, mean_interval, share_interval
+from salix.stats import Interval, auc_interval, mean_interval, proportion_interval
 from salix.store import Run
 from salix.typing import InputError
 
@@ -99,7 +99,7 @@ def test_numbers_of_a_collection_are_those_of_its_images(planted):
     spatial = mean_interval(held["spatial_entropy"][of].astype(float))
     assert dalle.numbers["spatial_entropy"].low == pytest.approx(spatial.low)
     hits = int(held["predicted"][of].sum())
-    assert dalle.numbers["accuracy"] == share_interval(hits, 60)
+    assert dalle.numbers["accuracy"] == proportion_interval(hits, 60)
     chosen = of | (names == "ffhq")
     area = auc_interval(z[chosen], (names == "dalle")[chosen].astype(int))
     assert dalle.numbers["auc"].value == pytest.approx(area.value)

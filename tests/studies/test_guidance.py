@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from salix.data import Unreadable
 from salix.data.assets import AssetError
-from salix.stats import least_p
+from salix.stats import minimum_p
 from salix.store import Run
 from salix.studies import guidance
 from salix.studies import guidance_data as data
@@ -260,7 +260,7 @@ def test_results_tell_apart_what_differs_and_nothing_else(runs: list[Run]) -> No
         of = differences["cyborg"][measure]
         mean = told[measure]["value"] - found["losses"]["cross-entropy"][measure]["value"]
         assert of["difference"]["value"] == pytest.approx(mean, abs=2e-5)
-        assert of["p"] == pytest.approx(least_p(4, 4))
+        assert of["p"] == pytest.approx(minimum_p(4, 4))
         assert of["p_adjusted"] == pytest.approx(2 * of["p"])  # of two losses, within a measure
         assert differences["focus"][measure]["p_adjusted"] > 0.05
     gap = differences["cyborg"]["stability"]["difference"]
@@ -271,7 +271,9 @@ def test_results_tell_apart_what_differs_and_nothing_else(runs: list[Run]) -> No
         expected = measure != "histogram_entropy"
         assert claims[measure, "cyborg"]["held"] == expected
         assert not claims[measure, "focus"]["held"]
-        assert claims[measure, "cyborg"]["held_by_test"] == (2 * least_p(4, 4) <= 0.05 and expected)
+        assert claims[measure, "cyborg"]["held_by_test"] == (
+            2 * minimum_p(4, 4) <= 0.05 and expected
+        )
 
 
 def test_a_direction_against_the_published_one_does_not_hold(runs: list[Run]) -> None:
@@ -298,7 +300,7 @@ def test_splits_of_runs_are_counted_out() -> None:
     assert numbers.split_test(similar, 3) == pytest.approx(expected)
     alike = np.zeros((6, 6))
     alike[:3, :3] = 1 - np.eye(3)
-    assert numbers.split_test(alike, 3) == pytest.approx(least_p(3, 3))
+    assert numbers.split_test(alike, 3) == pytest.approx(minimum_p(3, 3))
     assert numbers.split_test(np.ones((6, 6)) - np.eye(6), 3) == 1
 
 

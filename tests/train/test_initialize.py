@@ -32,7 +32,7 @@ def file(tmp_path, monkeypatch):
     module = Two(nnx.Rngs(9), 3)
     module.norm.mean[...] = np.arange(3, dtype=np.float32)
     _, params = from_nnx(module)
-    save(tmp_path / "two.safetensors", "two", params, ("a", "b", "c"))
+    save("two", tmp_path / "two.safetensors", params, classes=("a", "b", "c"))
     return tmp_path / "two.safetensors", module
 
 
@@ -66,6 +66,6 @@ def test_what_cannot_be(tmp_path):
     with pytest.raises(InputError, match="no architecture 'three'"):
         starts("three", None, None)
     _, params = from_nnx(MODELS["small"].build(nnx.Rngs(0), 2))
-    save(tmp_path / "small.safetensors", "small", params)
+    save("small", tmp_path / "small.safetensors", params)
     with pytest.raises(InputError, match="small has 2 classes and cannot have 3"):
         starts("small", tmp_path / "small.safetensors", ("a", "b", "c"))

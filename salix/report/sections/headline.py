@@ -78,9 +78,9 @@ def _limit(row: Difference) -> str:
         return "Agreement is compared by its interval, without a test"
     if c.over == "images":
         return "One run is no sample of its kind: this compares models, not ways of training"
-    if c.least_p > ALPHA:
+    if c.minimum_p > ALPHA:
         m, n = c.n_runs
-        return f"{m} against {n} runs give a p of at least {c.least_p:.2g} before the correction"
+        return f"{m} against {n} runs give a p of at least {c.minimum_p:.2g} before the correction"
     return ""
 
 

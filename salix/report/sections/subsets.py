@@ -12,8 +12,7 @@ from salix.analysis.shifts import DISTANCES, SHIFTS, VALUES, Shift, within
 from salix.analysis.subsets import Places, cut, places
 from salix.report import heatmap
 from salix.report.export import tidy_row
-from salix.stats import Interval
-from salix.stats.distribution_shift import over_runs
+from salix.stats import Interval, mean_of_intervals
 from salix.store import Run
 from salix.typing import InputError
 
@@ -139,7 +138,7 @@ def _over(
 ) -> dict[str, Interval]:
     """Return the interval over runs of each number, within its range."""
     given = ((c, [n[c.key] for n in found if c.key in n]) for c in columns)
-    return {c.key: within(c, over_runs(of)) for c, of in given if of}
+    return {c.key: within(c, mean_of_intervals(of)) for c, of in given if of}
 
 
 def _mean(maps: Sequence[np.ndarray]) -> np.ndarray | None:
