@@ -74,8 +74,8 @@ class Noise:
         """The description of each column."""
         corruption, prefix = CORRUPTIONS[self.kind], self.prefix or self.kind
         meaning = (
-            f"{corruption.title} of growing strength, to 8 bits by {self.eight_bit}; the map against "
-            f"the clean one by {self.similarity} ({corruption.source})."
+            f"{corruption.title} of growing strength, to 8 bits by {self.eight_bit}; the map "
+            f"against the clean one by {self.similarity} ({corruption.source})."
         )
         columns = variant_columns(
             prefix,
