@@ -11,7 +11,7 @@ from salix.typing import Map, Scalar
 
 
 def histogram_entropy(map: Map, *, normalise: bool = True) -> Scalar:
-    r"""Shannon entropy of the histogram of a map's 8-bit grey values, whatever their positions.
+    r"""Shannon entropy of the histogram of a map's 8-bit grey values, at any positions.
 
     $-\sum_v p_v \log_2 p_v$ with $p_v$ the share of pixels of grey value v, in bits; normalised it
     is divided by $\log_2 \min(n, 256)$ for n pixels. Range [0, 1], or up to 8 bits; 0 for a

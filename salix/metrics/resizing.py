@@ -50,8 +50,8 @@ def resize_mask(reference_mask: ReferenceMask, map: Map) -> Map:
 
 def _fixed_point(weights: np.ndarray) -> Int[Array, "target source"]:
     # Away from zero at a half, as a C cast of x + 0.5 does for both signs in Pillow.
-    whole = np.trunc(weights * 2**BITS + np.copysign(0.5, weights))
-    return jnp.asarray(whole.astype(np.int32))
+    integers = np.trunc(weights * 2**BITS + np.copysign(0.5, weights))
+    return jnp.asarray(integers.astype(np.int32))
 
 
 def _round_to_8_bit(sums: Int[Array, "h w"]) -> Int[Array, "h w"]:

@@ -58,9 +58,9 @@ def fixed_point_digits(weights: Float[np.ndarray, " taps"]) -> Float[np.ndarray,
     reach = weights.size // 2
     if 0 < weights[reach + 1] < SMALLEST_WEIGHT:
         weights = np.select([np.abs(np.arange(-reach, reach + 1)) == 1], [SMALLEST_WEIGHT], 0.0)
-    whole = np.rint(weights * 2 ** (DIGIT * DIGITS)).astype(np.int64)
-    whole[reach] += 2 ** (DIGIT * DIGITS) - whole.sum()  # flat areas keep their level
-    return np.stack([whole >> DIGIT, whole & (2**DIGIT - 1)]).astype(float)
+    integers = np.rint(weights * 2 ** (DIGIT * DIGITS)).astype(np.int64)
+    integers[reach] += 2 ** (DIGIT * DIGITS) - integers.sum()  # flat areas keep their level
+    return np.stack([integers >> DIGIT, integers & (2**DIGIT - 1)]).astype(float)
 
 
 def blur_planes(planes: Planes, sigma: float, *, eight_bit: bool = False) -> Planes:

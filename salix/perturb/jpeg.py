@@ -85,8 +85,8 @@ def _quantise(plane: Plane, steps: Int[Array, "8 8"]) -> Plane:
     size = steps.reshape(1, 1, 64).astype(x.dtype)
     share = _linear(DCT, blocks.reshape(*blocks.shape[:2], 64)) / size
     # halves away from zero, as in integer arithmetic: they are common in flat blocks
-    whole = jnp.sign(share) * _nearest(jnp.abs(share))
-    back = _nearest(_linear(DCT.T, whole * size)).reshape(blocks.shape)
+    rounded = jnp.sign(share) * _nearest(jnp.abs(share))
+    back = _nearest(_linear(DCT.T, rounded * size)).reshape(blocks.shape)
     return jnp.clip(back.swapaxes(1, 2).reshape(x.shape)[:h, :w] + 128, 0, 255)
 
 

@@ -45,23 +45,23 @@ def autocontrast(levels: Levels) -> Levels:
 
     Pillow is one level lower where 64-bit rounding puts a whole number below itself.
     """
-    whole = jnp.asarray(levels).astype(jnp.int32)
-    low, high = whole.min((0, 1), keepdims=True), whole.max((0, 1), keepdims=True)
-    stretched = (whole - low) * 255 // jnp.maximum(high - low, 1)
-    return jnp.where(high > low, stretched, whole).astype(levels.dtype)
+    integers = jnp.asarray(levels).astype(jnp.int32)
+    low, high = integers.min((0, 1), keepdims=True), integers.max((0, 1), keepdims=True)
+    stretched = (integers - low) * 255 // jnp.maximum(high - low, 1)
+    return jnp.where(high > low, stretched, integers).astype(levels.dtype)
 
 
 def equalize(levels: Levels) -> Levels:
     """Make each channel's histogram as flat as its levels allow (`ImageOps.equalize`)."""
-    whole = jnp.asarray(levels).astype(jnp.int32)
-    channel = jnp.broadcast_to(jnp.arange(whole.shape[-1]).reshape(1, 1, -1), whole.shape)
-    counts = jnp.zeros((whole.shape[-1], 256), jnp.int32).at[channel, whole].add(1)
+    integers = jnp.asarray(levels).astype(jnp.int32)
+    channel = jnp.broadcast_to(jnp.arange(integers.shape[-1]).reshape(1, 1, -1), integers.shape)
+    counts = jnp.zeros((integers.shape[-1], 256), jnp.int32).at[channel, integers].add(1)
     below = jnp.cumsum(counts, 1) - counts
-    top = jnp.take_along_axis(counts, whole.max((0, 1)).reshape(-1, 1), 1)
-    step = (whole.shape[0] * whole.shape[1] - top) // 255
+    top = jnp.take_along_axis(counts, integers.max((0, 1)).reshape(-1, 1), 1)
+    step = (integers.shape[0] * integers.shape[1] - top) // 255
     table = jnp.clip((step // 2 + below) // jnp.maximum(step, 1), 0, 255)
     table = jnp.where(step > 0, table, jnp.arange(256).reshape(1, -1))
-    return table[channel, whole].astype(levels.dtype)
+    return table[channel, integers].astype(levels.dtype)
 
 
 def smooth(levels: Levels) -> Levels:
@@ -96,14 +96,14 @@ def _blend(degenerate: Levels, levels: Levels, factor: Number) -> Levels:
 
 def _filter(levels: Levels, kernel: np.ndarray) -> Levels:
     """Average by a kernel of whole weights, rounded half up, inside the border."""
-    whole, reach = jnp.asarray(levels).astype(jnp.int32), kernel.shape[0] // 2
-    height, width = whole.shape[0] - 2 * reach, whole.shape[1] - 2 * reach
+    integers, reach = jnp.asarray(levels).astype(jnp.int32), kernel.shape[0] // 2
+    height, width = integers.shape[0] - 2 * reach, integers.shape[1] - 2 * reach
     if min(height, width) < 1:
         return levels
     total = sum(
-        int(kernel[row, column]) * whole[row : row + height, column : column + width]
+        int(kernel[row, column]) * integers[row : row + height, column : column + width]
         for row, column in np.argwhere(kernel)
     )
     size = int(kernel.sum())
     inner = (2 * total + size) // (2 * size)
-    return whole.at[reach:-reach, reach:-reach].set(inner).astype(levels.dtype)
+    return integers.at[reach:-reach, reach:-reach].set(inner).astype(levels.dtype)
