@@ -1,29 +1,25 @@
-"""What metrics do to their maps before they compute: floats, checked shapes."""
+"""Validation and conversion of the arrays that metrics receive."""
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Num, Shaped
+from jaxtyping import Array, Float, Shaped
 
-from salix.typing import AnyArray, InputError, Map
-
-# The second of two maps: that its shape is the first's is checked by hand, to say what to do.
-Other = Num[AnyArray, "..."]
-Mask = Shaped[AnyArray, "..."]  # float, 8-bit or bool
+from salix.typing import AnyArray, GridMap, InputError, Map, ReferenceMask
 
 
 def as_float(values: Shaped[AnyArray, "*space"]) -> Float[Array, "*space"]:
     """Return a map as floats of 32 bits or more, its values unchanged (8-bit 200 is 200.0).
 
-    Raises `InputError` for a map without cells.
+    Raises `InputError` for a map without pixels.
     """
     x = jnp.asarray(values)
     if x.size == 0:
-        raise InputError(f"a map of shape {x.shape} has no cells")
+        raise InputError(f"a map of shape {x.shape} has no pixels")
     wide = jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits >= 32
     return x if wide else x.astype(jnp.float32)
 
 
-def as_pair(a: Map, b: Other) -> tuple[Array, Array]:
+def as_pair(a: Map, b: GridMap) -> tuple[Array, Array]:
     """Return two maps as floats of one type. Raises `InputError` where their shapes differ."""
     if a.shape != b.shape:
         raise InputError(f"cannot compare maps of shapes {a.shape} and {b.shape}: resize one")
@@ -32,8 +28,8 @@ def as_pair(a: Map, b: Other) -> tuple[Array, Array]:
     return x.astype(dtype), y.astype(dtype)
 
 
-def as_share(mask: Mask) -> Float[Array, "..."]:
-    """Return a mask as shares in [0, 1]: 8-bit values over 255, bool as 0 and 1, floats as is.
+def as_share(mask: ReferenceMask) -> Float[Array, "..."]:
+    """Return a mask as shares in [0, 1]: 8-bit values over 255, bool as 0 and 1, floats unchanged.
 
     A value outside [0, 1] becomes NaN.
     """
@@ -44,8 +40,8 @@ def as_share(mask: Mask) -> Float[Array, "..."]:
 def as_mass(values: Map) -> Float[Array, "*space"]:
     r"""Return $|m| / \max |m|$, in [0, 1]; NaN everywhere for a zero or non-finite map.
 
-    It keeps sums of huge values finite and of tiny ones above zero. For metrics that scale does
-    not change: their derivative by the largest value as a divisor is 0, and is not followed.
+    Sums of huge values stay finite, and sums of tiny ones above zero. For scale-invariant metrics:
+    their derivative by the divisor is 0, and is not propagated.
     """
     mass = jnp.abs(as_float(values))
     peak = lax.stop_gradient(mass.max())

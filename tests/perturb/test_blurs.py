@@ -10,11 +10,19 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.filters import gaussian
 
-from salix.perturb import blur as module
-from salix.perturb.blur import LEVELS, blur, digits, fold, kernel, radius_of, sigma_of
+from salix.perturb import blurs as module
+from salix.perturb.blurs import (
+    LEVELS,
+    blur_planes,
+    fixed_point_digits,
+    fold_levels,
+    gaussian_kernel,
+    kernel_radius,
+    level_sigma,
+)
 
 rng = np.random.default_rng(0)
-BLURRING = [level for level in range(LEVELS) if radius_of(sigma_of(level)) > 0]
+BLURRING = [level for level in range(LEVELS) if kernel_radius(level_sigma(level)) > 0]
 SHAPES = [(3, 40, 33), (1, 9, 70), (2, 5, 4)]  # blocks cut short, and images below one kernel
 
 
@@ -23,7 +31,7 @@ def _bank(planes, eight_bit):
     def write(all, level, blurred):
         return all.at[level].set(blurred)
 
-    return fold(planes, write, jnp.repeat(planes[None], LEVELS, 0), eight_bit)
+    return fold_levels(planes, write, jnp.repeat(planes[None], LEVELS, 0), eight_bit=eight_bit)
 
 
 def bank(planes, eight_bit):
@@ -36,10 +44,10 @@ def texture(shape):
 
 
 def test_levels_follow_the_quartic_curve():
-    assert sigma_of(100) == pytest.approx(10)
-    assert sigma_of(50) == pytest.approx(0.625)
-    assert sigma_of(0) == 0
-    assert [radius_of(sigma_of(b)) for b in (33, 34, 44, 45, 100)] == [0, 1, 1, 2, 40]
+    assert level_sigma(100) == pytest.approx(10)
+    assert level_sigma(50) == pytest.approx(0.625)
+    assert level_sigma(0) == 0
+    assert [kernel_radius(level_sigma(b)) for b in (33, 34, 44, 45, 100)] == [0, 1, 1, 2, 40]
     assert list(range(34, 101)) == BLURRING
 
 
@@ -48,7 +56,7 @@ def test_floats_agree_with_scipy_and_scikit_image_at_every_level(shape):
     planes = texture(shape)
     found = bank(planes, eight_bit=False)
     for level in range(LEVELS):
-        sigma = sigma_of(level)
+        sigma = level_sigma(level)
         for plane, mine in zip(planes.astype(float), found[level], strict=True):
             expected = gaussian_filter(plane, sigma)
             np.testing.assert_allclose(mine, expected, atol=2e-4)
@@ -61,7 +69,7 @@ def test_8_bits_agree_with_scipy_pixel_by_pixel(shape):
     planes = texture(shape)
     found = bank(planes, eight_bit=True)
     wrong = [
-        mine - gaussian_filter(plane.astype(np.uint8), sigma_of(level)).astype(float)
+        mine - gaussian_filter(plane.astype(np.uint8), level_sigma(level)).astype(float)
         for level in BLURRING
         for plane, mine in zip(planes, found[level], strict=True)
     ]
@@ -73,9 +81,9 @@ def test_8_bits_are_exact_in_rational_arithmetic():
     row = texture((1, 1, 60))
     found = bank(row, eight_bit=True)  # down a column of one pixel, mirrored, nothing changes
     for level in (34, 40, 41, 47, 60, 75, 88, 100):
-        sigma = sigma_of(level)
-        reach = radius_of(sigma)
-        weights = [Fraction(float(w)) for w in kernel(sigma, reach)]
+        sigma = level_sigma(level)
+        reach = kernel_radius(sigma)
+        weights = [Fraction(float(w)) for w in gaussian_kernel(sigma, reach)]
         whole = [w / sum(weights) for w in weights]
         padded = [Fraction(int(v)) for v in np.pad(row[0, 0], reach, mode="symmetric")]
         expected = [
@@ -96,10 +104,10 @@ def test_flat_ground_stays(eight_bit):
 
 def test_one_blur_is_the_bank_at_that_sigma_and_scipys_of_the_map():
     planes = texture((2, 50, 40))
-    smooth = jax.jit(lambda p: blur(p, 5.0, eight_bit=True))
+    smooth = jax.jit(lambda p: blur_planes(p, 5.0, eight_bit=True))
     for eight_bit in (False, True):
         found = bank(planes, eight_bit)
-        alone = jax.jit(lambda p, e=eight_bit: blur(p, sigma_of(90), e))(planes)
+        alone = jax.jit(lambda p, e=eight_bit: blur_planes(p, level_sigma(90), eight_bit=e))(planes)
         np.testing.assert_allclose(alone, found[90], atol=1e-4)
     for grey in (planes[0], np.maximum(planes[0] - 200, 0), 255 - np.maximum(planes[0] - 200, 0)):
         found = smooth(grey[None])[0]
@@ -116,20 +124,20 @@ def test_more_blur_is_less_detail_and_the_mean_stays():
 
 def test_digits_are_the_weights():
     for level in BLURRING:
-        weights = kernel(sigma_of(level), 40)
-        first, second = digits(weights)
+        weights = gaussian_kernel(level_sigma(level), 40)
+        first, second = fixed_point_digits(weights)
         whole = first * 2**15 + second
         assert whole.sum() == 2**30
         assert first.max() <= 2**15
         assert (second < 2**15).all()
-        if weights[41] >= module.LEAST:
+        if weights[41] >= module.SMALLEST_WEIGHT:
             np.testing.assert_allclose(whole / 2**30, weights, atol=1e-8)
 
 
 def test_batches_are_loops_and_transposes_commute():
     images = texture((2, 1, 40, 40))
-    alone = jax.jit(lambda p: blur(p, 3.0))
-    together = jax.jit(jax.vmap(lambda p: blur(p, 3.0)))(images)
+    alone = jax.jit(lambda p: blur_planes(p, 3.0))
+    together = jax.jit(jax.vmap(lambda p: blur_planes(p, 3.0)))(images)
     for image, blurred in zip(images, together, strict=True):
         np.testing.assert_allclose(alone(image), blurred, atol=1e-4)
         turned = np.swapaxes(image, 1, 2).copy()

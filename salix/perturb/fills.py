@@ -13,8 +13,13 @@ FILLS = ("blur", "mean", "black", "noise")
 WIDTH = 1 / 20  # sigma of the blur, as a share of each side
 
 
-def filled(image: Image, key: PRNGKey, fill: str, black: Any = 0.0) -> Image:
-    """Return the image that cells are replaced from; see `deletion`."""
+def fill_image(image: Image, key: PRNGKey, fill: str, *, black: Any = 0.0) -> Image:
+    """Return an image whose pixels replace removed ones.
+
+    "blur" blurs the image by a Gaussian of a twentieth of each side, "mean" is each channel's
+    mean, "black" the value `black` (one number, or one a channel), and "noise" normal noise with
+    each channel's mean and deviation. Raises `InputError` for another `fill`.
+    """
     x = jnp.asarray(image)
     axes = tuple(range(x.ndim - 1))
     mean = x.mean(axes, keepdims=True)
@@ -30,16 +35,16 @@ def filled(image: Image, key: PRNGKey, fill: str, black: Any = 0.0) -> Image:
         case "blur":
             for axis in axes:
                 blurred = jnp.tensordot(
-                    _gaussian(x.shape[axis], x), x, (1, axis), precision=lax.Precision.HIGHEST
+                    _blur_matrix(x.shape[axis], x), x, (1, axis), precision=lax.Precision.HIGHEST
                 )
                 x = jnp.moveaxis(blurred, 0, axis)
             return x
     raise InputError(f"fill is {fill!r}: choose one of {', '.join(FILLS)}")
 
 
-def _gaussian(side: int, like: Array) -> Float[Array, "side side"]:
-    """Return the matrix of a blur along one axis; what lies beyond an edge has no weight."""
-    place = jnp.arange(side, dtype=like.dtype)
-    distance = (place[:, None] - place[None]) / (WIDTH * side)
+def _blur_matrix(side: int, like: Array) -> Float[Array, "side side"]:
+    """Return the matrix of a blur along one axis; positions beyond an edge have no weight."""
+    position = jnp.arange(side, dtype=like.dtype)
+    distance = (position[:, None] - position[None]) / (WIDTH * side)
     weights = jnp.exp(-(distance**2) / 2)
     return weights / weights.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Integrated gradients, and the quadrature rules that its path integral may use."""
+"""Integrated gradients and the quadrature rules of its path integral."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from salix.attribution.plain import make_plain
+from salix.attribution.hyperparameters import set_plain
 from salix.typing import AnyArray, Attribution, Image, InputError, PRNGKey, ScoreLike
 
 Rule = tuple[np.ndarray, np.ndarray]  # nodes in [0, 1], and weights that sum to one
@@ -27,7 +27,7 @@ def _trapezoid(n: int) -> Rule:
 
 
 def _gauss_legendre(n: int) -> Rule:
-    nodes, weights = np.polynomial.legendre.leggauss(n)  # on [-1, 1], weights that sum to two
+    nodes, weights = np.polynomial.legendre.leggauss(n)  # on [-1, 1]; the weights sum to two
     return (nodes + 1) / 2, weights / 2
 
 
@@ -47,7 +47,8 @@ class IntegratedGradients:
     O(steps^-2) for "midpoint" and "trapezoid"; "gauss_legendre" is exact where the score along the
     path is a polynomial of degree 2 steps or less. `steps` counts evaluations of the gradient.
     `baseline` is in the input's units: a number, one number a channel, or (from Python only) an
-    array shaped like the image. Raises `InputError` for a rule, steps or baseline it cannot use.
+    array shaped like the image. Raises `InputError` for an unknown rule, too few steps and a
+    baseline of another shape or not finite.
 
     Sundararajan, Taly and Yan (2017), arXiv:1703.01365, sec. 3 and 5.
     """
@@ -57,16 +58,18 @@ class IntegratedGradients:
     rule: str = "midpoint"
 
     def __post_init__(self) -> None:
-        make_plain(self, "baseline", "steps")
+        set_plain(self, "baseline", "steps")
         if self.rule not in RULES:
             raise InputError(f"unknown rule {self.rule!r}: choose one of {', '.join(RULES)}")
-        least = 2 if self.rule == "trapezoid" else 1  # both ends, or one node
-        if type(self.steps) is not int or self.steps < least:
+        minimum = 2 if self.rule == "trapezoid" else 1  # both ends, or one node
+        if type(self.steps) is not int or self.steps < minimum:
             raise InputError(
-                f"steps={self.steps!r}: the {self.rule} rule takes a whole number, {least} or more"
+                f"steps={self.steps!r}: the {self.rule} rule takes {minimum} or more, whole"
             )
         numbers = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)
-        if not isinstance(self.baseline, AnyArray) and not all(map(_is_plain, numbers)):
+        # A NumPy scalar is a float too, but its repr does not parse back.
+        plain = all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
+        if not isinstance(self.baseline, AnyArray) and not plain:
             raise InputError(
                 f"baseline={self.baseline!r}: give a finite Python number, a tuple with one for "
                 "each channel, or an array shaped like the image"
@@ -75,7 +78,7 @@ class IntegratedGradients:
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
         del key  # deterministic
         image = jnp.asarray(image)
-        start = _start(self.baseline, image)
+        start = _broadcast(self.baseline, image)
         path = image - start
         nodes, weights = RULES[self.rule](self.steps)
         gradient = jax.grad(score)
@@ -89,12 +92,7 @@ class IntegratedGradients:
         return path * mean
 
 
-def _is_plain(value: Any) -> bool:
-    # a NumPy scalar is a float too, but its repr does not read back
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _start(baseline: Any, image: Array) -> Array:
+def _broadcast(baseline: Any, image: Array) -> Array:
     start = jnp.asarray(baseline, image.dtype)
     if start.shape not in ((), image.shape[-1:], image.shape):
         raise InputError(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.measures.reaction import COLUMNS, react, reaction_columns
+from salix.measures.variants import COLUMNS, measure_variants, variant_columns
 from salix.metrics import scale, spatial_entropy, ssim
 from salix.metrics.comparison import Similarity
 from salix.typing import Explainer, Explanation
@@ -35,7 +35,7 @@ def run(repredict=True):
     clean = explainer(jnp.asarray(IMAGE))
     like = Similarity(eight_bit=False)
     return clean, jax.jit(
-        lambda: react(
+        lambda: measure_variants(
             explainer,
             clean,
             brightened,
@@ -86,7 +86,7 @@ def test_constant_map_maps_have_no_similarity_and_are_counted():
 
     explainer = Explainer(ignoring)
     clean = explainer(jnp.asarray(IMAGE))
-    found = react(explainer, clean, brightened, 3, lambda map, i: jnp.ones(()))
+    found = measure_variants(explainer, clean, brightened, 3, lambda map, i: jnp.ones(()))
     assert np.isnan(found["similarity"]).all()
     assert np.isnan(found["similarity_repredicted"]).all()
     np.testing.assert_array_equal(found["constant_map"], 1)
@@ -98,7 +98,9 @@ def test_variants_are_scanned():
 
     def all_of(count):
         def measure():
-            return react(explainer, clean, brightened, count, lambda map, i: ssim(map, clean.map))
+            return measure_variants(
+                explainer, clean, brightened, count, lambda map, i: ssim(map, clean.map)
+            )
 
         return jax.make_jaxpr(measure)()
 
@@ -108,9 +110,9 @@ def test_variants_are_scanned():
 
 def test_the_quantities_name_the_columns():
     _, found = run()
-    told = reaction_columns("noise", "Noise", "amount", (0, 0.1), "About.")
+    told = variant_columns("noise", "Noise", "amount", (0, 0.1), "About.")
     assert {q.name for q in told} == {f"noise_{name}" for name in found}
     assert len(told) == len(COLUMNS)
     assert all(q.axis == "amount" and q.coordinates == (0, 0.1) for q in told)
-    without = reaction_columns("noise", "Noise", "amount", (0,), "About.", repredict=False)
+    without = variant_columns("noise", "Noise", "amount", (0,), "About.", repredict=False)
     assert "noise_similarity_repredicted" not in {q.name for q in without}

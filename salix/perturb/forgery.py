@@ -1,48 +1,50 @@
-"""Changes of whole images that pseudo-forgeries blend in: moved, recoloured, generated anew.
+"""NumPy edits of whole images that pseudo-forgeries blend in: displaced, recoloured, resampled.
 
-They take and return floats [h w c] on the scale of 8 bits; values may leave it.
+They take and return floats [h w c] on the scale of 8 bits; values may exceed it.
 """
 
 import numpy as np
 from jaxtyping import Float
 
-Values = Float[np.ndarray, "h w c"]
-Mask = Float[np.ndarray, "h w"]
+FloatImage = Float[np.ndarray, "h w c"]
 
-# From RGB to brightness and two axes of colour (YIQ of NTSC, ITU-R 601 brightness)
+# RGB to brightness and two axes of colour (YIQ of NTSC, ITU-R 601 brightness)
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
 
-def moved(values: Values, by: Float[np.ndarray, "2 h w"]) -> Values:
-    """Return each pixel from where it is displaced to, in pixels, by cubic splines; edges last."""
+def displace(values: FloatImage, displacement: Float[np.ndarray, "2 h w"]) -> FloatImage:
+    """Sample the image at positions displaced in pixels, by cubic splines, edges replicated."""
     from scipy.ndimage import map_coordinates
 
-    at = np.indices(values.shape[:2]) + by
-    parts = [
-        map_coordinates(part, at, order=3, mode="nearest") for part in np.moveaxis(values, -1, 0)
+    positions = np.indices(values.shape[:2]) + displacement
+    channels = [
+        map_coordinates(channel, positions, order=3, mode="nearest")
+        for channel in np.moveaxis(values, -1, 0)
     ]
-    return np.stack(parts, axis=-1)
+    return np.stack(channels, axis=-1)
 
 
-def scaled(values: Values, factor: float, shift: tuple[float, float]) -> Values:
+def enlarge_and_shift(values: FloatImage, factor: float, shift: tuple[float, float]) -> FloatImage:
     """Return the image enlarged about its centre by a factor and shifted, in pixels."""
     grid = np.indices(values.shape[:2], np.float64)
     centre = (np.array(values.shape[:2]) - 1).reshape(2, 1, 1) / 2
-    return moved(values, (grid - centre) * (1 / factor - 1) - np.reshape(shift, (2, 1, 1)))
+    return displace(values, (grid - centre) * (1 / factor - 1) - np.reshape(shift, (2, 1, 1)))
 
 
-def smooth_field(shape: tuple[int, int], length: float, rng: np.random.Generator) -> np.ndarray:
-    """Return a random displacement [2 h w] that varies over `length` pixels; the longest is 1."""
+def random_displacement(
+    shape: tuple[int, int], length: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return a random field [2 h w], smooth over `length` pixels, of maximum norm 1."""
     from scipy.ndimage import gaussian_filter
 
     field = np.stack([gaussian_filter(rng.normal(size=shape), length) for _ in range(2)])
     return field / np.hypot(*field).max()
 
 
-def recoloured(values: Values, turn: float, gain: float, shift: float) -> Values:
-    """Return the image with its hue turned, in radians, then times a gain, plus a shift.
+def transform_colour(values: FloatImage, turn: float, gain: float, shift: float) -> FloatImage:
+    """Rotate the hue by `turn` radians, then multiply by a gain and add a shift.
 
-    The turn is one of the two axes of colour in YIQ, and keeps the brightness; grey has no hue.
+    The rotation of the two colour axes of YIQ preserves brightness; grey has no hue.
     """
     if values.shape[-1] == 3:
         c, s = np.cos(turn), np.sin(turn)
@@ -51,15 +53,15 @@ def recoloured(values: Values, turn: float, gain: float, shift: float) -> Values
     return gain * values + shift
 
 
-def sharpened(values: Values, amount: float) -> Values:
+def sharpen(values: FloatImage, amount: float) -> FloatImage:
     """Return the image plus `amount` of its difference from a blur of one pixel."""
     from scipy.ndimage import gaussian_filter
 
     return values + amount * (values - gaussian_filter(values, (1, 1, 0)))
 
 
-def upsampled(values: Values, factor: int, uneven: float) -> Values:
-    r"""Return the image, less its detail, as an up-sampling layer leaves it.
+def upsample_blocks(values: FloatImage, factor: int, uneven: float) -> FloatImage:
+    r"""Return the image without its detail, with the artefacts of an up-sampling layer.
 
     Means over blocks of `factor` pixels are enlarged again to blocks of one value (nearest
     neighbour), and multiplied by $1 + u\,(n / \bar n - 1)$ with u `uneven` and n the number of

@@ -1,4 +1,4 @@
-"""SmoothGrad: any method, averaged over noisy copies of the image."""
+"""SmoothGrad: the mean of any method over noisy copies of the image."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.attribution.gradient import Gradient
-from salix.attribution.plain import make_plain
+from salix.attribution.hyperparameters import set_plain
 from salix.attribution.pooling import pooling_of
 from salix.typing import Attribution, Image, InputError, Method, PRNGKey, ScoreLike
 
@@ -20,7 +20,7 @@ class SmoothGrad:
     $\epsilon_i \sim N(0, \sigma^2)$ with $\sigma$ = `noise` x (max x - min x), the range of this
     image over all its channels; n = `samples`. Every copy is noisy and noise is not clipped, so
     the mean is an unbiased estimate of $E[M(x + \epsilon)]$. Units and shape are the method's.
-    Raises `InputError` for fewer than one sample, negative noise, or a method that is none.
+    Raises `InputError` for fewer than one sample, negative noise, or an uncallable `method`.
 
     Smilkov et al. (2017), arXiv:1706.03825, sec. 2.2 (the mean) and 3.2 (the noise).
     """
@@ -30,7 +30,7 @@ class SmoothGrad:
     noise: float | int = 0.15
 
     def __post_init__(self) -> None:
-        make_plain(self, "samples", "noise")
+        set_plain(self, "samples", "noise")
         if isinstance(self.method, type) or not callable(self.method):
             raise InputError(f"method={self.method!r}: give a method, such as Gradient()")
         if type(self.samples) is not int or self.samples < 1:
@@ -40,7 +40,7 @@ class SmoothGrad:
 
     @property
     def pooling(self) -> str:
-        """How the sweep pools the result: as that of the method."""
+        """The pooling of the inner method."""
         return pooling_of(self.method)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid k"]:
@@ -48,14 +48,14 @@ class SmoothGrad:
         sigma = self.noise * (image.max() - image.min())
 
         def sample(key: PRNGKey) -> Attribution:
-            for_noise, for_method = jax.random.split(key)
-            noise = sigma * jax.random.normal(for_noise, image.shape, image.dtype)
-            return self.method(score, image + noise, for_method)
+            noise_key, method_key = jax.random.split(key)
+            noise = sigma * jax.random.normal(noise_key, image.shape, image.dtype)
+            return self.method(score, image + noise, method_key)
 
         def add(total: Array, key: PRNGKey) -> tuple[Array, None]:
             return total + sample(key), None
 
-        like = jax.eval_shape(sample, key)  # the shape of a CAM is not that of the image
+        shape = jax.eval_shape(sample, key)  # a CAM has another shape than the image
         keys = jax.random.split(key, self.samples)
-        total, _ = jax.lax.scan(add, jnp.zeros(like.shape, like.dtype), keys)
+        total, _ = jax.lax.scan(add, jnp.zeros(shape.shape, shape.dtype), keys)
         return total / self.samples

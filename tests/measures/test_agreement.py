@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import stats
 from skimage.metrics import structural_similarity
 
-from salix.measures.reference_agreement import NAMES, Agreement
+from salix.measures.agreement import NAMES, Agreement
 from salix.spec import parse
 from salix.typing import Explanation, InputError, Measure
 
@@ -105,21 +105,21 @@ def test_offset_and_contrast_of_the_reference_mask_do_not_matter():
 
 
 def test_fields_choose_the_columns_and_how_iou_cuts():
-    assert set(measure(MAP, blob(14), of=("iou", "ssim"))) == {"human_iou", "human_ssim"}
+    assert set(measure(MAP, blob(14), comparisons=("iou", "ssim"))) == {"human_iou", "human_ssim"}
     reference_mask = np.zeros((7, 7), np.float32)
     reference_mask[2:4, 2:5] = 1
     for threshold in (0.25, 0.9):
         seen = threshold * MAP.max() <= MAP
         expected = (seen & (reference_mask > 0)).sum() / (seen | (reference_mask > 0)).sum()
-        found = measure(MAP, reference_mask, of=("iou",), threshold=threshold)["human_iou"]
+        found = measure(MAP, reference_mask, comparisons=("iou",), threshold=threshold)["human_iou"]
         assert found == pytest.approx(expected)
     strongest = np.sort(MAP.ravel())[::-1][5] <= MAP
     expected = (strongest & (reference_mask > 0)).sum() / (strongest | (reference_mask > 0)).sum()
-    found = measure(MAP, reference_mask, of=("iou",), threshold=None)["human_iou"]
+    found = measure(MAP, reference_mask, comparisons=("iou",), threshold=None)["human_iou"]
     assert found == pytest.approx(expected)
     grey = np.floor(255 * MAP).astype(np.uint8)
     expected = structural_similarity(grey, (255 * reference_mask).astype(np.uint8), win_size=3)
-    found = measure(MAP, reference_mask, of=("ssim",), window=3)["human_ssim"]
+    found = measure(MAP, reference_mask, comparisons=("ssim",), window=3)["human_ssim"]
     assert found == pytest.approx(float(np.asarray(expected)), abs=1e-5)
 
 
@@ -172,9 +172,9 @@ def test_vmap_is_a_loop_and_a_blank_neighbour_does_no_harm():
 def test_bad_input_is_refused():
     with pytest.raises(InputError, match=r"\(14, 14, 1\).*\(7, 7\)"):
         measure(MAP, np.ones((14, 14, 1), np.float32))
-    for of in (("ssim", "f1"), ()):
-        with pytest.raises(InputError, match=r"of is .*some of ssim, pearson, iou"):
-            parse(f"Agreement(of={of!r})", {"Agreement": Agreement})
+    for comparisons in (("ssim", "f1"), ()):
+        with pytest.raises(InputError, match=r"comparisons is .*some of ssim, pearson, iou"):
+            parse(f"Agreement(comparisons={comparisons!r})", {"Agreement": Agreement})
     with pytest.raises(InputError, match="window is 1"):
         Agreement(window=1)
     with pytest.raises(InputError, match="threshold is 2"):

@@ -9,19 +9,19 @@ from scipy.ndimage import affine_transform, binary_erosion
 from skimage.metrics import structural_similarity
 
 from salix.metrics import pearson, spearman
-from salix.metrics.comparison import Similarity
-from salix.metrics.masked_comparison import similarity_where, ssim_map, ssim_where
+from salix.metrics.comparison import Similarity, ssim_where
+from salix.metrics.similarity import ssim_map
 from salix.perturb import photometric
-from salix.perturb.cose import CHANGES, magnitudes_of, placements_of
-from salix.perturb.geometric import (
+from salix.perturb.cose import TRANSFORMS, transform_magnitudes, transform_placements
+from salix.perturb.warps import (
     IDENTITY,
     SHIFTS,
     TURNS,
-    covered,
-    inverse,
-    rotated,
-    scaled,
-    shifted,
+    invert,
+    rotation,
+    scaling,
+    translation,
+    valid_region,
     warp,
 )
 from salix.typing import InputError
@@ -45,8 +45,8 @@ def test_flips_and_quarter_turns_are_exact(name, shape, nearest):
     x = rng.normal(size=shape).astype(np.float32)
     moved = move(x, TURNS[name], nearest=nearest)
     np.testing.assert_array_equal(moved, NUMPY[name](x))
-    np.testing.assert_array_equal(move(moved, inverse(TURNS[name]), nearest=nearest), x)
-    assert covered(shape[:2], TURNS[name]).all()
+    np.testing.assert_array_equal(move(moved, invert(TURNS[name]), nearest=nearest), x)
+    assert valid_region(shape[:2], TURNS[name]).all()
 
 
 @pytest.mark.parametrize("name", SHIFTS)
@@ -55,18 +55,18 @@ def test_a_shift_pads_with_the_edge_and_crops(name):
     dx, dy = (3 * step for step in SHIFTS[name])
     padded = np.pad(x, ((3, 3), (3, 3), (0, 0)), mode="edge")
     np.testing.assert_array_equal(
-        move(x, shifted(dx, dy)), padded[3 - dy : 15 - dy, 3 - dx : 12 - dx]
+        move(x, translation(dx, dy)), padded[3 - dy : 15 - dy, 3 - dx : 12 - dx]
     )
     seen = np.zeros((18, 15), bool)
     seen[3:-3, 3:-3] = True
     np.testing.assert_array_equal(
-        covered((12, 9), shifted(dx, dy)), seen[3 - dy : 15 - dy, 3 - dx : 12 - dx]
+        valid_region((12, 9), translation(dx, dy)), seen[3 - dy : 15 - dy, 3 - dx : 12 - dx]
     )
     assert ("right" in name, "left" in name) == (dx > 0, dx < 0)
     assert ("down" in name, "up" in name) == (dy > 0, dy < 0)
 
 
-@pytest.mark.parametrize("placement", [rotated(17), rotated(-120), scaled(1.3), scaled(0.7)])
+@pytest.mark.parametrize("placement", [rotation(17), rotation(-120), scaling(1.3), scaling(0.7)])
 def test_bilinear_warps_are_those_of_scipy(placement):
     x = rng.uniform(size=(15, 12)).astype(np.float32)
     centre = np.array([7, 5.5])
@@ -76,17 +76,17 @@ def test_bilinear_warps_are_those_of_scipy(placement):
     inside = affine_transform(
         np.ones((15, 12)), matrix, centre - matrix @ centre, order=1, mode="constant"
     )
-    np.testing.assert_array_equal(covered((15, 12), placement), inside > 0.999)
+    np.testing.assert_array_equal(valid_region((15, 12), placement), inside > 0.999)
 
 
 def test_a_rotation_is_counter_clockwise_and_a_quarter_of_one_is_a_turn():
     x = rng.uniform(size=(9, 9)).astype(np.float32)
-    np.testing.assert_allclose(move(x, rotated(90)), np.rot90(x), atol=1e-5)
-    assert covered((9, 9), rotated(90)).all()  # rounding does not lose the border
-    np.testing.assert_allclose(move(x, rotated(30)), move(x, inverse(rotated(-30))), atol=1e-5)
-    every = inverse(np.stack([rotated(50), shifted(2, 1)]))
-    np.testing.assert_allclose(every[0], rotated(-50), atol=1e-12)
-    np.testing.assert_allclose(every[1], shifted(-2, -1))
+    np.testing.assert_allclose(move(x, rotation(90)), np.rot90(x), atol=1e-5)
+    assert valid_region((9, 9), rotation(90)).all()  # rounding does not lose the border
+    np.testing.assert_allclose(move(x, rotation(30)), move(x, invert(rotation(-30))), atol=1e-5)
+    every = invert(np.stack([rotation(50), translation(2, 1)]))
+    np.testing.assert_allclose(every[0], rotation(-50), atol=1e-12)
+    np.testing.assert_allclose(every[1], translation(-2, -1))
 
 
 def place(name, image, magnitude):
@@ -103,10 +103,10 @@ def place(name, image, magnitude):
 def test_changes_of_place_are_those_of_pillow(name):
     image = Image.fromarray(PICTURE).resize((56, 56))
     x = np.asarray(image).astype(np.float32)
-    change = jax.jit(CHANGES[name])
+    change = jax.jit(TRANSFORMS[name])
     for i in (3, 29, 30, 50):
-        expected = np.asarray(place(name, image, float(magnitudes_of(name)[i])))
-        found = np.asarray(change(x, placements_of(name, 56)[i], jnp.float32(0)))
+        expected = np.asarray(place(name, image, float(transform_magnitudes(name)[i])))
+        found = np.asarray(change(x, transform_placements(name, 56)[i], jnp.float32(0)))
         differ = (found != expected).any(-1).mean()
         # At 135 degrees the sources of one diagonal lie half-way between two pixels.
         assert differ < 0.018 if name == "Rotate" else differ == 0
@@ -125,7 +125,7 @@ BLENDS = {
 def test_blends_are_those_of_pillow(name, grey):
     x = PICTURE[..., :1] if grey else PICTURE
     image = Image.fromarray(x[..., 0] if grey else x)
-    change = jax.jit(CHANGES[name])
+    change = jax.jit(TRANSFORMS[name])
     for magnitude in np.float32([-0.99, -0.363, 0, 0.33, 0.99]):
         expected = BLENDS[name](image).enhance(float(1 + magnitude))
         found = np.asarray(change(x.astype(np.float32), IDENTITY, magnitude))
@@ -149,7 +149,7 @@ def test_plain_changes_are_those_of_pillow(name):
     dark = (PICTURE // 3 + 30).astype(np.uint8)
     flat = np.full((24, 24, 3), 77, np.uint8)
     few = (PICTURE // 100 * 60).astype(np.uint8)
-    change = jax.jit(CHANGES[name])
+    change = jax.jit(TRANSFORMS[name])
     for x in (PICTURE, dark, flat, few, np.tile(dark, (2, 3, 1))):
         expected = np.asarray(PLAIN[name](Image.fromarray(x))).astype(np.float32)
         found = np.asarray(change(x.astype(np.float32), IDENTITY, jnp.float32(0)))
@@ -179,20 +179,20 @@ def test_ssim_of_each_window_is_that_of_scikit_image(window):
     a, b = maps()
     _, full = structural_similarity(a, b, win_size=window, data_range=0.8, full=True)
     edge = window // 2
-    found = ssim_map(a.astype(np.float32), b.astype(np.float32), window, 0.8)
+    found = ssim_map(a.astype(np.float32), b.astype(np.float32), window=window, data_range=0.8)
     np.testing.assert_allclose(found, full[edge:-edge, edge:-edge], atol=2e-5)
 
 
 def test_ssim_is_averaged_over_windows_that_are_valid_as_a_whole():
     a, b = maps()
-    valid = np.asarray(covered(a.shape, rotated(25)))
+    valid = np.asarray(valid_region(a.shape, rotation(25)))
     _, full = structural_similarity(a, b, win_size=5, data_range=1, full=True)
     whole = binary_erosion(valid, np.ones((5, 5)))  # the border of the map counts as not valid
     assert 0 < whole.sum() < 16 * 13
     garbage = np.where(valid, b, 7).astype(np.float32)
-    found = ssim_where(a.astype(np.float32), garbage, valid, 5, 1)
+    found = ssim_where(a.astype(np.float32), garbage, valid, window=5, data_range=1)
     assert float(found) == pytest.approx(full[whole].mean(), abs=1e-4)
-    assert np.isnan(ssim_where(a, b, np.zeros(a.shape, bool), 5, 1))
+    assert np.isnan(ssim_where(a, b, np.zeros(a.shape, bool), window=5, data_range=1))
 
 
 @pytest.mark.parametrize("kind", ["pearson", "spearman"])
@@ -201,12 +201,12 @@ def test_correlations_are_of_the_valid_cells(kind):
     valid = rng.uniform(size=a.shape) < 0.6
     like = Similarity(kind, eight_bit=False)
     alone = {"pearson": pearson, "spearman": spearman}[kind](a[valid], b[valid])
-    found = similarity_where(like, a, np.where(valid, b, 9).astype(np.float32), valid)
+    found = like.compare_where(a, np.where(valid, b, 9).astype(np.float32), valid)
     assert float(found) == pytest.approx(float(alone), abs=1e-5)
-    assert np.isnan(similarity_where(like, a, b, np.zeros(a.shape, bool)))
+    assert np.isnan(like.compare_where(a, b, np.zeros(a.shape, bool)))
 
 
 def test_a_window_that_does_not_fit_is_refused():
     a, b = maps((4, 9))
     with pytest.raises(InputError, match=r"window of 5.*\(4, 9\)"):
-        ssim_map(a, b, 5, 1)
+        ssim_map(a, b, window=5, data_range=1)

@@ -36,9 +36,9 @@ def test_floats_agree_with_scikit_image(shape, window):
     a, b = pair(shape)
     expected = peer(a.astype(np.float64), b.astype(np.float64), win_size=window, data_range=1.0)
     assert 0.1 < expected < 0.99
-    np.testing.assert_allclose(ssim(a, b, window), expected, rtol=2e-5)
+    np.testing.assert_allclose(ssim(a, b, window=window), expected, rtol=2e-5)
     with jax.enable_x64(True):
-        double = ssim(a.astype(np.float64), b.astype(np.float64), window)
+        double = ssim(a.astype(np.float64), b.astype(np.float64), window=window)
         np.testing.assert_allclose(double, expected, rtol=1e-12)
 
 
@@ -96,7 +96,9 @@ def test_an_inverted_map_is_unlike():
 
 def test_a_traced_data_range():
     a, b = pair((9, 9))
-    spread = jax.jit(lambda a, b: ssim(a, b, 5, jnp.maximum(jnp.ptp(a), jnp.ptp(b))))(a, b)
+    spread = jax.jit(
+        lambda a, b: ssim(a, b, window=5, data_range=jnp.maximum(jnp.ptp(a), jnp.ptp(b)))
+    )(a, b)
     expected = peer(a, b, win_size=5, data_range=max(np.ptp(a), np.ptp(b)))
     np.testing.assert_allclose(spread, expected, rtol=1e-4)
 
@@ -121,7 +123,7 @@ def test_gradient_is_that_of_finite_differences():
 def test_a_window_that_does_not_fit_is_refused(shape, window):
     m = np.zeros(shape, np.float32)
     with pytest.raises(InputError, match=rf"{window}.*\({', '.join(map(str, shape))}"):
-        ssim(m, m, window)
+        ssim(m, m, window=window)
 
 
 def test_nan_spreads():

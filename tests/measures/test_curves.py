@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.measures.curve import CONDITIONS, Curves, match
-from salix.metrics.curves import deletion, insertion, leading, rank
-from salix.perturb.fill import filled
+from salix.measures.curves import CONDITIONS, Curves, match_change
+from salix.metrics.curves import deletion, insertion
+from salix.metrics.ranking import leading_pixels, rank_pixels
+from salix.perturb.fills import fill_image
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -58,7 +59,9 @@ def test_columns_are_the_metrics_of_the_probability(kind, fill):
         return jax.nn.softmax(logits)[clean.target]
 
     for order in ("most", "least"):
-        curve = metric(probability, PIXELS, clean.map, KEY, FRACTIONS, fill, order)
+        curve = metric(
+            probability, PIXELS, clean.map, KEY, fractions=FRACTIONS, fill=fill, order=order
+        )
         name = f"{kind}_{order}"
         np.testing.assert_allclose(found[f"{name}_probability"], curve.values, atol=1e-4)
         assert found[f"{name}_area"] == pytest.approx(float(curve.area), abs=1e-4)
@@ -98,7 +101,7 @@ def test_the_matched_control_changes_as_many_grey_levels(kind):
     # to within one cell, of 1024
     np.testing.assert_allclose(change["matched"], change["most"], atol=1 / SIDE**2)
     assert np.abs(change["moved"] - change["most"]).max() > 0.01
-    other = filled(uneven, KEY, "black")
+    other = fill_image(uneven, KEY, "black")
     ends = change["most"][[0, -1]] if kind == "deletion" else change["most"][[-1, 0]]
     np.testing.assert_allclose(ends, [0, np.abs(other - uneven).mean()], atol=1e-5)
     steps = np.diff(change["most"])
@@ -108,16 +111,16 @@ def test_the_matched_control_changes_as_many_grey_levels(kind):
 def test_matching_takes_the_fewest_cells_that_reach():
     change = rng.uniform(size=(9, 11)).astype(np.float32)
     first, second = rng.normal(size=(2, 9, 11)).astype(np.float32)
-    a, b = (rank(m, m.shape, KEY, "most") for m in (first, second))
+    a, b = (rank_pixels(m, m.shape, KEY, "most") for m in (first, second))
     counts = np.array([0, 1, 20, 98, 99], np.int32)
-    found = np.asarray(jax.jit(match)(change, a, b, counts))
+    found = np.asarray(jax.jit(match_change)(change, a, b, counts))
     one, two = (
         np.append(0, np.cumsum(change.ravel().astype(float)[np.argsort(-m.ravel())]))
         for m in (first, second)
     )
     expected = [np.argmax(two >= one[n] - 1e-5) for n in counts]
     np.testing.assert_array_equal(found, expected)
-    taken = leading(b, jnp.sort(b.ravel()), found[2])
+    taken = leading_pixels(b, jnp.sort(b.ravel()), found[2])
     assert taken.sum() == found[2]
 
 

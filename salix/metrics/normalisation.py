@@ -1,26 +1,24 @@
-"""Maps on the common scale that measures and pictures use: [0, 1] or 8 bits."""
-
-from typing import Any
+"""Min-max normalisation of maps to [0, 1], and their quantisation to 8 bits."""
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import UInt8
 
-from salix.typing import AnyArray, Map
+from salix.typing import AnyArray, Flag, Map
 
 
-def scale(map: Map) -> tuple[Map, Any]:
-    """Scale a map to [0, 1] by its own range, and say whether it is constant: constant or not finite.
+def scale(map: Map) -> tuple[Map, Flag]:
+    r"""Return a map scaled to [0, 1] by its range, $(m - \min m) / (\max m - \min m)$, and a flag.
 
-    Subtract the least value, divide by the greatest, as published; a constant map becomes zeros.
+    The flag is true where the map is constant or not finite; the scaled map is then zero.
     """
     map = jnp.asarray(map)
     low, high = map.min(), map.max()
     # An eighth: the range of two large finite numbers must not overflow.
     width = high / 8 - low / 8
     constant_map = ~(jnp.isfinite(width) & (width > 0))
-    # One divisor a cell, behind a barrier: XLA would multiply by the reciprocal of a single one,
-    # and rounding would take the greatest cell below 1, which in 8 bits is a step.
+    # One divisor a pixel, behind a barrier: XLA would multiply by the reciprocal of a single one,
+    # and rounding would take the largest pixel below 1, which in 8 bits is one level.
     divisor = lax.optimization_barrier(
         jnp.broadcast_to(jnp.where(constant_map, 1, width), map.shape)
     )
