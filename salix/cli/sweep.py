@@ -1,7 +1,7 @@
 """`salix sweep`: explain every image of a data set with one model."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,9 +37,9 @@ class Sweep:
         Given(help="of the model's products: lower is faster on devices with units for it"),
     ] = "float32"
     measures: Annotated[
-        list[str],
+        tuple[str, ...],
         Given(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")' or 'Of(gini)'"),
-    ] = field(default_factory=list)
+    ] = ()
     maps: Annotated[
         Literal["uint8", "float16", "float32", "none"],
         Given(help="type in which maps are stored; none stores no maps"),

@@ -1,7 +1,7 @@
 """Batches of one shape, loaded ahead by threads."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ class Batch:
     indices: range
     examples: Any
     valid: np.ndarray
-    reasons: dict[int, str]
+    reasons: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,13 @@ def batches(
 
 
 def image_batches(
-    source: Source, to: Preprocess, size: int, numbers: Iterable[int], workers: int, ahead: int = 3
+    source: Source,
+    to: Preprocess,
+    size: int,
+    numbers: Iterable[int],
+    workers: int,
+    *,
+    ahead: int = 3,
 ) -> Iterator[Batch]:
     """Yield batches of the images of a source, as `ImageExamples` for a preprocessing."""
     images = ImageExamples(source, to)

@@ -1,4 +1,4 @@
-"""Where images come from: each source knows its ids and labels before it reads a pixel."""
+"""Sources of images: ids and labels, known before any image is read, and the images."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class Source(Protocol):
 
     @property
     def has_reference_masks(self) -> bool:
-        """Whether images come with reference maps."""
+        """Whether images come with reference masks."""
         ...
 
     def read(self, index: int) -> Any:
@@ -38,12 +38,12 @@ class Source(Protocol):
         ...
 
     def reference_mask(self, index: int) -> np.ndarray | None:
-        """Return the reference map of one image, 8-bit grey [h w], or None."""
+        """Return the reference mask of one image, 8-bit grey [h w], or None."""
         ...
 
 
 def id_hash(id: str) -> int:
-    """Return 32 bits of the sha256 of an id: what random keys and choices of images hang on."""
+    """Return 32 bits of the sha256 of an id, for random keys and choices of images."""
     return int.from_bytes(hashlib.sha256(id.encode()).digest()[:4], "big")
 
 
@@ -51,7 +51,8 @@ def id_hash(id: str) -> int:
 class Arrays:
     """Images in memory: 8-bit [n h w], [n h w 1] or [n h w 3], or a sequence of such images.
 
-    Ids are the positions unless given; `reference_masks` holds a reference map [h w] or None for each.
+    Ids are the positions, or `keys`; `names` are the classes. `reference_masks` has one mask [h w]
+    or None for each image.
     """
 
     images: Sequence[np.ndarray] | np.ndarray
@@ -64,10 +65,10 @@ class Arrays:
         n = len(self.images)
         if n == 0:
             raise InputError("no image given: the array is empty")
-        given = {"names": self.names, "keys": self.keys, "reference_masks": self.reference_masks}
-        for what, values in given.items():
+        options = {"names": self.names, "keys": self.keys, "reference_masks": self.reference_masks}
+        for option, values in options.items():
             if values is not None and len(values) != n:
-                raise InputError(f"{len(values)} {what} for {n} images: give one for each")
+                raise InputError(f"{len(values)} {option} for {n} images: give one for each")
         if self.keys is not None and len(set(self.keys)) < n:
             raise InputError("keys are repeated: each image needs an id of its own")
         ids = [f"{i:08d}" for i in range(n)] if self.keys is None else list(self.keys)
@@ -88,13 +89,13 @@ class Arrays:
         return np.asarray(self.images[index])
 
     def reference_mask(self, index: int) -> np.ndarray | None:
-        """Return its reference map."""
+        """Return the reference mask of one image."""
         return None if self.reference_masks is None else self.reference_masks[index]
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Several sources one after another, each under the name that starts its ids."""
+    """Several sources in a row, each with a name that starts its ids."""
 
     sources: Mapping[str, Source]
     ids: Sequence[str] = field(init=False, repr=False)
@@ -108,7 +109,7 @@ class Joined:
 
     @property
     def has_reference_masks(self) -> bool:
-        """Whether any of the sources is."""
+        """Whether any of the sources has them."""
         return any(s.has_reference_masks for s in self.sources.values())
 
     @property
@@ -117,19 +118,19 @@ class Joined:
         return [label for s in self.sources.values() for label in s.labels]
 
     def read(self, index: int) -> Any:
-        """Read from the source that holds the image."""
+        """Read from the source of the image."""
         source, i = self.places[index]
         return source.read(i)
 
     def reference_mask(self, index: int) -> np.ndarray | None:
-        """Reference mask from the source that holds the image."""
+        """Reference mask from the source of the image."""
         source, i = self.places[index]
         return source.reference_mask(i)
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """A source whose labels are not to be used."""
+    """A source without its labels."""
 
     source: Source
 

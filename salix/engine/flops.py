@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf, nan, prod
 
-# An optimised program is text: computations of lines `name = type[shape] kind(operands)`, which name
-# the computations that they call.
+# The text of an optimised program has computations of lines `name = type[shape] kind(operands)`,
+# which name the computations that they call.
 COMPUTATION = re.compile(r"(ENTRY )?%?([\w.-]+) \(.*\{$")
 INSTRUCTION = re.compile(r" *(?:ROOT )?%?([\w.-]+) = (?:\w+\[([\d,]*)\])?.*? ([\w-]+)\((.*)")
 OPERAND = re.compile(r"%([\w.-]+)[,)]")

@@ -1,4 +1,4 @@
-"""Protocol of a problem: what is computed of each example, for the engine to run over a data set."""
+"""Protocol of a problem: the values that the engine computes of each example of a data set."""
 
 from typing import Any, Protocol, runtime_checkable
 

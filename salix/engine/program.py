@@ -128,7 +128,7 @@ class Step:
     """The compiled program and its constant arguments, on the devices."""
 
     program: Any
-    leaves: list[Any]
+    leaves: tuple[Any, ...]
     seed: Any
     micro: int
 
@@ -137,7 +137,7 @@ class Step:
         """Send the parameters and the seed to the devices of a mesh."""
         constant = (jax.tree.leaves(params), np.uint32(seed))
         leaves, sent = jax.device_put(constant, NamedSharding(mesh, P()))
-        return Step(program, leaves, sent, micro)
+        return Step(program, tuple(leaves), sent, micro)
 
     def __call__(self, batch: Batch, hashes: np.ndarray) -> list[dict[str, Any]]:
         """Start the program on each micro-batch of a batch, without waiting for results."""
@@ -145,5 +145,7 @@ class Step:
         started = []
         for first in range(0, len(batch.indices), self.micro):
             part = jax.tree.map(lambda a, at=first: a[at : at + self.micro], arrays)
-            started.append(self.program(self.leaves, *part, self.seed))  # it sends the part itself
+            started.append(
+                self.program(list(self.leaves), *part, self.seed)
+            )  # it sends the part itself
         return started

@@ -18,7 +18,7 @@ KEYS = (
 
 
 def arrow_schema(columns: Sequence[Column]) -> Any:
-    """Return the Arrow schema of columns: arrays are fixed-size lists, flattened in row-major order.
+    """Return the Arrow schema of columns; arrays are fixed-size lists in row-major order.
 
     `dtype` is the name of a NumPy type, "string" (text) or "binary" (bytes of an encoded file).
     """

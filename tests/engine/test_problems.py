@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from salix import report
 from salix.attribution import InputXGradient, IntegratedGradients
 from salix.engine import Problem, run_problem
 from salix.engine.problem import Examples
@@ -29,6 +30,7 @@ EXAMPLE_RUNS = {
 }
 CODE = """
 import importlib.util, sys, time
+from salix import report
 from salix.attribution import InputXGradient, IntegratedGradients
 from salix.engine import run_problem
 from salix.engine import run as engine_run
@@ -247,3 +249,19 @@ def test_large_examples_are_computed_one_by_one_on_the_cpu():
 
     assert micro_batch(Square(), 64) == 8
     assert micro_batch(Large(), 64) == 1
+
+
+@pytest.mark.parametrize("name", EXAMPLE_RUNS)
+def test_a_report_shows_the_columns_of_a_run_without_images(name, tmp_path):
+    module = load_example(name)
+    names = {"module": module, "params": module.parameters()}
+    run = run_problem(*eval(EXAMPLE_RUNS[name], globals() | names), out=tmp_path / name)
+    page = report.write([run], tmp_path / "report.html").read_text()
+    scalars = [c for c in run.columns.values() if c.title and c.dtype == "float32" and not c.shape]
+    for column in scalars:
+        assert column.title in page
+        assert f"{run.rows[column.name].mean():z.2f}".replace("-", "−") in page
+    for row in run.skipped:
+        assert row["id"] in page
+        assert row["skipped"] in page
+    assert "accuracy" not in page[page.index("<main") : page.index("<script")].lower()
