@@ -18,7 +18,7 @@ from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_
 from salix.model import Model
 from salix.precision import Precision, computed_in
 from salix.scores import ScoreOf, fix, logit
-from salix.store import KEYS, describe
+from salix.store import KEYS, describe, digest
 from salix.typing import (
     AnyArray,
     Column,
@@ -100,11 +100,12 @@ class Classification:
         return (*LOGITS, *NUMBERS, *maps, *measured)
 
     def identity(self) -> dict[str, Any]:
-        """Return model, classes, preprocessing, method, score, measures and map type."""
+        """Return model, classes, preprocessing, method, score, measures and type of maps."""
         return {
             "problem": "classification",
             "model": self.model.name,
             "cut": self.model.cut,
+            "code": digest(describe((self.model.trunk, self.model.head))),
             "classes": list(self.model.classes),
             "preprocess": describe(self.model.preprocess),
             "attribution": describe(self.method),

@@ -109,7 +109,8 @@ def stored_columns(described: tuple[Column, ...], traced: dict[str, Any]) -> tup
         raise InputError(f"the problem describes {', '.join(lacking)}, its row has no such value")
     stored = []
     for name in [*columns, *(n for n in traced if n not in columns)]:
-        column, (shape, dtype) = columns.get(name, Column(name)), _type(traced[name])
+        column, shape = columns.get(name, Column(name)), traced[name].shape[1:]
+        dtype = np.dtype(traced[name].dtype).name
         if column.shape not in ((), shape):
             raise InputError(f"{name} is described as {column.shape}, the row's value is {shape}")
         axes = tuple(f"axis {i}" for i in range(len(shape)))
@@ -117,10 +118,6 @@ def stored_columns(described: tuple[Column, ...], traced: dict[str, Any]) -> tup
         dims = column.dims if len(column.dims) == len(shape) else by_axis
         stored.append(replace(column, shape=shape, dims=dims, dtype=dtype))
     return tuple(stored)
-
-
-def _type(batch: Any) -> tuple[tuple[int, ...], str]:
-    return batch.shape[1:], np.dtype(batch.dtype).name
 
 
 @dataclass(frozen=True)

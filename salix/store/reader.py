@@ -16,7 +16,7 @@ from salix.typing import Column, InputError
 
 @dataclass(frozen=True)
 class Run:
-    """The rows of one model over one data set, in the order of the data."""
+    """A run directory: the rows of one problem over one data set, in the order of the data."""
 
     path: Path
 
@@ -119,8 +119,8 @@ class Run:
 
     def _chunks(self, chosen: Sequence[Column]) -> Iterator[dict[str, np.ndarray]]:
         for table in self._row_groups(list({*(c.name for c in chosen), "skipped"})):
-            measured = table.filter(table["skipped"].is_null()).combine_chunks()
-            yield {c.name: numpy_array(c, _only_chunk(measured[c.name])) for c in chosen}
+            measured = table.filter(table["skipped"].is_null())
+            yield {c.name: numpy_array(c, measured[c.name].combine_chunks()) for c in chosen}
 
     def _row_groups(self, names: list[str]) -> Iterator[Any]:
         """Yield row groups as Arrow tables, part by part: parts follow the order of the data."""
@@ -135,10 +135,6 @@ class Run:
         import pyarrow.parquet as pq
 
         return sum(pq.read_metadata(path).num_rows for _, _, path in parts(self.path))
-
-
-def _only_chunk(column: Any) -> Any:
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
 def read_runs(paths: Iterable[Path | str]) -> list[Run]:

@@ -3,10 +3,8 @@
 import ast
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,16 +62,10 @@ def start(name, out, sleep):
 
 
 @pytest.mark.parametrize("name", EXAMPLE_RUNS)
-def test_rows_are_bit_identical_after_a_kill_and_a_resume(name, tmp_path):
+def test_rows_are_bit_identical_after_a_kill_and_a_resume(name, tmp_path, kill_after_first_part):
     assert start(name, tmp_path / "whole", 0).wait(120) == 0
     process = start(name, tmp_path / "killed", 0.05)
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "killed").glob("part-*.parquet")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_after_first_part(process, tmp_path / "killed")
     killed, whole = Run(tmp_path / "killed"), Run(tmp_path / "whole")
     assert 0 < len(killed.table) < killed.count
     assert not killed.complete

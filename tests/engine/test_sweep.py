@@ -2,11 +2,9 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import dataclass, replace
 from math import log2
 
@@ -170,16 +168,10 @@ def start(out, sleep):
     return subprocess.Popen([sys.executable, "-c", code, str(out)])
 
 
-def test_rows_are_bit_identical_after_a_kill_and_a_resume(tmp_path):
+def test_rows_are_bit_identical_after_a_kill_and_a_resume(tmp_path, kill_after_first_part):
     assert start(tmp_path / "whole", 0).wait(120) == 0
     process = start(tmp_path / "killed", 0.05)
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "killed").glob("part-*.parquet")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_after_first_part(process, tmp_path / "killed")
     killed = salix.store.Run(tmp_path / "killed")
     assert 0 < len(killed.table) < 40
     assert start(tmp_path / "killed", 0).wait(120) == 0
@@ -507,3 +499,16 @@ def test_maps_that_cannot_be_stored_are_refused(tiny, pictures, tmp_path, option
     with pytest.raises((InputError, TypeError), match=message):  # TypeError: types are checked
         salix.sweep(*tiny, pictures, out=tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_another_function_of_the_same_name_is_refused(pictures, tmp_path):
+    def build(scale):
+        return salix.from_function(
+            lambda w, x: scale * x.mean((0, 1))[:2] + w, preprocess=Preprocess((16, 16))
+        )[0]
+
+    w = np.zeros(2, np.float32)
+    run = salix.sweep(build(1.0), w, pictures, Gradient(), out=tmp_path / "run")
+    assert same(salix.sweep(build(1.0), w, pictures, Gradient(), out=tmp_path / "run"), run)
+    with pytest.raises(InputError, match=r"another configuration.*code"):
+        salix.sweep(build(2.0), w, pictures, Gradient(), out=tmp_path / "run")
