@@ -1,6 +1,6 @@
 """Tables of subsets: their numbers over the runs of each group, and shifts from the in-set ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -69,6 +69,16 @@ class SubsetColumns:
     def shifts(self) -> tuple[TableColumn, ...]:
         """Columns of the table of shifts."""
         return self.differences + self.distances
+
+    def having(self, numbers: Collection[str], shifts: Collection[str]) -> "SubsetColumns":
+        """Return the columns of the numbers and shifts of these keys."""
+        return SubsetColumns(
+            tuple(c for c in self.numbers if c.key in numbers),
+            *(
+                tuple(c for c in part if c.key in shifts)
+                for part in (self.differences, self.distances)
+            ),
+        )
 
 
 def subset_columns(sampled: Sequence[TableColumn]) -> SubsetColumns:
@@ -180,7 +190,10 @@ def subset_table(
         table.append(
             (group, tuple(r for n in chosen for r in _rows(runs, n, kinds, table_columns)))
         )
-    return SubsetTable(tuple(table), inside, table_columns)
+    rows = [row for _, rows in table for row in rows]
+    numbers = {key for row in rows for key in row.numbers}
+    shifts = {key for row in rows for key in row.shifts}
+    return SubsetTable(tuple(table), inside, table_columns.having(numbers, shifts))
 
 
 def _names(

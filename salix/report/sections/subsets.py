@@ -22,6 +22,8 @@ def build(analysis: Analysis) -> Section | None:
         read_template(__file__),
         {
             "table": table,
+            "has_maps": any(row.mean is not None for _, rows in table.groups for row in rows),
+            "has_auc": "auc" in {c.key for c in table.columns.numbers},
             "groups": [
                 (group, [(row, _draw(row, table.greatest_mean)) for row in rows])
                 for group, rows in table.groups
