@@ -39,7 +39,8 @@ from salix.store import Run
 page = report.write([Run(Path(p)) for p in sys.argv[2:]], sys.argv[1])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 seconds, cpu = time.perf_counter() - started, time.process_time()
-print(json.dumps({"write_s": seconds, "cpu_s": cpu, "peak_gib": peak, "bytes": page.stat().st_size}))
+numbers = {"write_s": seconds, "cpu_s": cpu, "peak_gib": peak}
+print(json.dumps(numbers | {"bytes": page.stat().st_size}))
 """
 
 
@@ -100,7 +101,7 @@ def _values(column: Column, index: np.ndarray, rng: np.random.Generator) -> Any:
 
 
 def write_report(runs: Sequence[Path], page: Path) -> dict[str, Any]:
-    """Write the report of runs in a new process; return its seconds, seconds of the CPU, GiB and bytes."""
+    """Write the report of runs in a new process; return its times, greatest memory and size."""
     command = [sys.executable, "-c", WRITE, str(page), *map(str, runs)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
