@@ -1,8 +1,9 @@
-"""Images and labels: folders, CSV files and arrays, read ahead of the device."""
+"""Sources of images and labels: folders, CSV tables, arrays, TensorFlow data sets; batches."""
 
 from salix.data.datasets import Dataset
-from salix.data.decode import Unreadable, decode, fit
-from salix.data.feed import Batch, batches, count_batches
+from salix.data.decode import Unreadable, fit
+from salix.data.examples import Examples, ImageExamples, image_example
+from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder, Table
 from salix.data.source import Arrays, Joined, Source, Unlabelled, id_hash, open_source
 
@@ -10,7 +11,9 @@ __all__ = [
     "Arrays",
     "Batch",
     "Dataset",
+    "Examples",
     "Folder",
+    "ImageExamples",
     "Joined",
     "Source",
     "Table",
@@ -18,8 +21,9 @@ __all__ = [
     "Unreadable",
     "batches",
     "count_batches",
-    "decode",
     "fit",
     "id_hash",
+    "image_batches",
+    "image_example",
     "open_source",
 ]

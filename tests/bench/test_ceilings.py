@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from salix.bench.ceilings import DOTS, best, operands, product, roofline
-from salix.engine.flops import operations
+from salix.engine.flops import count_flops
 from salix.models import conv_form
 from salix.nn.conv import conv
-from salix.precision import LIBRARY, precision
+from salix.precision import LAX_PRECISION, precision
 from salix.typing import InputError
 
 module = sys.modules["salix.bench.ceilings"]  # the package has a function of this name
@@ -62,7 +62,7 @@ def test_a_product_is_counted_and_multiplied_in_full(policy):
     a, b = operands((m, k, n))
     program, held, left, right = product(a, b, policy)
     text = program.as_text()
-    assert operations(text).products == 2 * m * k * n
+    assert count_flops(text).products == 2 * m * k * n
     assert "input_output_alias={ {}: (0" in text  # the result takes the buffer that is given
     expected = np.asarray(left, np.float64) @ np.asarray(right, np.float64)
     found = np.asarray(program(held, left, right), np.float64)
@@ -79,7 +79,7 @@ def test_products_are_those_of_the_convolutions(policy):
     (dot,) = [e for e in inner if e.primitive.name == "dot_general"]
     operand, result = DOTS[policy]
     assert {v.aval.dtype for v in dot.invars} == {jnp.dtype(operand)}
-    assert dot.params["precision"] == (LIBRARY[policy], LIBRARY[policy])
+    assert dot.params["precision"] == (LAX_PRECISION[policy], LAX_PRECISION[policy])
     assert dot.params["preferred_element_type"] == result
 
 

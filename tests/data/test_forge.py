@@ -1,4 +1,4 @@
-"""Pseudo-forgeries change what their mask says, by enough, the same way each time, and no more."""
+"""Pseudo-forgeries change the image where their mask is, by enough, reproducibly, nowhere else."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,9 @@ from skimage.data import astronaut, camera, chelsea
 from skimage.transform import resize
 
 from salix.data import forge as module
-from salix.data.forge import FORGERIES, LEAST, blend, forge, random_mask
-from salix.perturb import warp
+from salix.data.forge import FORGERIES, LEAST, forge
+from salix.data.forgery_masks import FEATHER, blend, random_mask
+from salix.perturb import forgery
 from salix.typing import InputError
 
 COLOUR = np.rint(resize(astronaut()[:200, 130:330], (72, 64)) * 255).astype(np.uint8)
@@ -28,8 +29,8 @@ SEEDS = range(6)
 
 @each
 @pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES)
-def test_what_is_outside_is_kept_and_what_is_inside_is_changed(kind, image):
-    kept = image.copy()
+def test_only_the_masked_part_is_changed(kind, image):
+    original = image.copy()
     for seed in SEEDS:
         forged, mask = forge(image, np.random.default_rng(seed), kind, OTHER)
         assert (forged.shape, forged.dtype) == (image.shape, np.uint8)
@@ -39,7 +40,7 @@ def test_what_is_outside_is_kept_and_what_is_inside_is_changed(kind, image):
         assert not change[mask == 0].any()  # to the bit
         assert change[mask > 0.5].mean() >= LEAST
         assert ((mask > 0) & (mask < 1)).any()  # a feathered edge
-    np.testing.assert_array_equal(image, kept)
+    np.testing.assert_array_equal(image, original)
 
 
 @each
@@ -47,8 +48,8 @@ def test_a_seed_fixes_a_forgery(kind):
     first, again, another = (
         forge(COLOUR, np.random.default_rng(s), kind, OTHER) for s in (3, 3, 4)
     )
-    for of, to in zip(first, again, strict=True):
-        np.testing.assert_array_equal(of, to)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
     assert (first[0] != another[0]).any()
     assert (first[1] != another[1]).any()
 
@@ -57,7 +58,7 @@ def test_kinds_are_drawn_and_a_splice_only_with_another_image(monkeypatch):
     drawn = []
 
     def recorded(name, function):
-        return lambda *given: drawn.append(name) or function(*given)
+        return lambda *arguments: drawn.append(name) or function(*arguments)
 
     monkeypatch.setattr(module, "FORGERIES", {n: recorded(n, f) for n, f in FORGERIES.items()})
     rng = np.random.default_rng(0)
@@ -92,7 +93,7 @@ def test_masks_fall_from_the_middle_to_the_edge_as_a_cubic_step():
     inside = np.argwhere(mask == 1).mean(0).astype(int)
     ray = mask[inside[0], inside[1] :]
     assert (np.diff(ray) <= 1e-12).all()
-    steep = -np.diff(ray).min() * 256 * module.FEATHER
+    steep = -np.diff(ray).min() * 256 * FEATHER
     assert 0.9 < steep < 2.2  # 1.5 straight across an edge
 
 
@@ -129,42 +130,44 @@ def test_a_warp_moves_pixels_and_makes_none():
 def test_moved_and_scaled_against_scipy():
     values = COLOUR.astype(float)
     by = np.random.default_rng(0).normal(size=(2, 72, 64))
-    found = warp.moved(values, by)
+    found = forgery.displace(values, by)
     at = np.mgrid[:72, :64] + by
     for c in range(3):
         expected = map_coordinates(values[..., c], at, order=3, mode="nearest")
         np.testing.assert_allclose(found[..., c], expected)
-    np.testing.assert_allclose(warp.scaled(values, 1, (0, 0)), values, atol=1e-9)
-    shifted = warp.scaled(values, 1, (3, -2))
+    np.testing.assert_allclose(forgery.enlarge_and_shift(values, 1, (0, 0)), values, atol=1e-9)
+    shifted = forgery.enlarge_and_shift(values, 1, (3, -2))
     np.testing.assert_allclose(shifted[3:, :-2], values[:-3, 2:], atol=1e-9)
     square = np.zeros((65, 65, 1))
     square[22:43, 22:43] = 1  # 21 pixels wide
-    assert warp.scaled(square, 2, (0, 0)).sum() == pytest.approx(42 * 42, rel=0.05)
+    assert forgery.enlarge_and_shift(square, 2, (0, 0)).sum() == pytest.approx(42 * 42, rel=0.05)
 
 
 def test_hue_is_turned_in_the_plane_of_colour():
     values = COLOUR.astype(float)
     turn = 0.7
-    before, after = rgb2yiq(values), rgb2yiq(warp.recoloured(values, turn, 1, 0))
+    before, after = rgb2yiq(values), rgb2yiq(forgery.transform_colour(values, turn, 1, 0))
     # scikit-image's coefficients have more digits than those of the standard
     np.testing.assert_allclose(after[..., 0], before[..., 0], atol=0.2)
     whole = (before[..., 1] + 1j * before[..., 2]) * np.exp(1j * turn)
     np.testing.assert_allclose(after[..., 1], whole.real, atol=0.5)
     np.testing.assert_allclose(after[..., 2], whole.imag, atol=0.5)
-    np.testing.assert_allclose(warp.recoloured(values, 0, 1.1, -5), values * 1.1 - 5, atol=1e-9)
+    np.testing.assert_allclose(
+        forgery.transform_colour(values, 0, 1.1, -5), values * 1.1 - 5, atol=1e-9
+    )
     grey = np.repeat(GREY[..., None], 3, -1).astype(float)
-    np.testing.assert_allclose(warp.recoloured(grey, turn, 1, 0), grey, atol=1)
+    np.testing.assert_allclose(forgery.transform_colour(grey, turn, 1, 0), grey, atol=1)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_an_upsampled_image_is_that_of_a_transposed_convolution(factor):
     values = np.random.default_rng(0).random((13, 17, 1))
-    small = warp.upsampled(values, factor, 0)[::factor, ::factor, 0]
+    small = forgery.upsample_blocks(values, factor, 0)[::factor, ::factor, 0]
     corner = values[:factor, :factor].mean()
     assert small[0, 0] == pytest.approx(corner)
     np.testing.assert_array_equal(
         np.kron(small, np.ones((factor, factor)))[:13, :17],
-        warp.upsampled(values, factor, 0)[..., 0],
+        forgery.upsample_blocks(values, factor, 0)[..., 0],
     )
     # Of a constant image a transposed convolution of ones leaves its own overlaps.
     steps = [-(-n // factor) for n in (13, 17)]
@@ -174,9 +177,9 @@ def test_an_upsampled_image_is_that_of_a_transposed_convolution(factor):
             top, left = (i + 1) * factor, (j + 1) * factor
             out[top : top + factor + 1, left : left + factor + 1] += 1
     out = out[factor:, factor:][:13, :17]
-    found = warp.upsampled(np.ones((13, 17, 1)), factor, 1.0)[..., 0]
+    found = forgery.upsample_blocks(np.ones((13, 17, 1)), factor, 1.0)[..., 0]
     np.testing.assert_allclose(found, out / (1 + 1 / factor) ** 2)
-    half = warp.upsampled(np.ones((13, 17, 1)), factor, 0.5)[..., 0]
+    half = forgery.upsample_blocks(np.ones((13, 17, 1)), factor, 0.5)[..., 0]
     np.testing.assert_allclose(half, (1 + found) / 2)
 
 
@@ -189,10 +192,10 @@ def test_an_upsampled_image_is_that_of_a_transposed_convolution(factor):
         (np.zeros((64, 64, 4), np.uint8), None, r"of shape \(64, 64, 4\)"),
         (COLOUR[None], None, r"of shape \(1, 72, 64, 3\)"),
         (COLOUR[:10], None, "at least 16"),
-        (np.full((32, 32), 90, np.uint8), "warp", "20 draws of warp left the image as it was"),
+        (np.full((32, 32), 90, np.uint8), "warp", "20 draws of warp left the image unchanged"),
     ],
 )
-def test_what_cannot_be_forged(image, kind, message):
+def test_refused_images(image, kind, message):
     with pytest.raises(InputError, match=message):
         forge(image, np.random.default_rng(0), kind)
 
