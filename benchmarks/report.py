@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.engine.columns import standard_columns
+from salix.engine.classification import row_columns
 from salix.measures.presets import PRESETS
 from salix.store import KEYS, open_run, write_parquet
 from salix.store.schema import arrow_schema
@@ -57,7 +57,7 @@ def plant(path: Path, number: int, images: int) -> Path:
     """Write a run of random numbers, part by part."""
     import pyarrow as pa
 
-    columns = (*KEYS, *standard_columns(2, GRID), *measure_columns())
+    columns = (*KEYS, *row_columns(2, GRID), *measure_columns())
     config: dict[str, Any] = {"model": "planted", "classes": ["real", "fake"], "grid": list(GRID)}
     config |= {"data": {"count": images, "fingerprint": "planted"}, "score": "logit(target=None)"}
     about = {"name": f"model-{number}", "group": f"group-{number // 5}"}

@@ -46,7 +46,10 @@ def paragraphs(analysis: Analysis) -> list[str]:
 def _runs(analysis: Analysis) -> str:
     frames, runs = analysis.frames, analysis.runs
     models = _listed(_setting(run, "model") for run in runs)
-    about = {key: _listed(_about(run, key) for run in runs) for key in ("salix", "jax", "device")}
+    about = {
+        key: _listed(str(run.manifest["about"].get(key, "not recorded")) for run in runs)
+        for key in ("salix", "jax", "device")
+    }
     counts = sorted({run.count for run in runs})
     count = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     seed = _listed(_setting(run, "seed") for run in runs)
@@ -150,10 +153,6 @@ def _count(runs: Sequence[Run], noun: str) -> str:
 
 def _setting(run: Run, key: str) -> str:
     return str(run.manifest["config"].get(key, "not recorded"))
-
-
-def _about(run: Run, key: str) -> str:
-    return str(run.manifest["about"].get(key, "not recorded"))
 
 
 def _listed(names: Iterable[str]) -> str:
