@@ -1,4 +1,4 @@
-"""Training of detectors: losses, recipes and the loop."""
+"""Training of detectors: losses, recipes and the training loop."""
 
 from salix.train.augment import Augment
 from salix.train.examples import Examples
