@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models import inception
-from salix.models.checkpoints.weights import Layout, Table, same
+from salix.models.checkpoints.naming import Layout, WeightTable, same
 from salix.models.inception import Block, Step
 from salix.models.mobilenet import Perceptron
 from salix.nn.layers import avg_pool
@@ -83,7 +83,7 @@ def _steps() -> Iterator[str]:
             yield from (f"{block}.{step.name}" for step in steps)
 
 
-def inception_table() -> Table:
+def inception_table() -> WeightTable:
     """Return the names of Inception-v3's arrays, its normalisations without gamma."""
     table: dict[str, tuple[str, Layout]] = dict(_dense())
     for at, ours in enumerate(_steps(), 1):
@@ -96,7 +96,7 @@ def _depthwise(array: np.ndarray) -> np.ndarray:
     return array.transpose(0, 1, 3, 2)
 
 
-def mobilenet_table() -> Table:
+def mobilenet_table() -> WeightTable:
     """Return the names of MobileNetV2's arrays."""
     table: dict[str, tuple[str, Layout]] = dict(_dense())
     table |= _unit("stem", "Conv1", "bn_Conv1")

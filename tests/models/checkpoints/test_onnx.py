@@ -1,4 +1,4 @@
-"""The ONNX reader against hand-made files, whole, damaged and hostile."""
+"""Reader of ONNX files: hand-made, damaged and hostile files."""
 
 import json
 import struct
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from salix.models.checkpoints import onnx, weights
+from salix.models.checkpoints import formats, protobuf
 from salix.models.checkpoints.onnx import read_onnx
 from salix.typing import InputError
 
@@ -65,8 +65,8 @@ def test_raw_tensors_of_all_types(path: Path) -> None:
     held = {k: draw.integers(0, 100, (2, 3)).astype(k) for k in NUMBERS}
     held |= {"scalar": np.array(2.5, np.float32), "none": np.zeros((0, 3), np.int64)}
     path.write_bytes(model(*(tensor(name, array) for name, array in held.items())))
-    assert weights.kind(path) == "onnx"
-    found = weights.read(path)
+    assert formats.kind(path) == "onnx"
+    found = formats.read(path)
     assert list(found) == list(held)
     for name, array in held.items():
         np.testing.assert_array_equal(found[name], array, strict=True)
@@ -157,17 +157,17 @@ ONE = np.ones(2, np.float32)
         (number(7, 1), "is not an ONNX file"),
         (chunk(7, number(5, 1)), "is not an ONNX file"),
         (model() + model(), "is not an ONNX file"),
-        (model(), "holds no initialisers"),
+        (model(), "contains no initialisers"),
         (b"\x3a" + varint(1 << 62), "is truncated"),
         (model(tensor("x", ONE))[:-1], "is truncated"),
         (b"\xff" * 11, "more than ten bytes"),
         (model(tensor("x", ONE), tensor("x", ONE)), "has x twice"),
-        (model(tensor("x", ONE, more=number(14, 1))), "keeps x in another file"),
-        (model(tensor("x", ONE, (3,))), r"holds 2 elements of x, not \[3\]"),
-        (model(tensor("x", ONE, (-1, -2))), "holds 2 elements of x"),
-        (model(tensor("x", ONE, (1 << 62, 1 << 62))), "holds 2 elements of x"),
-        (model(tensor("x", ONE, (2,) + (1,) * 64)), "holds 2 elements of x"),
-        (model(tensor("x", ONE, more=number(2, 8))), "holds x of an unknown type"),
+        (model(tensor("x", ONE, more=number(14, 1))), "stores x in another file"),
+        (model(tensor("x", ONE, (3,))), r"contains 2 elements of x, not \[3\]"),
+        (model(tensor("x", ONE, (-1, -2))), "contains 2 elements of x"),
+        (model(tensor("x", ONE, (1 << 62, 1 << 62))), "contains 2 elements of x"),
+        (model(tensor("x", ONE, (2,) + (1,) * 64)), "contains 2 elements of x"),
+        (model(tensor("x", ONE, more=number(2, 8))), "contains x of an unknown type"),
         (model(tensor("x", ONE, more=chunk(2, b"1"))), "unknown type"),
         (model(tensor("x", ONE, more=number(9, 1))), "malformed list"),
         (model(tensor("x", ONE, more=chunk(9, b"abc"))), "broken number of elements"),
@@ -211,7 +211,7 @@ def test_no_damage_is_fatal(path: Path) -> None:
 def test_a_message_of_very_many_fields_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx, "FIELDS", 100)
+    monkeypatch.setattr(protobuf, "FIELDS", 100)
     path.write_bytes(number(1, 8) * 101)
     with pytest.raises(InputError, match="more than 100 fields"):
         read_onnx(path)
@@ -220,13 +220,13 @@ def test_a_message_of_very_many_fields_is_refused(
 def test_a_folder_is_read_with_the_heads_beside_it(path: Path) -> None:
     folder, head = path.parent, path.parent / "head.json"
     with pytest.raises(InputError, match="no such file"):
-        weights.kind(path)
-    with pytest.raises(InputError, match="holds 0 ONNX files, not one"):
+        formats.kind(path)
+    with pytest.raises(InputError, match="contains 0 ONNX files, not one"):
         read_onnx(folder)
     path.write_bytes(model(tensor("x", ONE)))
     head.write_text(json.dumps({"weights": [0.5, 1], "bias": -2, "note": "ignored"}))
-    assert weights.kind(folder) == "onnx"
-    found = weights.read(folder)
+    assert formats.kind(folder) == "onnx"
+    found = formats.read(folder)
     np.testing.assert_array_equal(found["head.weights"], np.array([0.5, 1], np.float32))
     assert (found["head.bias"], list(found)) == (-2, ["x", "head.weights", "head.bias"])
     for wrong in (
@@ -244,5 +244,5 @@ def test_a_folder_is_read_with_the_heads_beside_it(path: Path) -> None:
             read_onnx(folder)
     head.unlink()
     (folder / "other.onnx").write_bytes(b"")
-    with pytest.raises(InputError, match="holds 2 ONNX files"):
+    with pytest.raises(InputError, match="contains 2 ONNX files"):
         read_onnx(folder)

@@ -1,0 +1,115 @@
+"""README and docs/: their Python runs, their commands parse, their links resolve."""
+
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
+INCLUDE = re.compile(r'^--8<-- "(.*)"$', re.M)
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(text: str) -> list[tuple[str, str, int]]:
+    """Return the language, the body and the line of each fenced block, files included."""
+    include = lambda m: (ROOT / m[1]).read_text()  # noqa: E731
+    return [
+        (m[1], INCLUDE.sub(include, m[2]), text[: m.start(2)].count("\n"))
+        for m in FENCE.finditer(text)
+    ]
+
+
+def run(text: str, path: str) -> int:
+    """Run the Python blocks of a page in one namespace, and compare what they print.
+
+    A `text` block right after a Python block is its output. Returns the number of blocks.
+    """
+    namespace = {"__name__": "page"}
+    ran, printed = 0, ""
+    for language, body, line in blocks(text):
+        if language == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile("\n" * line + body, path, "exec"), namespace)
+            ran, printed = ran + 1, out.getvalue()
+        elif language == "text" and printed:
+            assert printed.rstrip() == body.rstrip(), f"{path}, line {line + 1}"
+            printed = ""
+    return ran
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if "```python" in p.read_text()], ids=name)
+def test_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(page.read_text(), str(page)) > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["```python\nprint(1)\n```\n\n```text\n2\n```", "```python\nassert False\n```"]
+)
+def test_wrong_output_and_failed_assertions_are_errors(text):
+    with pytest.raises(AssertionError):
+        run(text, "page")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_names_its_language(page):
+    assert all(language for language, _, _ in blocks(page.read_text()))
+
+
+def commands() -> list[str]:
+    """Return the command lines of Salix in the shell blocks of all pages."""
+    shell = "\n".join(b for p in PAGES for kind, b, _ in blocks(p.read_text()) if kind == "sh")
+    return sorted(set(re.findall(r"^(?:.*&& )?(salix .*)$", shell.replace("\\\n", ""), re.M)))
+
+
+@pytest.mark.parametrize("line", commands())
+def test_each_command_line_parses(line, monkeypatch):
+    from salix import cli
+
+    ran = []
+    for command in cli.COMMANDS.values():
+        monkeypatch.setattr(command, "run", lambda self: ran.append(self) or 0)
+    monkeypatch.setattr(cli, "prepare", lambda **options: None)
+    assert cli.main(line.split()[1:]) == 0
+    assert type(ran[0]).__name__.lower() == line.split()[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_and_pictures_exist(page):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", re.sub(FENCE, "", page.read_text()))
+    for link in links:
+        elsewhere = re.match(r"https://|(\.\./)*api/salix", link)  # API pages: docs/hooks.py
+        assert elsewhere or (page.parent / link).exists(), link
+
+
+def test_the_gate_runs_the_readmes_commands():
+    gate, text = (ROOT / ".ci/run").read_text(), (ROOT / "README.md").read_text()
+    for command in ("pip install '.[test]'", "pytest", "salix demo"):
+        assert command in text
+        assert command in gate
+
+
+def test_the_readmes_throughput_is_that_of_its_file():
+    path = ROOT / "benchmarks/results/sweep-cpu.json"
+    method = json.loads(path.read_text())["methods"]["GradCAM(relu=True)"]
+    rate, flops = method["images_per_second"], method["step_over_forward_flops"]
+    text = " ".join((ROOT / "README.md").read_text().split())
+    ends = f"{min(rate['all']):.0f} to {max(rate['all']):.0f} in three rounds"
+    assert f"explains {rate['median']:.0f} images of 256 x 256 a second ({ends}" in text
+    assert f"takes {flops:.4f} times the FLOPs of the forward pass alone" in text
+
+
+def test_the_gates_paths_exist():
+    lines = (ROOT / ".ci/run").read_text().split()
+    paths = [word.partition("::")[0] for word in lines if word.startswith("tests/")]
+    assert len(paths) >= 8
+    for path in paths:
+        assert list(ROOT.glob(path)), path
