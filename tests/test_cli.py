@@ -14,7 +14,7 @@ from salix import store
 from salix.adapters import from_nnx
 from salix.cli import COMMANDS, main
 from salix.models import MODELS, Small, load, save
-from salix.studies import demo as study
+from salix.studies.demo import run as study
 
 
 @pytest.fixture(autouse=True)
@@ -191,8 +191,8 @@ def test_the_demo_from_end_to_end(tmp_path, monkeypatch, capsys):
     runs = store.read_runs([tmp_path / "a" / "runs"])
     assert [r.group for r in runs] == ["cross-entropy"] * 2 + ["guided"] * 2
     fake = runs[0].rows["label"] == 1
-    assert np.isfinite(runs[0].rows["inside"][fake & ~runs[0].rows["constant_map"]]).all()
-    assert np.isnan(runs[0].rows["inside"][~fake]).all()
+    assert np.isfinite(runs[0].rows["relevance_mass"][fake & ~runs[0].rows["constant_map"]]).all()
+    assert np.isnan(runs[0].rows["relevance_mass"][~fake]).all()
     checkpoint = tmp_path / "a" / "models" / "guided-1.safetensors"
     assert checkpoint.stat().st_size > 200_000
 

@@ -22,7 +22,7 @@ class Demo:
 
     def run(self) -> int:
         """Run the demo."""
-        from salix.studies.demo import demo
+        from salix.studies.demo.run import run_demo
 
-        demo(self.out, real=self.real, fake=self.fake, seeds=self.seeds, offline=self.offline)
+        run_demo(self.out, real=self.real, fake=self.fake, seeds=self.seeds, offline=self.offline)
         return 0

@@ -1,4 +1,4 @@
-"""The demo's faces: what was changed is where the mask says, and nobody is in both parts."""
+"""Data of the demo: changes lie inside the masks, and no person is in both parts."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from salix.data import fit
 from salix.data.assets import AssetError
 from salix.data.forge import REGIONS, blend, region_mask
 from salix.preprocess import Preprocess
-from salix.studies import faces as module
-from salix.studies.faces import _eigenfaces, demo_faces, lfw_faces, sharpness
+from salix.studies.baselines import sharpness
+from salix.studies.demo import data as module
+from salix.studies.demo.data import _eigenfaces, demo_faces, lfw_faces
 from salix.typing import InputError
 
 
@@ -46,7 +47,7 @@ def test_eigenfaces_are_principal_components_of_the_training_part():
 
 
 def check(faces, real):
-    """Hold what must be true of any forged set of `real` photographs."""
+    """Check a forged set of `real` photographs."""
     n = real
     assert faces.labels.tolist() == [0] * n + [1] * n
     assert (faces.test[:n] == faces.test[n:]).all()  # a photograph and its fake stay together
