@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from salix import report
+from salix.analysis import analyse
 from salix.attribution import GradCAM
 from salix.engine import sweep
 from salix.measures import RelevanceMass
@@ -54,15 +55,14 @@ def run_demo(
     smoothness = -sharpness(faces.pixels[faces.test])
     auc = auc_interval(smoothness, faces.labels[faces.test]).value
     baselines = {"image sharpness alone": auc}
-    page = report.write(
-        runs,
+    analysis = analyse(runs, baselines=baselines, region="re-generated region")
+    page = report.write_page(
+        analysis,
         out / "report.html",
         title="What these face detectors look at",
         intro=introduction(faces),
-        baselines=baselines,
-        region="re-generated region",
     )
-    print_table(report.summary(runs, baselines=baselines))
+    print_table(analysis.rows)
     log(f"open {page}")
     return page
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from salix.analysis.subsets import collection_names
+from salix.analysis import subset_names
 from salix.stats import (
     GroupComparison,
     Interval,
@@ -99,7 +99,7 @@ def run_values(rows: Mapping[str, np.ndarray], fake: int) -> dict[str, np.ndarra
 
 def subsets(ids: Any) -> np.ndarray:
     """Return the subset of each id."""
-    return np.array(collection_names(np.asarray(ids)))
+    return np.array(subset_names(np.asarray(ids)))
 
 
 def results(runs: Sequence[Run]) -> dict[str, Any]:

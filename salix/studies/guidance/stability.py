@@ -7,9 +7,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float
 
-from salix.analysis.agreement import common
-from salix.analysis.run_stability import stability
-from salix.analysis.subsets import collection_names
+from salix.analysis import shared_maps, stability, subset_names
 from salix.stats import (
     GroupComparison,
     Interval,
@@ -25,8 +23,8 @@ IN_SET = ("celeba", "forged", "dcgan")
 
 def similarity(runs: Sequence[Run]) -> tuple[tuple[tuple[int, int], ...], np.ndarray]:
     """Return all pairs of runs and the SSIM of their maps [pair, image], on in-set test faces."""
-    shared = common(runs)
-    in_set = np.isin(collection_names(np.asarray(shared.ids)), IN_SET)
+    shared = shared_maps(runs)
+    in_set = np.isin(subset_names(np.asarray(shared.ids)), IN_SET)
     similarities = stability(shared.maps[:, in_set])
     return similarities.pairs, similarities.values.astype(np.float64)
 
