@@ -8,8 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.checkpoints.naming import WeightTable, same
-from salix.nn.layers import Conv, max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Conv, Stage, StagedNetwork, max_pool, sequence
 from salix.typing import AnyArray
 
 

@@ -10,8 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
-from salix.nn.layers import Conv, batch_norm
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Conv, Stage, StagedNetwork, batch_norm, sequence
 from salix.typing import AnyArray
 
 # expansion, kernel, stride, width and depth of each stage of B0

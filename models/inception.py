@@ -8,9 +8,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
-from salix.nn.fusion import relu
-from salix.nn.layers import Conv, avg_pool, batch_norm, max_pool
-from salix.nn.staged import Stage, StagedNetwork
+from salix.nn import Conv, Stage, StagedNetwork, avg_pool, batch_norm, max_pool, relu
 from salix.typing import AnyArray
 
 

@@ -22,7 +22,7 @@ from salix.models.checkpoints.naming import (
 )
 from salix.models.checkpoints.safetensors import read_metadata, write_safetensors
 from salix.models.registry import MODELS, Architecture
-from salix.nn.folding import fold
+from salix.nn import fold
 from salix.typing import InputError, Params
 
 __all__ = ["build", "load", "save"]

@@ -9,8 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.checkpoints.naming import WeightTable, same
-from salix.nn.layers import max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Stage, StagedNetwork, max_pool, sequence
 from salix.typing import AnyArray
 
 _POOLS = (2, 2, 2, 4)

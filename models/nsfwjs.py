@@ -12,8 +12,7 @@ from salix.models import inception
 from salix.models.checkpoints.naming import Layout, WeightTable, same
 from salix.models.inception import Block, Step
 from salix.models.mobilenet import Perceptron
-from salix.nn.layers import avg_pool
-from salix.nn.staged import Stage, StagedNetwork
+from salix.nn import Stage, StagedNetwork, avg_pool
 from salix.typing import AnyArray
 
 CLASSES = ("Drawing", "Hentai", "Neutral", "Porn", "Sexy")

@@ -9,9 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
-from salix.nn.fusion import relu
-from salix.nn.layers import Conv, batch_norm, max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
 
 

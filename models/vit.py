@@ -10,10 +10,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.checkpoints.naming import WeightTable, conv, same
+from salix.nn import Conv, Linear, Stage, sequence
 from salix.nn.attention import attention
-from salix.nn.layers import Conv
-from salix.nn.linear import Linear, linear
-from salix.nn.staged import Stage, sequence, split_stages
+from salix.nn.linear import linear
+from salix.nn.staged import split_stages
 from salix.typing import AnyArray
 
 

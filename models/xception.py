@@ -12,8 +12,7 @@ from jaxtyping import Array, Float
 
 from salix.models.checkpoints.naming import Shapes, WeightTable, conv, dense, same, torch_names
 from salix.models.resnet import Shortcut
-from salix.nn.layers import Conv, batch_norm, max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, sequence
 from salix.typing import AnyArray
 
 # widths of the separable convolutions of each block, from its input on, and its stride

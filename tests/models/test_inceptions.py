@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from salix import models
 from salix.models import inception, xception
 from salix.models.checkpoints.safetensors import write_safetensors
-from salix.nn.folding import fold
+from salix.nn import fold
 from salix.typing import InputError
 
 PARAMETERS = {"inception_v3": 23_834_568, "xception": 22_855_952}  # of 1000 classes

@@ -14,7 +14,8 @@ from salix.adapters import from_nnx
 from salix.models.checkpoints.module_state import expected
 from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.resnet import Basic, Bottleneck
-from salix.nn.folding import Folded, fold
+from salix.nn import fold
+from salix.nn.folding import Folded
 from salix.typing import InputError
 
 

@@ -125,7 +125,7 @@ def test_bundles_of_javascript_are_read_and_not_run(tmp_path: Path) -> None:
 
 def test_shards_must_have_their_sizes(tmp_path: Path) -> None:
     size = len(DATA)
-    for shards, said in [
+    for shards, message in [
         ({"a.bin": DATA[:-1]}, f"has shards of {size - 1} bytes, not {size}"),
         ({"a.bin": DATA + b"x"}, f"has shards of {size + 1} bytes, not {size}"),
         ({"a.bin": DATA, "b.bin": b"x"}, f"has shards of {size + 1} bytes, not {size}"),
@@ -134,7 +134,7 @@ def test_shards_must_have_their_sizes(tmp_path: Path) -> None:
         ({"a.bin": DATA + bytes(10_000)}, f"has a shard of {size + 10_000} bytes"),
     ]:
         path = write(tmp_path, shards=shards)
-        with pytest.raises(InputError, match=rf"model\.json: {said}"):
+        with pytest.raises(InputError, match=rf"model\.json: {message}"):
             read_tfjs(path)
 
 
@@ -153,7 +153,7 @@ def test_shards_lie_in_the_folder_of_the_manifest(tmp_path: Path) -> None:
         path.write_text(good.replace('"a.bin"', json.dumps(name)))
         with pytest.raises(InputError, match="lacks its shard"):
             read_tfjs(path)
-    (tmp_path / "other").symlink_to(folder)  # a link to the whole folder is the user's own
+    (tmp_path / "other").symlink_to(folder)  # a link to the folder itself is the user's own
     path.write_text(good)
     check(read_tfjs(tmp_path / "other"))
 
@@ -163,7 +163,7 @@ HALF = {"dtype": "float16"}
 
 
 @pytest.mark.parametrize(
-    ("change", "data", "said"),
+    ("change", "data", "message"),
     [
         ({}, np.float32([np.nan]).tobytes(), "a NaN or an infinity in x"),
         ({"quantization": HALF}, np.float16([np.inf]).tobytes(), "a NaN or an infinity in x"),
@@ -193,9 +193,11 @@ HALF = {"dtype": "float16"}
         ({"name": "é\n" * 99}, b"", r"has shards of 0 bytes"),
     ],
 )
-def test_malformed_weights_are_refused(tmp_path: Path, change: Any, data: bytes, said: str) -> None:
+def test_malformed_weights_are_refused(
+    tmp_path: Path, change: Any, data: bytes, message: str
+) -> None:
     path = write(tmp_path, [{**FLOAT, **change}], {"a.bin": data})
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_tfjs(path)
     assert str(caught.value).isprintable()
 
