@@ -94,7 +94,7 @@ def test_without_a_network_lfw_stands_in_and_one_line_says_so(monkeypatch):
     assert len(faces.labels) == 200
 
 
-def test_own_faces_and_what_is_wrong_with_them(tmp_path):
+def test_faces_of_user_folders_and_their_errors(tmp_path):
     rng = np.random.default_rng(0)
     for folder, count in (("real", 20), ("fake", 17), ("few", 3)):
         (tmp_path / folder).mkdir()
@@ -105,7 +105,7 @@ def test_own_faces_and_what_is_wrong_with_them(tmp_path):
     faces = demo_faces(tmp_path / "real", tmp_path / "fake", offline=False)
     assert np.bincount(faces.labels).tolist() == [20, 17]
     assert faces.test.sum() == 5 + 4
-    assert not faces.guided
+    assert not faces.has_reference_masks
     assert faces.source().reference_masks is None
     assert "1 file could not be read" in faces.about[0]
     first = np.asarray(Image.open(tmp_path / "real" / "00.png"))
