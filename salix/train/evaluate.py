@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from salix.stats import ACER_GRID, FDR_LEVELS, auc_interval, detection_rate, minimum_acer
-from salix.train.examples import Examples
+from salix.train.examples import LabelledImages
 from salix.train.network import Weights
 from salix.train.program import Program
 from salix.train.streamed import Streamed
@@ -18,7 +18,7 @@ RANKING = ("auc", *(f"tdr_{level:g}" for level in FDR_LEVELS), "acer", "acer_gri
 
 
 def evaluate(
-    program: Program, weights: Weights, data: Examples | Streamed, positive: int
+    program: Program, weights: Weights, data: LabelledImages | Streamed, positive: int
 ) -> list[dict[str, float]]:
     """Return the validation metrics of each seed.
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salix.data import Source, batches
+from salix.data import Source, image_batches
 from salix.preprocess import Preprocess
 from salix.train.streamed import PixelsAndMasks, Positions, Reordered, Streamed, pick
 from salix.typing import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class LabelledImages:
     """Pixels [n h w c] and reference masks [n *grid], 8-bit, with the index of each image's class.
 
     A reference mask of zeros means that the image has none. Ids are the positions by default.
@@ -48,11 +48,11 @@ class Examples:
         for indices in positions:
             yield self.pixels[indices], None if masks is None else masks[indices]
 
-    def subset(self, indices: np.ndarray) -> "Examples":
+    def subset(self, indices: np.ndarray) -> "LabelledImages":
         """Return the examples at positions."""
         masks = None if self.reference_masks is None else self.reference_masks[indices]
         ids = pick(self.ids, indices)
-        return Examples(self.pixels[indices], self.labels[indices], masks, ids)
+        return LabelledImages(self.pixels[indices], self.labels[indices], masks, ids)
 
     def fingerprint(self) -> str:
         """Return a sha256 of ids, pixels, labels and reference masks."""
@@ -65,19 +65,19 @@ class Examples:
 
 
 def gather(
-    data: Source | Examples,
+    data: Source | LabelledImages,
     preprocess: Preprocess,
     *,
     classes: Sequence[str],
     memory: int,
     workers: int | None = None,
-) -> Examples | Streamed:
+) -> LabelledImages | Streamed:
     """Return training examples: decoded once into at most `memory` bytes, or streamed.
 
     Raises `InputError` for an image without a class, or of a class that the model does not have.
     Unreadable images are left out, and all-zero reference masks treated as missing, with a warning.
     """
-    if isinstance(data, Examples):
+    if isinstance(data, LabelledImages):
         return data
     workers = workers or os.cpu_count() or 1
     labels = _labels(data, classes)
@@ -88,19 +88,20 @@ def gather(
         return Streamed(data, preprocess, labels, workers, order)
     images, reference_masks, readable, unread, black = [], [], [], {}, set()
     view, count = Reordered(data, order, black), -(-len(labels) // 64)
-    for batch in batches(view, preprocess, 64, range(count), workers):
+    for batch in image_batches(view, preprocess, 64, range(count), workers):
         valid = np.flatnonzero(batch.valid)
-        images.append(batch.images[valid])
+        images.append(batch.examples["pixels"][valid])
         readable.append(batch.indices[0] + valid)
         unread |= {data.ids[i]: reason for i, reason in batch.reasons.items()}
-        if batch.reference_masks is not None:
-            reference_masks.append(batch.reference_masks[valid])
+        if (masks := batch.examples["reference_mask"]) is not None:
+            reference_masks.append(masks[valid])
     warn(unread, black)
     indices = np.concatenate(readable)
     if not len(indices):
         raise InputError(f"none of {len(labels)} images can be read: check the files")
+    pixels = np.concatenate(images)
     masks = np.concatenate(reference_masks) if reference_masks else None
-    return Examples(np.concatenate(images), labels[indices], masks, pick(data.ids, indices))
+    return LabelledImages(pixels, labels[indices], masks, pick(data.ids, indices))
 
 
 def warn(unread: dict[str, str], black: set[str]) -> None:

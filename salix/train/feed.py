@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from salix.train.examples import Examples
+from salix.train.examples import LabelledImages
 from salix.train.program import Program
 from salix.train.sampler import epoch_batches
 from salix.train.streamed import Streamed
@@ -14,7 +14,7 @@ from salix.train.streamed import Streamed
 
 def epoch_feed(
     program: Program,
-    examples: Examples | Streamed,
+    examples: LabelledImages | Streamed,
     seeds: tuple[int, ...],
     hashes: np.ndarray,
     epoch: int,

@@ -14,7 +14,7 @@ from salix.preprocess import Preprocess
 from salix.progress import Progress
 from salix.store import digest, open_run
 from salix.train.check import check_data, check_seeds
-from salix.train.examples import Examples, gather, warn
+from salix.train.examples import LabelledImages, gather, warn
 from salix.train.history import Record
 from salix.train.manifest import about_training, configuration
 from salix.train.network import Network, Weights
@@ -48,12 +48,12 @@ class Trained:
 
 def train(
     build: Callable[[int], nnx.Module],
-    data: Source | Examples,
+    data: Source | LabelledImages,
     recipe: Recipe,
     *,
     preprocess: Preprocess,
     seeds: Sequence[int] = (0,),
-    validation: Source | Examples | None = None,
+    validation: Source | LabelledImages | None = None,
     out: Path | str | None = None,
     classes: Sequence[str] = ("real", "fake"),
     name: str = "model",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from salix.store import circumstances, weights_digest
-from salix.train.examples import Examples
+from salix.train.examples import LabelledImages
 from salix.train.network import Weights
 from salix.train.program import Program
 from salix.train.streamed import Streamed
@@ -16,15 +16,15 @@ def configuration(
     program: Program,
     *,
     weights: Sequence[Weights],
-    examples: Examples | Streamed,
-    validation: Examples | Streamed | None,
+    examples: LabelledImages | Streamed,
+    validation: LabelledImages | Streamed | None,
     seeds: tuple[int, ...],
     name: str,
     classes: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return everything that decides the numbers of a training, as JSON."""
 
-    def describe(data: Examples | Streamed | None) -> Any:
+    def describe(data: LabelledImages | Streamed | None) -> Any:
         if data is None:
             return None
         counts = np.bincount(data.labels, minlength=len(classes)).tolist()

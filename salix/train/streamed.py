@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.data import Batch, Source, batches
+from salix.data import Batch, Source, image_batches
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 
@@ -42,7 +42,9 @@ class Streamed:
             return
         order = self.indices[np.concatenate(positions)]
         view, size = Reordered(self.source, order, self.black), len(positions[0])
-        for batch in batches(view, self.preprocess, size, range(len(positions)), self.workers):
+        for batch in image_batches(
+            view, self.preprocess, size, range(len(positions)), self.workers
+        ):
             yield self._without_gaps(view, batch)
 
     def subset(self, indices: np.ndarray) -> "Streamed":
@@ -62,8 +64,8 @@ class Streamed:
             names = ", ".join(view.ids[i] for i in batch.indices[:5])
             raise InputError(f"no image of a batch can be read ({names} …): check the files")
         slots = np.where(batch.valid, np.arange(len(batch.valid)), valid[0])[: len(batch.indices)]
-        masks = None if batch.reference_masks is None else batch.reference_masks[slots]
-        return batch.images[slots], masks
+        masks = batch.examples["reference_mask"]
+        return batch.examples["pixels"][slots], None if masks is None else masks[slots]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from salix.train import history
 from salix.train.check import missing_reference_masks
 from salix.train.checkpoint import Checkpoints
 from salix.train.evaluate import evaluate, positive_class
-from salix.train.examples import Examples
+from salix.train.examples import LabelledImages
 from salix.train.feed import epoch_feed
 from salix.train.history import Record
 from salix.train.network import Weights, select_weights
@@ -50,8 +50,8 @@ class Trainer:
         self,
         program: Program,
         *,
-        examples: Examples | Streamed,
-        validation: Examples | Streamed | None,
+        examples: LabelledImages | Streamed,
+        validation: LabelledImages | Streamed | None,
         seeds: tuple[int, ...],
         classes: tuple[str, ...],
         path: Path | None,

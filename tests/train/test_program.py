@@ -11,7 +11,7 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix.preprocess import Preprocess
-from salix.train import Examples, train
+from salix.train import LabelledImages, train
 from salix.train.augment import Augment
 from salix.train.losses import CYBORG, CrossEntropy
 from salix.train.network import Network
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (32, 16, 16, 3), np.uint8)
 LABELS = np.arange(32, dtype=np.int32) % 2
 REFERENCE_MASKS = RNG.integers(0, 256, (32, 16, 16), np.uint8)
-EXAMPLES = Examples(PIXELS, LABELS, REFERENCE_MASKS)
+EXAMPLES = LabelledImages(PIXELS, LABELS, REFERENCE_MASKS)
 
 
 class Net(nnx.Module):
@@ -189,7 +189,7 @@ def test_a_module_without_a_cut_and_with_one_output():
     pixels = PIXELS // 2
     pixels[LABELS == 1] += 100
     recipe = Recipe(CrossEntropy(), SGD(1.0), epochs=30, batch_size=16)
-    trained = train(Whole, Examples(pixels, LABELS), recipe, preprocess=TO)[0]
+    trained = train(Whole, LabelledImages(pixels, LABELS), recipe, preprocess=TO)[0]
     assert trained.history[-1]["train_accuracy"] == 1
     assert trained.model.logits(trained.params, TO(pixels[1])).shape == (2,)
 
@@ -210,7 +210,7 @@ DEVICES = """
 import numpy as np, jax
 from flax import nnx
 from salix.preprocess import Preprocess
-from salix.train import Examples, train
+from salix.train import LabelledImages, train
 from salix.train.losses import CYBORG
 from salix.train.recipe import SGD, Recipe
 
@@ -228,7 +228,7 @@ class Net(nnx.Module):
         return self.linear(features.mean((1, 2)))
 
 pixels = np.random.default_rng(0).integers(0, 256, (21, 16, 16, 3), np.uint8)
-examples = Examples(pixels, np.arange(21) % 2, pixels[..., 0])
+examples = LabelledImages(pixels, np.arange(21) % 2, pixels[..., 0])
 recipe = Recipe(CYBORG(0.5, "true"), SGD(0.05), epochs=2, batch_size=4, partial=True)
 results = [train(Net, examples, recipe, preprocess=Preprocess((16, 16)), together=together)[0]
            for together in (False, True)]
