@@ -127,7 +127,7 @@ def test_reference_masks_of_a_folder(folder):
     (folder / "reference_masks" / "fake" / "99.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"1 reference masks in .* have no image, fake/99 first"):
         WithReferenceMasks(Folder(folder / "data"), folder / "reference_masks")
-    with pytest.raises(InputError, match="holds no reference mask"):
+    with pytest.raises(InputError, match="contains no reference mask"):
         WithReferenceMasks(Folder(folder / "data"), folder / "nothing")
 
 
