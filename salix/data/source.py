@@ -65,7 +65,7 @@ class Arrays:
         n = len(self.images)
         if n == 0:
             raise InputError("no image given: the array is empty")
-        options = {"names": self.names, "keys": self.keys, "reference_masks": self.reference_masks}
+        options = {"names": self.names, "keys": self.keys, "reference masks": self.reference_masks}
         for option, values in options.items():
             if values is not None and len(values) != n:
                 raise InputError(f"{len(values)} {option} for {n} images: give one for each")
