@@ -13,6 +13,7 @@ from skimage.metrics import structural_similarity
 
 from salix.measures.conditions import roll_map
 from salix.measures.degradation import CONDITIONS, PAPER_DEGRADATION, Degradation
+from salix.measures.guided_blur import blur_levels
 from salix.metrics import scale, to_8_bit
 from salix.metrics.comparison import Similarity
 from salix.spec import parse
@@ -103,16 +104,18 @@ def test_paper_images_are_the_released_ones():
 
 
 def test_paper_levels_are_the_released_ones():
-    levels = jax.jit(PAPER_DEGRADATION._levels, static_argnums=(0, 2))
+    levels = jax.jit(
+        partial(blur_levels, eight_bit=True), static_argnums=1, static_argnames="invert"
+    )
 
     def check(map):
         small = Image.fromarray(np.floor(255 * map).astype(np.uint8))
         cam = np.asarray(small.resize((224, 224), Image.Resampling.BICUBIC))
         most = []
-        for condition, reference_mask in (("background", cam), ("object", 255 - cam)):
-            smooth = gaussian_filter(reference_mask, 5)
+        for invert, grey in ((False, cam), (True, 255 - cam)):
+            smooth = gaussian_filter(grey, 5)
             expected = 100 - np.rint(10 * np.around(smooth / (smooth.max() / 10), decimals=1))
-            assert (np.asarray(levels(condition, map, 224, KEY)) != expected).sum() <= 5
+            assert (np.asarray(levels(map, 224, invert=invert)) != expected).sum() <= 5
             most.append(int(smooth.max()))
         return most
 

@@ -192,12 +192,10 @@ def test_constant_map_maps_have_no_similarity():
 
 
 def test_shares_of_the_side_are_pixels():
-    assert Geometry()._pixels(224) == 16
-    assert Geometry()._pixels(299) == 21
-    assert PAPER_GEOMETRY._pixels(299) == 16
-    np.testing.assert_array_equal(
-        Geometry(shift=7)._placements(28), Geometry(shift=0.25)._placements(28)
-    )
+    assert Geometry()._shift_pixels(224) == 16
+    assert Geometry()._shift_pixels(299) == 21
+    assert PAPER_GEOMETRY._shift_pixels(299) == 16
+    assert Geometry(shift=7)._shift_pixels(28) == Geometry(shift=0.25)._shift_pixels(28) == 7
 
 
 def test_each_transform_costs_one_pass_and_one_trace_of_each_kind():

@@ -14,6 +14,7 @@ from skimage.util import img_as_float
 
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.metrics.comparison import Similarity
+from salix.metrics.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS, salt_and_pepper
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
@@ -182,9 +183,13 @@ def test_area_is_the_mean_over_unevenly_spaced_levels():
     assert complete["salt_and_pepper_area"] == pytest.approx(
         (0.3 * (a + b) / 2 + 0.1 * (b + c) / 2) / 0.4, abs=1e-6
     )
-    falling = Noise("jpeg", (90, 80, 10))._mean(jnp.array([1, 0.5, 0], jnp.float32))
+    falling = trapezoid_mean(
+        jnp.array([1, 0.5, 0], jnp.float32), Noise("jpeg", (90, 80, 10)).strengths
+    )
     assert falling == pytest.approx((10 * 0.75 + 70 * 0.25) / 80, abs=1e-6)
-    assert Noise(levels=(0.3,))._mean(jnp.array([0.7], jnp.float32)) == np.float32(0.7)
+    assert trapezoid_mean(jnp.array([0.7], jnp.float32), (0.3,)) == np.float32(0.7)
+    single = measure(Noise(levels=(0.3,), repredict=False), FILES[0])
+    assert single["salt_and_pepper_area"] == single["salt_and_pepper_similarity"][0]
 
 
 def test_a_constant_map_map_leaves_no_area():

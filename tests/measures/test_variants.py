@@ -114,5 +114,5 @@ def test_the_quantities_name_the_columns():
     assert {q.name for q in described} == {f"noise_{name}" for name in result}
     assert len(described) == len(COLUMNS)
     assert all(q.axis == "amount" and q.coordinates == (0, 0.1) for q in described)
-    without = variant_columns("noise", "Noise", "amount", (0,), "About.", repredict=False)
+    without = variant_columns("noise", "Noise", "About.", "amount", (0,), repredict=False)
     assert "noise_similarity_repredicted" not in {q.name for q in without}
