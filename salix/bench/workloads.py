@@ -110,7 +110,9 @@ def _deletion(model: Model, batch: int, precision: Precision) -> Batch:
 
     def one(params: Params, image: Any, key: Any, map: Any) -> Any:
         score = model.score(params, probability(0))
-        curve = deletion(score, image, map, key, FRACTIONS, "black", chunk=chunk(batch))
+        curve = deletion(
+            score, image, map, key, fractions=FRACTIONS, fill="black", chunk=chunk(batch)
+        )
         return curve.values, curve.area
 
     return _each(one)

@@ -87,7 +87,7 @@ def test_deletion_is_the_curve_of_the_maps(net, programs):
     values, area = programs["deletion"].run(x)
     score = model.score(params, probability(0))
     fractions = tuple(j / 16 for j in range(1, 17))
-    one = jax.jit(lambda i, m: deletion(score, i, m, KEYS[0], fractions, "black"))
+    one = jax.jit(lambda i, m: deletion(score, i, m, KEYS[0], fractions=fractions, fill="black"))
     curves = [one(image, map) for image, map in zip(x, maps, strict=True)]
     close(values, [curve.values for curve in curves])
     close(area, [curve.area for curve in curves])
