@@ -25,7 +25,7 @@ def starts(
         known = MODELS[name]
         named = known.classes if classes is None else tuple(classes)
         about = {"preprocess": known.preprocess, "classes": named, "name": name}
-        return lambda seed: build(name, seed, named), about
+        return lambda seed: build(name, seed, classes=named), about
     model, held = load(name, weights)
     named = model.classes if classes is None else tuple(classes)
     head, same = MODELS[name].head.rpartition(".")[0], len(named) == len(model.classes)
@@ -35,7 +35,7 @@ def starts(
     about = {"preprocess": model.preprocess, "classes": named, "name": name}
 
     def start(seed: int) -> Any:
-        module = build(name, seed, named)
+        module = build(name, seed, classes=named)
         state = nnx.state(module, WEIGHTS)
         for path, leaf in nnx.to_flat_state(state):
             if same or ".".join(map(str, path[:-1])) != head:
