@@ -61,10 +61,13 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
             return f"{value.__module__}.{value.__qualname__}"
         case ModuleType():
             return value.__name__
-        case list():
-            return f"[{', '.join(map(inner, value))}]"
-        case tuple():
-            return f"({', '.join(map(inner, value))}{',' * (len(value) == 1)})"
+        case list() | tuple():
+            text = ", ".join(map(inner, value))
+            if type(value) is list:
+                return f"[{text}]"
+            if type(value) is tuple:
+                return f"({text},)" if len(value) == 1 else f"({text})"
+            return f"{type(value).__name__}({text})"
         case set() | frozenset():
             return f"{{{', '.join(sorted(map(inner, value)))}}}"
         case dict():

@@ -119,8 +119,12 @@ class Run:
 
     def _chunks(self, chosen: Sequence[Column]) -> Iterator[dict[str, np.ndarray]]:
         for table in self._row_groups(list({*(c.name for c in chosen), "skipped"})):
-            measured = table.filter(table["skipped"].is_null())
-            yield {c.name: numpy_array(c, measured[c.name].combine_chunks()) for c in chosen}
+            measured = table.filter(table["skipped"].is_null()).combine_chunks()
+            chunks = {c: measured[c.name] for c in chosen}
+            yield {
+                c.name: numpy_array(c, x.chunk(0) if x.num_chunks == 1 else x.combine_chunks())
+                for c, x in chunks.items()
+            }
 
     def _row_groups(self, names: list[str]) -> Iterator[Any]:
         """Yield row groups as Arrow tables, part by part: parts follow the order of the data."""
