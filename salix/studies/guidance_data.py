@@ -144,10 +144,10 @@ def forged(real: Faces, count: int, seed: int) -> Faces:
 
 def generated(count: int) -> UInt8[np.ndarray, "n s s 3"]:
     """Return new faces of the DCGAN."""
-    from salix.models import dcgan
+    from salix.models import load_dcgan
 
     codes = np.random.default_rng(SEED).normal(size=(count, 100)).astype(np.float32)
-    model = dcgan(fetch("dcgan"))
+    model = load_dcgan(fetch("dcgan"))
     found = np.concatenate([model(part) for part in np.array_split(codes, -(-count // 100))])
     return same_path(list(np.rint((found + 1) * 127.5).astype(np.uint8)))
 
@@ -166,9 +166,9 @@ def folder(portraits: Path) -> Faces:
 
 def autoencoded(grey: np.ndarray, people: Sequence[str], count: int) -> Faces:
     """Return faces of the autoencoder: photographs rebuilt, evenly spread, and faces drawn."""
-    from salix.models import vae
+    from salix.models import load_vae
 
-    model = vae(fetch("olivetti-vae"))
+    model = load_vae(fetch("olivetti-vae"))
     chosen = np.linspace(0, len(grey) - 1, count - count // 2).astype(int)
     rebuilt = np.asarray(model(grey[chosen][..., None].astype(np.float32) / 255))
     codes = np.random.default_rng(SEED).normal(size=(count // 2, 64)).astype(np.float32)
