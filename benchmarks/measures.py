@@ -1,11 +1,11 @@
-"""How much of a sweep with measures is spent outside the passes of the model.
+"""Share of the time of a sweep with measures that is spent outside the passes of the model.
 
     python benchmarks/measures.py --networks small meso4 resnet50 --presets paper standard
 
-Each program is timed beside one of as many bare passes, forward and CAM, scanned alike: both are
-called in turn, so that they meet the same load. Shares are medians of the rounds, by processor
-time, which is steadier on a shared machine, and by wall time. Weights are random: no pass takes
-longer for them. With `--each` every measure is timed alone as well.
+Each program is timed against one of as many bare passes, forward and CAM, in the same scan: both
+are called in turn, so that they meet the same load. Shares are medians over rounds, by processor
+time, which is steadier on a shared machine, and by wall time. Weights are random, which does not
+affect the time. With `--each` every measure is timed alone as well.
 """
 
 import json
@@ -28,21 +28,19 @@ from jax.sharding import Mesh
 from salix.adapters import from_nnx
 from salix.attribution import CAM
 from salix.compiler import compile_traced
-from salix.data import Arrays
-from salix.engine.classification import Task
-from salix.engine.flops import operations
+from salix.engine.classification import Classification
+from salix.engine.flops import count_flops
 from salix.engine.program import abstract_arguments, compile_step, micro_batch
 from salix.measures.presets import PRESETS
 from salix.model import Model
 from salix.models import load
 from salix.models.small import Small
 from salix.preprocess import Preprocess
-from salix.scores import logit
 from salix.typing import Measure, Params
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class MeasuresBenchmark:
     """Time sweeps with measures against their bare passes."""
 
     networks: tuple[str, ...] = ("small", "meso4", "resnet50")
@@ -56,17 +54,17 @@ class Benchmark:
         results = {}
         for name in self.networks:
             model, params = network(name)
-            todo = {preset: PRESETS[preset] for preset in self.presets}
+            programs = {preset: PRESETS[preset] for preset in self.presets}
             if self.each:
-                todo |= {
+                programs |= {
                     f"{preset} {type(measure).__name__}": (measure,)
                     for preset in self.presets
                     for measure in PRESETS[preset]
                 }
-            for title, measures in todo.items():
-                found = compare(model, params, measures, self.rounds)
-                results[f"{name} {title}"] = found
-                print(f"{name} {title}: {json.dumps(found)}", flush=True)
+            for title, measures in programs.items():
+                row = time_program(model, params, measures, self.rounds)
+                results[f"{name} {title}"] = row
+                print(f"{name} {title}: {json.dumps(row)}", flush=True)
         result = {
             "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
             "cores": os.cpu_count(),
@@ -81,57 +79,58 @@ class Benchmark:
 
 
 def network(name: str) -> tuple[Model, Params]:
-    """Return a network with random weights: the demo's detector by "small", others by name."""
+    """Network with random weights: the demo's detector for "small", others by name."""
     if name == "small":
-        to = Preprocess((64, 64), channels=1)
-        return from_nnx(Small(nnx.Rngs(0)), preprocess=to, name=name)
+        preprocess = Preprocess((64, 64), channels=1)
+        return from_nnx(Small(nnx.Rngs(0)), preprocess=preprocess, name=name)
     return load(name)
 
 
-def bare(task: Task, passes: int) -> Callable[..., Any]:
+def bare(problem: Classification, passes: int) -> Callable[..., Any]:
     """Return a program of an image's passes alone: the clean one, and the others in a scan."""
 
-    def one(params: Params, pixels: Any, key: Any) -> Any:
-        image = task.model.preprocess(pixels)
-        clean = task.explain(params, image, key)
+    def one(params: Params, example: Any, key: Any) -> Any:
+        image = problem.model.preprocess(example["pixels"])
+        clean = problem.explain(params, image, key)
 
         def variant(i: Any) -> Any:
             # An image of its own, or the pass would be moved out of the loop.
             held, changed = jax.lax.optimization_barrier(
                 (params, image * (1 + i.astype(jnp.float32) / 1024))
             )
-            found = task.explain(held, changed, key)
+            found = problem.explain(held, changed, key)
             return found.logits, found.map
 
         return clean.logits, clean.map, jax.lax.map(variant, jnp.arange(passes - 1))
 
-    def step(
-        params: Params, pixels: Any, reference_masks: Any, valid: Any, hashes: Any, seed: Any
-    ) -> Any:
-        del reference_masks, valid
+    def step(params: Params, examples: Any, valid: Any, hashes: Any, seed: Any) -> Any:
+        del valid
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
-        return jax.vmap(one, (None, 0, 0))(params, pixels, keys)
+        return jax.vmap(one, (None, 0, 0))(params, examples, keys)
 
     return step
 
 
-def compare(
+def time_program(
     model: Model, params: Params, measures: tuple[Measure, ...], rounds: int
 ) -> dict[str, Any]:
-    """Return the passes of an image, their time and the share of time that is not theirs."""
-    task, size = Task(model, CAM(), logit(), measures), micro_batch(model, 8)
+    """Number and time of the passes of an image, and the share of time outside them."""
+    problem = Classification(model, CAM(), measures=measures)
+    size = micro_batch(problem, 8)
     images = np.random.default_rng(0).integers(
         0, 256, (size, *model.preprocess.size, model.preprocess.channels), np.uint8
     )
-    shapes = abstract_arguments(model, params, Arrays(images), size)
+    shapes = abstract_arguments(problem, params, size)
     mesh = Mesh(np.array(jax.devices()[:1]), ("batch",))
     started = time.process_time()
-    full = compile_step(task, shapes, mesh)
+    full = compile_step(problem, shapes, mesh)
     compiling = time.process_time() - started
     passes = count(full, model, params, size)
-    alone = compile_traced(jax.jit(bare(task, passes)).trace(*shapes))
+    alone = compile_traced(jax.jit(bare(problem, passes)).trace(*shapes))
     valid, hashes = np.ones(size, bool), np.arange(size, dtype=np.uint32)
-    arguments = jax.device_put((params, images, None, valid, hashes, np.uint32(0)))
+    arguments = jax.device_put(
+        (params, {"pixels": images, "reference_mask": None}, valid, hashes, np.uint32(0))
+    )
     flat = (jax.tree.leaves(arguments[0]), *arguments[1:])
     pairs = [[clock(full, flat), clock(alone, arguments)] for _ in range(rounds + 1)][1:]
     cpu, wall = ([tuple(t[i] for t in pair) for pair in pairs] for i in (0, 1))
@@ -149,27 +148,28 @@ def compare(
 
 
 def count(program: Any, model: Model, params: Params, size: int) -> int:
-    """Return how many passes of the model a program makes, by its convolutions."""
-    to = model.preprocess
-    image = jax.ShapeDtypeStruct((size, *to.size, to.channels), np.float32)
+    """Number of passes of the model in a program, by counting convolutions."""
+    preprocess = model.preprocess
+    shape = (size, *preprocess.size, preprocess.channels)
+    image = jax.ShapeDtypeStruct(shape, np.float32)
     forward = jax.jit(jax.vmap(model.logits, (None, 0))).lower(params, image).compile()
-    one, all_ = (operations(p.as_text() or "").convolutions for p in (forward, program))
+    one, all_ = (count_flops(p.as_text() or "").convolutions for p in (forward, program))
     if all_ % one:
         raise RuntimeError(f"{all_ / one} passes: a part of one was computed apart")
     return round(all_ / one)
 
 
 def memory(program: Any) -> float:
-    """Return the temporary memory of a program, in megabytes."""
+    """Temporary memory of a program, in megabytes."""
     return round(program.memory_analysis().temp_size_in_bytes / 1e6, 1)
 
 
 def clock(program: Any, arguments: Any) -> tuple[float, float]:
-    """Return the processor time and the wall time of a run, in seconds."""
+    """Processor time and wall time of a run, in seconds."""
     cpu, wall = time.process_time(), time.perf_counter()
     jax.block_until_ready(program(*arguments))
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
 if __name__ == "__main__":
-    tyro.cli(Benchmark).run()
+    tyro.cli(MeasuresBenchmark).run()

@@ -1,9 +1,9 @@
-"""How fast a sweep is, and that its program computes the trunk once.
+"""Speed of sweeps, and a check that their program computes the trunk once.
 
     python benchmarks/sweep.py --weights Meso4_DF.h5 --data fake=portraits real=asset:celeba-999
 
-For each method: images a second of a whole sweep (files to rows, compilation apart), its compile
-time, and the operations of its compiled step over those of the forward pass alone.
+For each method: images per second of a complete sweep (files to rows, without compilation), compile
+time, and the FLOPs of the compiled step relative to the forward pass alone.
 """
 
 import json
@@ -20,14 +20,13 @@ from jax.sharding import Mesh
 from salix.attribution import CAM, GradCAM, Gradient
 from salix.data import open_source
 from salix.engine import sweep
-from salix.engine.classification import Task
+from salix.engine.classification import Classification
 from salix.engine.program import abstract_arguments, compile_step, cost
 from salix.models import load
-from salix.scores import logit
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class SweepBenchmark:
     """Sweep a data set with one model and several methods."""
 
     weights: Path
@@ -44,7 +43,6 @@ class Benchmark:
         pixels = np.zeros((self.batch_size, *model.preprocess.size, 3), np.uint8)
         forward = jax.vmap(lambda p, x: model.logits(p, model.preprocess(x)), (None, 0))
         alone = cost(jax.jit(forward).lower(params, pixels).compile()).get("step_flops", np.nan)
-        arguments = abstract_arguments(model, params, source, self.batch_size)
         mesh = Mesh(np.array(jax.devices()[:1]), ("batch",))
         rows = {}
         for method in (CAM(), GradCAM(), Gradient()):
@@ -56,7 +54,9 @@ class Benchmark:
                     )
                     about = run.manifest["about"]
                     rates.append(about["images_per_second"])
-            step = cost(compile_step(Task(model, method, logit()), arguments, mesh))
+            problem = Classification(model, method, reference_masks=source.has_reference_masks)
+            arguments = abstract_arguments(problem, params, self.batch_size)
+            step = cost(compile_step(problem, arguments, mesh))
             rows[repr(method)] = {
                 "images_per_second": {"median": float(np.median(rates)), "all": rates},
                 "compile_seconds": about["compile_seconds"],
@@ -77,4 +77,4 @@ class Benchmark:
 
 
 if __name__ == "__main__":
-    tyro.cli(Benchmark).run()
+    tyro.cli(SweepBenchmark).run()
