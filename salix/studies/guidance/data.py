@@ -22,7 +22,7 @@ from salix.data.assets import fetch, olivetti
 from salix.data.decode import decode
 from salix.data.forge import FORGERIES, forge
 from salix.preprocess import Preprocess
-from salix.train import LabelledImages
+from salix.train import TrainingImages
 from salix.typing import InputError
 
 SEED = 0  # of the choice of photographs, of the forgeries and of the generators' codes
@@ -72,8 +72,8 @@ class FaceSet:
 class StudyFaces:
     """The faces for training, validation and test, the latter by subset."""
 
-    train: LabelledImages
-    validation: LabelledImages
+    train: TrainingImages
+    validation: TrainingImages
     test: Mapping[str, FaceSet]
 
     def source(self) -> Joined:
@@ -181,10 +181,10 @@ def autoencode_faces(grey: np.ndarray, people: Sequence[str], count: int) -> Fac
     )
 
 
-def examples(parts: Sequence[FaceSet]) -> LabelledImages:
+def examples(parts: Sequence[FaceSet]) -> TrainingImages:
     """Return real, forged and generated faces as training examples, masks as reference masks."""
     masks = [np.zeros(f.pixels.shape[:3], np.uint8) if f.masks is None else f.masks for f in parts]
-    return LabelledImages(
+    return TrainingImages(
         np.concatenate([f.pixels for f in parts]),
         np.repeat([int(f.fake) for f in parts], [len(f.keys) for f in parts]),
         np.concatenate(masks),
