@@ -144,10 +144,10 @@ def forge_faces(real: FaceSet, count: int, seed: int) -> FaceSet:
 
 def generate_faces(count: int) -> UInt8[np.ndarray, "n s s 3"]:
     """Return new faces of the DCGAN."""
-    from salix.models import dcgan
+    from salix.models import load_dcgan
 
     codes = np.random.default_rng(SEED).normal(size=(count, 100)).astype(np.float32)
-    model = dcgan(fetch("dcgan"))
+    model = load_dcgan(fetch("dcgan"))
     faces = np.concatenate([model(part) for part in np.array_split(codes, -(-count // 100))])
     return preprocess_faces(list(np.rint((faces + 1) * 127.5).astype(np.uint8)))
 
@@ -168,9 +168,9 @@ def portrait_faces(portraits: Path) -> FaceSet:
 
 def autoencode_faces(grey: np.ndarray, people: Sequence[str], count: int) -> FaceSet:
     """Return reconstructions of evenly spaced photographs, and faces drawn, by the autoencoder."""
-    from salix.models import vae
+    from salix.models import load_vae
 
-    model = vae(fetch("olivetti-vae"))
+    model = load_vae(fetch("olivetti-vae"))
     chosen = np.linspace(0, len(grey) - 1, count - count // 2).astype(int)
     rebuilt = np.asarray(model(grey[chosen][..., None].astype(np.float32) / 255))
     codes = np.random.default_rng(SEED).normal(size=(count // 2, 64)).astype(np.float32)
