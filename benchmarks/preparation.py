@@ -34,11 +34,11 @@ def weigh(network: str, python: str, folder: Path) -> tuple[str, str]:
     if not named.exists():
         return str(path), str(path)
     from salix.models import MODELS
-    from salix.models.checkpoints.weights import write
+    from salix.models.checkpoints.safetensors import write_safetensors
 
     ours = folder / f"{network}.safetensors"
     manifest = {"architecture": network, "classes": json.dumps(MODELS[network].classes)}
-    write(ours, dict(np.load(named)), manifest)
+    write_safetensors(ours, dict(np.load(named)), manifest)
     named.unlink()
     return str(path), str(ours)
 

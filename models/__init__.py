@@ -17,8 +17,7 @@ from salix.models.small import Small
 from salix.models.vae import VAE, vae
 from salix.models.vit import ViT
 from salix.models.xception import Xception
-from salix.nn.conv import conv_form
-from salix.nn.folding import fold
+from salix.nn import conv_form, fold
 from salix.precision import precision
 
 __all__ = [

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Table, same
-from salix.nn.layers import Conv, max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.models.checkpoints.naming import WeightTable, same
+from salix.nn import Conv, Stage, StagedNetwork, max_pool, sequence
 from salix.typing import AnyArray
 
 
@@ -100,7 +99,7 @@ class LivenessNet(StagedNetwork):
 # antispoof.json numbers its variables: unknown, unknown_0, unknown_1, ...
 _LAYERS = ("conv1", "conv2", "conv3", "dense1", "dense2")
 _UNKNOWN = [f"{layer}.{part}" for layer in _LAYERS for part in ("kernel", "bias")]
-ANTISPOOF: Table = {
+ANTISPOOF: WeightTable = {
     ours: (f"unknown_{at - 1}" if at else "unknown", same) for at, ours in enumerate(_UNKNOWN)
 }
 ANTISPOOF_UNUSED = ("StatefulPartitionedCall/sequential/flatten/",)  # a shape of the graph
@@ -120,5 +119,5 @@ _ROWS = [
     ("norm.scale", "batch_normalization_5/batchnorm/mul"),
     ("norm.bias", "batch_normalization_5/batchnorm/sub"),
 ]
-LIVENESS: Table = {ours: (f"{_ROOT}/{theirs}", same) for ours, theirs in _ROWS}
+LIVENESS: WeightTable = {ours: (f"{_ROOT}/{theirs}", same) for ours, theirs in _ROWS}
 LIVENESS_UNUSED = (f"{_ROOT}/flatten_1/",)

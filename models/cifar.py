@@ -8,8 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.resnet import Basic
-from salix.nn.layers import Conv, batch_norm
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Conv, Stage, StagedNetwork, batch_norm, sequence
 from salix.typing import AnyArray
 
 WIDTHS = (16, 32, 64)

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float
 
+from salix.models.checkpoints.formats import read
 from salix.models.checkpoints.module_state import filled
-from salix.models.checkpoints.weights import Table, batch_norm, convert, read, transposed
+from salix.models.checkpoints.naming import WeightTable, batch_norm, convert, transposed
 from salix.typing import AnyArray
 
 LATENT = 100
@@ -47,7 +48,7 @@ class DCGAN(nnx.Module):
 
 
 # weights.tar of gan-face-generate 1.1.1 (trained on renders of DigiFace-1M)
-TORCH: Table = {
+TORCH: WeightTable = {
     "up1.kernel": ("netG_state_dict.main.0.weight", transposed),
     **batch_norm("norm1", "netG_state_dict.main.1"),
     "up2.kernel": ("netG_state_dict.main.3.weight", transposed),

@@ -9,10 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, torch_names
-from salix.nn.fusion import relu
-from salix.nn.layers import Conv, avg_pool, batch_norm, max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
+from salix.nn import Conv, Stage, StagedNetwork, avg_pool, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
 
 GROWTH, BOTTLENECK, DEPTHS = 32, 128, (6, 12, 24, 16)
@@ -106,7 +104,7 @@ class DenseNet(StagedNetwork):
         return jax.nn.relu(before), before
 
 
-def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
     """Return the names in a state dict of torchvision or timm.
 
     The file that torchvision publishes has dots that its own module has not: `norm.1`, `conv.2`.

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, torch_names
-from salix.nn.layers import Conv, batch_norm
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
+from salix.nn import Conv, Stage, StagedNetwork, batch_norm, sequence
 from salix.typing import AnyArray
 
 # expansion, kernel, stride, width and depth of each stage of B0
@@ -220,7 +219,7 @@ _NAMINGS = {  # by the name of the first convolution: of a block's layers, and o
 }
 
 
-def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
     """Return the names in a state dict of torchvision, timm or efficientnet_pytorch."""
     # a checkpoint may have a prefix with a dot before all names
     firsts = [f for f in _NAMINGS if any(f".{n}".endswith(f".{f}.weight") for n in found)]

@@ -7,10 +7,8 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, torch_names
-from salix.nn.fusion import relu
-from salix.nn.layers import Conv, avg_pool, batch_norm, max_pool
-from salix.nn.staged import Stage, StagedNetwork
+from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
+from salix.nn import Conv, Stage, StagedNetwork, avg_pool, batch_norm, max_pool, relu
 from salix.typing import AnyArray
 
 
@@ -204,7 +202,7 @@ class InceptionV3(StagedNetwork):
         return features, features
 
 
-def torch_table(shapes: Shapes, names: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
     """Return the names of torchvision's inception_v3, and of timm's, with or without tf_."""
     del names  # all the same
     return torch_names(shapes, lambda ours: ours.removeprefix("stem.").replace(".norm", ".bn"))

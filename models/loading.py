@@ -1,4 +1,4 @@
-"""Classifiers by name: building them, and their parameters from files and to files."""
+"""Classifiers by name: construction, loading and saving of their parameters."""
 
 import json
 from collections.abc import Sequence
@@ -10,22 +10,19 @@ from flax import nnx
 
 from salix.adapters import from_nnx
 from salix.model import Model
-from salix.models.checkpoints.module_state import arrays, expected, filled
-from salix.models.checkpoints.weights import (
-    Arrays,
+from salix.models.checkpoints.formats import FORMATS, kind, read
+from salix.models.checkpoints.module_state import arrays, expected, filled, match
+from salix.models.checkpoints.naming import (
+    NamedArrays,
     Naming,
     Shapes,
-    Table,
+    WeightTable,
     convert,
-    inner,
-    kind,
-    manifest,
-    match,
-    read,
-    write,
+    without_prefix,
 )
+from salix.models.checkpoints.safetensors import read_metadata, write_safetensors
 from salix.models.registry import MODELS, Architecture
-from salix.nn.folding import fold
+from salix.nn import fold
 from salix.typing import InputError, Params
 
 __all__ = ["build", "load", "save"]
@@ -33,73 +30,82 @@ __all__ = ["build", "load", "save"]
 
 def _architecture(name: str) -> Architecture:
     if name not in MODELS:
-        raise InputError(f"no architecture {name!r}: there are {', '.join(sorted(MODELS))}")
+        raise InputError(f"no architecture {name!r}: choose one of {', '.join(sorted(MODELS))}")
     return MODELS[name]
 
 
-def _classes(name: str, classes: Sequence[str]) -> tuple[str, ...]:
-    about = _architecture(name)
-    classes = tuple(classes)
+def _checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of the classes, None for the architecture's own."""
+    architecture = _architecture(name)
+    classes = architecture.classes if classes is None else tuple(classes)
     if len(classes) < 2 or len(set(classes)) < len(classes):
         raise InputError(f"{name} needs at least two classes with different names, not {classes}")
-    if about.fixed and len(classes) != len(about.classes):
-        raise InputError(f"{name} has {len(about.classes)} classes, not {len(classes)}: {classes}")
+    if architecture.fixed and len(classes) != len(architecture.classes):
+        expected_number = len(architecture.classes)
+        raise InputError(f"{name} has {expected_number} classes, not {len(classes)}: {classes}")
     return classes
 
 
 def build(name: str, seed: int = 0, classes: Sequence[str] | None = None) -> Any:
-    """Return the Flax module of an architecture, its weights drawn with `seed`.
+    """Return the Flax module of an architecture, its weights initialised with `seed`.
 
     Raises InputError for an unknown name, or classes that the architecture cannot have.
     """
-    about = _architecture(name)
-    classes = _classes(name, about.classes if classes is None else classes)
-    return about.build(nnx.Rngs(seed), len(classes))
+    count = len(_checked_classes(name, classes))
+    return MODELS[name].build(nnx.Rngs(seed), count)
 
 
-def _manifest(name: str, path: str | Path) -> tuple[str, ...]:
-    """Return the classes in the manifest of a file that `save` wrote for this architecture."""
-    about = manifest(path)
-    saved = about.get("architecture", "no architecture")
+def _metadata_classes(name: str, path: str | Path) -> tuple[str, ...]:
+    """Return the classes in the metadata of a file that `save` wrote for this architecture."""
+    metadata = read_metadata(path)
+    saved = metadata.get("architecture", "no architecture")
     if saved != name:
-        raise InputError(f"{path} holds weights of {saved!a}, not of {name}")
+        raise InputError(f"{path} contains weights of {saved!a}, not of {name}")
     try:
-        classes = json.loads(about["classes"])
+        classes = json.loads(metadata["classes"])
     except (KeyError, ValueError):
         classes = None
     if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
-        raise InputError(f"{path}: its manifest names no classes")
+        raise InputError(f"{path}: its metadata names no classes")
     return tuple(classes)
 
 
-def _published(about: Architecture, table: Table | Naming, held: Arrays) -> Arrays:
-    """Give the arrays of a published file our names and layouts."""
+def _from_published(
+    architecture: Architecture, table: WeightTable | Naming, weights: NamedArrays
+) -> NamedArrays:
+    """Return the arrays of a published file under our names and in our layouts."""
     shapes: Shapes = {}
-    if callable(table) or about.ones:
-        shapes = expected(lambda: about.build(nnx.Rngs(0), len(about.classes)))
+    if callable(table) or architecture.ones:
+        shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(architecture.classes)))
     if callable(table):
-        table = table(shapes, held)
-        held = inner(table, held)
-    held = {n: a for n, a in convert(table, held).items() if not n.startswith(about.unused)}
-    left_out = [n for n in shapes if n.endswith(about.ones) and n not in held]
-    return held | {n: np.ones(shapes[n].shape, np.float32) for n in left_out}
+        table = table(shapes, weights)
+        weights = without_prefix(table, weights)
+    converted = convert(table, weights)
+    converted = {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
+    omitted = [n for n in shapes if n.endswith(architecture.ones) and n not in converted]
+    return converted | {n: np.ones(shapes[n].shape, np.float32) for n in omitted}
 
 
-def _read(name: str, path: str | Path) -> tuple[Arrays, tuple[str, ...]]:
+def _read_weights(name: str, path: str | Path) -> tuple[NamedArrays, tuple[str, ...]]:
     """Return the weights in a file by our names, and the classes that it is for."""
-    about, form = MODELS[name], kind(path)
-    if form == "safetensors" and ("torch" not in about.tables or "architecture" in manifest(path)):
-        return read(path), _manifest(name, path)
-    form = "torch" if form == "safetensors" else form  # a state dict, as timm publishes them
-    if form not in ("orbax", *about.tables):
-        known = ", ".join(["safetensors", "orbax", *about.tables])
-        raise InputError(f"{path}: no {form} weights of {name} are known, only {known}")
-    held = read(path)
-    held = held if form == "orbax" else _published(about, about.tables[form], held)
-    count = held[about.head].size if about.head in held else len(about.classes)
-    if count == len(about.classes):
-        return held, about.classes
-    return held, tuple(map(str, range(count)))
+    architecture, form = MODELS[name], kind(path)
+    if form == "safetensors":
+        if "torch" not in architecture.tables or "architecture" in read_metadata(path):
+            return read(path), _metadata_classes(name, path)
+        form = "torch"  # a state dict, as timm publishes them
+    if form not in ("orbax", *architecture.tables):
+        known = ["safetensors", "orbax", *architecture.tables]
+        titles = ", ".join(FORMATS[f].title for f in known)
+        raise InputError(
+            f"{path}: no {FORMATS[form].title} weights of {name} are known, only {titles}"
+        )
+    weights = read(path)
+    if form != "orbax":
+        weights = _from_published(architecture, architecture.tables[form], weights)
+    head = weights.get(architecture.head)
+    if head is None or head.size == len(architecture.classes):
+        return weights, architecture.classes
+    return weights, tuple(map(str, range(head.size)))
 
 
 def load(
@@ -109,27 +115,29 @@ def load(
     classes: Sequence[str] | None = None,
     folded: bool = False,
 ) -> tuple[Model, Params]:
-    """Return a classifier by name and its parameters, read from a file or drawn with seed 0.
+    """Return a classifier by name and its parameters, read from a file or initialised with seed 0.
 
-    `weights` is a file that `save` wrote, a published one of a kind in `MODELS[name].tables`, or a
-    checkpoint of Orbax of such parameters, by themselves or in a tree {"params": ...}.
-    `classes` names the outputs in order; None takes the names in the file, or else the
-    architecture's own, or "0", "1", ... where the file has another number of them. `folded` gives
-    a network for maps alone, see `fold`. Raises InputError for an unknown name, a file that does
-    not fit or holds NaN, or a wrong number of classes.
+    `weights` is a file of `save`, a published file in a format of `MODELS[name].tables`, or an
+    Orbax checkpoint of such parameters, by themselves or in a tree {"params": ...}. `classes`
+    names the outputs in order; None takes the names in the file, else the architecture's own, else
+    "0", "1", ... where the file has another number of them. `folded` returns a network for maps
+    alone, see `fold`. Raises InputError for an unknown name, a file that does not fit or contains
+    NaN, or a wrong number of classes.
     """
-    about = _architecture(name)
+    architecture = _architecture(name)
     if weights is None:
-        named = _classes(name, about.classes if classes is None else classes)
-        module = build(name, classes=named)
+        names = _checked_classes(name, classes)
+        module = build(name, classes=names)
     else:
-        held, found = _read(name, weights)
-        named = _classes(name, found if classes is None else classes)
-        if len(named) != len(found):
-            raise InputError(f"{weights} has {len(found)} classes, not {len(named)}")
-        module = filled(lambda: about.build(nnx.Rngs(0), len(named)), held, weights, name)
+        named_arrays, file_classes = _read_weights(name, weights)
+        names = _checked_classes(name, file_classes if classes is None else classes)
+        if len(names) != len(file_classes):
+            raise InputError(f"{weights} has {len(file_classes)} classes, not {len(names)}")
+        module = filled(
+            lambda: architecture.build(nnx.Rngs(0), len(names)), named_arrays, weights, name
+        )
     module = fold(module) if folded else module
-    return from_nnx(module, preprocess=about.preprocess, classes=named, name=name)
+    return from_nnx(module, preprocess=architecture.preprocess, classes=names, name=name)
 
 
 def save(
@@ -137,10 +145,10 @@ def save(
 ) -> None:
     """Write parameters as safetensors, with the architecture and its classes as metadata.
 
-    Raises InputError when the parameters are not those of the architecture, or hold NaN.
+    Raises InputError when the parameters are not those of the architecture, or contain NaN.
     """
-    about = _architecture(name)
-    named = _classes(name, about.classes if classes is None else classes)
-    shapes = expected(lambda: about.build(nnx.Rngs(0), len(named)))
+    architecture = _architecture(name)
+    names = _checked_classes(name, classes)
+    shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(names)))
     fitted = match(shapes, arrays(params), path, name)
-    write(path, fitted, {"architecture": name, "classes": json.dumps(named)})
+    write_safetensors(path, fitted, {"architecture": name, "classes": json.dumps(names)})

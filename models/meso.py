@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Table, same
-from salix.nn.layers import max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.models.checkpoints.naming import WeightTable, same
+from salix.nn import Stage, StagedNetwork, max_pool, sequence
 from salix.typing import AnyArray
 
 _POOLS = (2, 2, 2, 4)
@@ -127,7 +126,7 @@ _PLAIN = {"kernel": "kernel", "bias": "bias"}
 _NORM = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
 
 
-def _keras(convs: tuple[str, ...]) -> Table:
+def _keras(convs: tuple[str, ...]) -> WeightTable:
     """Return the rows of a network whose convolutions, in the order of Keras, are these."""
     layers = [
         *((name, "conv2d", at, _PLAIN) for at, name in enumerate(convs)),

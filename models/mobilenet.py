@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.efficientnet import Block, Unit
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 # expansion, width, depth and stride of each stage

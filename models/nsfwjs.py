@@ -9,11 +9,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models import inception
-from salix.models.checkpoints.weights import Layout, Table, same
+from salix.models.checkpoints.naming import Layout, WeightTable, same
 from salix.models.inception import Block, Step
 from salix.models.mobilenet import Perceptron
-from salix.nn.layers import avg_pool
-from salix.nn.staged import Stage, StagedNetwork
+from salix.nn import Stage, StagedNetwork, avg_pool
 from salix.typing import AnyArray
 
 CLASSES = ("Drawing", "Hentai", "Neutral", "Porn", "Sexy")
@@ -83,7 +82,7 @@ def _steps() -> Iterator[str]:
             yield from (f"{block}.{step.name}" for step in steps)
 
 
-def inception_table() -> Table:
+def inception_table() -> WeightTable:
     """Return the names of Inception-v3's arrays, its normalisations without gamma."""
     table: dict[str, tuple[str, Layout]] = dict(_dense())
     for at, ours in enumerate(_steps(), 1):
@@ -96,7 +95,7 @@ def _depthwise(array: np.ndarray) -> np.ndarray:
     return array.transpose(0, 1, 3, 2)
 
 
-def mobilenet_table() -> Table:
+def mobilenet_table() -> WeightTable:
     """Return the names of MobileNetV2's arrays."""
     table: dict[str, tuple[str, Layout]] = dict(_dense())
     table |= _unit("stem", "Conv1", "bn_Conv1")

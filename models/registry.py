@@ -20,7 +20,7 @@ from salix.models import (
     vit,
     xception,
 )
-from salix.models.checkpoints.weights import Naming, Table
+from salix.models.checkpoints.naming import Naming, WeightTable
 from salix.preprocess import Preprocess
 
 __all__ = ["MODELS", "Architecture"]
@@ -36,7 +36,9 @@ class Architecture:
     parameters: int  # number of trained weights, with the default classes
     source: str
     fixed: bool = False  # the number of classes is part of the architecture
-    tables: Mapping[str, Table | Naming] = field(default_factory=dict)  # by `weights.kind` of file
+    tables: Mapping[str, WeightTable | Naming] = field(
+        default_factory=dict
+    )  # by `formats.kind` of file
     head: str = ""  # the array that has one number for each class
     unused: tuple[str, ...] = ()  # prefixes of what published files hold besides the weights
     ones: tuple[str, ...] = ()  # suffixes of what published files leave out, being one

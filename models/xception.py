@@ -10,10 +10,9 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.weights import Shapes, Table, conv, dense, same, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTable, conv, dense, same, torch_names
 from salix.models.resnet import Shortcut
-from salix.nn.layers import Conv, batch_norm, max_pool
-from salix.nn.staged import Stage, StagedNetwork, sequence
+from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, sequence
 from salix.typing import AnyArray
 
 # widths of the separable convolutions of each block, from its input on, and its stride
@@ -139,7 +138,7 @@ def _named(ours: str) -> str:
             return ours.replace("depthwise", "conv1").replace("norm", "bn")
 
 
-def torch_table(shapes: Shapes, names: Collection[str]) -> Table:
+def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
     """Return the names of timm's legacy_xception, of Cadene's, and of detectors made of it."""
     table = dict(torch_names(shapes, _named))
     for ours, (theirs, _) in table.items():

@@ -10,11 +10,11 @@ from salix.typing import InputError
 
 Precision = Literal["float32", "tf32", "bfloat16", "bfloat16_dots"]
 
-LIBRARY: dict[str, lax.Precision] = {
+LAX_PRECISION: dict[str, lax.Precision] = {
     "float32": lax.Precision.HIGHEST,
     "tf32": lax.Precision.HIGH,
     "bfloat16": lax.Precision.DEFAULT,
-    "bfloat16_dots": lax.Precision.HIGHEST,  # for the convolutions that are not dots
+    "bfloat16_dots": lax.Precision.HIGHEST,  # for convolutions that are not matrix products
 }
 
 # Part of the key of jit's cache, so that a switch is never ignored by a program compiled before.
@@ -24,23 +24,26 @@ _PRECISION: Any = jax.make_user_context("float32")
 def precision(policy: Precision) -> AbstractContextManager[None]:
     """Return a context in which convolutions are traced in a precision; results keep their type.
 
-    "float32" (the default) is exact on every device; "tf32" allows products of 10 mantissa bits on
-    devices that have them; "bfloat16" rounds operands and results to 8 bits. "bfloat16_dots"
-    rounds operands alone and sums in float32, as matrix products: on CPUs with units for it the
-    only fast form. It implies the explicit form; depthwise, grouped and first convolutions stay
-    float32. Of other layers, those in the blocks of a transformer follow (`salix.nn.linear`).
+    - "float32" (the default) is exact on every device;
+    - "tf32" allows products of 10 mantissa bits on devices that have them;
+    - "bfloat16" rounds operands and results to 8 bits;
+    - "bfloat16_dots" rounds operands only and sums in float32, as matrix products: the only fast
+      form on CPUs with units for it. It implies the explicit form; depthwise, grouped and first
+      convolutions stay float32.
+
+    The linear layers in the blocks of a transformer follow it too (`salix.nn.linear`).
     Raises `InputError` for an unknown policy.
     """
     return set_context(_PRECISION, policy, get_args(Precision))
 
 
 def active_precision() -> Precision:
-    """Return the policy that convolutions are traced in now."""
+    """Return the precision in which convolutions are traced now."""
     return _PRECISION.value
 
 
 def set_context(context: Any, value: str, known: tuple[str, ...]) -> AbstractContextManager[None]:
-    """Return a context manager that sets a user context of JAX to one of the known values."""
+    """Return a context manager that sets a JAX user context to one of its known values."""
     if value not in known:
-        raise InputError(f"{value!r} is none of {', '.join(known)}")
+        raise InputError(f"unknown value {value!r}: expected one of {', '.join(known)}")
     return context(value)

@@ -86,7 +86,7 @@ def test_methods_scores_and_measures_by_name(material, tmp_path):
         (["--measures", "Insight()"], "unknown 'Insight'"),
         (["--score", "logit(7)"], "no such class among 2"),
         (["--data", "nowhere"], "nowhere is not a folder"),
-        (["--data", "{root}/empty"], "holds no image"),
+        (["--data", "{root}/empty"], "contains no image"),
         (["--data", "{root}"], "labels .* are not classes|file could not|not classes"),
         (["--weights", "{root}/other.safetensors"], "tensor|architecture|missing"),
         (["--weights", "{root}/nothing.safetensors"], "nothing.safetensors"),

@@ -1,4 +1,4 @@
-"""The state of a Flax nnx module as arrays by dotted name, and back."""
+"""State of a Flax nnx module as arrays by dotted name, and checked loading of such arrays."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,42 +9,74 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from salix.models.checkpoints.weights import Arrays, match
-from salix.typing import Params
+from salix.models.checkpoints.naming import NamedArrays, Shapes
+from salix.typing import InputError, Params
 
-KEPT = nnx.Any(nnx.Param, nnx.BatchStat)  # what a checkpoint holds
+__all__ = ["WEIGHTS", "arrays", "expected", "filled", "match"]
+
+WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)  # the variables that a checkpoint stores
 
 
-def names(state: Params) -> dict[str, Any]:
+def _leaves(state: Params) -> dict[str, Any]:
     """Return the leaves of an nnx state by dotted name, like "conv1.kernel"."""
     return {".".join(map(str, path)): leaf for path, leaf in nnx.to_flat_state(state)}
 
 
 def expected(build: Callable[[], nnx.Module]) -> dict[str, jax.ShapeDtypeStruct]:
-    """Return the shape and type of each weight of a module, without making one."""
-    return _promised(nnx.state(nnx.eval_shape(build), KEPT))
+    """Return the shape and type of each weight of a module, without computing one."""
+    state = nnx.state(nnx.eval_shape(build), WEIGHTS)
+    return {name: leaf.get_value() for name, leaf in _leaves(state).items()}
 
 
-def _promised(state: Params) -> dict[str, jax.ShapeDtypeStruct]:
-    return {name: leaf.get_value() for name, leaf in names(state).items()}
-
-
-def arrays(params: Params) -> Arrays:
+def arrays(params: Params) -> NamedArrays:
     """Return the weights in `params` by dotted name, on the host."""
-    return {name: np.asarray(leaf.get_value()) for name, leaf in names(params).items()}
+    return {name: np.asarray(leaf.get_value()) for name, leaf in _leaves(params).items()}
+
+
+def match(shapes: Shapes, arrays: NamedArrays, path: str | Path, architecture: str) -> NamedArrays:
+    """Return arrays in the types of an architecture, after checking that they fit it.
+
+    Raises one InputError that names the file and the architecture, and counts and lists the
+    arrays that are missing, unknown, of another shape or type, or contain a NaN or an infinity.
+    """
+    faults: dict[str, list[str]] = {"missing": [], "unknown": [], "misshaped": [], "not finite": []}
+    faults["missing"] = [name for name in shapes if name not in arrays]
+    result: NamedArrays = {}
+    for name, array in arrays.items():
+        if name not in shapes:
+            faults["unknown"].append(ascii(name)[1:-1])
+        elif array.shape != shapes[name].shape:
+            faults["misshaped"].append(f"{name} {array.shape}, not {shapes[name].shape}")
+        elif not jnp.issubdtype(array.dtype, jnp.floating):
+            faults["misshaped"].append(f"{name} {array.dtype}, not {shapes[name].dtype}")
+        else:
+            with np.errstate(over="ignore"):  # float64 beyond float32 becomes an infinity
+                result[name] = np.asarray(array, shapes[name].dtype)
+            if not np.isfinite(result[name]).all():
+                faults["not finite"].append(name)
+    report = []
+    for fault, names in faults.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        if names:
+            report.append(f"{fault} {len(names)} ({', '.join(names[:3])}{more})")
+    if report:
+        raise InputError(f"{path} does not fit {architecture}: {'; '.join(report)}")
+    return result
 
 
 def filled(
-    build: Callable[[], nnx.Module], weights: Arrays, path: str | Path, architecture: str
+    build: Callable[[], nnx.Module], weights: NamedArrays, path: str | Path, architecture: str
 ) -> Any:
-    """Return the module that `build` makes, in evaluation, holding these weights.
+    """Return the module of `build`, in evaluation, with these weights.
 
-    Its own initialisation is never run. Raises InputError as `match` does.
+    The module is never initialised. Raises InputError as `match` does.
     """
     module = nnx.eval_shape(build)
-    state = nnx.state(module, KEPT)
-    fitted = match(_promised(state), weights, path, architecture)
-    for name, leaf in names(state).items():
+    state = nnx.state(module, WEIGHTS)
+    leaves = _leaves(state)
+    shapes = {name: leaf.get_value() for name, leaf in leaves.items()}
+    fitted = match(shapes, weights, path, architecture)
+    for name, leaf in leaves.items():
         leaf.set_value(jnp.asarray(fitted[name]))
     nnx.update(module, state)
     module.eval()

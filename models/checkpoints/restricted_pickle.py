@@ -1,16 +1,19 @@
-"""A stack machine for pickles that calls nothing but what it is given.
+"""Restricted unpickler: a stack machine that imports nothing and calls only allow-listed functions.
 
-`pickle` imports and calls whatever a file names. Here a name stays a name, and is called only if
-it stands in the caller's table. Opcodes as in the standard library's `pickletools`.
+`pickle` imports and calls any function that a file names. Here a name stays text, and a call is
+looked up in the caller's table. Opcodes as in the standard library's `pickletools`.
 """
 
 import pickletools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
+from salix.models.checkpoints.errors import printable
 from salix.typing import InputError
+
+__all__ = ["Global", "Ordered", "set_items", "unpickle"]
 
 STEPS = 2_000_000  # opcodes in one pickle; a checkpoint of 10,000 tensors has about 300,000
 
@@ -29,10 +32,10 @@ _PUSH_NEW: Mapping[str, Callable[[], Any]] = {
     "EMPTY_TUPLE": tuple,
     "MARK": lambda: _MARK,
 }
-_OF_MARK: Mapping[str, Callable[[list[Any]], Any]] = {
+_FROM_MARK: Mapping[str, Callable[[list[Any]], Any]] = {
     "LIST": list,
     "TUPLE": tuple,
-    "DICT": lambda items: fill({}, items),
+    "DICT": lambda items: set_items({}, items),
 }
 _TUPLE = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
@@ -45,18 +48,14 @@ class Global:
 
 
 class Ordered(dict[Any, Any]):
-    """What stands for a `collections.OrderedDict`; the attributes it was given are dropped."""
+    """Stand-in for a `collections.OrderedDict`; attributes that a pickle sets on it are dropped."""
 
 
-def shown(text: str) -> str:
-    """Return text from a file as one short printable line."""
-    return ascii(text if len(text) <= 80 else text[:77] + "...")[1:-1]
+def set_items(target: Any, items: list[Any]) -> Any:
+    """Set the pairs of a flat list in a dict and return it; keys must be text or integers.
 
-
-def fill(target: Any, items: list[Any]) -> Any:
-    """Set the pairs of a flat list in a dict and return it; keys must be text or whole numbers.
-
-    A tuple of tuples of the same tuples is a few bytes in a pickle and takes forever to hash.
+    Nested tuples are refused as keys: with shared members they take a few bytes in a pickle and
+    exponential time to hash.
     """
     if not isinstance(target, dict):
         raise InputError(f"sets items of a {type(target).__name__}")
@@ -73,13 +72,13 @@ def _extend(target: Any, items: list[Any]) -> None:
     target.extend(items)
 
 
-def _to_mark(stack: list[Any]) -> list[Any]:
-    """Cut and return what lies above the last mark."""
-    at = len(stack) - 1
-    while stack[at] is not _MARK:  # IndexError where there is none
-        at -= 1
-    items = stack[at + 1 :]
-    del stack[at:]
+def _pop_mark(stack: list[Any]) -> list[Any]:
+    """Remove the items above the last mark, and the mark, and return the items."""
+    mark = len(stack) - 1
+    while stack[mark] is not _MARK:  # IndexError where there is none
+        mark -= 1
+    items = stack[mark + 1 :]
+    del stack[mark:]
     return items
 
 
@@ -88,41 +87,38 @@ def _call(function: Any, arguments: Any, calls: Mapping[str, Callable[..., Any]]
         raise InputError(f"calls a {type(function).__name__}")
     if function.name not in calls:
         raise InputError(
-            f"asks to run {shown(function.name)}, which is refused: only tensors in plain "
+            f"asks to run {printable(function.name)}, which is refused: only tensors in plain "
             "containers are read (save the state dict alone)"
         )
     if not isinstance(arguments, tuple):
-        raise InputError(f"calls {shown(function.name)} without a tuple of arguments")
+        raise InputError(f"calls {printable(function.name)} without a tuple of arguments")
     return calls[function.name](*arguments)
 
 
-def _opcodes(stream: BytesIO) -> Iterator[tuple[str, Any]]:
-    for opcode, argument, _ in pickletools.genops(stream):
-        yield opcode.name, argument
-
-
-def execute(
+def unpickle(
     stream: BytesIO,
     calls: Mapping[str, Callable[..., Any]],
     load: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Return the object of one pickle, leaving `stream` at the byte after it.
 
-    `calls` maps "module.name" to what is called in its stead, `load` turns a persistent id into an
-    object. Anything else that a pickle can ask for raises InputError; a malformed pickle raises
+    `calls` maps "module.name" to the function that is called in its place, `load` a persistent id
+    to an object. Every other request of a pickle raises InputError; a malformed pickle raises
     ValueError, KeyError, IndexError, TypeError or OverflowError.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
-    for step, (name, argument) in enumerate(_opcodes(stream)):
+    for step, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+        name: str = opcode.name
+        argument: Any
         if step == STEPS:
             raise InputError(f"has a pickle of more than {STEPS} steps")
         if name in _PUSH_ARGUMENT:
             stack.append(argument)
         elif name in _PUSH_NEW:
             stack.append(_PUSH_NEW[name]())
-        elif name in _OF_MARK:
-            stack.append(_OF_MARK[name](_to_mark(stack)))
+        elif name in _FROM_MARK:
+            stack.append(_FROM_MARK[name](_pop_mark(stack)))
         elif name in _TUPLE:
             stack[-_TUPLE[name] :] = [tuple(stack[-_TUPLE[name] :])]
         elif name in ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"):
@@ -131,15 +127,15 @@ def execute(
             stack.append(memo[argument])
         elif name == "SETITEM":
             value, key = stack.pop(), stack.pop()
-            fill(stack[-1], [key, value])
+            set_items(stack[-1], [key, value])
         elif name == "SETITEMS":
-            items = _to_mark(stack)
-            fill(stack[-1], items)
+            items = _pop_mark(stack)
+            set_items(stack[-1], items)
         elif name == "APPEND":
             value = stack.pop()
             _extend(stack[-1], [value])
         elif name == "APPENDS":
-            items = _to_mark(stack)
+            items = _pop_mark(stack)
             _extend(stack[-1], items)
         elif name == "GLOBAL":
             stack.append(Global(argument.replace(" ", ".", 1)))
@@ -156,12 +152,7 @@ def execute(
         elif name == "STOP":
             return stack.pop()
         elif name not in ("PROTO", "FRAME"):
-            raise InputError(f"asks for {_asked(name, argument, stack)}, which is refused")
+            names = [argument.replace(" ", ".", 1)] if isinstance(argument, str) else []
+            names += [item.name for item in stack[-3:] if isinstance(item, Global)]
+            raise InputError(f"asks for {printable(' '.join([name, *names]))}, which is refused")
     raise ValueError("a pickle without an end")
-
-
-def _asked(name: str, argument: Any, stack: list[Any]) -> str:
-    """Return the opcode with the names that it would import, for a message."""
-    names = [argument.replace(" ", ".", 1)] if isinstance(argument, str) else []
-    names += [item.name for item in stack[-3:] if isinstance(item, Global)]
-    return shown(" ".join([name, *names]))

@@ -1,1 +1,58 @@
-"""From stored rows to numbers: summaries, differences, stability, subsets and series."""
+"""From the rows of runs to numbers: summary, differences, agreement, subsets, series.
+
+`analyse(runs)` is the entry; its parts are computed when they are first used.
+"""
+
+from salix.analysis.agreement import (
+    RunSimilarity,
+    SharedMaps,
+    group_agreement,
+    run_similarity,
+    shared_maps,
+)
+from salix.analysis.analysis import Analysis, analyse
+from salix.analysis.columns import TableColumn
+from salix.analysis.cose import CoseScores, cose_score, cose_scores
+from salix.analysis.dataset_metrics import DatasetMetric, column_mean, dataset_metrics
+from salix.analysis.differences import compare_all
+from salix.analysis.frame import Frame
+from salix.analysis.run_stability import Stability, cross_stability, stability
+from salix.analysis.series import Series, find_series
+from salix.analysis.significance import Difference, Differences
+from salix.analysis.subset_table import SubsetTable, subset_table
+from salix.analysis.subsets import subset_names
+from salix.analysis.summary import GroupSummary, RunSummary, Summary, summarise, summary_rows
+
+__all__ = [
+    "Analysis",
+    "CoseScores",
+    "DatasetMetric",
+    "Difference",
+    "Differences",
+    "Frame",
+    "GroupSummary",
+    "RunSimilarity",
+    "RunSummary",
+    "Series",
+    "SharedMaps",
+    "Stability",
+    "SubsetTable",
+    "Summary",
+    "TableColumn",
+    "analyse",
+    "column_mean",
+    "compare_all",
+    "cose_score",
+    "cose_scores",
+    "cross_stability",
+    "dataset_metrics",
+    "find_series",
+    "group_agreement",
+    "run_similarity",
+    "shared_maps",
+    "stability",
+    "subset_names",
+    "subset_table",
+    "summarise",
+    "summary_rows",
+]

@@ -1,4 +1,4 @@
-"""Agreement between runs, from their stored maps: those of a group differ by seed only."""
+"""Agreement of salience maps between runs, from the stored maps."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from salix.analysis.common import shared_images
+from salix.analysis.frame import Frame, shared_examples
 from salix.analysis.run_stability import stability
 from salix.stats import Interval, bootstrap_pairwise_mean, mean_interval
 from salix.store import Run
 from salix.typing import InputError
 
-SETTINGS = ("grid", "attribution", "pooling", "score")  # what must be the same of two maps
+SETTINGS = ("grid", "attribution", "pooling", "score")  # must be the same for maps to be compared
 
 
 @dataclass(frozen=True, eq=False)
-class Common:
-    """The stored maps of several runs over the images that all of them have explained.
+class SharedMaps:
+    """Stored maps of several runs over the images that all of them have explained.
 
-    `maps` [run image *grid], zeros where constant; `ids` in the order of the first run; `left_out`
-    counts, run by run, the explained images that another run lacks.
+    `maps` [run image *grid] are 8-bit, zeros where constant; `ids` in the order of the first run;
+    `left_out` counts, run by run, the explained images that another run lacks.
     """
 
     ids: tuple[str, ...]
@@ -30,44 +30,65 @@ class Common:
     left_out: tuple[int, ...]
 
 
-def common(runs: Sequence[Run]) -> Common:
+def shared_maps(runs: Sequence[Run]) -> SharedMaps:
     """Return the maps of runs over the images that they share.
 
-    Raises `InputError`, naming the runs, for no run and for runs whose maps are not of one kind:
-    on another grid, or by another attribution, pooling or score.
+    Raises `InputError`, naming the runs, for no run, for a run without maps, and for runs whose
+    maps cannot be compared: on another grid, or by another attribution, pooling or score.
     """
     if not runs:
         raise InputError("no run given: name at least one")
-    if unlike := differing(runs):
-        told = "; ".join(
-            f"{what}: " + ", ".join(f"{run.name} has {held!r}" for run, held in by.items())
-            for what, by in unlike.items()
+    if without := [run.name for run in runs if "map" not in run.columns]:
+        raise InputError(f"no maps are stored in {', '.join(without)}: sweep with maps")
+    if different := _different_settings(runs):
+        texts = "; ".join(
+            f"{setting}: " + ", ".join(f"{run.name} has {v!r}" for run, v in values.items())
+            for setting, values in different.items()
         )
-        raise InputError(f"the maps cannot be compared ({told}): choose runs that agree in these")
-    ids, places = shared_images(runs)
-    maps = np.zeros((len(runs), len(ids), *runs[0].grid), np.uint8)
-    for run, at, shared in zip(runs, places, maps, strict=True):
-        alive = ~run.rows["constant_map"][at].astype(bool)
-        shared[alive] = run.rows["map"][at[alive]]
-    left_out = tuple(len(run.rows["id"]) - len(ids) for run in runs)
-    return Common(tuple(ids), maps, left_out)
+        raise InputError(f"the maps cannot be compared ({texts}): choose runs that agree in these")
+    frames = [Frame(run) for run in runs]
+    ids, places = shared_examples(frames)
+    maps = np.zeros((len(runs), len(ids), *runs[0].columns["map"].shape), np.uint8)
+    for frame, place, shared in zip(frames, places, maps, strict=True):
+        contrast = ~frame.constant_map[place]
+        shared[contrast] = eight_bit(frame.run.read(["map"])["map"])[place[contrast]]
+    left_out = tuple(len(frame) - len(ids) for frame in frames)
+    return SharedMaps(tuple(ids), maps, left_out)
 
 
-def differing(runs: Sequence[Run]) -> dict[str, dict[Run, Any]]:
-    """Return what each run says of each setting in which they are not all the same."""
-    held = {what: {r: r.manifest["config"].get(what) for r in runs} for what in SETTINGS}
-    return {w: by for w, by in held.items() if any(v != by[runs[0]] for v in by.values())}
+def eight_bit(maps: np.ndarray) -> np.ndarray:
+    """Return maps in 8 bits; those stored as floats in [0, 1] are rounded down, as a sweep does."""
+    return maps if maps.dtype == np.uint8 else (np.nan_to_num(maps) * 255).astype(np.uint8)
 
 
-def agreement(runs: Sequence[Run]) -> dict[str, Interval]:
+def _different_settings(runs: Sequence[Run]) -> dict[str, dict[Run, Any]]:
+    """Return the value of each setting in which runs differ, run by run."""
+    settings = {
+        name: {
+            r: r.columns["map"].shape if name == "grid" else r.manifest["config"].get(name)
+            for r in runs
+        }
+        for name in SETTINGS
+    }
+    return {n: by for n, by in settings.items() if any(v != by[runs[0]] for v in by.values())}
+
+
+def _comparable(runs: Sequence[Run]) -> bool:
+    """Return whether SSIM can compare the maps: of one kind, on a grid of 3 pixels or more."""
+    if any("map" not in run.columns for run in runs) or _different_settings(runs):
+        return False
+    return min(runs[0].columns["map"].shape, default=0) > 2
+
+
+def group_agreement(runs: Sequence[Run]) -> dict[str, Interval]:
     """Return the agreement of each group of two or more runs: mean SSIM of their 8-bit maps.
 
     The mean over images and pairs of runs of the SSIM between their maps on the native grid
     (window 7, or the largest odd one that fits), over the images that all runs of the group have
     explained, without those for which a run has a constant map: these are counted as undefined. The
     interval is over images and, from three runs on, over runs: not over pairs, which share runs.
-    Range -1 to 1, 1 for equal maps. A group whose maps are not of one kind, or below 3 cells, has
-    none.
+    Range -1 to 1, 1 for equal maps. A group whose maps cannot be compared, or are smaller than 3
+    pixels, has none.
 
     Crum et al. (2023), arXiv:2303.11969, salience stability across training runs.
     """
@@ -75,22 +96,23 @@ def agreement(runs: Sequence[Run]) -> dict[str, Interval]:
     for run in runs:
         groups[run.group].append(run)
     return {
-        name: _mean_of_pairs(members)
+        name: _mean_over_pairs(members)
         for name, members in groups.items()
-        if len(members) > 1 and not differing(members) and min(members[0].grid) > 2
+        if len(members) > 1 and _comparable(members)
     }
 
 
-def _mean_of_pairs(runs: Sequence[Run]) -> Interval:
-    found = stability(common(runs).maps)
-    if not found.values.size or not np.isfinite(found.values).all(0).any():
-        return replace(mean_interval([]), undefined=found.values.shape[1])
-    return bootstrap_pairwise_mean(found.values, found.pairs)
+def _mean_over_pairs(runs: Sequence[Run]) -> Interval:
+    similarity = stability(shared_maps(runs).maps)
+    values = similarity.values
+    if not values.size or not np.isfinite(values).all(0).any():
+        return replace(mean_interval([]), undefined=values.shape[1])
+    return bootstrap_pairwise_mean(values, similarity.pairs)
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
-    """All runs against each other over the images that they share.
+class RunSimilarity:
+    """Similarity of the maps of all runs to each other, over the images that they share.
 
     `mean` [run run] is the mean SSIM of two runs' maps; `within` [images] the mean over the pairs
     of runs of one group, then over groups: how stable an image's map is under training again, NaN
@@ -104,28 +126,23 @@ class Compared:
     left_out: tuple[int, ...]
 
 
-def compare_maps(runs: Sequence[Run]) -> Compared | None:
-    """Compare the maps of all runs; None where they cannot be: one run, or maps of two kinds."""
-    has = [r for r in runs if _finished(r)]
-    if len(has) < 2 or differing(has) or min(has[0].grid, default=0) < 3:
+def run_similarity(runs: Sequence[Run]) -> RunSimilarity | None:
+    """Compare the maps of all runs that have rows; None for one run, or maps of two kinds."""
+    measured = [r for r in runs if "map" in r.columns and len(Frame(r))]
+    if len(measured) < 2 or not _comparable(measured):
         return None
-    shared = common(has)
+    shared = shared_maps(measured)
     if not shared.ids:
         return None
-    found = stability(shared.maps)
-    groups = list(dict.fromkeys(r.group for r in has))
+    similarity = stability(shared.maps)
+    groups = list(dict.fromkeys(r.group for r in measured))
     within = np.full((len(groups), len(shared.ids)), np.nan)
     for g, name in enumerate(groups):
-        own = [n for n, pair in enumerate(found.pairs) if {has[i].group for i in pair} == {name}]
-        if own:
-            within[g] = found.values[own].mean(0, dtype=np.float64)
+        pairs = [
+            n for n, p in enumerate(similarity.pairs) if {measured[i].group for i in p} == {name}
+        ]
+        if pairs:
+            within[g] = similarity.values[pairs].mean(0, dtype=np.float64)
     counts = np.isfinite(within).sum(0)
     mean = np.where(counts > 0, np.nansum(within, 0) / np.maximum(counts, 1), np.nan)
-    return Compared(tuple(has), shared.ids, found.mean, mean, shared.left_out)
-
-
-def _finished(run: Run) -> bool:
-    try:
-        return len(run.rows["id"]) > 0
-    except InputError:
-        return False
+    return RunSimilarity(tuple(measured), shared.ids, similarity.mean, mean, shared.left_out)

@@ -1,59 +1,213 @@
-"""COSE of a run, from the columns that the measure of that name wrote."""
+"""COSE and its sub-scores, from the columns of the measure `COSE` and the labels of the images."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float, Shaped
 
-from salix.analysis import frame
 from salix.analysis.columns import TableColumn
-from salix.analysis.cose_scores import cose_scores
+from salix.perturb.cose import GEOMETRIC
 from salix.stats import Interval
-from salix.store import Run
+from salix.typing import InputError
 
+Changes = Shaped[np.ndarray, "..."]  # [images changes], NaN or None where unknown
+Images = Shaped[np.ndarray, "..."]  # [images]
 DRAWS = 1000
-COLUMNS = (
+COSE_COLUMNS = (
     TableColumn("cose", "COSE", "higher is better", 0.0, 1.0),
     TableColumn("cose_consistency", "COSE: consistency", "higher is better", -1.0, 1.0),
     TableColumn("cose_fidelity", "COSE: 1 − sensitivity", "lower is better", -1.0, 1.0),
 )
 
 
-def cose_numbers(run: Run) -> dict[str, Interval]:
-    r"""Return COSE, its consistency C and its F of the labelled images of a run, if it has them.
+class MeanOf(NamedTuple):
+    """A mean and the number of values that it is taken over; NaN of none."""
 
-    $\sqrt{C (1 - F)}$ over image changes alone. Limits are percentiles of a bootstrap of images;
-    `n` counts pairs of an image and a change, for COSE the fewer of the two.
+    value: float
+    n: int
+
+
+def consistency(
+    similarity: Changes, predicted: Changes, clean_predicted: Images, label: Images
+) -> MeanOf:
+    r"""Mean similarity where the prediction is right before the change and after it.
+
+    $C = \text{mean} \{s_{ij} : \hat y_i = y_i, \hat y_{ij} = y_i\}$ over images i and changes j:
+    there the map should be the same. Range [-1, 1], higher is better. NaN similarities, and images
+    without a label or a prediction, are left out. Raises `InputError` where shapes do not match.
 
     Daroya, Sun and Maji (2023), arXiv:2309.10989.
     """
-    columns = frame.measured(run)
-    told = run.columns.get("cose_similarity")
-    if told is None or "cose_similarity" not in columns or not (columns["label"] >= 0).any():
-        return {}
-    known = columns["label"] >= 0
-    s, after = (columns[f"cose_{name}"][known] for name in ("similarity", "predicted"))
-    before, label = columns["predicted"][known], columns["label"][known]
-    names = tuple(str(at).rsplit(" ", 1)[0] for at in told.coordinates)
-    found = cose_scores(names, s, after, before, label)
-    low, high = _limits(s, after, before, label)
-    values = (found.cose, found.consistency.value, found.fidelity.value)
-    few = min(found.consistency.n, found.fidelity.n)
-    counts = (few, found.consistency.n, found.fidelity.n)
-    keys = [c.key for c in COLUMNS]
-    each = zip(keys, values, low, high, counts, strict=True)
-    return {key: Interval(value, lo, hi, n) for key, value, lo, hi, n in each}
+    known, before, after = _right(similarity, predicted, clean_predicted, label)
+    return _mean(known[before & after])
 
 
-def _limits(
-    s: np.ndarray, after: np.ndarray, before: np.ndarray, label: np.ndarray
-) -> tuple[list[float], list[float]]:
-    """Return the 95 % limits of the three numbers; images are drawn with all their changes."""
-    known, right = np.isfinite(s) & np.isfinite(after), (before == label)[:, None]
-    kept, lost = (right & (hit == (after == label[:, None])) & known for hit in (True, False))
-    sums = np.stack([f for m in (kept, lost) for f in (np.where(m, s, 0).sum(1), m.sum(1))], 1)
-    rng, n = np.random.default_rng(0), len(s)
-    drawn = np.stack([rng.multinomial(n, np.full(n, 1 / n)) @ sums for _ in range(DRAWS)])
+def fidelity(
+    similarity: Changes, predicted: Changes, clean_predicted: Images, label: Images
+) -> MeanOf:
+    r"""Mean similarity where the prediction is right before the change and wrong after it.
+
+    $F = \text{mean} \{s_{ij} : \hat y_i = y_i, \hat y_{ij} \ne y_i\}$: there the map should be
+    another. Range [-1, 1], lower is better; the sensitivity is 1 - F. Changes may be of the model
+    as well. NaN similarities, and images without a label or a prediction, are left out. Raises
+    `InputError` where shapes do not match.
+
+    Daroya, Sun and Maji (2023), arXiv:2309.10989.
+    """
+    known, before, after = _right(similarity, predicted, clean_predicted, label)
+    return _mean(known[before & ~after])
+
+
+def cose_score(consistency: float, fidelity: float) -> float:
+    r"""Geometric mean of consistency and sensitivity, $\sqrt{C (1 - F)}$: higher is better.
+
+    Range [0, $\sqrt 2$], at most 1 unless F is below 0. NaN where C or F is, or C is below 0.
+    """
+    product = consistency * (1 - fidelity)
+    return float(np.sqrt(product)) if product >= 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class CoseScores:
+    """COSE and its parts; each mean with its number of (image, change) pairs."""
+
+    cose: float
+    consistency: MeanOf
+    consistency_geometric: MeanOf
+    consistency_photometric: MeanOf
+    fidelity: MeanOf  # of all changes, pooled
+    fidelity_image: MeanOf
+    fidelity_geometric: MeanOf
+    fidelity_photometric: MeanOf
+    fidelity_model: MeanOf
+    fidelity_random: MeanOf
+    fidelity_checkpoints: MeanOf
+
+
+def cose_scores(
+    variants: tuple[str, ...],
+    similarity: Changes,
+    predicted: Changes,
+    clean_predicted: Images,
+    label: Images,
+    *,
+    random: tuple[Changes, Changes] | None = None,
+    checkpoints: tuple[Changes, Changes] | None = None,
+) -> CoseScores:
+    """Return COSE with its sub-scores, from the columns of a run's rows.
+
+    `variants` are `COSE.variants`; `similarity` and `predicted` the columns `cose_…`, a row an
+    image, in which a skipped image is NaN. `random` and `checkpoints` are similarities and
+    predictions, a column each, of the same clean images' maps by re-initialised models and by
+    checkpoints in the middle of training, against the model's own. Without them F is of the images
+    alone, which is less than published. Raises `InputError` where shapes do not match.
+
+    Daroya, Sun and Maji (2023), arXiv:2309.10989.
+    """
+    similarity, predicted = np.asarray(similarity, float), np.asarray(predicted, float)
+    if similarity.shape[1:] != (len(variants),):
+        raise InputError(
+            f"{len(variants)} variants and similarities of shape {similarity.shape}: "
+            "give one column for each of COSE.variants"
+        )
+    nothing = np.empty((len(similarity), 0)), np.empty((len(similarity), 0))
+    geometric = np.isin(variants, GEOMETRIC)
+    changes = {
+        "geometric": (similarity[:, geometric], predicted[:, geometric]),
+        "photometric": (similarity[:, ~geometric], predicted[:, ~geometric]),
+        "random": nothing if random is None else random,
+        "checkpoints": nothing if checkpoints is None else checkpoints,
+    }
+
+    def pool(score: Callable[..., MeanOf], *names: str) -> MeanOf:
+        pooled = [np.concatenate([changes[name][k] for name in names], 1) for k in (0, 1)]
+        return score(*pooled, clean_predicted, label)
+
+    image, model = ("geometric", "photometric"), ("random", "checkpoints")
+    consistent, faithful = pool(consistency, *image), pool(fidelity, *image, *model)
+    return CoseScores(
+        cose=cose_score(consistent.value, faithful.value),
+        consistency=consistent,
+        consistency_geometric=pool(consistency, "geometric"),
+        consistency_photometric=pool(consistency, "photometric"),
+        fidelity=faithful,
+        fidelity_image=pool(fidelity, *image),
+        fidelity_geometric=pool(fidelity, "geometric"),
+        fidelity_photometric=pool(fidelity, "photometric"),
+        fidelity_model=pool(fidelity, *model),
+        fidelity_random=pool(fidelity, "random"),
+        fidelity_checkpoints=pool(fidelity, "checkpoints"),
+    )
+
+
+def cose_statistics(rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the similarities that consistency and fidelity are means of, NaN elsewhere."""
+    similarity, after = rows["cose_similarity"], rows["cose_predicted"]
+    known, before, right = _right(similarity, after, rows["predicted"], rows["label"])
+    return {
+        "labelled": rows["label"] >= 0,
+        "consistent": np.where(before & right & ~np.isnan(known), similarity, np.float32(np.nan)),
+        "changed": np.where(before & ~right & ~np.isnan(known), similarity, np.float32(np.nan)),
+    }
+
+
+def cose_intervals(statistics: Mapping[str, np.ndarray]) -> tuple[Interval, ...]:
+    r"""Return COSE, its consistency C and its F of the labelled images of a run.
+
+    $\sqrt{C (1 - F)}$ over image changes alone. Limits are percentiles of a bootstrap of images,
+    drawn with all their changes; `n` counts pairs of an image and a change, for COSE the fewer of
+    the two. () without labels.
+
+    Daroya, Sun and Maji (2023), arXiv:2309.10989.
+    """
+    labelled = statistics["labelled"]
+    if not labelled.any():
+        return ()
+    tables = [statistics[name][labelled] for name in ("consistent", "changed")]
+    c, f = (_mean(table.astype(float)) for table in tables)
+    values = (cose_score(c.value, f.value), c.value, f.value)
+    low, high = _limits(*tables)
+    each = zip(values, low, high, (min(c.n, f.n), c.n, f.n), strict=True)
+    return tuple(Interval(*numbers) for numbers in each)
+
+
+def _limits(consistent: Changes, changed: Changes) -> tuple[list[float], list[float]]:
+    """Return the 95 % limits of the three numbers."""
+    tables = [(table, ~np.isnan(table)) for table in (consistent, changed)]
+    sums = [f for t, known in tables for f in (np.where(known, t, 0).sum(1), known.sum(1))]
+    per_image, n = np.stack(sums, 1), len(consistent)
+    rng = np.random.default_rng(0)
+    drawn = np.stack([rng.multinomial(n, np.full(n, 1 / n)) @ per_image for _ in range(DRAWS)])
     with np.errstate(invalid="ignore", divide="ignore"):
         c, f = drawn[:, 0] / drawn[:, 1], drawn[:, 2] / drawn[:, 3]
         table = np.stack([np.sqrt(c * (1 - f)), c, f])
-    given = [row[np.isfinite(row)] for row in table]
-    ends = [np.percentile(row, (2.5, 97.5)) if len(row) else (np.nan, np.nan) for row in given]
+    finite = [row[np.isfinite(row)] for row in table]
+    ends = [np.percentile(row, (2.5, 97.5)) if len(row) else (np.nan, np.nan) for row in finite]
     return [float(low) for low, _ in ends], [float(high) for _, high in ends]
+
+
+def _right(
+    similarity: Changes, predicted: Changes, clean_predicted: Images, label: Images
+) -> tuple[
+    Float[np.ndarray, "images changes"],
+    Bool[np.ndarray, "images changes"],
+    Bool[np.ndarray, "images changes"],
+]:
+    """Return similarities, and where a known prediction is right before and after a change."""
+    s, after = np.asarray(similarity, float), np.asarray(predicted, float)
+    before, truth = np.asarray(clean_predicted, float), np.asarray(label, float)
+    if s.shape != after.shape or before.shape != truth.shape or s.shape[:1] != truth.shape:
+        raise InputError(
+            f"similarities {s.shape} and predictions {after.shape} of changes, predictions "
+            f"{before.shape} and labels {truth.shape} do not match: give a row for each image"
+        )
+    known = np.where(np.isnan(after), np.nan, s)
+    right = np.broadcast_to((before == truth)[:, None], s.shape)
+    return known, right, after == truth[:, None]
+
+
+def _mean(values: Shaped[np.ndarray, "..."]) -> MeanOf:
+    values = values[~np.isnan(values)]
+    return MeanOf(float(values.mean()) if len(values) else float("nan"), len(values))

@@ -1,6 +1,8 @@
-"""What the report takes from a run: its rows, also where there are none yet."""
+"""Columns of a run's measured examples, read when first needed, and examples shared by runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,75 +10,139 @@ import numpy as np
 from salix.store import Run
 from salix.typing import Column
 
-SCALARS = ("score", "histogram_entropy", "spatial_entropy", "gini")
-STANDARD = (
-    *("index", "id", "label", "skipped", "predicted", "target", "logits", *SCALARS),
-    *("constant_map", "finite", "map", "thumb", "reference_mask"),
-)  # columns of any sweep of a classifier
+BUDGET = 2**28  # bytes of array columns that are read at once
+# Columns with a place of their own on the page, which are no number of an example to average
+RESERVED = ("logits", "map", "constant_map", "finite")
+KEPT = ("id", "label", "predicted", "target", "constant_map", "finite")  # read with the scalars
 
 
-def measured(run: Run) -> dict[str, np.ndarray]:
-    """Return the columns of the measured images; empty ones for a run without finished rows.
+@dataclass(frozen=True)
+class Frame:
+    """Measured examples of one run: scalars are read once and kept, arrays are read when asked for.
 
-    Raises `InputError` for a directory that is not a run.
+    Any run will do: `label` is -1 for every example where the run has no labels, and what else a
+    run lacks is not in `run.columns`.
     """
-    return run.rows
+
+    run: Run
+
+    @cached_property
+    def scalars(self) -> dict[str, np.ndarray]:
+        """Ids, labels, flags and each scalar number, [examples], in the order of the data."""
+        names = [n for n in (*KEPT, *self.numbers) if n in self.run.columns]
+        return self.run.read(names)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Id of each example."""
+        return self.scalars["id"]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Index of the labelled class of each example, -1 where unknown."""
+        return self.scalars.get("label", np.full(len(self), -1))
+
+    @cached_property
+    def predicted(self) -> np.ndarray | None:
+        """Index of the predicted class of each example; None where the run predicts no classes."""
+        predicted = self.scalars.get("predicted")
+        return predicted if predicted is not None and predicted.dtype.kind == "i" else None
+
+    @cached_property
+    def constant_map(self) -> np.ndarray:
+        """Where the map has no contrast."""
+        return self.flags("constant_map", missing=False)
+
+    def flags(self, name: str, *, missing: bool) -> np.ndarray:
+        """Return a column of flags; `missing` where the run has none."""
+        values = self.scalars.get(name)
+        if values is None:
+            return np.full(len(self), missing)
+        return np.array([bool(value) for value in values], bool)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Scalar columns that are numbers of an example: all but the reserved ones."""
+        return tuple(n for n, c in self._numeric() if not c.shape)
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Columns of several numbers an example, along one axis."""
+        return tuple(n for n, c in self._numeric() if len(c.shape) == 1)
+
+    def _numeric(self) -> Iterator[tuple[str, Column]]:
+        # The score is what a map explains, and only that: it cannot be compared between models.
+        reserved = (*RESERVED, *(["score"] if self.has("map") else []))
+        for name, column in self.run.columns.items():
+            if name not in reserved and column.dtype.startswith(("float", "bool")):
+                yield name, column
+
+    def has(self, *names: str) -> bool:
+        """Return whether the run has all of some columns."""
+        return all(name in self.run.columns for name in names)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes; their numbers where the run has labels without names."""
+        most = int(self.labels.max(initial=-1)) + 1
+        return self.run.classes or tuple(map(str, range(most)))
+
+    def class_name(self, index: int) -> str:
+        """Return the name of a class; nothing for an unknown one, -1."""
+        return self.classes[index] if index >= 0 else ""
+
+    def read_arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield each column of `arrays`, [examples k], as many at a time as `BUDGET` holds."""
+        names = list(self.arrays)
+        while names:
+            size, group = 0, []
+            while names and (not group or size < BUDGET):
+                group.append(names.pop(0))
+                size += 4 * len(self) * self.run.columns[group[-1]].shape[0]
+            yield from self.run.read(group).items()
+
+    def rows(self, ids: Collection[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return some columns of the examples of some ids, those that the run has."""
+        wanted = np.isin(self.ids, list(ids)) if len(ids) else np.zeros(len(self), bool)
+        found: dict[str, dict[str, Any]] = {}
+        if not wanted.any():
+            return found
+        known = [n for n in names if n in self.run.columns]
+        for part in self.run.iterate(["id", *known]):
+            for i in np.flatnonzero(np.isin(part["id"], list(ids))):
+                found[str(part["id"][i])] = {n: part[n][i] for n in known}
+        return found
 
 
-def skipped(run: Run) -> list[dict[str, Any]]:
-    """Return id, label and reason of the images that could not be read."""
-    return run.skipped
+def shared_examples(frames: Sequence[Frame]) -> tuple[list[str], list[np.ndarray]]:
+    """Return the ids that every run measured, in the first run's order, and their places."""
+    ids = [frame.ids for frame in frames]
+    if all(len(i) == len(ids[0]) and (i == ids[0]).all() for i in ids[1:]):
+        return ids[0].tolist(), [np.arange(len(ids[0]))] * len(frames)
+    places = [{id: n for n, id in enumerate(i)} for i in ids]
+    shared = [id for id in ids[0] if all(id in p for p in places)]
+    return shared, [np.array([p[id] for id in shared], int) for p in places]
 
 
-def total(run: Run) -> int:
-    """Return the number of images that the run's data holds."""
-    return run.count
-
-
-def measure_names(run: Run) -> list[str]:
-    """Return the columns that measures added, in their order."""
-    return [name for name in run.columns if name not in STANDARD]
-
-
-def flags(run: Run, name: str) -> np.ndarray:
-    """Return the column `constant_map` or `finite`; a missing flag is False."""
-    return np.array([bool(value) for value in measured(run)[name]], bool)
-
-
-def lead(run: Run) -> np.ndarray:
-    r"""Return $z_1 - z_0$ of each image: P(class 1) on the scale of the logit, for two classes.
-
-    It ranks as the probability does, without the ties that appear where that rounds to 0 or 1.
-    """
-    logits = measured(run)["logits"].astype(np.float64)
-    with np.errstate(invalid="ignore"):  # of two infinite logits: NaN, which is then counted
-        return logits[:, 1] - logits[:, 0]
-
-
-def probabilities(run: Run, index: int) -> np.ndarray:
-    """Return the softmax of one image's logits, [k]; NaN where a logit is not finite."""
-    logits = measured(run)["logits"][index].astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        e = np.exp(logits - logits.max())
-        return e / e.sum()
-
-
-def explained(run: Run) -> str:
-    """Say which class the maps explain, from the rows themselves."""
-    rows = measured(run)
-    target = rows["target"]
+def explained_class(frame: Frame) -> str:
+    """Return which class the maps explain, from the rows themselves."""
+    rows = frame.scalars
+    target = rows.get("target", np.zeros(0))
     if not len(target):
         return "none"
-    if (target == rows["predicted"]).all():
+    if frame.predicted is not None and (target == frame.predicted).all():
         return "the predicted class"
     if (target == target[0]).all():
-        return f"class {run.classes[int(target[0])]}"
-    return "the labelled class" if (target == rows["label"]).all() else "mixed"
+        return f"class {frame.class_name(int(target[0]))}"
+    return "the labelled class" if (target == frame.labels).all() else "mixed"
 
 
-def columns(runs: Sequence[Run]) -> dict[str, Column]:
-    """Return what the columns of measures mean, by name: the first run's word counts."""
-    found: dict[str, Column] = {}
-    for run in runs:
-        found = run.columns | found
-    return {name: column for name, column in found.items() if name not in STANDARD and column.title}
+def describe_columns(frames: Sequence[Frame]) -> dict[str, Column]:
+    """Return the descriptions of the columns of all runs, by name; of the first run that has it."""
+    described: dict[str, Column] = {}
+    for frame in frames:
+        described = dict(frame.run.columns) | described
+    return described

@@ -1,4 +1,4 @@
-"""Stability of salience across training runs, from stored 8-bit maps: no map is made again."""
+"""Stability of salience maps across training runs, from stored 8-bit maps."""
 
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -6,7 +6,7 @@ from itertools import combinations, product
 import numpy as np
 from jaxtyping import Float, Int
 
-from salix.analysis.pairwise import Kind, Stored, similarities
+from salix.analysis.map_similarity import SimilarityKind, StoredMaps, similarities
 from salix.typing import InputError
 
 
@@ -14,11 +14,11 @@ from salix.typing import InputError
 class Stability:
     """Similarity of the maps of runs, pair by pair and image by image.
 
-    `values` [pairs images] belong to `pairs`, the numbers of a row and a column of `mean`, which
-    holds each pair's mean over images: [runs runs], symmetric with 1 on the diagonal, or the runs
-    of one group by those of the other. `per_image` is the mean over pairs. Undefined values are
-    NaN and left out of means; `undefined` counts them for each pair, `constant_map` the constant maps of each
-    run (of the second group after those of the first).
+    `values` [pairs images] belong to `pairs`, each a row and a column of `mean`, the mean of each
+    pair over images: [runs runs], symmetric with 1 on the diagonal, or the runs of one group by
+    those of the other. `per_image` is the mean over pairs. Undefined values are NaN and left out of
+    means; `undefined` counts them for each pair, `constant_map` the constant maps of each run (of
+    the second group after those of the first).
     """
 
     pairs: tuple[tuple[int, int], ...]
@@ -29,17 +29,17 @@ class Stability:
     constant_map: Int[np.ndarray, " runs"]
 
 
-def stability(maps: Stored, kind: Kind = "ssim", window: int = 7) -> Stability:
+def stability(maps: StoredMaps, *, kind: SimilarityKind = "ssim", window: int = 7) -> Stability:
     r"""Compare the maps of all pairs of runs that differ by their training seed.
 
     `maps` [run image *grid] are 8-bit, image for image the same. By "ssim" over uniform windows,
     $\frac{(2\mu_a\mu_b + C_1)(2 s_{ab} + C_2)}{(\mu_a^2 + \mu_b^2 + C_1)(s_a^2 + s_b^2 + C_2)}$
     with sample covariances, $C_1 = 2.55^2$, $C_2 = 7.65^2$, in the largest odd `window` that fits,
-    7 as published: one for a map of 7 x 7 cells, else their mean; by "pearson" or "spearman" over
-    all cells. Range [-1, 1], higher is more stable; equal maps have exactly 1. A constant (constant)
-    map gives NaN. Pairs share runs: resample runs, not pairs. Raises `InputError` for fewer than
-    two runs, maps of another type, and an SSIM on a grid below 3 cells or by a window of more than
-    362 cells (19 x 19).
+    7 as published: one for a map of 7 x 7 pixels, else their mean; by "pearson" or "spearman" over
+    all pixels. Range [-1, 1], higher is more stable; equal maps have exactly 1. A constant map
+    gives NaN. Pairs share runs: resample runs, not pairs. Raises `InputError` for fewer than two
+    runs, maps of another type, and an SSIM on a grid below 3 pixels or by a window of more than 362
+    pixels (19 x 19).
 
     Crum et al. (2023), arXiv:2303.11969, salience stability across training runs.
     """
@@ -53,7 +53,9 @@ def stability(maps: Stored, kind: Kind = "ssim", window: int = 7) -> Stability:
     return _gather(pairs, values, mean, constant_map)
 
 
-def cross_stability(a: Stored, b: Stored, kind: Kind = "ssim", window: int = 7) -> Stability:
+def cross_stability(
+    a: StoredMaps, b: StoredMaps, *, kind: SimilarityKind = "ssim", window: int = 7
+) -> Stability:
     """Compare each run of one group with each run of another, over the same images.
 
     As `stability`, with `mean` [runs of a, runs of b]. Raises `InputError` also for a group without
@@ -80,8 +82,8 @@ def _gather(
     return Stability(pairs, values, mean, _mean(values, axis=0), undefined, constant_map)
 
 
-def _mean(values: Float[np.ndarray, "pairs images"], axis: int) -> Float[np.ndarray, " kept"]:
-    """Return the means of what is defined, NaN where nothing is."""
+def _mean(values: Float[np.ndarray, "pairs images"], axis: int) -> Float[np.ndarray, " remaining"]:
+    """Return the means of defined values, NaN where there is none."""
     known = np.isfinite(values)
     count = known.sum(axis=axis)
     total = np.where(known, values, 0).sum(axis=axis, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Numbers that run over an axis, such as levels of noise: which they are, and a group's course."""
+"""Series over an axis, such as similarity over levels of noise: columns, intervals, splits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,24 +6,23 @@ from itertools import groupby
 
 import numpy as np
 
-from salix.analysis import frame
 from salix.analysis.columns import TableColumn
-from salix.analysis.summary import Group, Numbers
+from salix.analysis.frame import Frame, describe_columns
+from salix.analysis.summary import GroupSummary
 from salix.stats import Interval, mean_interval
-from salix.store import Run
 from salix.typing import Column
 
 PANELS = 4
 
 
 @dataclass(frozen=True)
-class Family:
-    """Quantities of one measure over one axis; `numeric` where its places are numbers."""
+class Series:
+    """Columns of one measure over one axis; `numeric` where its coordinates are numbers."""
 
     title: str
-    about: str
+    meaning: str
     axis: str
-    at: tuple[float | str, ...]
+    coordinates: tuple[float | str, ...]
     columns: tuple[Column, ...]
 
     @property
@@ -33,41 +32,43 @@ class Family:
 
     @property
     def numeric(self) -> bool:
-        """Whether the places can be drawn along a scale."""
-        return all(isinstance(place, (int, float)) for place in self.at)
+        """Whether the coordinates can be drawn along a scale."""
+        return all(isinstance(c, (int, float)) for c in self.coordinates)
 
-    def column(self, quantity: Column) -> TableColumn:
-        """Return how a quantity is named and written."""
-        name = quantity.title.removeprefix(f"{self.title}: ")
-        better = f"{quantity.direction} is better" if quantity.direction else ""
-        return TableColumn(quantity.name, name, better, quantity.low, quantity.high)
+    def table_column(self, column: Column) -> TableColumn:
+        """Return how a column of the series is named and written, without the measure's title."""
+        name = column.title.removeprefix(f"{self.title}: ")
+        better = f"{column.direction} is better" if column.direction else ""
+        return TableColumn(column.name, name, better, column.low, column.high)
 
 
-def families(runs: Sequence[Run]) -> list[Family]:
+def find_series(frames: Sequence[Frame]) -> tuple[Series, ...]:
     """Gather the columns that have an axis by the measure that they come from."""
-    held = [q for q in frame.columns(runs).values() if q.axis]
-    found = []
-    for _, members in groupby(held, lambda q: (q.title.partition(": ")[0], q.axis, q.coordinates)):
-        of = tuple(members)
-        title = of[0].title.partition(": ")[0]
-        found.append(Family(title, of[0].meaning, of[0].axis, of[0].coordinates, of))
-    return found
+    described = [c for c in describe_columns(frames).values() if c.axis]
+    series = []
+    by_measure = groupby(described, lambda c: (c.title.partition(": ")[0], c.axis, c.coordinates))
+    for (title, axis, coordinates), members in by_measure:
+        columns = tuple(members)
+        series.append(Series(title, columns[0].meaning, axis, coordinates, columns))
+    return tuple(series)
 
 
-def course(group: Group, name: str) -> list[Interval]:
-    """Return a group's interval at each place: over its runs, or the images of its only run.
+def series_intervals(group: GroupSummary, name: str) -> tuple[Interval, ...]:
+    """Return a group's interval at each coordinate: over its runs, or images of its only run.
 
-    Empty if no run has the quantity.
+    Empty if no run has the column.
     """
-    runs = [r.series[name] for r in group.runs if name in r.series]
+    runs = [r.arrays[name] for r in group.runs if name in r.arrays]
     if len(runs) < 2:
-        return list(runs[0]) if runs else []
-    return [mean_interval([i.value for i in at]) for at in zip(*runs, strict=False)]
+        return runs[0] if runs else ()
+    return tuple(
+        mean_interval([i.value for i in intervals]) for intervals in zip(*runs, strict=False)
+    )
 
 
 @dataclass(frozen=True)
-class Split:
-    """The mean over the axis of a run's quantity, for right, wrong and flipped decisions apart."""
+class DecisionSplit:
+    """Mean over the axis of a run's series, for right, wrong and flipped decisions apart."""
 
     name: str
     group: str
@@ -76,38 +77,31 @@ class Split:
     flips: Interval
 
 
-def splits(runs: Sequence[Run], numbers: Numbers, family: Family) -> list[Split]:
+def split_by_decision(frames: Sequence[Frame], series: Series) -> tuple[DecisionSplit, ...]:
     """Compare images that a run classified rightly with those that it did not.
 
-    Of the first quantity of the family; `flips` is the mean of the one whose name ends in
-    `_flip`. Runs without labels, or without the family, are left out.
+    Of the first column of the series; `flips` is the mean of the one whose name ends in `_flip`.
+    Runs without labels, or without the series, are left out.
     """
-    first = family.columns[0].name
-    flip = next((q.name for q in family.columns if q.name.endswith("_flip")), None)
-    found = []
-    for run in runs:
-        columns = frame.measured(run)
-        if first not in columns or not (columns["label"] >= 0).any():
+    first = series.columns[0].name
+    flip = next((c.name for c in series.columns if c.name.endswith("_flip")), "")
+    splits = []
+    for frame in frames:
+        known = frame.labels >= 0
+        if frame.predicted is None or not frame.has(first) or not known.any():
             continue
-        right = columns["predicted"] == columns["label"]
-        known = columns["label"] >= 0
+        right = frame.predicted == frame.labels
+        rows = frame.run.read([n for n in (first, flip) if frame.has(n)])
         with np.errstate(invalid="ignore"):
-            values = _row_means(columns[first])
-            flips = _row_means(columns[flip]) if flip in columns else np.full(len(right), np.nan)
-        found.append(
-            Split(
-                run.name,
-                run.group,
-                mean_interval(values[known & right]),
-                mean_interval(values[known & ~right]),
-                mean_interval(flips),
-            )
-        )
-    order = [g.name for g in numbers.groups]
-    return sorted(found, key=lambda s: order.index(s.group))
+            values = _row_means(rows[first])
+            flips = _row_means(rows[flip]) if flip in rows else np.full(len(right), np.nan)
+        intervals = (values[known & right], values[known & ~right], flips)
+        means = [mean_interval(v) for v in intervals]
+        splits.append(DecisionSplit(frame.run.name, frame.run.group, *means))
+    return tuple(splits)
 
 
 def _row_means(table: np.ndarray) -> np.ndarray:
-    """Mean over the defined places of each image; NaN where none is."""
+    """Mean over the defined coordinates of each image; NaN where none is."""
     count = np.isfinite(table).sum(1)
     return np.where(count, np.nansum(table, 1) / np.maximum(count, 1), np.nan)

@@ -1,45 +1,66 @@
-"""A run cut into its collections of images and their classes, ready to be joined again."""
+"""Subsets of the images of one run: counts, samples, mean maps and shifts from the in-set ones.
 
-from collections.abc import Iterable, Sequence
+A subset is named by the first part of its images' ids, the folder or source that they come from.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, cached_property, reduce
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from scipy import special
 
-from salix.analysis import frame
-from salix.stats import DistributionShift, Interval, MeanMap, Sample, proportion_interval
-from salix.store import Run
+from salix.analysis.frame import Frame
+from salix.analysis.mean_maps import maps_by_code
+from salix.stats import (
+    DistributionShift,
+    Interval,
+    MeanMap,
+    MeanMapShift,
+    Sample,
+    difference_interval,
+    mean_difference,
+    proportion_interval,
+)
 
-Key = tuple[str, str | None]  # collection, class
+ALL_CLASSES = object()  # unlabelled images included
+ClassChoice = str | None | object  # a class, None for images without a label, or all
+SubsetKey = tuple[str, str | None]  # subset, class
 
 
 @dataclass(frozen=True)
-class Part:
-    """Counts, sorted numbers and the mean map of some images of one run."""
+class Subset:
+    """Counts, sorted samples of numbers and the mean map of some images of one run.
+
+    `samples` are of the columns that are compared, and `log_odds` of the last class; `hits` is
+    None where the run has no predictions, `maps` where it has none of this grid.
+    """
 
     images: int
     labelled: int
-    hits: int
+    hits: int | None
     constant_map: int
-    spatial: Sample
-    histogram: Sample
-    lead: Sample
-    maps: MeanMap
+    samples: Mapping[str, Sample]
+    maps: MeanMap | None
 
-    def merge(self, other: "Part") -> "Part":
-        """Return both as one."""
-        counts = ("images", "labelled", "hits", "constant_map")
-        merged = ("spatial", "histogram", "lead", "maps")
-        return Part(
-            *(getattr(self, n) + getattr(other, n) for n in counts),
-            *(getattr(self, n).merge(getattr(other, n)) for n in merged),
+    def merge(self, other: "Subset") -> "Subset":
+        """Return the images of both."""
+        unknown = self.hits is None or other.hits is None
+        return Subset(
+            self.images + other.images,
+            self.labelled + other.labelled,
+            None if unknown else (self.hits or 0) + (other.hits or 0),
+            self.constant_map + other.constant_map,
+            MappingProxyType({n: s.merge(other.samples[n]) for n, s in self.samples.items()}),
+            self.maps.merge(other.maps) if self.maps and other.maps else None,
         )
 
     @property
     def accuracy(self) -> Interval:
         """Share of the labelled images that were classified rightly."""
-        return proportion_interval(self.hits, self.labelled)
+        return proportion_interval(self.hits or 0, self.labelled)
 
     @property
     def constant_map_share(self) -> Interval:
@@ -47,79 +68,161 @@ class Part:
         return proportion_interval(self.constant_map, self.images)
 
 
-def join(parts: Iterable[Part]) -> Part | None:
-    """Return all parts as one, None for none."""
-    held = list(parts)
-    return reduce(Part.merge, held) if held else None
-
-
-def area(one: Part | None, zero: Part | None) -> Interval | None:
+def subset_auc(one: Subset | None, zero: Subset | None) -> Interval | None:
     """Return the AUC of the images of class 1 against those of class 0."""
-    return None if one is None or zero is None else DistributionShift.of(one.lead, zero.lead).auc()
+    if one is None or zero is None:
+        return None
+    return DistributionShift.of(one.samples["log_odds"], zero.samples["log_odds"]).auc()
 
 
-def collection_names(ids: np.ndarray) -> list[str]:
+@dataclass(frozen=True, eq=False)
+class RunSubsets:
+    """All subsets of one run, by name and class; others are compared with those of `in_set`."""
+
+    classes: tuple[str, ...]
+    subsets: Mapping[SubsetKey, Subset]
+    in_set: tuple[str, ...]
+
+    @cached_property
+    def pick(self) -> Callable[[tuple[str, ...], ClassChoice], Subset | None]:
+        """Join the images of some subsets that are of one class, or of all; None for no image."""
+        return cache(self._join)
+
+    @cached_property
+    def auc(self) -> Callable[[tuple[str, ...], ClassChoice], Interval | None]:
+        """Return the AUC within some subsets, or of one class against the in-set other."""
+        return cache(self._auc)
+
+    def _join(self, names: tuple[str, ...], chosen: ClassChoice) -> Subset | None:
+        joined = [
+            subset
+            for (name, kind), subset in self.subsets.items()
+            if name in names and (chosen is ALL_CLASSES or kind == chosen)
+        ]
+        return reduce(Subset.merge, joined) if joined else None
+
+    def _auc(self, names: tuple[str, ...], chosen: ClassChoice) -> Interval | None:
+        if len(self.classes) != 2 or not self._has("log_odds"):
+            return None
+        zero, one = self.classes
+        if chosen is ALL_CLASSES:
+            return subset_auc(self.pick(names, one), self.pick(names, zero))
+        if chosen not in self.classes:
+            return None
+        subset = self.pick(names, chosen)
+        if chosen == one:
+            return subset_auc(subset, self.pick(self.in_set, zero))
+        return subset_auc(self.pick(self.in_set, one), subset)
+
+    def _has(self, name: str) -> bool:
+        return all(name in subset.samples for subset in self.subsets.values())
+
+    def numbers(self, names: tuple[str, ...], chosen: ClassChoice) -> dict[str, Interval]:
+        """Return the numbers of some images, those that are defined."""
+        subset = self.pick(names, chosen)
+        if subset is None:
+            return {}
+        numbers = {n: s.mean for n, s in subset.samples.items() if n != "log_odds"}
+        if subset.maps is not None:
+            numbers["constant_map"] = subset.constant_map_share
+        if subset.labelled and subset.hits is not None:
+            numbers["accuracy"] = subset.accuracy
+        auc = self.auc(names, chosen)
+        return numbers if auc is None else numbers | {"auc": auc}
+
+    def shifts(self, names: tuple[str, ...], chosen: ClassChoice) -> dict[str, Interval]:
+        """Return the shifts of some images from the in-set ones: of their class, or from all."""
+        kind = ALL_CLASSES if chosen is None else chosen
+        subset, base = self.pick(names, chosen), self.pick(self.in_set, kind)
+        if subset is None or base is None:
+            return {}
+        shifts = {n: mean_difference(s, base.samples[n]) for n, s in subset.samples.items()}
+        if subset.labelled and base.labelled and subset.hits is not None:
+            shifts["accuracy"] = difference_interval(subset.accuracy, base.accuracy)
+        auc, in_set_auc = self.auc(names, chosen), self.auc(self.in_set, ALL_CLASSES)
+        if auc is not None and in_set_auc is not None:
+            shifts["auc"] = difference_interval(auc, in_set_auc)
+        if first := next((n for n in subset.samples if n != "log_odds"), ""):
+            pair = DistributionShift.of(subset.samples[first], base.samples[first])
+            shifts |= {
+                "kolmogorov": pair.kolmogorov(),
+                "wasserstein": pair.wasserstein(),
+                "detector": pair.auc(),
+            }
+        if subset.maps is not None and base.maps is not None:
+            maps = MeanMapShift.of(subset.maps, base.maps)
+            shares = (subset.constant_map_share, base.constant_map_share)
+            shifts["constant_map"] = difference_interval(*shares)
+            shifts |= {"map_distance": maps.distance(), "map_correlation": maps.correlation()}
+        return shifts
+
+
+def subset_names(ids: Iterable[str]) -> list[str]:
     """Return the first part of each id, which names its source; an id of one part has none."""
     return [head if slash else "" for head, slash, _ in (str(i).partition("/") for i in ids)]
 
 
-def lead(run: Run) -> np.ndarray:
+def log_odds(logits: np.ndarray) -> np.ndarray:
     r"""Return the log odds of the last class, $z_k - \log \sum_{j < k} e^{z_j}$, of each image."""
-    logits = frame.measured(run)["logits"].astype(np.float64)
+    logits = logits.astype(np.float64)
     if logits.shape[1] == 1:
         return logits[:, 0]
     with np.errstate(invalid="ignore"):  # of infinite logits: NaN, which is then counted
         return logits[:, -1] - special.logsumexp(logits[:, :-1], axis=1)
 
 
-@dataclass(frozen=True)
-class Places:
-    """Names of collections, in the order in which images name them, and the place of each image."""
+@dataclass(frozen=True, eq=False)
+class SubsetIndex:
+    """Names of subsets, in the order in which images name them, and the subset of each image."""
 
     names: tuple[str, ...]
-    of: np.ndarray
+    index: np.ndarray
 
 
-def places(runs: Sequence[Run]) -> list[Places]:
-    """Tell the collection of each image of each run."""
-    found: list[Places] = []
-    ids = None
-    for run in runs:
-        own = frame.measured(run)["id"]
-        if ids is not None and len(own) == len(ids) and (own == ids).all():
-            found.append(found[-1])  # runs mostly share their images
+def index_subsets(frames: Sequence[Frame]) -> list[SubsetIndex]:
+    """Return the subset of each image of each run."""
+    indices: list[SubsetIndex] = []
+    previous = None
+    for frame in frames:
+        if previous is not None and np.array_equal(frame.ids, previous):
+            indices.append(indices[-1])  # runs mostly share their images
             continue
-        ids, listed = own, collection_names(own)
-        place = {name: i for i, name in enumerate(dict.fromkeys(listed))}
-        found.append(Places(tuple(place), np.array([place[name] for name in listed], int)))
-    return found
+        previous, listed = frame.ids, subset_names(frame.ids)
+        places = {name: i for i, name in enumerate(dict.fromkeys(listed))}
+        indices.append(SubsetIndex(tuple(places), np.array([places[n] for n in listed], int)))
+    return indices
 
 
-def cut(run: Run, where: Places) -> dict[Key, Part]:
-    """Cut a run by collection and class, both in their order."""
-    columns, k = frame.measured(run), len(run.classes) + 1
-    labels = columns["label"].astype(int)
-    classes = (None, *run.classes)
-    code = where.of * k + labels + 1
+def split_subsets(
+    frame: Frame, subsets: SubsetIndex, *, columns: Sequence[str]
+) -> dict[SubsetKey, Subset]:
+    """Split a run by subset and class, both in their order, with samples of `columns`."""
+    k = len(frame.classes) + 1
+    code = subsets.index * k + frame.labels + 1
+    present, group = np.unique(code, return_inverse=True)
+    values = {n: frame.scalars[n] for n in columns if n in frame.scalars}
+    if frame.has("logits"):
+        parts = [log_odds(part["logits"]) for part in frame.run.iterate(["logits"])]
+        values["log_odds"] = np.concatenate([np.zeros(0), *parts])
+    hits = None if frame.predicted is None else frame.predicted == frame.labels
+    maps: list[Any] = [None] * len(present)  # `MeanMap`s, where there are maps
+    if frame.has("map"):
+        maps = [MeanMap.empty(frame.run.columns["map"].shape)] * len(present)
+        for i, part in maps_by_code(frame, group):
+            maps[i] = maps[i].merge(MeanMap.of(part, first=maps[i].n))
+    split: dict[SubsetKey, Subset] = {}
+    classes = (None, *frame.classes)
     order = np.argsort(code, kind="stable")
-    ends = np.flatnonzero(np.diff(code[order], append=-1)) + 1
-    starts = np.concatenate([np.zeros(1, int), ends])[: len(ends)]
-    told = {n: columns[n] for n in ("spatial_entropy", "histogram_entropy", "map")}
-    told |= {"hit": columns["predicted"] == labels, "lead": lead(run)}
-    told["constant_map"] = columns["constant_map"].astype(bool)
-    found: dict[Key, Part] = {}
-    for start, end in zip(starts, ends, strict=True):
-        of = order[start:end]
-        place, label = divmod(int(code[of[0]]), k)
-        constant_map = told["constant_map"][of]
-        found[where.names[place], classes[label]] = Part(
-            images=len(of),
-            labelled=len(of) if label else 0,
-            hits=int(told["hit"][of].sum()) if label else 0,
-            constant_map=int(constant_map.sum()),
-            spatial=Sample.of(told["spatial_entropy"][of]),
-            histogram=Sample.of(told["histogram_entropy"][of]),
-            lead=Sample.of(told["lead"][of]),
-            maps=MeanMap.of(told["map"][of[~constant_map]]),
+    bounds = np.searchsorted(code[order], [*present, np.inf])
+    for i, c in enumerate(present):
+        own = order[bounds[i] : bounds[i + 1]]
+        place, label = divmod(int(c), k)
+        split[subsets.names[place], classes[label]] = Subset(
+            images=len(own),
+            labelled=len(own) if label else 0,
+            hits=None if hits is None else int(hits[own].sum()) if label else 0,
+            constant_map=int(frame.constant_map[own].sum()),
+            samples=MappingProxyType({n: Sample.of(v[own]) for n, v in values.items()}),
+            maps=maps[i],
         )
-    return found
+    return split

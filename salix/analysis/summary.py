@@ -1,57 +1,57 @@
-"""The numbers of each run and of each group of runs."""
+"""Numbers of each run and of each group of runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from salix.analysis import frame
-from salix.analysis.agreement import agreement as agreement_of
-from salix.analysis.cose import cose_numbers
-from salix.stats import Interval, auc_interval, mean_interval, proportion_interval
-from salix.store import Run
+from salix.analysis.dataset_metrics import DatasetMetric, dataset_metrics
+from salix.analysis.frame import Frame
+from salix.stats import Interval, mean_interval
 from salix.typing import InputError
 
-ENTROPIES = tuple(name for name in frame.SCALARS if name != "score")
+LIMITS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
-class RunNumbers:
-    """What one run comes to: counts of images, and a mean with its interval for each number.
+class RunSummary:
+    """Counts of images, and the estimate of each number, of one run.
 
-    `numbers` are over images; `series` hold a mean for each element of a measure of several.
+    `images` were measured out of `count`; `numbers` are over images, by key; `arrays` hold a mean
+    for each element of a column of several numbers an image.
     """
 
     name: str
     group: str
     images: int
-    of: int
+    count: int
     labelled: int
     constant_map: int
     not_finite: int
     skipped: int
-    numbers: dict[str, Interval]
-    series: dict[str, list[Interval]]
+    numbers: Mapping[str, Interval]
+    arrays: Mapping[str, tuple[Interval, ...]]
 
     @property
     def complete(self) -> bool:
         """Whether every image of the data has its row."""
-        return self.images + self.skipped == self.of
+        return self.images + self.skipped == self.count
 
 
 @dataclass(frozen=True)
-class Group:
-    """Runs that differ by their training seed only, and how far two of them agree."""
+class GroupSummary:
+    """Runs that differ by their training seed only, and the agreement of their maps."""
 
     name: str
-    runs: tuple[RunNumbers, ...]
+    runs: tuple[RunSummary, ...]
     agreement: Interval | None = None
 
     def values(self, key: str) -> list[float]:
         """Return the number of each run, where it is defined."""
-        found = (r.numbers[key].value for r in self.runs if key in r.numbers)
-        return [v for v in found if np.isfinite(v)]
+        values = (r.numbers[key].value for r in self.runs if key in r.numbers)
+        return [v for v in values if np.isfinite(v)]
 
     def over_runs(self, key: str) -> Interval:
         """Mean over the runs, with its interval over the runs."""
@@ -63,141 +63,125 @@ class Group:
         The mean of estimates is known at least as well as they are on average, however much they
         depend on one another by sharing their images.
         """
-        given = [r.numbers[key] for r in self.runs if key in r.numbers]
-        given = [i for i in given if np.isfinite(i.value)]
-        if not given:
+        intervals = [r.numbers[key] for r in self.runs if key in r.numbers]
+        intervals = [i for i in intervals if np.isfinite(i.value)]
+        if not intervals:
             return mean_interval([])
-        value, low, high = (float(np.mean([getattr(i, f) for i in given])) for f in FIELDS)
-        return Interval(value, low, high, min(i.n for i in given))
+        value, low, high = (float(np.mean([getattr(i, f) for i in intervals])) for f in LIMITS)
+        return Interval(value, low, high, min(i.n for i in intervals))
 
-    def shown(self, key: str) -> Interval:
-        """Interval over the runs, or over the images where one run is all there is."""
+    def interval(self, key: str) -> Interval:
+        """Interval over the runs, or over the images of a single run."""
         if key == "agreement":
             return self.agreement or mean_interval([])
         return self.over_runs(key) if len(self.values(key)) > 1 else self.over_images(key)
 
 
-FIELDS = ("value", "low", "high")
-
-
 @dataclass(frozen=True)
-class Numbers:
-    """All runs and groups in their first order, and what further detectors reached."""
+class Summary:
+    """All groups of runs in their first order, and AUCs of detectors to compare with."""
 
-    runs: tuple[RunNumbers, ...]
-    groups: tuple[Group, ...]
-    baselines: Mapping[str, float] = field(default_factory=dict)
-    measures: tuple[str, ...] = ()
+    groups: tuple[GroupSummary, ...]
+    baselines: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def runs(self) -> tuple[RunSummary, ...]:
+        """All runs, those of a group together."""
+        return tuple(run for group in self.groups for run in group.runs)
+
+    def has(self, key: str) -> bool:
+        """Return whether any run, or group, has a number."""
+        if key == "agreement":
+            return any(g.agreement is not None for g in self.groups)
+        return any(key in run.numbers for run in self.runs)
 
 
-def run_numbers(run: Run) -> RunNumbers:
-    """Reduce the rows of one run."""
-    columns = frame.measured(run)
-    labels, logits = columns["label"], columns["logits"]
-    known = labels >= 0
-    numbers: dict[str, Interval] = {}
-    if known.any():
-        if logits.shape[1] == 2:
-            numbers["auc"] = auc_interval(frame.lead(run)[known], labels[known])
-        hits = int((columns["predicted"][known] == labels[known]).sum())
-        numbers["accuracy"] = proportion_interval(hits, int(known.sum()))
-    series: dict[str, list[Interval]] = {}
-    numbers |= {n: mean_interval(columns[n].astype(np.float64)) for n in ENTROPIES}
-    for name in frame.measure_names(run):
-        if columns[name].ndim == 1:
-            numbers[name] = mean_interval(columns[name].astype(np.float64))
-        else:
-            series[name] = [mean_interval(c) for c in columns[name].T.astype(np.float64)]
-    numbers |= cose_numbers(run)
-    return RunNumbers(
-        name=run.name,
-        group=run.group,
-        images=len(labels),
-        of=frame.total(run),
-        labelled=int(known.sum()),
-        constant_map=int(frame.flags(run, "constant_map").sum()),
-        not_finite=int((~frame.flags(run, "finite")).sum()),
-        skipped=len(frame.skipped(run)),
-        numbers=numbers,
-        series=series,
+def summarise_run(frame: Frame, metrics: Sequence[DatasetMetric]) -> RunSummary:
+    """Reduce the rows of one run to its counts and numbers."""
+    numbers = {k: i for m in metrics for k, i in m.of_run(frame).items()}
+    arrays = {
+        name: tuple(mean_interval(column.astype(np.float64)) for column in table.T)
+        for name, table in frame.read_arrays()
+    }
+    return RunSummary(
+        name=frame.run.name,
+        group=frame.run.group,
+        images=len(frame),
+        count=frame.run.count,
+        labelled=int((frame.labels >= 0).sum()),
+        constant_map=int(frame.constant_map.sum()),
+        not_finite=int((~frame.flags("finite", missing=True)).sum()),
+        skipped=len(frame.run.skipped),
+        numbers=MappingProxyType(numbers),
+        arrays=MappingProxyType(arrays),
     )
 
 
-def reduce_runs(
-    runs: Sequence[Run],
-    agreement: Mapping[str, Interval] | None = None,
-    baselines: Mapping[str, float] | None = None,
-) -> Numbers:
-    """Reduce runs and gather them into groups.
-
-    Raises `InputError` for no run, a directory that is not one, and an agreement of a group that
-    no run belongs to.
-    """
-    if not runs:
-        raise InputError("no run to report: give at least one")
-    found = tuple(run_numbers(run) for run in runs)
-    names = list(dict.fromkeys(r.group for r in found))
-    if strange := sorted(set(agreement or {}) - set(names)):
-        raise InputError(f"agreement of {', '.join(strange)}: the groups are {', '.join(names)}")
-    groups = tuple(
-        Group(n, tuple(r for r in found if r.group == n), (agreement or {}).get(n)) for n in names
-    )
-    measures = dict.fromkeys(n for run in runs for n in frame.measure_names(run))
-    return Numbers(found, groups, dict(baselines or {}), tuple(measures))
-
-
-def summary(
-    runs: Sequence[Run],
+def summarise(
+    frames: Sequence[Frame],
     *,
+    metrics: Sequence[DatasetMetric] | None = None,
     agreement: Mapping[str, Interval] | None = None,
     baselines: Mapping[str, float] | None = None,
-) -> list[dict[str, Any]]:
-    """Return the report's table as plain values: groups, their runs, and baselines.
+) -> Summary:
+    """Reduce runs to their numbers and gather them into groups.
+
+    `metrics` defaults to all that the runs can have, `dataset_metrics`. Raises `InputError` for no
+    run, a directory that is not one, and an agreement of a group that no run belongs to.
+    """
+    if not frames:
+        raise InputError("no run to report: give at least one")
+    if metrics is None:
+        metrics = dataset_metrics(frames)
+    runs = [summarise_run(frame, metrics) for frame in frames]
+    names = list(dict.fromkeys(run.group for run in runs))
+    agreement = agreement or {}
+    if strange := sorted(set(agreement) - set(names)):
+        raise InputError(f"agreement of {', '.join(strange)}: the groups are {', '.join(names)}")
+    groups = (
+        GroupSummary(n, tuple(r for r in runs if r.group == n), agreement.get(n)) for n in names
+    )
+    return Summary(tuple(groups), MappingProxyType(dict(baselines or {})))
+
+
+def summary_rows(summary: Summary) -> list[dict[str, Any]]:
+    """Return the report's table as plain values: groups, each followed by its runs, then baselines.
 
     A row has `kind` "group", "run" or "baseline". Numbers are mappings of `value`, `low`, `high`,
     `n` and `undefined`, over images in a run and over runs in a group, which adds the least and
-    greatest run; None is what could not be computed. Raises `InputError` as `write` does.
+    greatest run; None is an undefined value.
     """
-    given = agreement_of(runs) if agreement is None else agreement
-    return as_rows(reduce_runs(runs, given, baselines))
-
-
-def as_rows(numbers: Numbers) -> list[dict[str, Any]]:
-    """Lay out groups, each followed by its runs, then baselines."""
-    table = [row for group in numbers.groups for row in _group_rows(group)]
-    for name, auc in numbers.baselines.items():
-        table.append({"kind": "baseline", "name": name, "numbers": {"auc": {"value": _plain(auc)}}})
+    table = [row for group in summary.groups for row in _group_rows(group)]
+    for name, auc in summary.baselines.items():
+        value = float(auc) if np.isfinite(auc) else None
+        table.append({"kind": "baseline", "name": name, "numbers": {"auc": {"value": value}}})
     return table
 
 
-def _group_rows(group: Group) -> list[dict[str, Any]]:
-    keys = dict.fromkeys(k for r in group.runs for k in r.numbers)
-    own: dict[str, Any] = {}
-    for key in keys:
+def _group_rows(group: GroupSummary) -> list[dict[str, Any]]:
+    numbers: dict[str, Any] = {}
+    for key in dict.fromkeys(k for r in group.runs for k in r.numbers):
         values = group.values(key)
         ends = {"least": min(values), "greatest": max(values)} if values else {}
-        own[key] = _interval(group.over_runs(key)) | ends
+        numbers[key] = plain_interval(group.over_runs(key)) | ends
     if group.agreement is not None:
-        own["agreement"] = _interval(group.agreement)
-    head = {"kind": "group", "name": group.name, "runs": len(group.runs), "numbers": own}
+        numbers["agreement"] = plain_interval(group.agreement)
+    head = {"kind": "group", "name": group.name, "runs": len(group.runs), "numbers": numbers}
     return [head, *map(_run_row, group.runs)]
 
 
-def _run_row(run: RunNumbers) -> dict[str, Any]:
-    counts = ("name", "group", "images", "of", "complete", "labelled", "constant_map", "not_finite")
+def _run_row(run: RunSummary) -> dict[str, Any]:
+    counts = ("name", "group", "images", "count", "complete", "labelled", "constant_map")
     return {
         "kind": "run",
-        **{name: getattr(run, name) for name in (*counts, "skipped")},
-        "numbers": {key: _interval(i) for key, i in run.numbers.items()},
-        "series": {key: [_interval(i) for i in found] for key, found in run.series.items()},
+        **{name: getattr(run, name) for name in (*counts, "not_finite", "skipped")},
+        "numbers": {key: plain_interval(i) for key, i in run.numbers.items()},
+        "series": {key: [plain_interval(i) for i in row] for key, row in run.arrays.items()},
     }
 
 
-def _interval(interval: Interval) -> dict[str, Any]:
-    ends = {name: _plain(getattr(interval, name)) for name in FIELDS}
-    return ends | {"n": interval.n, "undefined": interval.undefined}
-
-
-def _plain(value: float) -> float | None:
-    """Not-a-number has no place in JSON."""
-    return float(value) if np.isfinite(value) else None
+def plain_interval(interval: Interval) -> dict[str, Any]:
+    """Return an interval as plain values for JSON and Parquet; NaN is None."""
+    limits = {name: float(getattr(interval, name)) for name in LIMITS}
+    plain = {name: v if np.isfinite(v) else None for name, v in limits.items()}
+    return plain | {"n": interval.n, "undefined": interval.undefined}

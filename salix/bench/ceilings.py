@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from salix.precision import LIBRARY
+from salix.precision import LAX_PRECISION
 from salix.typing import InputError
 
 Shape = tuple[int, int, int]  # m, k, n: [m k] times [k n]
@@ -107,7 +107,7 @@ def product(a: Any, b: Any, precision: str) -> tuple[Any, ...]:
     a, b = a.astype(operand), b.astype(operand)
 
     def multiply(held: Any, a: Any, b: Any) -> Any:
-        return lax.dot_general(a, b, (((1,), (0,)), ((), ())), LIBRARY[precision], result)
+        return lax.dot_general(a, b, (((1,), (0,)), ((), ())), LAX_PRECISION[precision], result)
 
     held = jnp.zeros((a.shape[0], b.shape[1]), result or operand)
     # The buffer of the last result is that of the next: new memory costs time of its own.

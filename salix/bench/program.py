@@ -12,7 +12,7 @@ from jax.sharding import SingleDeviceSharding
 from salix.compiler import compile_traced
 from salix.engine.flops import operations
 from salix.engine.policy import computed_in
-from salix.nn.layers import held_in
+from salix.nn import round_kernels
 from salix.precision import Precision
 from salix.typing import Params
 
@@ -48,7 +48,7 @@ def compiled(
     precision: Precision,
 ) -> Program:
     """Compile `function(params, images, *extra)` once, for images of a shape, in a precision."""
-    leaves, tree = jax.tree.flatten(held_in(precision, params))
+    leaves, tree = jax.tree.flatten(round_kernels(params, precision))
     leaves = jax.device_put(leaves)
 
     def flat(leaves: list[Any], *rest: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`salix report`: runs in, one page out."""
+"""Command `salix report`: writes the report of runs."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ class Report:
     out: Annotated[Path, Given(help="the page to write")] = Path("report.html")
     title: Annotated[str, Given(help="its title")] = "What these models look at"
     in_set: Annotated[
-        list[str], Given(help="collections (folders) that the others are compared with")
+        list[str], Given(help="subsets (folders) that the others are compared with")
     ] = field(default_factory=list)
 
     def run(self) -> int:

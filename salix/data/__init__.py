@@ -1,7 +1,7 @@
-"""Images and labels: folders, CSV files and arrays, read ahead of the device."""
+"""Sources of images and labels: folders, CSV tables, arrays, TensorFlow data sets; batches."""
 
 from salix.data.datasets import Dataset
-from salix.data.decode import Unreadable, decode, fit
+from salix.data.decode import Unreadable, fit
 from salix.data.feed import Batch, batches, count_batches
 from salix.data.files import Folder, Table
 from salix.data.source import Arrays, Joined, Source, Unlabelled, id_hash, open_source
@@ -18,7 +18,6 @@ __all__ = [
     "Unreadable",
     "batches",
     "count_batches",
-    "decode",
     "fit",
     "id_hash",
     "open_source",

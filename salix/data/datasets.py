@@ -1,4 +1,4 @@
-"""Data sets that TensorFlow Datasets has prepared, as a source of images."""
+"""Source of the images in a data set that TensorFlow Datasets has prepared."""
 
 import itertools
 import os
@@ -10,16 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from salix.data.decode import Unreadable, decode
-from salix.data.prepared import Get, Run, builder_of, opened, package, runs_of
+from salix.data.features import choose_features
+from salix.data.prepared import (
+    FeatureReader,
+    SplitRange,
+    open_builder,
+    open_reader,
+    split_ranges,
+)
 from salix.typing import InputError
 
 TFDS = "tfds:"
-KEYS = ("id", "filename", "file_name", "image/filename")
 MEMORY = 2 << 30  # bytes
 CHUNK = 1024  # records whose labels one thread reads in a row
 
@@ -29,7 +36,7 @@ _PLACE = re.compile(r"(?P<name>[^:]+(:\d[\d.*]*)?):(?P<split>[^:\d].*)")
 def open_dataset(place: str) -> "Dataset":
     """Open `tfds:NAME[/CONFIG][:VERSION]:SPLIT`, for example `tfds:mnist:3.0.1:train[:100]`.
 
-    A version starts with a digit, a split does not; that may be a part (`train[10%:]`), a sum
+    A version starts with a digit, a split does not. A split may be a part (`train[10%:]`), a sum
     (`train+test`) or `all`. Raises `InputError` for other text, and as `Dataset` does.
     """
     parts = _PLACE.fullmatch(place.removeprefix(TFDS))
@@ -40,19 +47,19 @@ def open_dataset(place: str) -> "Dataset":
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A split of a prepared data set, as tensorflow-datasets names both: "mnist", "train[:100]".
+    """Source of a split of a prepared data set, named as in TFDS: "mnist", "train[:100]".
 
-    `image`, `label`, `map` and `key` name features: the picture; its class; its reference map, an
-    image of any size; an id of the example's own. None takes `label`, `map` and the first of
-    `KEYS`, where they are there; "" takes none. Ids are "split/key" or, where there is no key or an
-    empty one, "split/position", in the whole split, whatever part is taken. Positions are known
-    without reading; labels and keys take one pass over the records, in which no image is decoded.
-    A label below zero is unknown.
+    `image`, `label`, `map` and `key` name features: the picture; its class; its reference mask, an
+    image of any size; the example's own id. None chooses `label`, `map` and the first of
+    `salix.data.features.KEYS`, where they exist; "" chooses none. Ids are "split/key" or, without
+    a key or with an empty one, "split/position" in the full split, also for a part of it.
+    Positions are known without reading; labels and keys take one pass over the records, in which
+    no image is decoded. A label below zero is unknown.
 
     Nothing is downloaded or prepared: the data are in `data_dir`, else in TFDS_DATA_DIR, else in
-    ~/tensorflow_datasets. TFRecord files take TensorFlow; they, and Parquet files, are held in at
-    most `memory` bytes. Raises `InputError` for what is not there or is of another kind, and, once
-    ids are asked for, for keys that are repeated.
+    ~/tensorflow_datasets. TFRecord files need TensorFlow; they, and Parquet files, are loaded into
+    at most `memory` bytes. Raises `InputError` for names that do not exist or are of another kind,
+    and, once ids are read, for repeated keys.
     """
 
     name: str
@@ -63,26 +70,28 @@ class Dataset:
     key: str | None = None
     data_dir: Path | str | None = None
     memory: int = MEMORY
-    names: Mapping[str, str] = field(init=False, repr=False)  # of the features, by what they are
-    classes: Callable[[int], str] = field(init=False, repr=False)
-    runs: Sequence[Run] = field(init=False, repr=False)
-    get: Get = field(init=False, repr=False)
+    features: Mapping[str, str] = field(init=False, repr=False)  # by role
+    class_name: Callable[[int], str] = field(init=False, repr=False)
+    ranges: tuple[SplitRange, ...] = field(init=False, repr=False)
+    read_features: FeatureReader = field(init=False, repr=False)
 
     def __post_init__(self):
         place = f"{TFDS}{self.name}:{self.split}"
-        builder = builder_of(place, self.name, self.data_dir)
-        features = builder.info.features
-        names = _chosen(place, features, self.image, self.label, self.map, self.key)
-        runs = runs_of(place, builder.info.splits, self.split)
-        get = opened(place, builder, self.split, runs, tuple(names.values()), self.memory)
-        classes = features[names["label"]].int2str if "label" in names else str
-        found = {"names": names, "classes": classes, "runs": runs, "get": get}
-        for what, value in found.items():
-            object.__setattr__(self, what, value)
+        builder = open_builder(place, self.name, self.data_dir)
+        all_features = builder.info.features
+        features = choose_features(place, all_features, self.image, self.label, self.map, self.key)
+        ranges = split_ranges(place, builder.info.splits, self.split)
+        names = tuple(features.values())
+        reader = open_reader(place, builder, self.split, ranges, names, self.memory)
+        class_name = all_features[features["label"]].int2str if "label" in features else str
+        object.__setattr__(self, "features", MappingProxyType(features))
+        object.__setattr__(self, "class_name", class_name)
+        object.__setattr__(self, "ranges", ranges)
+        object.__setattr__(self, "read_features", reader)
 
     @property
     def ids(self) -> Sequence[str]:
-        """Stable ids, of the examples' own keys or their positions."""
+        """Stable ids: the examples' own keys or their positions."""
         return self._ids
 
     @property
@@ -92,15 +101,15 @@ class Dataset:
 
     @property
     def has_reference_masks(self) -> bool:
-        """Whether the examples have reference maps."""
-        return "map" in self.names
+        """Whether the examples have reference masks."""
+        return "map" in self.features
 
     def read(self, index: int) -> Any:
         """Decode one image; raises `Unreadable`."""
         return decode(self._file(index, "image"))
 
     def reference_mask(self, index: int) -> np.ndarray | None:
-        """Decode the reference map of one image, None if it has none; raises `Unreadable`."""
+        """Decode the reference mask of one image, None if it has none; raises `Unreadable`."""
         if not self.has_reference_masks or not (file := self._file(index, "map")):
             return None
         try:
@@ -108,61 +117,68 @@ class Dataset:
         except Unreadable as error:
             raise Unreadable(f"its reference mask: {error}") from None
 
-    def _file(self, index: int, of: str) -> bytes:
-        name = self.names[of]
+    def _file(self, index: int, role: str) -> bytes:
+        """Return the encoded image of an example in a role, b"" where it has none."""
+        name = self.features[role]
         try:
-            return self.get(index, (name,))[name] or b""
+            return self.read_features(index, (name,))[name] or b""
         except MemoryError:
             raise
-        except Exception as error:  # one broken record, of whatever reader, must not end a run
+        except Exception as error:  # readers raise anything at a broken record: skip one example
             raise Unreadable(f"its record: {type(error).__name__}: {error}"[:200]) from None
 
     @cached_property
-    def _ids(self) -> list[str]:
-        positions = [f"{of}/{i:08d}" for of, first, n in self.runs for i in range(first, first + n)]
-        if "key" not in self.names:
-            return positions
-        splits = itertools.chain.from_iterable([of] * n for of, _, n in self.runs)
-        known = zip(positions, splits, self._told, strict=True)
-        ids = [f"{of}/{key}" if key else position for position, of, (_, key) in known]
+    def _ids(self) -> tuple[str, ...]:
+        positions = [
+            f"{split}/{i:08d}"
+            for split, first, length in self.ranges
+            for i in range(first, first + length)
+        ]
+        if "key" not in self.features:
+            return tuple(positions)
+        keys = (key for _, key in self._labels_and_keys)
+        ids = [
+            f"{position.rpartition('/')[0]}/{key}" if key else position
+            for position, key in zip(positions, keys, strict=True)
+        ]
         if len({*ids}) < len(ids):
             first = next(id for id, n in Counter(ids).items() if n > 1)
             raise InputError(
-                f"{TFDS}{self.name}: {self.names['key']!r} is repeated, {first} first: take "
-                "positions for ids, Dataset(key='')"
+                f"{TFDS}{self.name}: {self.features['key']!r} is repeated, {first} first: use "
+                "positions as ids, Dataset(key='')"
             )
-        return ids
+        return tuple(ids)
 
     @cached_property
-    def _labels(self) -> list[str | None]:
-        if "label" not in self.names:
-            return [None] * sum(run.length for run in self.runs)
-        return [label for label, _ in self._told]
+    def _labels(self) -> tuple[str | None, ...]:
+        if "label" not in self.features:
+            return (None,) * sum(r.length for r in self.ranges)
+        return tuple(label for label, _ in self._labels_and_keys)
 
     @cached_property
-    def _told(self) -> list[tuple[str | None, str]]:
+    def _labels_and_keys(self) -> list[tuple[str | None, str]]:
         """Label and key of each example; warns of records that cannot be read."""
-        count = sum(run.length for run in self.runs)
+        count = sum(r.length for r in self.ranges)
         chunks = [range(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            parts = pool.map(lambda chunk: [self._tell(i) for i in chunk], chunks)
-            told = list(itertools.chain.from_iterable(parts))
-        broken = [i for i, of in enumerate(told) if isinstance(of, str)]
+            parts = pool.map(lambda chunk: [self._label_and_key(i) for i in chunk], chunks)
+            results = list(itertools.chain.from_iterable(parts))
+        broken = [i for i, result in enumerate(results) if isinstance(result, str)]
         if broken:
             warnings.warn(
                 f"{len(broken)} record{'s' * (len(broken) > 1)} of {TFDS}{self.name}:{self.split} "
-                f"cannot be read (example {broken[0]}: {told[broken[0]]})",
+                f"cannot be read (example {broken[0]}: {results[broken[0]]})",
                 stacklevel=4,
             )
-        return [(None, "") if isinstance(of, str) else of for of in told]
+        return [(None, "") if isinstance(result, str) else result for result in results]
 
-    def _tell(self, index: int) -> tuple[str | None, str] | str:
-        """Return the label and the key of one example, or why they cannot be read."""
-        names = tuple(self.names[of] for of in ("label", "key") if of in self.names)
+    def _label_and_key(self, index: int) -> tuple[str | None, str] | str:
+        """Return the label and the key of one example, or the reason that they cannot be read."""
+        names = tuple(self.features[r] for r in ("label", "key") if r in self.features)
         try:
-            found = self.get(index, names)
-            number, key = (found.get(self.names.get(of, "")) for of in ("label", "key"))
-            label = None if number is None or number < 0 else self.classes(int(number))
+            values = self.read_features(index, names)
+            number, key = (values.get(self.features.get(r, "")) for r in ("label", "key"))
+            label = None if number is None or number < 0 else self.class_name(int(number))
         except MemoryError:
             raise
         except Exception as error:  # as in `_file`
@@ -170,39 +186,3 @@ class Dataset:
         if key is None:
             return label, ""
         return label, key.decode(errors="replace") if isinstance(key, bytes) else str(key)
-
-
-def _chosen(
-    place: str, features: Any, image: str, label: str | None, map: str | None, key: str | None
-) -> dict[str, str]:
-    """Return the names of the features that are the image, the label, the map and the key."""
-    of = package().features
-
-    def picture(feature: Any) -> bool:  # one of float32 is packed into RGBA
-        return isinstance(feature, of.Image) and feature.np_dtype != np.float32
-
-    def category(feature: Any) -> bool:
-        return isinstance(feature, of.ClassLabel)
-
-    def scalar(feature: Any) -> bool:
-        plain = isinstance(feature, of.Tensor) and not category(feature) and feature.shape == ()
-        return plain and np.dtype(feature.np_dtype).kind in "Oiu"
-
-    found = {}
-    for what, given, usual, fits in (
-        ("image", image, (), picture),
-        ("label", label, ("label",), category),
-        ("map", map, ("map",), picture),
-        ("key", key, KEYS, scalar),
-    ):
-        fitting = sorted(name for name, feature in features.items() if fits(feature))
-        if given is None:
-            given = next((name for name in usual if name in fitting), "")
-        elif (given or what == "image") and given not in fitting:
-            raise InputError(
-                f"{place}: {given!r} is no feature that can be its {what}; give Dataset({what}=) "
-                f"one of {', '.join(fitting) or 'another data set'}"
-            )
-        if given:
-            found[what] = given
-    return found

@@ -1,8 +1,8 @@
-"""From an image file, however odd, to 8-bit pixels of one size.
+"""Decoding of image files to 8-bit pixels, and fitting to a model's size.
 
-Stated once, for every source: the first frame of an animation; the camera's EXIF rotation is
-applied; alpha is laid over white; CMYK, palettes and grey become RGB; 16 and 32-bit grey is
-scaled by its full range (65535 to 255), not clipped; resizing is antialiased.
+The same for every source: the first frame of an animation; EXIF rotation applied; alpha composited
+over white; CMYK and palettes as RGB; 16 and 32-bit grey scaled by its full range (65535 to 255),
+not clipped; antialiased resizing.
 """
 
 from io import BytesIO
@@ -14,11 +14,11 @@ import numpy as np
 from salix.preprocess import Preprocess
 from salix.typing import Pixels
 
-MAX_PIXELS = 100_000_000  # a larger picture is refused: it may be a decompression bomb
+MAX_PIXELS = 100_000_000  # a larger image is refused: it may be a decompression bomb
 
 
 class Unreadable(ValueError):
-    """An image that cannot be used; the text is the reason that the run records."""
+    """Image that cannot be used; the text is the reason, which a run records."""
 
 
 def decode(file: Path | bytes) -> Any:
@@ -46,9 +46,9 @@ def decode(file: Path | bytes) -> Any:
 
 
 def fit(image: Any, to: Preprocess) -> Pixels:
-    """Resize a Pillow image or 8-bit array [h w] or [h w c] to the pixels `to` takes, [h w c].
+    """Resize a Pillow image or 8-bit array [h w] or [h w c] to the size and channels of `to`.
 
-    Raises `Unreadable` for an array that is no 8-bit image.
+    Raises `Unreadable` for an array that is not an 8-bit image.
     """
     return to.on_host(_from_array(image) if isinstance(image, np.ndarray) else image)
 

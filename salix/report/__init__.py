@@ -1,6 +1,6 @@
-"""From runs to a page that says what the models look at: tables, figures, maps, one HTML file."""
+"""From runs to one HTML page: headline, figures, tables and maps, with its numbers beside it."""
 
-from salix.analysis.summary import summary
-from salix.report.page import write
+from salix.report.page import write, write_page
+from salix.report.section import Section
 
-__all__ = ["summary", "write"]
+__all__ = ["Section", "write", "write_page"]

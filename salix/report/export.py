@@ -1,122 +1,113 @@
-"""The report for machines: every number as a row, and the table as CSV and LaTeX."""
+"""The report for machines: every number as a row, and the table of groups as CSV and LaTeX."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from salix.analysis import frame
-from salix.analysis.columns import TableColumn
-from salix.analysis.differences import Differences
-from salix.analysis.summary import Numbers
+from salix.analysis import Analysis, Differences
+from salix.analysis.summary import LIMITS, plain_interval
 from salix.stats import Interval
-from salix.store import Run
 
-FIELDS = ("kind", "group", "run", "quantity", "at", "value", "low", "high", "n", "undefined")
+FIELDS = ("kind", "group", "run", "metric", "coordinate", *LIMITS, "n", "undefined")
 SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 )
 
 
-def tidy(
-    runs: Sequence[Run], numbers: Numbers, columns: Sequence[TableColumn]
-) -> list[dict[str, Any]]:
-    """Return a row for each number of each run and group, `at` the place on its axis or None."""
-    places = {name: q.coordinates for name, q in frame.columns(runs).items()}
-    found = []
-    for group in numbers.groups:
-        for column in columns:
+def summary_records(analysis: Analysis) -> list[dict[str, Any]]:
+    """Return a record for each number of each run and group, with its coordinate on an axis."""
+    records = []
+    for group in analysis.summary.groups:
+        for column in analysis.columns:
             if group.values(column.key) or column.key == "agreement":
-                shown = group.shown(column.key)
-                found.append(tidy_row("group", group.name, None, column.key, None, shown))
+                interval = group.interval(column.key)
+                records.append(record("group", group.name, None, column.key, None, interval))
         for run in group.runs:
+            columns = next(r.columns for r in analysis.runs if r.name == run.name)
             for key, interval in run.numbers.items():
-                found.append(tidy_row("run", group.name, run.name, key, None, interval))
-            for key, series in run.series.items():
-                at = places.get(key) or tuple(range(len(series)))
-                for place, interval in zip(at, series, strict=False):
-                    found.append(tidy_row("run", group.name, run.name, key, str(place), interval))
-    return found
+                records.append(record("run", group.name, run.name, key, None, interval))
+            for key, intervals in run.arrays.items():
+                coordinates = columns[key].coordinates or tuple(range(len(intervals)))
+                for coordinate, interval in zip(coordinates, intervals, strict=False):
+                    text = str(coordinate)
+                    records.append(record("run", group.name, run.name, key, text, interval))
+    return records
 
 
-def tidy_row(
-    kind: str, group: str, run: str | None, key: str, at: str | None, i: Interval
+def record(
+    kind: str, group: str, run: str | None, metric: str, coordinate: str | None, i: Interval
 ) -> dict[str, Any]:
-    """Return one row of a tidy table, with the keys of `FIELDS`; what is NaN is None."""
-    ends = {name: v if np.isfinite(v := getattr(i, name)) else None for name in FIELDS[5:8]}
-    head = {"kind": kind, "group": group, "run": run, "quantity": key, "at": at}
-    return head | ends | {"n": i.n, "undefined": i.undefined}
+    """Return one record of a tidy table, with the keys of `FIELDS`; NaN is None."""
+    values = (kind, group, run, metric, coordinate)
+    return dict(zip(FIELDS, values, strict=False)) | plain_interval(i)
 
 
-def as_differences(differences: Differences | None) -> list[dict[str, Any]]:
+def difference_rows(differences: Differences) -> list[dict[str, Any]]:
     """Return every comparison of two groups as plain values."""
-    found = []
-    for d in () if differences is None else differences.found:
+    rows = []
+    for d in differences.rows:
         c = d.comparison
-        head = {"quantity": c.key, "a": c.a, "b": c.b, "verdict": d.verdict, "over": c.over}
-        ends = {f"difference_{n}": getattr(c.difference, n) for n in FIELDS[5:8]}
+        head = {"metric": c.key, "a": c.a, "b": c.b}
+        head |= {"significance": d.significance, "over": c.over}
+        limits = {f"difference_{n}": getattr(c.difference, n) for n in LIMITS}
         sizes = {"p": c.p, "p_adjusted": c.p_adjusted, "hedges_g": c.effect.value}
-        numbers = ends | sizes | {"cliffs_delta": c.delta.value}
+        numbers = limits | sizes | {"cliffs_delta": c.delta.value}
         plain = {n: float(v) if np.isfinite(v) else None for n, v in numbers.items()}
-        found.append(head | plain | {"runs": list(c.n_runs), "images": c.n_images})
-    return found
+        rows.append(head | plain | {"runs": list(c.n_runs), "images": c.n_images})
+    return rows
 
 
-def write_parquet(table: Sequence[dict[str, Any]], out: Path) -> None:
-    """Write a tidy table as one Parquet file."""
+def write_parquet(records: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """Write records as one Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     text, number, count = pa.string(), pa.float64(), pa.int64()
     types = (text,) * 5 + (number,) * 3 + (count,) * 2
     schema = pa.schema(list(zip(FIELDS, types, strict=True)))
-    pq.write_table(pa.Table.from_pylist(list(table), schema), out)
+    pq.write_table(pa.Table.from_pylist([dict(r) for r in records], schema), out)
 
 
-def as_csv(numbers: Numbers, columns: Sequence[TableColumn]) -> str:
+def as_csv(analysis: Analysis) -> str:
     """Return the table of groups as CSV: value, low and high of each column."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ends = ("", "_low", "_high")
-    writer.writerow(["group", "runs", *(c.key + end for c in columns for end in ends)])
-    for group in numbers.groups:
-        shown = [group.shown(c.key) for c in columns]
-        cells = [_cell(v) for i in shown for v in (i.value, i.low, i.high)]
-        writer.writerow([group.name, len(group.runs), *cells])
+    writer.writerow(["group", "runs", *(c.key + end for c in analysis.columns for end in ends)])
+    for group in analysis.summary.groups:
+        intervals = [group.interval(c.key) for c in analysis.columns]
+        numbers = [v for i in intervals for v in (i.value, i.low, i.high)]
+        texts = [f"{v:.6g}" if np.isfinite(v) else "" for v in numbers]
+        writer.writerow([group.name, len(group.runs), *texts])
     return out.getvalue()
 
 
-def _cell(value: float) -> str:
-    return f"{value:.6g}" if np.isfinite(value) else ""
-
-
-def as_latex(numbers: Numbers, columns: Sequence[TableColumn]) -> str:
+def as_latex(analysis: Analysis) -> str:
     """Return the table of groups for LaTeX with the package booktabs."""
-    head = " & ".join(["", *(_latex(c.name) for c in columns)])
+    head = " & ".join(["", *(_escape_latex(c.name) for c in analysis.columns)])
     lines = [
-        rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(analysis.columns)}}}",
         r"\toprule",
         rf"{head} \\",
         r"\midrule",
     ]
-    lines += [" & ".join(cells) + r" \\" for cells in _latex_rows(numbers, columns)]
+    lines += [" & ".join(cells) + r" \\" for cells in _latex_rows(analysis)]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _latex_rows(numbers: Numbers, columns: Sequence[TableColumn]) -> Iterator[list[str]]:
-    for group in numbers.groups:
-        shown = [(c, group.shown(c.key)) for c in columns]
-        yield [
-            _latex(group.name),
-            *(_latex(f"{c.format(i.value)} {c.limits(i)}") for c, i in shown),
-        ]
+def _latex_rows(analysis: Analysis) -> Iterator[list[str]]:
+    for group in analysis.summary.groups:
+        intervals = [(c, group.interval(c.key)) for c in analysis.columns]
+        numbers = (_escape_latex(f"{c.format(i.value)} {c.limits(i)}") for c, i in intervals)
+        yield [_escape_latex(group.name), *numbers]
 
 
-def _latex(text: str) -> str:
-    """Escape what LaTeX reads; typographic signs become its own."""
+def _escape_latex(text: str) -> str:
+    """Escape the special characters of LaTeX; typographic signs become its own."""
     plain = text.strip().translate(SPECIAL)
     return plain.replace("−", "$-$").replace("–", "--").replace("\u202f", r"\,")

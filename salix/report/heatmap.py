@@ -1,4 +1,4 @@
-"""Small maps to pictures: one colour scale, shared by all maps of a page."""
+"""Maps as pictures in one colour scale, photographs, and outlines of reference masks."""
 
 from base64 import b64encode
 from functools import cache
@@ -20,8 +20,8 @@ def colours() -> np.ndarray:
     from plotly.colors import hex_to_rgb, sequential
 
     stops = np.array([hex_to_rgb(c) for c in sequential.Inferno], np.float64)
-    at = np.linspace(0, 255, len(stops))
-    channels = [np.interp(np.arange(256), at, stops[:, c]) for c in range(3)]
+    positions = np.linspace(0, 255, len(stops))
+    channels = [np.interp(np.arange(256), positions, stops[:, c]) for c in range(3)]
     return np.rint(np.stack(channels, 1)).astype(np.uint8)
 
 
@@ -31,20 +31,20 @@ def scale_stops(count: int = 9) -> list[tuple[str, str]]:
     return [(f"{100 * i / 255:.1f}%", "#%02x%02x%02x" % tuple(colours()[i])) for i in picks]  # noqa: UP031
 
 
-def cells(map: np.ndarray) -> str:
-    """Draw a map [h w] of 8-bit values, a pixel a cell, as a data address."""
+def pixelated(map: np.ndarray) -> str:
+    """Draw a map [h w] of 8-bit values, pixel by pixel, as a data address."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(map, np.uint8))
-    # A few cells are smaller as colours than as places in a palette of 768 bytes.
+    # A few pixels are smaller as colours than as indices of a colour table of 768 bytes.
     if image.width * image.height < 256:
-        return _address(Image.fromarray(colours()[map]), "PNG")
+        return _data_address(Image.fromarray(colours()[map]), "PNG")
     image.putpalette(colours().tobytes())
-    return _address(image, "PNG")
+    return _data_address(image, "PNG")
 
 
 def smooth(map: np.ndarray) -> str:
-    """Draw a map [h w] enlarged bicubically to `SMOOTH` pixels; a larger one as it is."""
+    """Draw a map [h w] enlarged bicubically to `SMOOTH` pixels; a larger one unchanged."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(map, np.uint8))
@@ -52,13 +52,13 @@ def smooth(map: np.ndarray) -> str:
     if ratio > 1:
         size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
         image = image.resize(size, Image.Resampling.BICUBIC)
-    return cells(np.asarray(image))
+    return pixelated(np.asarray(image))
 
 
 def photograph(data: bytes | None) -> tuple[str, tuple[int, int]] | None:
     """Return a kept picture as a data address with its size; None if it cannot be read.
 
-    It is decoded and written anew: nothing of a file but its pixels reaches the page.
+    It is decoded and encoded again: only the pixels of a file reach the page.
     """
     from PIL import Image
 
@@ -70,26 +70,26 @@ def photograph(data: bytes | None) -> tuple[str, tuple[int, int]] | None:
             image = image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    return _address(image, "JPEG", quality=90), image.size
+    return _data_address(image, "JPEG", quality=90), image.size
 
 
-def share_of(reference_mask: bytes | None) -> float | None:
+def mask_share(reference_mask: bytes | None) -> float | None:
     """Return the mean of a reference mask in [0, 1]: the share of the image that it marks."""
-    region = _region(reference_mask)
+    region = _decode_mask(reference_mask)
     return None if region is None else float(region.mean())
 
 
-def outline(reference_mask: bytes | None, size: tuple[int, int]) -> str:
-    """Return the path around the half level of a reference mask, stretched over a picture of `size`."""
+def mask_outline(reference_mask: bytes | None, size: tuple[int, int]) -> str:
+    """Return the SVG path around the half level of a mask, stretched over a picture of `size`."""
     from skimage.measure import approximate_polygon, find_contours
 
-    region = _region(reference_mask)
+    region = _decode_mask(reference_mask)
     if region is None:
         return ""
     h, w = region.shape
     step = np.array([size[1] / h, size[0] / w])
     path = []
-    # A margin of nothing closes the path of a region that reaches the edge.
+    # A margin of zeros closes the path of a region that reaches the edge.
     for line in find_contours(np.pad(region, 1), 0.5):
         points = approximate_polygon((line - 0.5) * step, 0.35)[:, ::-1]
         points = np.clip(points, 0.5, np.array(size) - 0.5)
@@ -97,7 +97,7 @@ def outline(reference_mask: bytes | None, size: tuple[int, int]) -> str:
     return "".join(path)
 
 
-def _region(reference_mask: bytes | None) -> np.ndarray | None:
+def _decode_mask(reference_mask: bytes | None) -> np.ndarray | None:
     from PIL import Image
 
     if reference_mask is None:
@@ -110,7 +110,7 @@ def _region(reference_mask: bytes | None) -> np.ndarray | None:
     return region if region.any() else None
 
 
-def _address(image: Any, format: str, **options: Any) -> str:
+def _data_address(image: Any, format: str, **options: Any) -> str:
     buffer = BytesIO()
     image.save(buffer, format, optimize=True, **options)
     return f"data:image/{format.lower()};base64,{b64encode(buffer.getvalue()).decode()}"

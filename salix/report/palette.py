@@ -1,4 +1,4 @@
-"""One colour and one shape a group, so that neither has to be told apart alone."""
+"""Colours and shapes of groups: one of each, so that neither has to be told apart alone."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ SHAPES = {
 
 
 @dataclass(frozen=True)
-class Mark:
+class Swatch:
     """Colour and shape of a group; `path` draws the shape around 0, about 12 wide."""
 
     colour: str
@@ -22,7 +22,13 @@ class Mark:
     path: str
 
 
-def mark(index: int) -> Mark:
-    """Return the mark of the group at a place in the order; 35 are different."""
-    shape = list(SHAPES)[index % len(SHAPES)]
-    return Mark(COLOURS[index % len(COLOURS)], shape, SHAPES[shape])
+@dataclass(frozen=True)
+class Palette:
+    """Swatches of groups, by name, in their order; 35 are different."""
+
+    groups: tuple[str, ...]
+
+    def __getitem__(self, group: str) -> Swatch:
+        index = self.groups.index(group)
+        shape = list(SHAPES)[index % len(SHAPES)]
+        return Swatch(COLOURS[index % len(COLOURS)], shape, SHAPES[shape])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from salix import report
+from salix.analysis import analyse
 from salix.attribution import GradCAM
 from salix.engine import sweep
 from salix.measures import RelevanceMass
@@ -52,15 +53,14 @@ def demo(
     say("writing the report")
     tested = faces.pixels[faces.test], faces.labels[faces.test]
     baselines = {"image sharpness alone": auc_interval(-sharpness(tested[0]), tested[1]).value}
-    page = report.write(
-        runs,
+    analysis = analyse(runs, baselines=baselines, region="re-generated region")
+    page = report.write_page(
+        analysis,
         out / "report.html",
         title="What these face detectors look at",
         intro=introduction(faces),
-        baselines=baselines,
-        region="re-generated region",
     )
-    print_table(report.summary(runs, baselines=baselines))
+    print_table(analysis.rows)
     say(f"open {page}")
     return page
 

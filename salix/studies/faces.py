@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from salix.data import Arrays, Folder, Unreadable, fit
 from salix.data.assets import AssetError, fetch, olivetti
-from salix.data.forge import REGIONS, blend, region_mask
+from salix.data.forgery_masks import REGIONS, blend, region_mask
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 

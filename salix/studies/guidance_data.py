@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from salix.data import Arrays, Joined, decode, fit
+from salix.data import Arrays, Joined, fit
 from salix.data.assets import fetch, olivetti
+from salix.data.decode import decode
 from salix.data.forge import FORGERIES, forge
 from salix.preprocess import Preprocess
 from salix.train import Examples

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from salix.analysis.agreement import common
-from salix.analysis.run_stability import stability
-from salix.analysis.subsets import collection_names
+from salix.analysis import shared_maps, stability, subset_names
 from salix.stats import (
     GroupComparison,
     Interval,
@@ -104,7 +102,7 @@ def of_run(rows: Mapping[str, np.ndarray], fake: int) -> dict[str, np.ndarray]:
 
 def collections(ids: Any) -> np.ndarray:
     """Return the collection of each id."""
-    return np.array(collection_names(np.asarray(ids)))
+    return np.array(subset_names(np.asarray(ids)))
 
 
 def results(runs: Sequence[Run]) -> dict[str, Any]:
@@ -143,7 +141,7 @@ def adjusted(family: Sequence[GroupComparison]) -> list[GroupComparison]:
 
 def similarity(runs: Sequence[Run]) -> tuple[tuple[tuple[int, int], ...], np.ndarray]:
     """Return all pairs of runs and the SSIM of their maps [pair, image], on the in-set test."""
-    shared = common(runs)
+    shared = shared_maps(runs)
     inner = np.isin(collections(shared.ids), IN_SET)
     found = stability(shared.maps[:, inner])
     return found.pairs, found.values.astype(np.float64)

@@ -7,7 +7,7 @@ from typing import Any
 from flax import nnx
 
 from salix.models import MODELS, build, load
-from salix.models.checkpoints.module_state import KEPT
+from salix.models.checkpoints.module_state import WEIGHTS
 from salix.typing import InputError
 
 
@@ -36,7 +36,7 @@ def starts(
 
     def start(seed: int) -> Any:
         module = build(name, seed, named)
-        state = nnx.state(module, KEPT)
+        state = nnx.state(module, WEIGHTS)
         for path, leaf in nnx.to_flat_state(state):
             if same or ".".join(map(str, path[:-1])) != head:
                 leaf.set_value(flat[path].get_value())

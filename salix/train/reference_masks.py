@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from salix.data import Source
-from salix.data.files import match_reference_masks, read_reference_mask
+from salix.data.reference_masks import match_reference_masks, read_reference_mask
 from salix.train.losses import Loss
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from salix.analysis.agreement import agreement, common, compare_maps
+from salix.analysis import group_agreement, run_similarity, shared_maps
 from salix.engine.columns import standard_columns
 from salix.store import Run, write_run
 from salix.typing import InputError
@@ -32,7 +32,7 @@ def write(path, name, group, maps, ids, constant_map=(), **settings):
 
 
 @pytest.mark.parametrize("side", [7, 9, 5])
-def test_mean_ssim_of_all_pairs_over_shared_living_images(tmp_path, side):
+def test_mean_ssim_of_all_pairs_over_shared_images_with_contrast(tmp_path, side):
     rng = np.random.default_rng(0)
     ids = ["a", "b", "c", "d"]
     maps = rng.integers(0, 256, (3, 4, side, side), np.uint8)
@@ -52,7 +52,7 @@ def test_mean_ssim_of_all_pairs_over_shared_living_images(tmp_path, side):
             for i, j in combinations(range(3), 2)
         ]
     )
-    found = agreement(runs)
+    found = group_agreement(runs)
     assert set(found) == {"g"}
     assert found["g"].value == pytest.approx(expected, abs=1e-6)
     assert (found["g"].n, found["g"].undefined) == (2, 1)
@@ -61,10 +61,10 @@ def test_mean_ssim_of_all_pairs_over_shared_living_images(tmp_path, side):
 def test_equal_runs_agree_fully_and_no_shared_image_is_undefined(tmp_path):
     maps = np.random.default_rng(0).integers(0, 256, (2, 8, 8), np.uint8)
     same = [write(tmp_path / n, n, "g", maps, ["a", "b"]) for n in ("0", "1")]
-    assert agreement(same)["g"].value == 1
+    assert group_agreement(same)["g"].value == 1
     other = write(tmp_path / "2", "2", "h", maps, ["c", "d"])
     apart = write(tmp_path / "3", "3", "h", maps, ["e", "f"])
-    assert np.isnan(agreement([other, apart])["h"].value)
+    assert np.isnan(group_agreement([other, apart])["h"].value)
 
 
 def test_common_images_are_matched_by_id_and_what_is_left_out_is_counted(tmp_path):
@@ -74,20 +74,20 @@ def test_common_images_are_matched_by_id_and_what_is_left_out_is_counted(tmp_pat
     second = write(
         tmp_path / "1", "1", "h", maps[[3, 2, 0]] // 2, ["d", "c", "a"], constant_map=["c"]
     )
-    found = common([first, second])
+    found = shared_maps([first, second])
     assert found.ids == ("a", "c", "d")
     assert found.left_out == (2, 0)
     zero = np.zeros((4, 6), np.uint8)
     np.testing.assert_array_equal(found.maps[0], [maps[0], maps[2], zero])
     np.testing.assert_array_equal(found.maps[1], [maps[0] // 2, zero, maps[3] // 2])
-    compared = compare_maps([first, second])
+    compared = run_similarity([first, second])
     assert compared is not None
     assert (compared.ids, compared.left_out) == (("a", "c", "d"), (2, 0))
     assert compared.mean[0, 1] == pytest.approx(
         structural_similarity(maps[0], maps[0] // 2, win_size=3), abs=1e-6
     )
     assert np.isnan(compared.within).all()  # of two groups of one run each
-    alone = common([second])
+    alone = shared_maps([second])
     assert (alone.ids, alone.left_out) == (("d", "c", "a"), (0,))
 
 
@@ -101,14 +101,14 @@ def test_maps_of_another_kind_are_refused_by_name_and_give_a_group_no_agreement(
         ("pooling", write(tmp_path / "4", "small", "g", maps, ["a", "b"], pooling="l2")),
     ]:
         with pytest.raises(InputError, match=rf"{what}: plain has .*, small has "):
-            common([plain, other])
-        assert agreement([plain, other]) == {}
+            shared_maps([plain, other])
+        assert group_agreement([plain, other]) == {}
     with pytest.raises(InputError, match="no run given"):
-        common([])
+        shared_maps([])
 
 
 def test_a_group_on_a_grid_too_small_for_ssim_has_no_agreement(tmp_path):
     maps = np.random.default_rng(0).integers(0, 256, (2, 2, 8), np.uint8)
     runs = [write(tmp_path / n, n, "g", maps, ["a", "b"]) for n in "01"]
-    assert agreement(runs) == {}
-    assert compare_maps(runs) is None
+    assert group_agreement(runs) == {}
+    assert run_similarity(runs) is None

@@ -1,6 +1,6 @@
 import pytest
 
-from salix.analysis.columns import TableColumn, columns
+from salix.analysis import Frame, TableColumn, dataset_metrics
 from salix.stats import Interval
 
 NAN = float("nan")
@@ -31,11 +31,9 @@ def test_limits_and_ends():
     assert TableColumn("x", "X", "", -1.0, 1.0).range == "−1 to 1"
 
 
-def test_measures_that_nobody_knows_are_shown_plainly():
-    keys = [c.key for c in columns(["strange_one"], "region")]
-    assert keys == ["auc", "accuracy", "spatial_entropy", "histogram_entropy", "gini",
-                    "strange_one", "agreement"]  # fmt: skip
-    assert (
-        next(c for c in columns(["strange_one"], "r") if c.key == "strange_one").name
-        == "strange one"
-    )
+def test_measures_without_a_description_are_shown_plainly(planted):
+    run = planted([{"strange_one": 0.5}], extra=("strange_one",))
+    columns = {m.key: m.columns[0] for m in dataset_metrics([Frame(run)], region="region")}
+    assert list(columns) == ["auc", "accuracy", "spatial_entropy", "histogram_entropy", "gini",
+                             "strange_one", "cose"]  # fmt: skip
+    assert columns["strange_one"].name == "strange one"

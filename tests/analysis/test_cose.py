@@ -1,11 +1,12 @@
-"""COSE on the page: from the columns of a sweep, against counting by hand."""
+"""COSE of a run: from the columns of a sweep, against counting by hand, and on the page."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import salix
-from salix.analysis.cose import cose_numbers
+from salix.analysis import Frame
+from salix.analysis.dataset_metrics import COSE as COSE_METRIC
 from salix.attribution import InputXGradient
 from salix.measures import COSE
 from salix.report import write
@@ -38,7 +39,7 @@ def test_cose_is_that_of_pairs_counted_by_hand(run):
                 (kept if after == rows["label"][i] else lost).append(float(s))
     assert kept
     assert lost
-    found = cose_numbers(run)
+    found = COSE_METRIC.of_run(Frame(run))
     c, f = np.mean(kept), np.mean(lost)
     assert found["cose_consistency"].value == pytest.approx(c)
     assert found["cose_fidelity"].value == pytest.approx(f)
@@ -50,7 +51,7 @@ def test_cose_is_that_of_pairs_counted_by_hand(run):
 
 def test_the_page_shows_it_and_runs_without_it_have_none(run, two_groups, tmp_path):
     assert "COSE: consistency" in write([run], tmp_path / "r.html").read_text()
-    assert cose_numbers(two_groups(8)[0]) == {}
+    assert COSE_METRIC.of_run(Frame(two_groups(8)[0])) == {}
     assert (
         "COSE" not in write(two_groups(8)[:1], tmp_path / "s.html").read_text().split("<script")[0]
     )

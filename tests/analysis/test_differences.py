@@ -7,19 +7,19 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from salix.analysis.columns import NONE, columns
-from salix.analysis.common import values
-from salix.analysis.differences import differences
+from salix.analysis import Frame, analyse
+from salix.analysis.columns import DASH, standard_columns
+from salix.analysis.dataset_metrics import ACCURACY
+from salix.analysis.differences import group_tables
 from salix.analysis.significance import Difference
-from salix.analysis.summary import reduce_runs
 from salix.report import write
 from salix.stats import GroupComparison, Interval, auc_difference, difference_interval, holm
 
 
 def compared(runs, agreement=None):
-    numbers = reduce_runs(runs, agreement)
-    found = differences(runs, numbers, columns(["relevance_mass"], "region"))
-    return {} if found is None else {(d.comparison.key, d.comparison.a): d for d in found.found}
+    differences = analyse(runs, agreement=agreement).differences
+    rows = () if differences is None else differences.rows
+    return {(d.comparison.key, d.comparison.a): d for d in rows}
 
 
 def single(planted, simulated, places=slice(None), **options):
@@ -50,7 +50,7 @@ def test_single_runs_are_compared_by_the_auc_that_is_shown(planted, simulated):
     labels = a.rows["label"]
     areas = [roc_auc_score(labels, leads(r)) for r in (b, a)]
     assert found.difference.value == pytest.approx(areas[0] - areas[1])
-    shown = [r.numbers["auc"].value for r in reduce_runs([b, a]).runs]
+    shown = [r.numbers["auc"].value for r in analyse([b, a]).summary.runs]
     assert shown == pytest.approx(areas)
     expected, p = auc_difference(leads(b), leads(a), labels)
     assert (found.difference, found.p) == (expected, p)
@@ -109,8 +109,7 @@ def test_images_whose_labels_differ_between_runs_are_left_out(planted, simulated
 def test_a_group_of_one_run_among_others_is_compared_in_auc(two_groups, planted, simulated):
     alone = planted(simulated(40, 9), name="alone", grid=(8, 8), extra=("relevance_mass",))
     runs = [*two_groups(40), alone]
-    numbers = reduce_runs(runs)
-    found = differences(runs, numbers, columns(["relevance_mass"], "region")).found
+    summary, found = analyse(runs).summary, analyse(runs).differences.rows
     of = {(d.comparison.a, d.comparison.b): d.comparison for d in found if d.column.key == "auc"}
     assert "accuracy" not in {d.column.key for d in found}
     over = {pair: c.over for pair, c in of.items()}
@@ -119,14 +118,14 @@ def test_a_group_of_one_run_among_others_is_compared_in_auc(two_groups, planted,
         ("alone", "cross-entropy"): "images",
         ("alone", "guided"): "images",
     }
-    shown = {g.name: g.shown("auc").value for g in numbers.groups}
+    shown = {g.name: g.interval("auc").value for g in summary.groups}
     for (a, b), c in of.items():
         assert c.difference.value == pytest.approx(shown[a] - shown[b])
 
 
 def test_images_without_a_label_are_neither_right_nor_wrong(planted):
     rows = [{"label": 0}, {"label": 1}, {"label": None}]
-    found = values([planted(rows)], ["accuracy"])["accuracy"]["one"]
+    found = group_tables([Frame(planted(rows))], [ACCURACY])["accuracy"]["one"]["correct"]
     np.testing.assert_array_equal(found, [[1, 0, np.nan]])
     runs = [planted([{"label": None}] * 9, name=n) for n in "ab"]
     assert not {"auc", "accuracy"} & {k for k, _ in compared(runs)}
@@ -138,7 +137,7 @@ def test_agreement_is_compared_by_its_interval_and_takes_no_part_in_the_family(t
     found, without = compared(runs, given), compared(runs)
     row = found["agreement", "guided"]
     assert row.comparison.difference == difference_interval(given["guided"], given["cross-entropy"])
-    assert (row.verdict, row.p, row.comparison.n_runs) == ("interval only", NONE, (3, 3))
+    assert (row.significance, row.p, row.comparison.n_runs) == ("interval only", DASH, (3, 3))
     assert {k: d.p for k, d in found.items() if k[0] != "agreement"} == {
         k: d.p for k, d in without.items() if k[0] != "agreement"
     }
@@ -154,13 +153,13 @@ def test_the_file_for_machines_cites_the_rows_of_the_headline(two_groups, tmp_pa
     assert len(beside["evidence"]) == 3
     for line in beside["evidence"][:2]:
         row = beside["differences"][int(line.split(":")[0].removeprefix("Row ")) - 1]
-        assert line.endswith(f", {row['verdict']}")
+        assert line.endswith(f", {row['significance']}")
         assert f"{row['a']} − {row['b']}" in line
-    agreement = [r for r in beside["differences"] if r["quantity"] == "agreement"]
-    assert [(r["p"], r["verdict"]) for r in agreement] == [(None, "interval only")]
+    agreement = [r for r in beside["differences"] if r["metric"] == "agreement"]
+    assert [(r["p"], r["significance"]) for r in agreement] == [(None, "interval only")]
     text = page.read_text()
     assert "as to exchange runs would mix the groups" in text
-    assert "5 comparisons are clear" in text  # those with a test: five numbers
+    assert "5 comparisons are significant" in text  # those with a test: five numbers
 
 
 def test_a_small_p_is_not_written_as_zero(planted, simulated):
@@ -169,25 +168,25 @@ def test_a_small_p_is_not_written_as_zero(planted, simulated):
         for s, (n, v) in enumerate((("a", 0.3), ("b", 0.7)))
     ]
     row = compared(runs)["relevance_mass", "b"]
-    assert (row.p, row.verdict) == ("< 0.001", "clear")  # 5 times 1 in 5001
+    assert (row.p, row.significance) == ("< 0.001", "significant")  # 5 times 1 in 5001
     assert row.size.endswith("\xa0points")
 
 
 @pytest.mark.parametrize(
-    ("p", "low", "high", "verdict"),
+    ("p", "low", "high", "significance"),
     [
-        (0.05, 0.1, 0.2, "clear"),
+        (0.05, 0.1, 0.2, "significant"),
         (0.051, 0.1, 0.2, "interval only"),  # that p alone is 0.01 does not count
         (0.3, -0.2, -0.1, "interval only"),
-        (0.3, -0.1, 0.2, "not clear"),
+        (0.3, -0.1, 0.2, "not significant"),
         (np.nan, 0.1, 0.2, "interval only"),
-        (0.3, np.nan, np.nan, "not clear"),
-        (0.3, 3e-18, 0.2, "not clear"),  # a limit of 0, but for rounding
-        (0.3, -0.2, -3e-18, "not clear"),
+        (0.3, np.nan, np.nan, "not significant"),
+        (0.3, 3e-18, 0.2, "not significant"),  # a limit of 0, but for rounding
+        (0.3, -0.2, -3e-18, "not significant"),
     ],
 )
-def test_a_verdict_is_of_the_corrected_p_and_of_the_interval(p, low, high, verdict):
+def test_significance_is_of_the_corrected_p_and_of_the_interval(p, low, high, significance):
     nothing = Interval(np.nan, np.nan, np.nan, 0)
     held = Interval((low + high) / 2, low, high, 60)
     row = GroupComparison("gini", "a", "b", held, 0.01, p, nothing, nothing, (1, 1), 60)
-    assert Difference(columns([], "")[4], row).verdict == verdict
+    assert Difference(standard_columns("")["gini"], row).significance == significance

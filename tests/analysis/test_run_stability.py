@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from skimage.metrics import structural_similarity
 
-from salix.analysis import pairwise
+from salix.analysis import map_similarity
 from salix.analysis.run_stability import cross_stability, stability
 from salix.typing import InputError
 
@@ -40,7 +40,7 @@ def one(a, b, kind, window):
 def test_every_pair_and_image_agrees_with_another_library(grid, window, kind):
     maps = alike(4, 6, grid)
     maps[:, 0] //= 32  # few grey levels: ties, and a dark map
-    found = stability(maps, kind)
+    found = stability(maps, kind=kind)
     assert found.pairs == tuple(combinations(range(4), 2))
     assert found.values.dtype == np.float32
     expected = [
@@ -89,19 +89,19 @@ def test_a_window_is_the_largest_odd_one_that_fits():
 @settings(deadline=None, max_examples=25)
 @given(hnp.arrays(np.uint8, (3, 5, 4, 5)), st.sampled_from(KINDS), st.permutations(range(3)))
 def test_laws(maps, kind, order):
-    found = stability(maps, kind)
+    found = stability(maps, kind=kind)
     defined = found.values[~np.isnan(found.values)]
     assert ((defined >= -1 - 1e-6) & (defined <= 1)).all()
-    same = stability(np.stack([maps[0]] * 3), kind)
+    same = stability(np.stack([maps[0]] * 3), kind=kind)
     assert (same.values[~np.isnan(same.values)] == 1).all()  # exactly
     constant = maps.reshape(3, 5, -1).min(-1) == maps.reshape(3, 5, -1).max(-1)
     assert found.constant_map.tolist() == constant.sum(axis=1).tolist()
     for p, (i, j) in enumerate(found.pairs):
         np.testing.assert_array_equal(np.isnan(found.values[p]), constant[i] | constant[j])
-    permuted = stability(maps[list(order)], kind)
+    permuted = stability(maps[list(order)], kind=kind)
     np.testing.assert_array_equal(permuted.mean, found.mean[np.ix_(order, order)])
     images = [3, 1, 4, 0, 2]
-    moved = stability(maps[:, images], kind)
+    moved = stability(maps[:, images], kind=kind)
     np.testing.assert_array_equal(moved.values, found.values[:, images])
     np.testing.assert_array_equal(moved.per_image, found.per_image[images])
 
@@ -109,7 +109,7 @@ def test_laws(maps, kind, order):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_inverted_map_is_unlike(kind):
     maps = alike(1, 4, (8, 8))
-    found = stability(np.concatenate([maps, 255 - maps]), kind).values
+    found = stability(np.concatenate([maps, 255 - maps]), kind=kind).values
     assert (found < -0.9).all()
 
 
@@ -118,7 +118,7 @@ def test_constant_map_maps_are_undefined_and_counted(kind):
     maps = alike(3, 5, (7, 7))
     maps[0, 1], maps[1, 1], maps[2, 4] = 0, 255, 7
     maps[:, 2] = 0
-    found = stability(maps, kind)
+    found = stability(maps, kind=kind)
     assert found.pairs == ((0, 1), (0, 2), (1, 2))
     assert np.isnan(found.values).tolist() == [
         [False, True, True, False, False],
@@ -130,7 +130,7 @@ def test_constant_map_maps_are_undefined_and_counted(kind):
     assert np.isnan(found.per_image).tolist() == [False, True, True, False, False]
     assert found.per_image[4] == found.values[0, 4]
     assert found.mean[0, 2] == pytest.approx(found.values[1, [0, 3]].mean())
-    none = stability(np.zeros((2, 3, 7, 7), np.uint8), kind)
+    none = stability(np.zeros((2, 3, 7, 7), np.uint8), kind=kind)
     assert np.isnan(none.mean).tolist() == [[False, True], [True, False]]
     assert np.isnan(none.per_image).all()
 
@@ -139,7 +139,7 @@ def test_constant_map_maps_are_undefined_and_counted(kind):
 def test_two_groups_are_the_block_of_all_runs_together(kind):
     a, b = alike(2, 5, (8, 8)), alike(3, 5, (8, 8), seed=1)
     b[2, 0] = 0
-    whole, block = stability(np.concatenate([a, b]), kind), cross_stability(a, b, kind)
+    whole, block = stability(np.concatenate([a, b]), kind=kind), cross_stability(a, b, kind=kind)
     assert block.pairs == ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2))
     np.testing.assert_array_equal(block.mean, whole.mean[:2, 2:])
     for (i, j), values in zip(block.pairs, block.values, strict=True):
@@ -153,15 +153,17 @@ def test_two_groups_are_the_block_of_all_runs_together(kind):
 def test_chunks_change_nothing_and_share_one_compilation(kind, monkeypatch):
     maps = alike(3, 23, (5, 6))
     maps[1, 4] = maps[2, 19] = 0  # the last chunk still holds image 19, and must not count it
-    whole = stability(maps, kind)
-    monkeypatch.setattr(pairwise, "CELLS", 3 * 30 * 5)  # five images at a time, the last three
-    pairwise._compare.clear_cache()
-    parts = stability(maps, kind)
-    assert pairwise._compare._cache_size() == 1
+    whole = stability(maps, kind=kind)
+    monkeypatch.setattr(
+        map_similarity, "PIXELS", 3 * 30 * 5
+    )  # five images at a time, the last three
+    map_similarity._compare.clear_cache()
+    parts = stability(maps, kind=kind)
+    assert map_similarity._compare._cache_size() == 1
     np.testing.assert_array_equal(parts.values, whole.values)
     assert parts.constant_map.tolist() == whole.constant_map.tolist() == [0, 1, 1]
-    monkeypatch.setattr(pairwise, "CELLS", 1)  # a single image is the least
-    np.testing.assert_array_equal(stability(maps, kind).values, whole.values)
+    monkeypatch.setattr(map_similarity, "PIXELS", 1)  # a single image is the least
+    np.testing.assert_array_equal(stability(maps, kind=kind).values, whole.values)
 
 
 def test_no_image_is_no_value():
@@ -189,4 +191,4 @@ def test_bad_input_is_refused():
         cross_stability(maps, maps[..., :6])
     with pytest.raises(InputError, match="groups of 2 and 0 runs"):
         cross_stability(maps, maps[:0])
-    assert np.isfinite(stability(maps[:, :, :2], "pearson").values).all()
+    assert np.isfinite(stability(maps[:, :, :2], kind="pearson").values).all()

@@ -1,43 +1,44 @@
-"""Numbers over an axis: which they are, the course of a group, right and wrong apart."""
+"""Series over an axis: their columns, intervals of a group, and means by decision."""
+
+import json
 
 import numpy as np
 import pytest
 
-from salix.analysis.series import course, families, splits
-from salix.analysis.summary import reduce_runs
-from salix.report.palette import mark
-from salix.report.sections.series import all_courses
+from salix.analysis import analyse
+from salix.analysis.series import series_intervals
+from salix.report.sections.series import draw_series
 from salix.stats import mean_interval
 
 
-def test_quantities_of_one_measure_and_axis_are_a_family(changing):
-    noise, moves = families(changing(8))
+def test_columns_of_one_measure_and_axis_are_a_series(changing):
+    noise, moves = analyse(changing(8)).series
     assert (noise.title, noise.axis, noise.numeric) == ("Noise", "share of pixels", True)
     assert [q.name for q in noise.columns] == ["noise_similarity", "noise_flip"]
-    assert noise.column(noise.columns[1]).name == "decisions flipped"
-    assert noise.column(noise.columns[1]).direction == "lower is better"
+    assert noise.table_column(noise.columns[1]).name == "decisions flipped"
+    assert noise.table_column(noise.columns[1]).direction == "lower is better"
     assert (moves.title, moves.numeric) == ("Moves", False)
 
 
-def test_a_course_is_over_runs_or_over_the_images_of_one(changing, planted, simulated):
+def test_intervals_are_over_runs_or_over_the_images_of_one(changing, planted, simulated):
     runs = changing(20)
-    numbers = reduce_runs(runs)
-    found = course(numbers.groups[0], "noise_similarity")
+    summary = analyse(runs).summary
+    found = series_intervals(summary.groups[0], "noise_similarity")
     for place in range(4):
         means = [r.rows["noise_similarity"][:, place].mean(dtype=np.float64) for r in runs[:3]]
         expected = mean_interval(means)
         assert found[place].value == pytest.approx(expected.value)
         assert found[place].high == pytest.approx(expected.high)
-    alone = course(reduce_runs(runs[:1]).groups[0], "noise_similarity")
+    alone = series_intervals(analyse(runs[:1]).summary.groups[0], "noise_similarity")
     over = mean_interval(runs[0].rows["noise_similarity"][:, 2])
     assert (alone[2].value, alone[2].n) == (pytest.approx(over.value), 20)
-    assert course(numbers.groups[0], "not there") == []
+    assert series_intervals(summary.groups[0], "not there") == ()
 
 
 def test_right_and_wrong_predictions_are_told_apart(changing):
     runs = changing(40)
-    noise = families(runs)[0]
-    found = splits(runs, reduce_runs(runs), noise)
+    analysis = analyse(runs)
+    found = analysis.decision_splits(analysis.series[0])
     assert [s.name for s in found] == [r.name for r in runs]
     rows = runs[4].rows
     right = rows["predicted"] == rows["label"]
@@ -51,21 +52,21 @@ def test_right_and_wrong_predictions_are_told_apart(changing):
 
 def test_the_figure_holds_every_group_place_and_limit(changing):
     runs = changing(20)
-    numbers = reduce_runs(runs)
-    marks = {g.name: mark(i) for i, g in enumerate(numbers.groups)}
-    noise, moves = all_courses(runs, numbers, marks)
-    lines = noise.data["data"]
-    assert len(lines) == 2 * 2  # groups x quantities
-    expected = course(numbers.groups[1], "noise_similarity")
+    summary = analyse(runs).summary
+    noise, moves = draw_series(analyse(runs))
+    lines = json.loads(noise.figure.json)["data"]
+    drawn_moves = json.loads(moves.figure.json)
+    assert len(lines) == 2 * 2  # groups x columns
+    expected = series_intervals(summary.groups[1], "noise_similarity")
     line = lines[1]
     assert line["x"] == [0.0, 0.05, 0.25, 1.0]
     np.testing.assert_allclose(line["y"], [i.value for i in expected])
     ups = [i.high - i.value for i in expected]
     np.testing.assert_allclose(line["error_y"]["array"], ups, atol=1e-5)
-    names = moves.data["layout"]["yaxis"]["ticktext"]
+    names = drawn_moves["layout"]["yaxis"]["ticktext"]
     assert names == ["flip left-right", "quarter turn", "shift right"]
     np.testing.assert_allclose(
-        moves.data["data"][0]["x"],
-        [i.value for i in course(numbers.groups[0], "geometry_similarity")],
+        drawn_moves["data"][0]["x"],
+        [i.value for i in series_intervals(summary.groups[0], "geometry_similarity")],
     )
     assert noise.note == "20 images a run; bars: 95 % over runs"

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from salix.report import summary, write
+from salix.analysis import analyse
+from salix.report import write
 from salix.stats import Interval
 from salix.typing import InputError
 
@@ -20,12 +21,12 @@ def test_numbers_of_a_run_are_those_of_its_rows(planted, simulated):
     rows[7] |= {"constant_map": True, "spatial_entropy": None, "relevance_mass": None}
     rows[9]["finite"] = False
     rows[11]["label"] = None
-    table = summary([planted(rows, grid=(8, 8), extra=("relevance_mass",))])
+    table = analyse([planted(rows, grid=(8, 8), extra=("relevance_mass",))]).rows
     read = [r for r in rows if "skipped" not in r]
     known = [r for r in read if r["label"] is not None]
     labels = [r["label"] for r in known]
     run = of(table, "run", "one")
-    counts = ("images", "of", "labelled", "constant_map", "not_finite", "skipped", "complete")
+    counts = ("images", "count", "labelled", "constant_map", "not_finite", "skipped", "complete")
     assert [run[c] for c in counts] == [59, 60, 58, 1, 1, 1, True]
     auc = run["numbers"]["auc"]
     p = [np.exp(r["logits"][1]) / np.exp(r["logits"]).sum() for r in known]
@@ -48,7 +49,7 @@ def test_numbers_of_a_run_are_those_of_its_rows(planted, simulated):
 
 
 def test_a_group_is_the_mean_of_its_runs(two_groups):
-    table = summary(two_groups(), agreement={"guided": Interval(0.7, 0.6, 0.8, 240)})
+    table = analyse(two_groups(), agreement={"guided": Interval(0.7, 0.6, 0.8, 240)}).rows
     kinds = [(row["kind"], row["name"]) for row in table]
     assert kinds[:2] == [("group", "cross-entropy"), ("run", "cross-entropy 0")]
     group = of(table, "group", "guided")["numbers"]
@@ -65,12 +66,12 @@ def test_a_group_is_the_mean_of_its_runs(two_groups):
 def test_auc_sees_what_probabilities_round_away(planted):
     """Softmax is 1 for all of these in float32; their logits still rank."""
     rows = [{"label": i % 2, "logits": [0.0, 200.0 + i % 2]} for i in range(10)]
-    assert of(summary([planted(rows)]), "run", "one")["numbers"]["auc"]["value"] == 1
+    assert of(analyse([planted(rows)]).rows, "run", "one")["numbers"]["auc"]["value"] == 1
 
 
 def test_a_measure_of_several_numbers(planted):
     rows = [{"response": [1.0, 0.5, 0.0]}, {"response": [0.0, 0.5]}, {"response": None}]
-    run = of(summary([planted(rows, extra={"response": (3,)})]), "run", "one")
+    run = of(analyse([planted(rows, extra={"response": (3,)})]).rows, "run", "one")
     assert [i["value"] for i in run["series"]["response"]] == [0.5, 0.5, 0.0]
     assert [i["n"] for i in run["series"]["response"]] == [2, 2, 1]
     assert [i["undefined"] for i in run["series"]["response"]] == [1, 1, 2]
@@ -78,13 +79,13 @@ def test_a_measure_of_several_numbers(planted):
 
 def test_more_than_two_classes_have_accuracy_alone(planted):
     rows = [{"label": i % 3, "predicted": 0, "logits": [1.0, 0.0, 0.0]} for i in range(9)]
-    numbers = of(summary([planted(rows, classes=("a", "b", "c"))]), "run", "one")["numbers"]
+    numbers = of(analyse([planted(rows, classes=("a", "b", "c"))]).rows, "run", "one")["numbers"]
     assert "auc" not in numbers
     assert numbers["accuracy"]["value"] == pytest.approx(1 / 3)
 
 
 def test_without_labels_nothing_is_claimed_of_them(planted):
-    numbers = of(summary([planted([{"label": None}] * 5)]), "run", "one")["numbers"]
+    numbers = of(analyse([planted([{"label": None}] * 5)]).rows, "run", "one")["numbers"]
     assert "auc" not in numbers
     assert "accuracy" not in numbers
 
@@ -93,7 +94,7 @@ def test_the_file_beside_the_page_is_the_summary(two_groups, tmp_path):
     runs = two_groups()
     page = write(runs, tmp_path / "deep" / "report.html", baselines={"sharpness alone": 0.62})
     beside = json.loads(page.with_suffix(".json").read_text())
-    assert beside["rows"] == summary(runs, baselines={"sharpness alone": 0.62})
+    assert beside["rows"] == analyse(runs, baselines={"sharpness alone": 0.62}).rows
     assert of(beside["rows"], "baseline", "sharpness alone")["numbers"]["auc"]["value"] == 0.62
 
 
@@ -114,7 +115,7 @@ def test_what_cannot_be_reported(planted, tmp_path):
     with pytest.raises(InputError, match="no run to report"):
         write([], tmp_path / "r.html")
     with pytest.raises(InputError, match="agreement of other: the groups are one"):
-        summary([run], agreement={"other": Interval(0.0, 0.0, 0.0, 1)})
+        _ = analyse([run], agreement={"other": Interval(0.0, 0.0, 0.0, 1)}).summary
     with pytest.raises(InputError, match="several runs are named one"):
         write([run, run], tmp_path / "r.html")
     with pytest.raises(InputError, match=r"name a file, such as report\.html"):

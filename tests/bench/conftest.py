@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 from salix.adapters import from_function, from_nnx
-from salix.nn.layers import Conv
+from salix.nn import Conv
 from salix.preprocess import Preprocess
 
 NORMAL = Preprocess((16, 16), mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.3))

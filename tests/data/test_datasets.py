@@ -1,4 +1,4 @@
-"""Data sets of tensorflow-datasets: a small one, prepared without TensorFlow, read from files."""
+"""Source of TensorFlow data sets: a small one, prepared without TensorFlow."""
 
 import contextlib
 import importlib.util
@@ -71,17 +71,17 @@ def truth(split, i):
 
 
 def relist(folder, length):
-    """Have a prepared data set say that each of its files holds as many examples."""
+    """Set the number of examples that a prepared data set lists for each of its files."""
     about = next(folder.rglob("dataset_info.json"))
-    found = json.loads(about.read_text())
-    for split in found["splits"]:
+    info = json.loads(about.read_text())
+    for split in info["splits"]:
         split["shardLengths"] = [str(length)] * len(split["shardLengths"])
-    about.write_text(json.dumps(found))
+    about.write_text(json.dumps(info))
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder for each format, each with the prepared data sets `toy` and `bare`."""
+    """Folder with a folder for each format, each with the prepared data sets `toy` and `bare`."""
     tfds = pytest.importorskip("tensorflow_datasets")
     root = tmp_path_factory.mktemp("tfds")
     package = root / "toys"
@@ -113,14 +113,14 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def data(made):
-    """Opens a split of `toy` in one format."""
+    """Function that opens a split of `toy` in one format."""
     return lambda format=FORMATS[0], split="train", **given: Dataset(
         "toy", split, data_dir=made / format, **given
     )
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_example_comes_back(data, format):
+def test_every_example_is_read(data, format):
     source = data(format)
     numbers = [int(id.removeprefix("train/train/é").removesuffix(".png")) for id in source.ids]
     assert sorted(numbers) == list(range(TRAIN))
@@ -145,7 +145,7 @@ def test_every_example_comes_back(data, format):
         ("train[:50%]", [("train", range(28))]),
     ],
 )
-def test_parts_keep_the_ids_of_the_whole(data, format, split, taken):
+def test_parts_have_the_ids_of_the_full_split(data, format, split, taken):
     part = data(format, split, key="")
     assert list(part.ids) == [f"{of}/{i:08d}" for of, at in taken for i in at]
     wholes = {of: data(format, of) for of in ("train", "test")}
@@ -217,7 +217,7 @@ def test_ids_by_position_read_nothing(data, made, tmp_path, monkeypatch):
         source.read(0)
 
 
-def test_broken_records_are_counted_and_told(data, made, tmp_path):
+def test_broken_records_are_counted_and_reported(data, made, tmp_path):
     shutil.copytree(made / FORMATS[0], tmp_path / "x")
     for file in (tmp_path / "x/toy").rglob("*test*00001-of*"):
         content = bytearray(file.read_bytes())
@@ -247,17 +247,20 @@ def test_broken_records_are_counted_and_told(data, made, tmp_path):
         ({"split": "val"}, r"tfds:toy:val: Unknown split 'val'.*; there are train, test"),
         ({"split": "train[:"}, "Error parsing split"),
         ({"split": "train[:99]"}, "incompatible with 56 examples"),
-        ({"split": "train[4:2]"}, "holds no example"),
-        ({"split": "train[3:3]"}, "holds no example"),
-        ({"split": "train+train[:2]"}, "takes examples of train twice"),
-        ({"image": "picture"}, r"'picture' is no feature that can be its image.* of image, map$"),
-        ({"image": ""}, "'' is no feature that can be its image"),
+        ({"split": "train[4:2]"}, "contains no example"),
+        ({"split": "train[3:3]"}, "contains no example"),
+        ({"split": "train+train[:2]"}, "has examples of train twice"),
+        (
+            {"image": "picture"},
+            r"'picture' is not a feature that can be its image.* of image, map$",
+        ),
+        ({"image": ""}, "'' is not a feature that can be its image"),
         ({"label": "filename"}, r"can be its label; give Dataset\(label=\) one of label$"),
         ({"map": "label"}, "can be its map"),
         ({"key": "score"}, "can be its key; .* one of filename, number, twice"),
     ],
 )
-def test_what_is_not_there_is_told(data, given, message):
+def test_unknown_names_are_reported(data, given, message):
     with pytest.raises(InputError, match=message):
         data(**given)
 
@@ -269,22 +272,22 @@ def test_a_data_set_that_is_not_prepared(made, name):
 
 
 @pytest.mark.parametrize("format", [f for f in FORMATS if f != "array_record"])
-def test_what_memory_holds_is_limited(data, format):
-    with pytest.raises(InputError, match=r"over 1,000, as its files are no array_record"):
+def test_memory_is_limited(data, format):
+    with pytest.raises(InputError, match=r"over 1,000, as its files are not array_record"):
         data(format, memory=1000)
     if format == "tfrecord":
         assert len(data(format, "train[:2]", memory=1000).ids) == 2
 
 
 @pytest.mark.parametrize("format", [f for f in FORMATS if f != "array_record"])
-def test_files_that_lost_examples(made, tmp_path, format):
+def test_files_with_missing_examples(made, tmp_path, format):
     shutil.copytree(made / format, tmp_path / "x")
     relist(tmp_path / "x" / "toy", 6)
-    told = {
-        "parquet": "^tfds:toy:test: the files of test hold 4 examples of 18: run tfds build",
+    messages = {
+        "parquet": "^tfds:toy:test: the files of test contain 4 examples of 18: run tfds build",
         "tfrecord": "^tfds:toy:test: .* contain 18 elements but .* only 4.*; prepare it anew$",
     }
-    with pytest.raises(InputError, match=told[format]):
+    with pytest.raises(InputError, match=messages[format]):
         Dataset("toy", "test", data_dir=tmp_path / "x")
 
 
@@ -314,7 +317,7 @@ def test_a_place_without_a_split(text):
         open_dataset(text)
 
 
-def test_without_the_package_the_remedy_is_told(monkeypatch):
+def test_a_missing_package_is_reported_with_its_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(InputError, match=r"pip install 'salix\[tfds\]'"):
         open_source(["tfds:mnist:train[:100]"])

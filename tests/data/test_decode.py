@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salix.data import Unreadable, decode, fit
+from salix.data.decode import Unreadable, decode, fit
 from salix.preprocess import Preprocess
 
 

@@ -1,4 +1,4 @@
-"""Maps of a folder and of a table: which image each belongs to, and what is told of lost ones."""
+"""Reference masks of a folder and of a table: matching to images, errors for missing ones."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from salix.data import Folder, Table, Unreadable, batches
-from salix.data.files import match_reference_masks
+from salix.data.reference_masks import match_reference_masks
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 
@@ -16,11 +16,11 @@ SIZES = {"fake/a.jpg": (9, 6), "fake/b.1.png": (4, 4), "real/a.png": (5, 7), "pl
 
 @pytest.fixture
 def folder(tmp_path):
-    """Images, and maps of another size and suffix for two of them, each of one grey."""
+    """Folder of images, and masks of another size and suffix for two of them, each of one grey."""
     for i, (name, (height, width)) in enumerate(SIZES.items()):
         save(tmp_path / "data" / name, np.full((height, width, 3), 10 * i, np.uint8))
-    save(tmp_path / "reference masks/fake/a.png", np.full((2, 2), 100, np.uint8))
-    save(tmp_path / "reference masks/fake/b.1.bmp", np.full((30, 20), 200, np.uint8))
+    save(tmp_path / "reference_masks/fake/a.png", np.full((2, 2), 100, np.uint8))
+    save(tmp_path / "reference_masks/fake/b.1.bmp", np.full((30, 20), 200, np.uint8))
     return tmp_path
 
 
@@ -36,12 +36,14 @@ def table(folder, text):
 
 
 def greys(source):
-    """Return the grey of each map, by id."""
-    maps = [source.reference_mask(i) for i in range(len(source.ids))]
-    return {id: None if m is None else int(m.max()) for id, m in zip(source.ids, maps, strict=True)}
+    """Return the grey of each mask, by id."""
+    masks = [source.reference_mask(i) for i in range(len(source.ids))]
+    return {
+        id: None if m is None else int(m.max()) for id, m in zip(source.ids, masks, strict=True)
+    }
 
 
-def test_a_folder_of_reference_masks_goes_by_name(folder):
+def test_reference_masks_of_a_folder_match_by_name(folder):
     source = Folder(folder / "data", reference_masks=folder / "reference_masks")
     assert source.has_reference_masks
     assert greys(source) == {
@@ -55,7 +57,7 @@ def test_a_folder_of_reference_masks_goes_by_name(folder):
     assert Folder(folder / "data").reference_mask(0) is None
 
 
-def test_reference_masks_below_the_images_are_no_class(folder):
+def test_reference_masks_below_the_images_are_not_a_class(folder):
     (folder / "reference_masks").rename(folder / "data" / "reference_masks")
     source = Folder(
         folder / "data", label="fake", reference_masks=folder / "data" / "reference_masks"
@@ -69,8 +71,8 @@ def test_the_map_column(folder):
         folder,
         "path,map,label\n"
         "data/real/a.png,,real\n"
-        "data/fake/b.1.png,reference masks/fake/b.1.bmp,fake\n"
-        "data/fake/a.jpg,reference masks/fake/a.png,\n",
+        "data/fake/b.1.png,reference_masks/fake/b.1.bmp,fake\n"
+        "data/fake/a.jpg,reference_masks/fake/a.png,\n",
     )
     assert found.has_reference_masks
     assert list(found.labels) == [None, "fake", "real"]
@@ -81,7 +83,7 @@ def test_the_map_column(folder):
     assert batch.valid.all()
 
 
-def test_an_empty_map_column_reference_masks_nothing(folder):
+def test_an_empty_map_column_is_no_reference_mask(folder):
     found = table(folder, "path,map\ndata/real/a.png,\ndata/fake/a.jpg\n")
     assert not found.has_reference_masks
     assert found.reference_mask(0) is None
@@ -92,37 +94,37 @@ def test_an_empty_map_column_reference_masks_nothing(folder):
     [
         ("data/plain.png,lost.png", r"list.csv, line 2: the map, 'lost.png', is not a file"),
         (
-            "data/plain.png,\ndata/fake/a.jpg,reference masks\ndata/fake/b.1.png,x",
-            r"line 3: the map, 'reference masks', .* \(one of 2\)",
+            "data/plain.png,\ndata/fake/a.jpg,reference_masks\ndata/fake/b.1.png,x",
+            r"line 3: the map, 'reference_masks', .* \(one of 2\)",
         ),
         (
-            "lost.png,reference masks/fake/a.png",
+            "lost.png,reference_masks/fake/a.png",
             r"line 2: the image of a map, 'lost.png', is not a file",
         ),
-        (",reference masks/fake/a.png", "line 2: path '' is empty or repeated"),
+        (",reference_masks/fake/a.png", "line 2: path '' is empty or repeated"),
         ("a.png,\nb.png,\na.png,", "line 4: path 'a.png' is empty or repeated"),
         ("a.png,,real", "line 2 has more fields than columns"),
     ],
 )
-def test_lost_maps_are_told_by_file_and_line(folder, rows, message):
+def test_missing_masks_are_reported_by_file_and_line(folder, rows, message):
     with pytest.raises(InputError, match=message):
         table(folder, f"path,map\n{rows}\n")
 
 
 def test_an_image_without_map_may_be_missing(folder):
-    found = table(folder, "path,map\ngone.png,\ndata/fake/a.jpg,reference masks/fake/a.png,\n")
+    found = table(folder, "path,map\ngone.png,\ndata/fake/a.jpg,reference_masks/fake/a.png,\n")
     (batch,) = batches(found, Preprocess((4, 4)), 2, [0], 1)
     assert batch.valid.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("of", ["folder", "table"])
-def test_an_unreadable_map_is_the_reason_why_an_image_is_left_out(folder, of):
-    (folder / "reference masks/fake/a.png").write_bytes(b"no image")
+def test_an_unreadable_mask_is_the_reason_for_skipping_an_image(folder, of):
+    (folder / "reference_masks/fake/a.png").write_bytes(b"no image")
     source = (
         Folder(folder / "data", reference_masks=folder / "reference_masks")
         if of == "folder"
         else table(
-            folder, "path,map\ndata/fake/a.jpg,reference masks/fake/a.png\ndata/plain.png,\n"
+            folder, "path,map\ndata/fake/a.jpg,reference_masks/fake/a.png\ndata/plain.png,\n"
         )
     )
     with pytest.raises(Unreadable, match=r"its reference mask .*a\.png: not an image"):
@@ -130,7 +132,7 @@ def test_an_unreadable_map_is_the_reason_why_an_image_is_left_out(folder, of):
     (batch,) = batches(source, Preprocess((4, 4)), len(source.ids), [0], 1)
     assert list(batch.reasons) == [0]
     assert "its reference mask" in batch.reasons[0]
-    (folder / "reference masks/fake/a.png").unlink()
+    (folder / "reference_masks/fake/a.png").unlink()
     with pytest.raises(Unreadable, match=r"its reference mask .*a\.png: .*No such file"):
         source.reference_mask(0)
 
@@ -138,10 +140,10 @@ def test_an_unreadable_map_is_the_reason_why_an_image_is_left_out(folder, of):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "holds no reference mask"),
+        ([], "contains no reference mask"),
         (["a.png", "z.png"], r"1 reference masks in .* have no image, z first: .*example a\.png"),
-        (["a.png", "a.bmp"], "a.bmp and .*a.png reference mask one image"),
-        (["b.bmp"], "b.bmp reference masks 2 images"),
+        (["a.png", "a.bmp"], "a.bmp and .*a.png are masks of the same image"),
+        (["b.bmp"], "b.bmp is the mask of 2 images"),
     ],
 )
 def test_reference_masks_that_fit_no_image_or_several(tmp_path, files, message):
@@ -151,7 +153,7 @@ def test_reference_masks_that_fit_no_image_or_several(tmp_path, files, message):
         match_reference_masks(tmp_path, ["a.jpg", "b.jpg", "b.tif"])
 
 
-def test_a_reference_mask_of_the_same_suffix_is_its_images_own(tmp_path):
+def test_a_mask_of_the_same_suffix_matches_first(tmp_path):
     for name in ("b.jpg", "b.png", "img.0001.PNG"):
         (tmp_path / name).touch()
     found = match_reference_masks(tmp_path, ["b.jpg", "b.tif", "img.0001", "img.0002"])
@@ -164,7 +166,7 @@ def test_a_reference_mask_of_the_same_suffix_is_its_images_own(tmp_path):
 
 
 @given(st.sets(st.text("abc./ é", min_size=1, max_size=6), min_size=1), st.data())
-def test_any_names_of_a_table_come_back_sorted(tmp_path_factory, paths, data):
+def test_paths_of_a_table_are_sorted(tmp_path_factory, paths, data):
     paths = data.draw(st.permutations(sorted(paths)))
     folder = tmp_path_factory.mktemp("table")
     found = table(folder, "path,label\n" + "".join(f'"{p}",{i}\n' for i, p in enumerate(paths)))

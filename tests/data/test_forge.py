@@ -1,4 +1,4 @@
-"""Pseudo-forgeries change what their mask says, by enough, the same way each time, and no more."""
+"""Pseudo-forgeries change the image where their mask is, by enough, reproducibly, nowhere else."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from skimage.data import astronaut, camera, chelsea
 from skimage.transform import resize
 
 from salix.data import forge as module
-from salix.data.forge import FORGERIES, LEAST, blend, forge, random_mask
+from salix.data.forge import FORGERIES, LEAST, forge
+from salix.data.forgery_masks import FEATHER, blend, random_mask
 from salix.perturb import warp
 from salix.typing import InputError
 
@@ -28,8 +29,8 @@ SEEDS = range(6)
 
 @each
 @pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES)
-def test_what_is_outside_is_kept_and_what_is_inside_is_changed(kind, image):
-    kept = image.copy()
+def test_only_the_masked_part_is_changed(kind, image):
+    original = image.copy()
     for seed in SEEDS:
         forged, mask = forge(image, np.random.default_rng(seed), kind, OTHER)
         assert (forged.shape, forged.dtype) == (image.shape, np.uint8)
@@ -39,7 +40,7 @@ def test_what_is_outside_is_kept_and_what_is_inside_is_changed(kind, image):
         assert not change[mask == 0].any()  # to the bit
         assert change[mask > 0.5].mean() >= LEAST
         assert ((mask > 0) & (mask < 1)).any()  # a feathered edge
-    np.testing.assert_array_equal(image, kept)
+    np.testing.assert_array_equal(image, original)
 
 
 @each
@@ -47,8 +48,8 @@ def test_a_seed_fixes_a_forgery(kind):
     first, again, another = (
         forge(COLOUR, np.random.default_rng(s), kind, OTHER) for s in (3, 3, 4)
     )
-    for of, to in zip(first, again, strict=True):
-        np.testing.assert_array_equal(of, to)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
     assert (first[0] != another[0]).any()
     assert (first[1] != another[1]).any()
 
@@ -57,7 +58,7 @@ def test_kinds_are_drawn_and_a_splice_only_with_another_image(monkeypatch):
     drawn = []
 
     def recorded(name, function):
-        return lambda *given: drawn.append(name) or function(*given)
+        return lambda *arguments: drawn.append(name) or function(*arguments)
 
     monkeypatch.setattr(module, "FORGERIES", {n: recorded(n, f) for n, f in FORGERIES.items()})
     rng = np.random.default_rng(0)
@@ -92,7 +93,7 @@ def test_masks_fall_from_the_middle_to_the_edge_as_a_cubic_step():
     inside = np.argwhere(mask == 1).mean(0).astype(int)
     ray = mask[inside[0], inside[1] :]
     assert (np.diff(ray) <= 1e-12).all()
-    steep = -np.diff(ray).min() * 256 * module.FEATHER
+    steep = -np.diff(ray).min() * 256 * FEATHER
     assert 0.9 < steep < 2.2  # 1.5 straight across an edge
 
 
@@ -189,10 +190,10 @@ def test_an_upsampled_image_is_that_of_a_transposed_convolution(factor):
         (np.zeros((64, 64, 4), np.uint8), None, r"of shape \(64, 64, 4\)"),
         (COLOUR[None], None, r"of shape \(1, 72, 64, 3\)"),
         (COLOUR[:10], None, "at least 16"),
-        (np.full((32, 32), 90, np.uint8), "warp", "20 draws of warp left the image as it was"),
+        (np.full((32, 32), 90, np.uint8), "warp", "20 draws of warp left the image unchanged"),
     ],
 )
-def test_what_cannot_be_forged(image, kind, message):
+def test_refused_images(image, kind, message):
     with pytest.raises(InputError, match=message):
         forge(image, np.random.default_rng(0), kind)
 

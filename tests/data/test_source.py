@@ -66,7 +66,7 @@ def test_arrays_have_positions_as_ids():
     ("make", "message"),
     [
         (lambda p: Folder(p / "none").ids, "not a folder"),
-        (lambda p: Folder(p / "empty").ids, "holds no image"),
+        (lambda p: Folder(p / "empty").ids, "contains no image"),
         (lambda p: Table(p / "none.csv").ids, "cannot be read"),
         (lambda p: Table(p / "wrong.csv").ids, "expected path"),
         (lambda p: Table(p / "twice.csv").ids, "'x.png' is empty or repeated"),

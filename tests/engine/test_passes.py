@@ -19,7 +19,7 @@ from salix.engine.flops import Operations, operations
 from salix.engine.program import abstract_arguments
 from salix.measures import COSE, Agreement, Curves, Degradation, Geometry, Noise, RelevanceMass
 from salix.measures.presets import PRESETS
-from salix.nn.layers import Conv, batch_norm, max_pool
+from salix.nn import Conv, batch_norm, max_pool
 from salix.preprocess import Preprocess
 from salix.scores import logit
 

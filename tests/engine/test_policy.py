@@ -12,8 +12,8 @@ import salix
 from salix import models
 from salix.adapters import from_nnx
 from salix.attribution import CAM
-from salix.nn.conv import forms
-from salix.nn.layers import Conv
+from salix.nn import Conv
+from salix.precision import active_precision
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 
@@ -69,7 +69,7 @@ def test_kernels_are_rounded_once_and_not_in_every_pass(pictures, tmp_path, monk
     assert set(seen) == {np.dtype("bfloat16")}
     assert NET[1]["second"]["kernel"][...].dtype == np.float32
     module = sys.modules["salix.engine.run"]  # `salix.sweep` is the function
-    monkeypatch.setattr(module, "held_in", lambda policy, params: params)
+    monkeypatch.setattr(module, "round_kernels", lambda params, precision: params)
     each = salix.sweep(model, NET[1], pictures, out=tmp_path / "each", precision="bfloat16_dots")
     assert seen[-1] == np.float32
     assert same(once, each)
@@ -90,7 +90,7 @@ def test_the_model_is_traced_in_it_and_measures_are_exact(pictures, tmp_path, po
     seen = {}
 
     def note(where):
-        seen[where] = (forms()[1], jax.config.jax_default_matmul_precision)
+        seen[where] = (active_precision(), jax.config.jax_default_matmul_precision)
 
     def trunk(params, x):
         note("trunk")

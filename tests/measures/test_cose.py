@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from scipy.ndimage import affine_transform, binary_erosion
 from skimage.metrics import structural_similarity
 
-from salix.analysis.cose_scores import Mean, consistency, cose, cose_scores, fidelity
+from salix.analysis.cose import MeanOf, consistency, cose_score, cose_scores, fidelity
 from salix.measures.cose import COSE, GEOMETRIC, PHOTOMETRIC
 from salix.metrics import scale
 from salix.metrics.comparison import Similarity
@@ -243,11 +243,11 @@ def test_consistency_and_fidelity_by_hand():
     rows = SIMILAR, PREDICTED, CLEAN, LABEL
     assert consistency(*rows) == pytest.approx((np.mean([0.9, 0.8, 0.7, 0.5]), 4))
     assert fidelity(*rows) == pytest.approx((np.mean([0.3, 0.1, 0.2]), 3))
-    assert cose(0.725, 0.2) == pytest.approx(np.sqrt(0.725 * 0.8))
-    assert cose(1, 0) == 1
-    assert np.isnan(cose(-0.1, 0.2))
-    assert np.isnan(cose(NAN, 0.2))
-    assert np.isnan(cose(0.5, NAN))
+    assert cose_score(0.725, 0.2) == pytest.approx(np.sqrt(0.725 * 0.8))
+    assert cose_score(1, 0) == 1
+    assert np.isnan(cose_score(-0.1, 0.2))
+    assert np.isnan(cose_score(NAN, 0.2))
+    assert np.isnan(cose_score(0.5, NAN))
 
 
 def test_scores_by_hand():
@@ -263,7 +263,9 @@ def test_scores_by_hand():
 
     random = np.array([[0.5], [0.1], [0.1], [0.4], [0.1]]), np.array([[1], [1], [1], [1], [0]])
     middle = np.full((5, 2), 0.9), np.array([[1, 0], [1, 1], [0, 0], [0, 1], [0, 0]])
-    full = cose_scores(VARIANTS, SIMILAR, PREDICTED, CLEAN, LABEL, random, middle)
+    full = cose_scores(
+        VARIANTS, SIMILAR, PREDICTED, CLEAN, LABEL, random=random, checkpoints=middle
+    )
     assert full.fidelity_random == pytest.approx((0.45, 2))
     assert full.fidelity_checkpoints == pytest.approx((0.9, 2))
     assert full.fidelity_model == pytest.approx((np.mean([0.5, 0.4, 0.9, 0.9]), 4))
@@ -277,7 +279,7 @@ def test_labels_may_be_unknown_and_nothing_is_nan():
     label = np.array([0, None, None, None, None], object)
     assert consistency(SIMILAR, PREDICTED, CLEAN, label).n == 2
     found = cose_scores(VARIANTS, SIMILAR, PREDICTED, CLEAN, np.full(5, NAN))
-    assert found.consistency == pytest.approx(Mean(NAN, 0), nan_ok=True)
+    assert found.consistency == pytest.approx(MeanOf(NAN, 0), nan_ok=True)
     assert np.isnan(found.cose)
 
 

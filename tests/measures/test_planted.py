@@ -6,8 +6,7 @@ import pytest
 
 import salix
 from salix.adapters import from_function
-from salix.analysis.agreement import agreement, common
-from salix.analysis.run_stability import cross_stability, stability
+from salix.analysis import cross_stability, group_agreement, shared_maps, stability
 from salix.data import Arrays
 from salix.measures import RelevanceMass
 from salix.measures.degradation import Degradation
@@ -168,15 +167,15 @@ def group(folder, spread, count):
 
 def test_stability_falls_as_the_runs_spread(tmp_path):
     groups = {s: group(tmp_path, s, count) for s, count in ((0.0, 2), (0.05, 2), (0.2, 3))}
-    found = agreement([r for members in groups.values() for r in members])
+    found = group_agreement([r for members in groups.values() for r in members])
     values = [found[f"spread {spread}"].value for spread in groups]
     assert values[0] == 1  # the same map again, to the last bit
     assert values[0] - 0.02 > values[1] > values[2] + 0.2
     assert all(interval.n == IMAGES for interval in found.values())
     # Pair by pair: runs of wide spread are less like each other than like those of none.
-    every = common([*groups[0.0], *groups[0.2]])
-    whole = stability(every.maps, "spearman").mean
-    block = cross_stability(every.maps[:2], every.maps[2:], "spearman").mean
+    every = shared_maps([*groups[0.0], *groups[0.2]])
+    whole = stability(every.maps, kind="spearman").mean
+    block = cross_stability(every.maps[:2], every.maps[2:], kind="spearman").mean
     np.testing.assert_array_equal(whole[:2, 2:], block)
     assert whole[0, 1] == 1
     assert block.min() > whole[2:, 2:][np.triu_indices(3, 1)].max() + 0.02
@@ -184,7 +183,7 @@ def test_stability_falls_as_the_runs_spread(tmp_path):
 
 def test_a_stable_map_need_not_be_a_right_one(runs, tmp_path):
     again = run(MODELS["blind"], tmp_path / "blind again", group="blind")
-    assert agreement([runs["blind"], again])["blind"].value == 1
+    assert group_agreement([runs["blind"], again])["blind"].value == 1
     assert means(runs, "human_relevance_mass")["blind"] < 0.01
 
 

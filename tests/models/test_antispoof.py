@@ -15,7 +15,7 @@ from salix import models
 from salix.adapters import from_nnx
 from salix.models.antispoof import Affine, AntiSpoof, LivenessNet
 from salix.models.checkpoints.module_state import expected
-from salix.models.checkpoints.weights import write
+from salix.models.checkpoints.safetensors import write_safetensors
 from salix.typing import InputError
 
 Arrays = dict[str, np.ndarray]
@@ -125,7 +125,9 @@ def test_published_weights_are_saved_and_come_back(
     again, found = models.load(name, path)
     assert again.classes == model.classes
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found, params))
-    with pytest.raises(InputError, match=r"no tfjs weights of small are known, only safetensors"):
+    with pytest.raises(
+        InputError, match=r"no TensorFlow.js weights of small are known, only safetensors"
+    ):
         models.load("small", folder)
 
 
@@ -169,5 +171,7 @@ def test_a_file_with_a_weight_missing_is_refused(tmp_path: Path, name: str) -> N
     (tmp_path / "model.json").write_text(json.dumps({"weightsManifest": [group]}))
     with pytest.raises(InputError, match=rf"missing 1 \({next(iter(held))}\)"):
         models.load(name, tmp_path)
-    write(tmp_path / "net.safetensors", held, {"architecture": name, "classes": '["a", "b"]'})
+    write_safetensors(
+        tmp_path / "net.safetensors", held, {"architecture": name, "classes": '["a", "b"]'}
+    )
     assert models.load(name, tmp_path / "net.safetensors")[0].classes == ("a", "b")

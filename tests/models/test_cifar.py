@@ -9,8 +9,8 @@ from flax import nnx
 
 from salix.adapters import from_nnx
 from salix.models.cifar import CifarResNet, cifar_resnet8
-from salix.nn.folding import Folded, fold
-from salix.nn.layers import Conv
+from salix.nn import Conv, fold
+from salix.nn.folding import Folded
 
 
 def shaken(module: Any, seed: int = 0) -> Any:

@@ -11,9 +11,8 @@ from jax import numpy as jnp
 
 from salix import models
 from salix.models.vit import ViT
-from salix.nn.folding import fold
-from salix.nn.layers import Conv
-from salix.nn.staged import StagedNetwork, split_stages
+from salix.nn import Conv, StagedNetwork, fold
+from salix.nn.staged import split_stages
 from salix.typing import InputError
 
 EXPECTED = {  # first and last cut, and their number

@@ -12,7 +12,7 @@ from flax import nnx
 from salix import models
 from salix.models import efficientnet
 from salix.models.checkpoints.module_state import arrays, expected
-from salix.models.checkpoints.weights import write
+from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.efficientnet import Block, EfficientNet, Squeeze, Unit, torch_table
 from salix.typing import InputError
 
@@ -143,7 +143,7 @@ def test_weights_come_back(tmp_path: Path) -> None:
     theirs = {ours: name for ours, (name, _) in torch_table(shapes, ["conv_stem.weight"]).items()}
     turned = {4: (3, 2, 0, 1), 2: (1, 0)}
     state = {theirs[n]: a.transpose(turned.get(a.ndim, range(a.ndim))) for n, a in held.items()}
-    write(path, state, {"format": "pt"})  # as timm publishes them
+    write_safetensors(path, state, {"format": "pt"})  # as timm publishes them
     model, params = models.load(name, path)
     assert model.classes == tuple("01234")
     for n, a in arrays(params).items():
@@ -154,7 +154,7 @@ def test_weights_come_back(tmp_path: Path) -> None:
     assert jax.tree.structure(found) == jax.tree.structure(params)
     assert all((a == held[n]).all() for n, a in arrays(found).items())
     del state[theirs["stages.3.1.depthwise.norm.var"]]
-    write(path, state, {"format": "pt"})
+    write_safetensors(path, state, {"format": "pt"})
     with pytest.raises(InputError, match=r"missing 1 \(stages\.3\.1\.depthwise\.norm\.var\)"):
         models.load(name, path)
 

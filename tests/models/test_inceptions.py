@@ -13,8 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from salix import models
 from salix.models import inception, xception
-from salix.models.checkpoints import weights
-from salix.nn.folding import fold
+from salix.models.checkpoints.safetensors import write_safetensors
+from salix.nn import fold
 from salix.typing import InputError
 
 PARAMETERS = {"inception_v3": 23_834_568, "xception": 22_855_952}  # of 1000 classes
@@ -177,7 +177,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any
             slow = SLOW[name](net, image.astype(np.float64).transpose(2, 0, 1))
             path = tmp_path_factory.mktemp(name) / "net.safetensors"
             extra = AUXILIARY if name == "inception_v3" else {}
-            weights.write(path, net.state | extra, {"format": "pt"})
+            write_safetensors(path, net.state | extra, {"format": "pt"})
             made[name] = net.state, path, image, slow
         return made[name]
 
@@ -238,7 +238,7 @@ def test_files_that_do_not_fit(tmp_path: Path, drawn: Any) -> None:
     with pytest.raises(InputError, match="has 3 classes, not 2"):
         models.load(name, held, classes=("real", "fake"))
     lacking = {key: array for key, array in state.items() if key != "fc.weight"}
-    weights.write(path, lacking | {"fc.more": np.ones(2, np.float32)}, {})
+    write_safetensors(path, lacking | {"fc.more": np.ones(2, np.float32)}, {})
     with pytest.raises(InputError, match=r"missing 1 \(fc\.kernel\); unknown 1 \(fc\.more\)"):
         models.load(name, path)
 
@@ -275,7 +275,7 @@ def test_the_names_of_other_xceptions(tmp_path: Path, drawn: Any) -> None:
         else array
         for name, array in state.items()
     }
-    weights.write(path, other, {})
+    write_safetensors(path, other, {})
     _, found = models.load("xception", path)
     same = jax.tree.map(np.array_equal, found, models.load("xception", held)[1])
     assert jax.tree.all(same)

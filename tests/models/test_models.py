@@ -11,7 +11,8 @@ from flax import nnx
 
 from salix import models
 from salix.adapters import from_nnx
-from salix.models.checkpoints import weights
+from salix.models.checkpoints import formats
+from salix.models.checkpoints.safetensors import write_safetensors
 from salix.typing import InputError
 
 NAMES = sorted(models.MODELS)
@@ -84,7 +85,7 @@ def test_classes_must_fit(tmp_path: Path, name: str) -> None:
 
 def test_unknown_names_are_told_the_known_ones() -> None:
     for call in (models.load, models.build):
-        with pytest.raises(InputError, match=r"no architecture 'resnet': there are .*small"):
+        with pytest.raises(InputError, match=r"no architecture 'resnet': choose one of .*small"):
             call("resnet")
 
 
@@ -93,29 +94,29 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     _, params = models.load("meso4")
     models.save("meso4", path, params)
     with pytest.raises(
-        InputError, match=r"net\.safetensors holds weights of 'meso4', not of small"
+        InputError, match=r"net\.safetensors contains weights of 'meso4', not of small"
     ):
         models.load("small", path)
-    held = weights.read(path)
+    held = formats.read(path)
     about = {"architecture": "meso4", "classes": json.dumps(["a", "b"])}
     broken = dict(held)
     del broken["conv1.bias"]
-    weights.write(path, broken, about)
+    write_safetensors(path, broken, about)
     with pytest.raises(InputError, match=r"does not fit meso4: missing 1 \(conv1\.bias\)"):
         models.load("meso4", path)
-    weights.write(path, held | {"dense2.bias": np.full(1, np.nan, np.float32)}, about)
+    write_safetensors(path, held | {"dense2.bias": np.full(1, np.nan, np.float32)}, about)
     with pytest.raises(InputError, match=r"not finite 1 \(dense2\.bias\)"):
         models.load("meso4", path)
     for wrong in ("", "[1, 2]", '"ab"', "{}"):
-        weights.write(path, held, about | {"classes": wrong})
+        write_safetensors(path, held, about | {"classes": wrong})
         with pytest.raises(InputError, match="names no classes"):
             models.load("meso4", path)
-    weights.write(path, held, {})
+    write_safetensors(path, held, {})
     with pytest.raises(InputError, match="no architecture"):
         models.load("meso4", path)
     path = tmp_path / "net.pth"
     path.write_bytes(b"PK\x03\x04")
-    with pytest.raises(InputError, match="no torch weights of meso4 are known"):
+    with pytest.raises(InputError, match="no PyTorch weights of meso4 are known"):
         models.load("meso4", path)
 
 

@@ -12,9 +12,10 @@ from flax import nnx
 from salix import models
 from salix.adapters import from_nnx
 from salix.models.checkpoints.module_state import expected
-from salix.models.checkpoints.weights import write
+from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.resnet import Basic, Bottleneck
-from salix.nn.folding import Folded, fold
+from salix.nn import fold
+from salix.nn.folding import Folded
 from salix.typing import InputError
 
 
@@ -131,7 +132,7 @@ def test_names_of_other_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / "model.safetensors"
     held = state_dict(name, 5)
     assert set(KNOWN[name]) < set(held)
-    write(path, held, {"format": "pt"})  # as timm publishes weights
+    write_safetensors(path, held, {"format": "pt"})  # as timm publishes weights
     model, params = models.load(name, path)
     assert model.classes == ("0", "1", "2", "3", "4")
     values = sorted(float(leaf.min()) for leaf in jax.tree.leaves(params))
@@ -139,11 +140,11 @@ def test_names_of_other_files(tmp_path: Path, name: str) -> None:
     if name == "densenet121":
         return  # the rest is the same code for every network
     nested = {f"state_dict.module.{n}": a for n, a in held.items()}
-    write(path, nested | {"optimizer.state.0.step": np.ones(1, np.float32)}, {})
+    write_safetensors(path, nested | {"optimizer.state.0.step": np.ones(1, np.float32)}, {})
     jax.tree.map(np.testing.assert_array_equal, params, models.load(name, path)[1])
     last = KNOWN[name][1]
     del held[last]
-    write(path, held, {})
+    write_safetensors(path, held, {})
     with pytest.raises(InputError, match=f"does not fit {name}: missing 1 "):
         models.load(name, path)
 

@@ -10,8 +10,7 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix import from_nnx, models
-from salix.nn.folding import fold
-from salix.nn.layers import Conv, max_pool
+from salix.nn import Conv, fold, max_pool
 from salix.train.losses import CYBORG
 
 SIDES = {"resnet18": 64, "resnet50": 64, "densenet121": 64, "inception_v3": 107, "xception": 75}

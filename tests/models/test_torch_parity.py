@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from salix import models
+from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.checkpoints.torch import read_torch
-from salix.models.checkpoints.weights import write
 from salix.typing import InputError
 
 torch: Any = pytest.importorskip("torch")
@@ -151,7 +151,7 @@ def test_meso4(tmp_path: Path) -> None:
         arrays[f"dense{at}.bias"] = layer.bias.detach().numpy()
     path = tmp_path / "meso.safetensors"
     manifest = {"architecture": "meso4", "classes": '["fake", "real"]'}
-    write(path, arrays, manifest)
+    write_safetensors(path, arrays, manifest)
     model, params = models.load("meso4", path)
     x = torch.rand(1, 3, 256, 256, dtype=torch.float64)
     features = trunk(x).permute(0, 2, 3, 1)  # Keras flattens height, width, channel

@@ -1,4 +1,4 @@
-"""Attention: both forms against NumPy in float64, and what the compiled program does not hold."""
+"""Attention: both forms against NumPy in float64, and the compiled reductions."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from salix.nn.attention import attention
 FORMS = ("explicit", "xla")
 
 
-def drawn(n: int, spread: float = 1.0) -> tuple[Any, Any, Any]:
+def random_heads(n: int, spread: float = 1.0) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(n)
     queries, keys, values = (rng.normal(size=(2, length, 3, 8)) for length in (5, n, n))
     return spread * queries, spread * keys, spread * values
 
 
-def slow(q: Any, k: Any, v: Any) -> Any:
+def numpy_attention(q: Any, k: Any, v: Any) -> Any:
     out = np.zeros(q.shape)
     for b, i, h in np.ndindex(q.shape[:3]):
         weights = np.exp([q[b, i, h] @ key / np.sqrt(8) for key in k[b, :, h]])
@@ -29,35 +29,35 @@ def slow(q: Any, k: Any, v: Any) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65, 197])  # halves that meet, and overlap
-def test_heads_are_means_weighted_by_a_softmax(form: Any, n: int) -> None:
-    case = drawn(n)
+@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65, 197])  # halves that meet or overlap
+def test_output_is_the_mean_of_values_weighted_by_a_softmax(form: Any, n: int) -> None:
+    case = random_heads(n)
     with conv_form(form):
-        found = jax.jit(attention)(*(jnp.asarray(x, jnp.float32) for x in case))
-    assert found.shape == case[0].shape
-    np.testing.assert_allclose(found, slow(*case), rtol=1e-4, atol=1e-5)
+        actual = jax.jit(attention)(*(jnp.asarray(x, jnp.float32) for x in case))
+    assert actual.shape == case[0].shape
+    np.testing.assert_allclose(actual, numpy_attention(*case), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("at", [0, 49, 50, 98, 99])
-def test_large_products_do_not_overflow(at: int) -> None:
-    q, k, v = (np.array(x, np.float32) for x in drawn(100))
-    k[:, at] = 1000 * q[:, 0]  # of which the first query takes all
+@pytest.mark.parametrize("index", [0, 49, 50, 98, 99])
+def test_large_products_do_not_overflow(index: int) -> None:
+    q, k, v = (np.array(x, np.float32) for x in random_heads(100))
+    k[:, index] = 1000 * q[:, 0]  # all attention of the first query
     with conv_form("explicit"):
-        found = attention(q, k, v)
-    assert bool(jnp.isfinite(found).all())
-    np.testing.assert_allclose(found[:, 0], v[:, at], rtol=1e-5)
+        actual = attention(q, k, v)
+    assert bool(jnp.isfinite(actual).all())
+    np.testing.assert_allclose(actual[:, 0], v[:, index], rtol=1e-5)
 
 
-def plain(q: Any, k: Any, v: Any) -> Any:
+def softmax_attention(q: Any, k: Any, v: Any) -> Any:
     weights = jax.nn.softmax(jnp.einsum("bqhd,bnhd->bhqn", q, k) * 8**-0.5, axis=-1)
     return jnp.einsum("bhqn,bnhd->bqhd", weights, v)
 
 
 def test_gradients_are_those_of_a_softmax() -> None:
     with jax.enable_x64(True), conv_form("explicit"):
-        case, g = tuple(map(jnp.asarray, drawn(40))), jnp.asarray(drawn(41)[0])
-        found, expected = (jax.vjp(f, *case)[1](g) for f in (attention, plain))
-        for a, b in zip(found, expected, strict=True):
+        case, g = tuple(map(jnp.asarray, random_heads(40))), jnp.asarray(random_heads(41)[0])
+        actual, expected = (jax.vjp(f, *case)[1](g) for f in (attention, softmax_attention))
+        for a, b in zip(actual, expected, strict=True):
             assert float(jnp.abs(a).max()) > 0.01
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
@@ -71,4 +71,6 @@ def test_nothing_is_reduced_window_by_window() -> None:
         return "reduce-window" in lowered.compile(compiler_options=INFERENCE).as_text()
 
     assert not windows(attention)
-    assert windows(plain)  # where XLA no longer does it, `_largest` and the ones can go
+    assert windows(
+        softmax_attention
+    )  # where XLA no longer does it, `_max_of_last` and the ones can go

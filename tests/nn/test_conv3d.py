@@ -1,4 +1,4 @@
-"""The convolution of volumes: against a slow NumPy version, XLA's own and PyTorch's."""
+"""3-D convolution against a slow NumPy version, XLA's own and PyTorch's."""
 
 import itertools
 from functools import partial
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from salix.nn.conv import conv_form
+from salix.nn import conv_form
 from salix.nn.conv3d import conv3d
 from salix.precision import precision
 from salix.typing import InputError
@@ -53,11 +53,13 @@ CASES: dict[str, tuple[Any, ...]] = {
 cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
-def drawn(case: tuple[Any, ...], dtype: Any, volumes: int = 2) -> tuple[np.ndarray, np.ndarray]:
+def random_operands(
+    case: tuple[Any, ...], dtype: Any, volumes: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
     (*space, i, o), size, _, _, groups = case
-    draw = np.random.default_rng(0)
-    x = draw.normal(size=(volumes, *space, i))
-    return x.astype(dtype), draw.normal(size=(*size, i // groups, o)).astype(dtype)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(volumes, *space, i))
+    return x.astype(dtype), rng.normal(size=(*size, i // groups, o)).astype(dtype)
 
 
 def margins(case: tuple[Any, ...]) -> list[tuple[int, int]]:
@@ -70,21 +72,21 @@ def margins(case: tuple[Any, ...]) -> list[tuple[int, int]]:
     return [(n // 2, n - n // 2) for n in need]
 
 
-def slow(x: np.ndarray, kernel: np.ndarray, case: tuple[Any, ...]) -> np.ndarray:
+def numpy_conv3d(x: np.ndarray, kernel: np.ndarray, case: tuple[Any, ...]) -> np.ndarray:
     (*_, o), size, strides, _, groups = case
     pads = margins(case)
-    wide = np.pad(x, ((0, 0), *np.maximum(pads, 0), (0, 0)))
+    padded = np.pad(x, ((0, 0), *np.maximum(pads, 0), (0, 0)))
     for axis, (low, high) in enumerate(np.minimum(pads, 0)):
-        wide = np.take(wide, range(-low, wide.shape[1 + axis] + high), 1 + axis)
+        padded = np.take(padded, range(-low, padded.shape[1 + axis] + high), 1 + axis)
     counts = [
-        max((n - k) // s + 1, 0) for n, k, s in zip(wide.shape[1:4], size, strides, strict=True)
+        max((n - k) // s + 1, 0) for n, k, s in zip(padded.shape[1:4], size, strides, strict=True)
     ]
     each, y = kernel.shape[3], np.zeros((len(x), *counts, o))
     for at in itertools.product(*map(range, counts)):
         z, u, v = (slice(p * s, p * s + k) for p, s, k in zip(at, strides, size, strict=True))
         for channel in range(o):
             first = channel // (o // groups) * each
-            seen = wide[:, z, u, v, first : first + each]
+            seen = padded[:, z, u, v, first : first + each]
             y[(slice(None), *at, channel)] = (seen * kernel[..., channel]).sum((1, 2, 3, 4))
     return y
 
@@ -119,24 +121,24 @@ def curved(function: Any, x: Any, kernel: Any) -> Any:
     return jax.grad(total)(x, kernel), jax.grad(total, 1)(x, kernel), jax.grad(steep)(x)
 
 
-def close(found: Any, expected: Any) -> None:
-    for a, b in zip(found, expected, strict=True):
+def close(actual: Any, expected: Any) -> None:
+    for a, b in zip(actual, expected, strict=True):
         np.testing.assert_allclose(a, b, 1e-9, 1e-8)
 
 
 @cases
 def test_both_forms_are_the_convolution_and_its_gradients(case: tuple[Any, ...]) -> None:
     with jax.enable_x64(True):
-        x, kernel = drawn(case, np.float64)
+        x, kernel = random_operands(case, np.float64)
 
         def run(x: Any, kernel: Any) -> Any:
             return gradients(lambda x, kernel: conv3d(x, kernel, *case[2:]), x, kernel)
 
         with conv_form("explicit"):
-            found = jax.jit(run)(x, kernel)
+            actual = jax.jit(run)(x, kernel)
         expected = jax.jit(lambda x, k: gradients(partial(library, case), x, k))(x, kernel)
-        close(found, expected)
-        np.testing.assert_allclose(found[0], slow(x, kernel, case), atol=1e-12)
+        close(actual, expected)
+        np.testing.assert_allclose(actual[0], numpy_conv3d(x, kernel, case), atol=1e-12)
         with conv_form("xla"):
             np.testing.assert_array_equal(conv3d(x, kernel, *case[2:]), expected[0])
 
@@ -144,7 +146,7 @@ def test_both_forms_are_the_convolution_and_its_gradients(case: tuple[Any, ...])
 @pytest.mark.parametrize("case", [CASES["plain"], CASES["depthwise, twice the channels"]])
 def test_gradients_alone_and_a_second_derivative(case: tuple[Any, ...]) -> None:
     with jax.enable_x64(True), conv_form("explicit"):
-        x, kernel = drawn(case, np.float64)
+        x, kernel = random_operands(case, np.float64)
 
         def run(x: Any, kernel: Any) -> Any:
             return curved(lambda x, kernel: conv3d(x, kernel, *case[2:]), x, kernel)
@@ -156,25 +158,25 @@ def test_gradients_alone_and_a_second_derivative(case: tuple[Any, ...]) -> None:
 @cases
 def test_the_convolution_and_its_gradients_are_those_of_pytorch(case: tuple[Any, ...]) -> None:
     torch = pytest.importorskip("torch")
-    x, kernel = drawn(case, np.float64)
+    x, kernel = random_operands(case, np.float64)
     pads = [n for pair in reversed(margins(case)) for n in pair]
-    held = torch.from_numpy(x).permute(0, 4, 1, 2, 3).requires_grad_()
+    volumes = torch.from_numpy(x).permute(0, 4, 1, 2, 3).requires_grad_()
     weight = torch.from_numpy(kernel).permute(4, 3, 0, 1, 2).requires_grad_()
-    wide = torch.nn.functional.pad(held, pads)
-    if any(n < k for n, k in zip(wide.shape[2:], case[1], strict=True)):
+    padded = torch.nn.functional.pad(volumes, pads)
+    if any(n < k for n, k in zip(padded.shape[2:], case[1], strict=True)):
         pytest.skip("PyTorch has no convolution without output")
-    y = torch.nn.functional.conv3d(wide, weight, None, case[2], 0, 1, case[4])
-    by = torch.autograd.grad((y**3).sum() / 3, (held, weight))
+    y = torch.nn.functional.conv3d(padded, weight, None, case[2], 0, 1, case[4])
+    by = torch.autograd.grad((y**3).sum() / 3, (volumes, weight))
     with jax.enable_x64(True), conv_form("explicit"):
-        found = gradients(lambda x, kernel: conv3d(x, kernel, *case[2:]), x, kernel)
+        actual = gradients(lambda x, kernel: conv3d(x, kernel, *case[2:]), x, kernel)
     back = ((0, 2, 3, 4, 1), (0, 2, 3, 4, 1), (2, 3, 4, 1, 0))
-    for a, b, axes in zip(found, (y, *by), back, strict=True):
+    for a, b, axes in zip(actual, (y, *by), back, strict=True):
         np.testing.assert_allclose(a, b.detach().permute(*axes).numpy(), 1e-9, 1e-9)
 
 
 @pytest.mark.parametrize("case", [CASES["plain"], CASES["uneven padding, stride 2"]])
 def test_the_explicit_form_in_a_map_and_in_a_loop(case: tuple[Any, ...]) -> None:
-    x, kernel = map(jnp.asarray, drawn(case, np.float32, volumes=3))
+    x, kernel = map(jnp.asarray, random_operands(case, np.float32, volumes=3))
 
     def gradient(x: Any) -> Any:
         return jax.grad(lambda x: (conv3d(x[None], kernel, *case[2:]) ** 2).sum())(x)
@@ -194,7 +196,7 @@ def test_the_explicit_form_in_a_map_and_in_a_loop(case: tuple[Any, ...]) -> None
 
 @pytest.mark.parametrize("case", [CASES["plain"], CASES["stride 2, odd"], CASES["grouped"]])
 def test_the_explicit_form_has_no_convolution_of_volumes(case: tuple[Any, ...]) -> None:
-    x, kernel = map(jnp.asarray, drawn(case, np.float32))
+    x, kernel = map(jnp.asarray, random_operands(case, np.float32))
 
     def run(x: Any, kernel: Any) -> Any:
         def total(x: Any, kernel: Any) -> Any:
@@ -214,8 +216,8 @@ def test_the_explicit_form_has_no_convolution_of_volumes(case: tuple[Any, ...]) 
         assert volumes() > 0
 
 
-def test_depthwise_taps_keep_the_form_that_images_have() -> None:
-    x, kernel = map(jnp.asarray, drawn(CASES["depthwise"], np.float32))
+def test_depthwise_volumes_use_the_depthwise_form_of_images() -> None:
+    x, kernel = map(jnp.asarray, random_operands(CASES["depthwise"], np.float32))
 
     def total(x: Any) -> Any:
         return (conv3d(x, kernel, *CASES["depthwise"][2:]) ** 2).sum()
@@ -225,23 +227,25 @@ def test_depthwise_taps_keep_the_form_that_images_have() -> None:
 
 
 def test_the_default_form_is_explicit_on_the_cpu_alone() -> None:
-    x, kernel = map(jnp.asarray, drawn(CASES["plain"], np.float32))
+    x, kernel = map(jnp.asarray, random_operands(CASES["plain"], np.float32))
     text = jax.jit(conv3d).lower(x, kernel).as_text()
     assert ("[b, 0, 1, 2, f]" in text) == (jax.default_backend() != "cpu")
 
 
-def test_the_explicit_form_keeps_only_what_its_gradient_needs() -> None:
-    x, kernel = map(jnp.asarray, drawn(CASES["plain"], np.float32))
+def test_only_residuals_of_the_requested_gradient_are_stored() -> None:
+    x, kernel = map(jnp.asarray, random_operands(CASES["plain"], np.float32))
     with conv_form("explicit"):
         _, pull = jax.vjp(lambda x: conv3d(x, kernel), x)
         assert max(leaf.size for leaf in jax.tree.leaves(pull)) == kernel.size
         _, pull = jax.vjp(lambda kernel: conv3d(x, kernel), kernel)
-        held = sum(leaf.size for leaf in jax.tree.leaves(pull))
-        assert x.size <= held < x.size + kernel.size  # the volumes once, not once for each tap
+        residual_size = sum(leaf.size for leaf in jax.tree.leaves(pull))
+        assert (
+            x.size <= residual_size < x.size + kernel.size
+        )  # the volumes once, not once per slice of the kernel
 
 
 def test_the_explicit_form_has_no_forward_mode() -> None:
-    x, kernel = map(jnp.asarray, drawn(CASES["plain"], np.float32))
+    x, kernel = map(jnp.asarray, random_operands(CASES["plain"], np.float32))
     with conv_form("explicit"), pytest.raises(TypeError, match="custom_vjp"):
         jax.jvp(lambda x: conv3d(x, kernel), (x,), (x,))
     with conv_form("xla"):
@@ -249,8 +253,8 @@ def test_the_explicit_form_has_no_forward_mode() -> None:
     np.testing.assert_allclose(change, conv3d(x, kernel), rtol=1e-5, atol=1e-5)
 
 
-def relative(found: Any, expected: Any) -> float:
-    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+def relative(actual: Any, expected: Any) -> float:
+    return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
 
 
 @pytest.mark.parametrize(
@@ -262,9 +266,11 @@ def relative(found: Any, expected: Any) -> float:
         ("xla", "bfloat16_dots", (2, 2, 1)),  # explicit all the same
     ],
 )
-def test_a_precision_keeps_the_result_to_its_rounding(form: Any, policy: Any, strides: Any) -> None:
+def test_errors_are_within_the_rounding_of_the_precision(
+    form: Any, policy: Any, strides: Any
+) -> None:
     case = ((4, 6, 5, 16, 8), (3, 2, 2), strides, "SAME", 1)
-    x, kernel = map(jnp.asarray, drawn(case, np.float32))
+    x, kernel = map(jnp.asarray, random_operands(case, np.float32))
 
     def run(x: Any, kernel: Any) -> Any:
         y, pull = jax.vjp(lambda x, k: conv3d(x, k, strides), x, kernel)
@@ -274,18 +280,18 @@ def test_a_precision_keeps_the_result_to_its_rounding(form: Any, policy: Any, st
     exact = traced(x, kernel)
     with precision(policy), conv_form(form):
         rounded = traced(x, kernel)
-    for found, expected in zip(rounded, exact, strict=True):
-        assert found.dtype == np.float32
+    for actual, expected in zip(rounded, exact, strict=True):
+        assert actual.dtype == np.float32
         # an operand and a result lose at most 2^-9 each, and the gradients start from a result
-        assert relative(found, expected) < 8e-3
-    assert relative(rounded[0], exact[0]) > 1e-4  # that something was rounded at all
+        assert relative(actual, expected) < 8e-3
+    assert relative(rounded[0], exact[0]) > 1e-4  # something was rounded
     np.testing.assert_array_equal(traced(x, kernel)[0], exact[0])
 
 
 @pytest.mark.parametrize(("policy", "name"), [("float32", "HIGHEST"), ("tf32", "HIGH")])
 @pytest.mark.parametrize("form", ["explicit", "xla"])
-def test_a_precision_is_asked_of_the_compiler(form: Any, policy: Any, name: str) -> None:
-    x, kernel = map(jnp.asarray, drawn(CASES["plain"], np.float32))
+def test_the_precision_reaches_the_compiled_operations(form: Any, policy: Any, name: str) -> None:
+    x, kernel = map(jnp.asarray, random_operands(CASES["plain"], np.float32))
     with conv_form(form), precision(policy):
         text = jax.jit(conv3d).lower(x, kernel).as_text()
     assert text.count(f"precision {name}>, #stablehlo<precision {name}>") == 1
@@ -316,10 +322,10 @@ BAD: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD)
-def test_bad_input_is_told(case: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_an_error(case: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     *shapes, strides, padding, groups, match = case
     x, kernel = (jnp.zeros(shape) for shape in shapes)
-    # without the checks of annotations, which outside of tests nobody has
+    # type checks of annotations are active in tests only
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(InputError, match=match):
         conv3d(x, kernel, strides, padding, groups)

@@ -1,4 +1,4 @@
-"""Values computed once: they and their gradients, and where the compiled program has them."""
+"""ReLU and materialised values: results, gradients, and how often the program computes them."""
 
 import re
 from typing import Any
@@ -10,28 +10,28 @@ import pytest
 
 from salix import models
 from salix.models import conv_form, resnet
+from salix.nn import max_pool, relu
 from salix.nn.conv import conv
-from salix.nn.fusion import once, relu
-from salix.nn.pool import max_pool
+from salix.nn.fusion import materialise
 from salix.precision import precision
 
-on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="what XLA joins on the CPU")
+on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="fusion of XLA on the CPU")
 
 
-def test_a_rectified_value_and_its_gradient_are_those_of_jax() -> None:
+def test_relu_and_its_gradient_are_those_of_jax() -> None:
     x = jnp.array([-np.inf, -1.5, -0.0, 0.0, 1e-30, 2.0, np.inf, np.nan], jnp.float32)
     np.testing.assert_array_equal(relu(x), jax.nn.relu(x))
     g = jnp.arange(1.0, 9.0)
-    found, expected = (jax.vjp(f, x)[1](g)[0] for f in (relu, jax.nn.relu))
-    np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(found, [0, 0, 0, 0, 5, 6, 7, 0])
+    actual, expected = (jax.vjp(f, x)[1](g)[0] for f in (relu, jax.nn.relu))
+    np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_array_equal(actual, [0, 0, 0, 0, 5, 6, 7, 0])
 
 
 def as_in_16_bits(x: Any) -> Any:
     return jnp.asarray(x).astype(jnp.bfloat16).astype(jnp.float32)
 
 
-def test_what_convolutions_alone_read_has_the_16_bits_that_they_read() -> None:
+def test_values_that_only_convolutions_read_have_16_bits() -> None:
     ends = [-np.inf, -1e-40, -0.0, 0.0, 1.00390625, np.inf, np.nan, -np.nan]
     x = jnp.array([*ends, *np.random.default_rng(0).normal(size=100)], jnp.float32)
     g = jax.random.normal(jax.random.key(0), x.shape)
@@ -42,33 +42,38 @@ def test_what_convolutions_alone_read_has_the_16_bits_that_they_read() -> None:
     np.testing.assert_array_equal(rounded, as_in_16_bits(jax.nn.relu(x)))
     assert exact.dtype == rounded.dtype == jnp.float32
     assert (rounded != exact).sum() > 30
-    at = ~np.isnan(x)
-    for found in (pull(g)[0], pull_rounded(g)[0]):
-        np.testing.assert_array_equal(found[at], jnp.where(x > 0, as_in_16_bits(g), 0)[at])
+    numbers = ~np.isnan(x)
+    for actual in (pull(g)[0], pull_rounded(g)[0]):
+        np.testing.assert_array_equal(
+            actual[numbers], jnp.where(x > 0, as_in_16_bits(g), 0)[numbers]
+        )
     with precision("float32"):  # everywhere else nothing is rounded
         np.testing.assert_array_equal(relu(x, convolved=True), jax.nn.relu(x))
 
 
 @pytest.mark.parametrize("folded", [True, False])
-def test_a_network_rounds_what_its_convolutions_would(folded: bool, monkeypatch: Any) -> None:
-    model, params = models.load("resnet18", classes=["a", "b"], folded=folded)
+@pytest.mark.parametrize(
+    "name", ["cifar_resnet8", pytest.param("resnet18", marks=pytest.mark.slow)]
+)
+def test_16_bit_relus_change_no_logit(name: str, folded: bool, monkeypatch: Any) -> None:
+    model, params = models.load(name, classes=["a", "b"], folded=folded)
     x = jax.random.normal(jax.random.key(0), (64, 64, 3))
 
     def logits_and_map() -> Any:
         with precision("bfloat16_dots"):
             return jax.jit(jax.value_and_grad(lambda x: model.logits(params, x)[0]))(x)
 
-    (found, of_found) = logits_and_map()
+    actual, actual_map = logits_and_map()
     monkeypatch.setattr(resnet, "relu", lambda x, convolved=False: jax.nn.relu(x))
-    (expected, of_expected) = logits_and_map()
-    np.testing.assert_array_equal(found, expected)
-    # what is added around a block is rounded where it was not: 2^-9 each of 16 times at most
-    assert np.corrcoef(of_found.ravel(), of_expected.ravel())[0, 1] > 0.9999
-    assert bool((of_found != of_expected).any())
+    expected, expected_map = logits_and_map()
+    np.testing.assert_array_equal(actual, expected)
+    # the sums around blocks are rounded where they were not: by 2^-9, up to 16 times
+    assert np.corrcoef(actual_map.ravel(), expected_map.ravel())[0, 1] > 0.9999
+    assert bool((actual_map != expected_map).any())
 
 
 @on_cpu
-def test_what_is_rectified_in_16_bits_is_chosen_as_bits() -> None:
+def test_16_bit_relus_compile_to_selects_of_bits() -> None:
     x, w = jnp.ones((4, 8, 8, 32)), jnp.ones((3, 1, 1, 32, 32))
 
     def chain(x: Any, w: Any) -> Any:
@@ -78,21 +83,21 @@ def test_what_is_rectified_in_16_bits_is_chosen_as_bits() -> None:
 
     with precision("bfloat16_dots"):
         text = compiled(jax.grad(chain), x, w)
-    choices = re.findall(r"(\w+)\[4,8,8,32\]\S* select\(", text)
-    assert choices
-    assert set(choices) == {"s16"}
+    selects = re.findall(r"(\w+)\[4,8,8,32\]\S* select\(", text)
+    assert selects
+    assert set(selects) == {"s16"}
 
 
-def test_forward_mode_is_left_where_xla_chooses_the_forms() -> None:
+def test_relu_has_a_forward_mode_in_the_xla_form() -> None:
     x = jnp.array([-1.0, 2.0])
     with conv_form("xla"):
         _, change = jax.jvp(relu, (x,), (jnp.ones(2),))
     np.testing.assert_array_equal(change, [0, 1])
 
 
-def test_once_repeats_the_first_channel() -> None:
+def test_materialise_repeats_the_first_channel() -> None:
     x = jnp.arange(6).reshape(1, 2, 3)
-    np.testing.assert_array_equal(once(x), [[[0, 1, 2, 0], [3, 4, 5, 3]]])
+    np.testing.assert_array_equal(materialise(x), [[[0, 1, 2, 0], [3, 4, 5, 3]]])
 
 
 def compiled(function: Any, *args: Any) -> str:
@@ -112,11 +117,11 @@ def test_a_chain_of_residual_blocks_has_one_sum_a_block() -> None:
         return compiled(lambda x, m: chain(x, m, rectify), x, matrices).count(" add(")
 
     assert sums(relu) == 5
-    assert sums(jax.nn.relu) > 5  # where XLA no longer does it, `once.relu` can go
+    assert sums(jax.nn.relu) > 5  # where XLA no longer does it, `fusion.relu` can go
 
 
 @on_cpu
-def test_what_reaches_a_pool_in_reverse_is_computed_once() -> None:
+def test_the_gradient_into_a_pool_is_computed_once() -> None:
     x, w = jnp.ones((2, 16, 16, 8)), jnp.ones((2, 8, 8, 8))
 
     def gradient(x: Any, v: Any, w: Any) -> Any:

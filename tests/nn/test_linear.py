@@ -1,4 +1,4 @@
-"""Products of tokens with matrices: against NumPy, and what each precision rounds."""
+"""Linear layers against NumPy, and the rounding of each precision."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from flax import nnx
 
 from salix import models
 from salix.adapters import from_nnx
-from salix.nn.layers import held_in
-from salix.nn.linear import Linear, linear
+from salix.nn import Linear, round_kernels
+from salix.nn.linear import linear
 from salix.precision import precision
 
 ROUNDED = ("bfloat16", "bfloat16_dots")
 
 
-def drawn() -> tuple[Any, Any, Any]:
+def random_operands() -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(0)
     return rng.normal(size=(2, 9, 40)), rng.normal(size=(40, 24)), rng.normal(size=(2, 9, 24))
 
 
-def found(policy: Any) -> tuple[Any, Any, Any]:
-    """The product and its gradients by x and by the matrix, in a precision."""
-    x, matrix, g = (jnp.asarray(a, jnp.float32) for a in drawn())
+def product_and_gradients(policy: Any) -> tuple[Any, Any, Any]:
+    """Return the product and its gradients by x and by the matrix, in a precision."""
+    x, matrix, g = (jnp.asarray(a, jnp.float32) for a in random_operands())
     with precision(policy):
         y, pull = jax.vjp(linear, x, matrix)
         return y, *pull(g)
@@ -38,25 +38,25 @@ def relative(a: Any, b: Any) -> float:
     ("policy", "least", "most"), [("float32", 0, 1e-6), *((p, 1e-4, 5e-3) for p in ROUNDED)]
 )
 def test_a_product_and_its_gradients(policy: Any, least: float, most: float) -> None:
-    x, matrix, g = drawn()
-    y, by_x, by_matrix = found(policy)
+    x, matrix, g = random_operands()
+    y, by_x, by_matrix = product_and_gradients(policy)
     assert {a.dtype for a in (y, by_x, by_matrix)} == {np.dtype("float32")}
     assert least <= relative(y, x @ matrix) < most
     assert least <= relative(by_x, g @ matrix.T) < most
     assert relative(by_matrix, np.einsum("bni,bno->io", x, g)) < most
 
 
-def test_of_dots_only_the_operands_are_rounded() -> None:
-    x, matrix, g = (np.asarray(jnp.asarray(a, jnp.bfloat16), np.float64) for a in drawn())
-    y, by_x, by_matrix = found("bfloat16_dots")
+def test_bfloat16_dots_round_operands_only() -> None:
+    x, matrix, g = (np.asarray(jnp.asarray(a, jnp.bfloat16), np.float64) for a in random_operands())
+    y, by_x, by_matrix = product_and_gradients("bfloat16_dots")
     assert relative(y, x @ matrix) < 1e-6
     assert relative(by_x, g @ matrix.T) < 1e-6
-    x, _, g = drawn()  # what training sums is exact
+    x, _, g = random_operands()  # sums for training are exact
     assert relative(by_matrix, np.einsum("bni,bno->io", x, g)) < 1e-6
 
 
-def test_no_product_of_dots_mixes_its_types() -> None:
-    x, matrix, _ = (jnp.asarray(a, jnp.float32) for a in drawn())
+def test_operands_of_bfloat16_dots_have_one_type() -> None:
+    x, matrix, _ = (jnp.asarray(a, jnp.float32) for a in random_operands())
     with precision("bfloat16_dots"):
         text = jax.jit(jax.grad(lambda x: (linear(x, matrix) ** 2).sum())).lower(x).as_text()
     products = [line for line in text.splitlines() if "dot_general" in line]
@@ -73,7 +73,7 @@ def test_the_layer_adds_a_bias() -> None:
 
 
 @pytest.mark.parametrize("policy", ROUNDED)
-def test_a_transformer_is_rounded_in_its_blocks(policy: Any) -> None:
+def test_a_transformer_is_rounded_only_in_its_blocks(policy: Any) -> None:
     vit = models.ViT(32, 3, 4, 16, 4, 8, rngs=nnx.Rngs(0))
     model, params = from_nnx(vit)
     x = jax.random.normal(jax.random.key(0), (32, 32, 3))
@@ -86,7 +86,7 @@ def test_a_transformer_is_rounded_in_its_blocks(policy: Any) -> None:
     assert abs(exact[0] - rounded[0]) > 1e-6
     r = np.corrcoef(exact[1].ravel(), rounded[1].ravel())[0, 1]
     assert 0.999 < r < 1 - 1e-9
-    held = held_in(policy, params)
-    in_16_bits = sum(a.dtype == jnp.bfloat16 for a in jax.tree.leaves(held))
+    rounded_params = round_kernels(params, policy)
+    in_16_bits = sum(a.dtype == jnp.bfloat16 for a in jax.tree.leaves(rounded_params))
     assert in_16_bits == 3 * 6 + (policy == "bfloat16")  # the patches' kernel has 3 inputs
-    jax.tree.map(np.testing.assert_array_equal, run(held, policy), rounded)
+    jax.tree.map(np.testing.assert_array_equal, run(rounded_params, policy), rounded)

@@ -1,4 +1,4 @@
-"""The files for machines hold the numbers of the page."""
+"""Files for machines: the same numbers as the page."""
 
 import csv
 import json
@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from salix.analysis.summary import reduce_runs
+from salix.analysis import analyse
 from salix.report import write
-from salix.report.sections.mean_maps import averages
 from salix.report.sections.methods import paragraphs
 
 
@@ -18,17 +17,17 @@ def test_parquet_holds_every_number_with_its_place(changing, tmp_path):
     runs = changing(30)
     page = write(runs, tmp_path / "r.html")
     held = pq.read_table(page.with_suffix(".parquet")).to_pylist()
-    numbers = reduce_runs(runs)
+    summary = analyse(runs).summary
     one = next(
         r
         for r in held
-        if (r["run"], r["quantity"], r["at"]) == ("guided 1", "noise_similarity", "0.25")
+        if (r["run"], r["metric"], r["coordinate"]) == ("guided 1", "noise_similarity", "0.25")
     )
-    expected = numbers.runs[4].series["noise_similarity"][2]
+    expected = summary.runs[4].arrays["noise_similarity"][2]
     assert (one["value"], one["low"], one["n"]) == (expected.value, expected.low, 30)
-    group = next(r for r in held if (r["kind"], r["quantity"]) == ("group", "noise_area"))
-    assert group["value"] == numbers.groups[0].shown("noise_area").value
-    every = sum(len(r.numbers) + sum(map(len, r.series.values())) for r in numbers.runs)
+    group = next(r for r in held if (r["kind"], r["metric"]) == ("group", "noise_area"))
+    assert group["value"] == summary.groups[0].interval("noise_area").value
+    every = sum(len(r.numbers) + sum(map(len, r.arrays.values())) for r in summary.runs)
     assert sum(r["kind"] == "run" for r in held) == every
 
 
@@ -37,7 +36,7 @@ def test_csv_and_latex_hold_the_groups(changing, tmp_path):
     page = write(runs, tmp_path / "r.html")
     table = list(csv.DictReader(StringIO(page.with_suffix(".csv").read_text())))
     assert [row["group"] for row in table] == ["cross-entropy", "guided"]
-    shown = reduce_runs(runs).groups[1].shown("noise_area")
+    shown = analyse(runs).summary.groups[1].interval("noise_area")
     assert float(table[1]["noise_area"]) == pytest.approx(shown.value, rel=1e-5)
     assert float(table[1]["noise_area_low"]) == pytest.approx(shown.low, rel=1e-5)
     latex = page.with_suffix(".tex").read_text()
@@ -58,29 +57,30 @@ def test_latex_and_csv_keep_strange_names(planted, simulated, tmp_path):
     assert next(csv.DictReader(StringIO(page.with_suffix(".csv").read_text())))["group"] == name
 
 
-def test_mean_maps_are_means_over_images_and_runs(two_groups):
+def test_mean_maps_are_means_over_images_and_runs(two_groups, tmp_path):
     runs = two_groups(20)
-    found = averages(runs, ["cross-entropy", "guided"])
-    assert found is not None
-    assert found.classes == ("class real", "class forged")
-    means = {}
-    for g, of in (("cross-entropy", runs[:3]), ("guided", runs[3:])):
+    found = analyse(runs).mean_maps
+    assert [row.title for row in found] == ["class real", "class forged"]
+    for g, members in enumerate((runs[:3], runs[3:])):
         for label in (0, 1):
-            maps = [r.rows["map"][r.rows["label"] == label].mean(0) for r in of]
-            means[g, label] = np.mean(maps, axis=0)
-    assert found.top == pytest.approx(max(m.max() for m in means.values()) / 255)
-    cell = found.rows[1][0]
-    assert cell is not None
-    assert (cell.group, cell.images, cell.runs) == ("cross-entropy", 10, 3)
+            maps = [r.rows["map"][r.rows["label"] == label].mean(0) for r in members]
+            mean = found[label].groups[g]
+            assert mean is not None
+            np.testing.assert_allclose(mean.mean, np.mean(maps, axis=0))
+    first = found[1].groups[0]
+    assert first is not None
+    assert (first.group, first.images, first.runs) == ("cross-entropy", 10, 3)
+    top = max(m.mean.max() for row in found for m in row.groups if m is not None) / 255
+    assert f"the brightest is {top:.2f}" in write(runs, tmp_path / "r.html").read_text()
 
 
 def test_methods_name_settings_measures_sources_and_what_was_left_out(changing):
     runs = changing(12)
-    text = " ".join(paragraphs(runs, reduce_runs(runs)))
+    text = " ".join(paragraphs(analyse(runs)))
     for said in (
         "6 models (planted)",
         "12 images with GradCAM(relu=True) of the score logit(target=None)",
-        "on a grid of 8 x 8 cells",
+        "on a grid of 8 x 8 pixels",
         "About noise (2023, sec. 2).",
         "3 runs a group",
         "Holm (1979)",

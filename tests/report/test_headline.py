@@ -1,4 +1,4 @@
-"""The headline says what the table of differences says: in its verdicts, and no more."""
+"""The headline: no claim is stronger than the significance in the table of differences."""
 
 import re
 
@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from salix.analysis.columns import columns
+from salix.analysis import GroupSummary, RunSummary, Summary
+from salix.analysis.columns import AGREEMENT, standard_columns
+from salix.analysis.dataset_metrics import ACCURACY, AUC, column_mean
 from salix.analysis.differences import compare_tables
-from salix.analysis.summary import Group, Numbers, RunNumbers
-from salix.report.sections.claims import Answer
-from salix.report.sections.headline import headline
+from salix.analysis.significance import SIGNIFICANCE, NumberDifferences
+from salix.report.headline import write_headline
 from salix.stats import Interval, mean_interval
 
 REGION = "forged region"
@@ -20,13 +21,13 @@ IMAGES = 200
 def run(group, seed, numbers):
     counts = {
         "images": 200,
-        "of": 200,
+        "count": 200,
         "labelled": 200,
         "constant_map": 0,
         "not_finite": 0,
         "skipped": 0,
     }
-    return RunNumbers(f"{group} {seed}", group, **counts, numbers=numbers, series={})
+    return RunSummary(f"{group} {seed}", group, **counts, numbers=numbers, arrays={})
 
 
 def group(name, half=0.02, agreement=None, **values):
@@ -35,7 +36,7 @@ def group(name, half=0.02, agreement=None, **values):
         run(name, i, {k: around(v, half) for k, v in zip(values, found, strict=True)})
         for i, found in enumerate(zip(*values.values(), strict=True))
     ]
-    return Group(name, tuple(runs), agreement)
+    return GroupSummary(name, tuple(runs), agreement)
 
 
 def around(value, half):
@@ -52,26 +53,33 @@ def tables(groups, seed=0):
                 i, noise = r.numbers[key], own.normal(size=IMAGES)
                 noise = (noise - noise.mean()) / noise.std()
                 rows.append(i.value + noise * (i.high - i.low) / 3.92 * np.sqrt(IMAGES))
-            found.setdefault(key, {})[g.name] = np.array(rows)
+            name = "correct" if key == "accuracy" else key
+            found.setdefault(key, {})[g.name] = {name: np.array(rows)}
     return found
 
 
 def scores(groups, seed=0):
-    """Leads and labels of images that have about the AUCs of the runs."""
+    """Margins and labels of images that have about the AUCs of the runs."""
     own, labels = np.random.default_rng(seed), np.arange(IMAGES) % 2
     of = {g.name: g.values("auc") for g in groups if g.values("auc")}
     apart = {n: np.sqrt(2) * stats.norm.ppf(np.clip(v, 0.01, 0.99)) for n, v in of.items()}
     return {
-        n: (own.normal(labels * a[:, None]), np.tile(labels, (len(a), 1))) for n, a in apart.items()
+        n: {"margin": own.normal(labels * a[:, None]), "label": np.tile(labels, (len(a), 1))}
+        for n, a in apart.items()
     }
 
 
-def compare(*groups, given=None, leads=None):
+STANDARD = tuple(standard_columns(REGION).values())
+METRICS = (AUC, ACCURACY, *map(column_mean, STANDARD))
+COLUMNS = (*AUC.columns, *ACCURACY.columns, *STANDARD, AGREEMENT)
+
+
+def compare(*groups, given=None, margins=None):
     """Return the headline and the table that it rests on."""
-    numbers = Numbers(tuple(r for g in groups for r in g.runs), groups)
-    told = columns(["relevance_mass"], REGION)
-    table = compare_tables(tables(groups) if given is None else given, numbers, told, leads)
-    return headline(numbers, told, REGION, table), table
+    summary = Summary(groups)
+    by_number = tables(groups) if given is None else given
+    table = compare_tables(by_number | {"auc": margins or {}}, summary, METRICS)
+    return write_headline(summary, COLUMNS, REGION, table), table
 
 
 def text(*groups):
@@ -96,7 +104,7 @@ def test_not_told_apart_in_accuracy_suggestive_in_what_they_look_at():
     assert found.evidence[1].startswith("Row 1: Salience inside the forged region, guided − plain")
     assert found.evidence[1].endswith("p = 0.200, interval only")
     assert found.evidence[0].startswith("Row 2: AUC, guided − plain: 0.010 [")
-    assert found.evidence[0].endswith("not clear")
+    assert found.evidence[0].endswith("not significant")
     assert found.evidence[2:] == (
         "3 against 3 runs give a p of at least 0.1 before the correction",
     )
@@ -159,27 +167,32 @@ def test_a_small_but_clear_difference_shows_its_digits():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("low", "high", "significance"),
     [
-        ([0.27, 0.45, 0.63], [0.67, 0.70, 0.75], "not clear"),  # no run out of order, but wide
-        ([0.27, 0.45, 0.69], [0.67, 0.70, 0.75], "not clear"),
+        (
+            [0.27, 0.45, 0.63],
+            [0.67, 0.70, 0.75],
+            "not significant",
+        ),  # in order, but wide
+        ([0.27, 0.45, 0.69], [0.67, 0.70, 0.75], "not significant"),
         ([0.44, 0.45], [0.70, 0.71], "interval only"),  # few, but close together
-        (spread(0.3, 6, 0.05), spread(0.6, 6, 0.05), "clear"),
-        ([0.27], [0.67], "clear"),  # as models
-        ([0.65], [0.67], "not clear"),
+        (spread(0.3, 6, 0.05), spread(0.6, 6, 0.05), "significant"),
+        ([0.27], [0.67], "significant"),  # as models
+        ([0.65], [0.67], "not significant"),
     ],
 )
-def test_what_is_clear(low, high, verdict):
+def test_significance_of_runs_far_apart_and_near(low, high, significance):
     _, table = compare(group("a", relevance_mass=low), group("b", relevance_mass=high))
-    assert [d.verdict for d in table.found] == [verdict]
-    assert Answer(table.found).ends == ("b", "a")
+    assert [d.significance for d in table.rows] == [significance]
+    assert NumberDifferences(table.rows).ends == ("b", "a")
 
 
 def test_runs_that_agree_need_images_that_agree():
     pair = (group("a", relevance_mass=spread(0.4, 3)), group("b", relevance_mass=spread(0.7, 3)))
     assert "suggestive" in text(*pair)
     few = np.linspace(-3, 3, 20)  # what all runs of b share on these images, and those of a lack
-    given = {"relevance_mass": {"a": np.full((3, 20), 0.4), "b": 0.7 + np.tile(few, (3, 1))}}
+    values = {"a": np.full((3, 20), 0.4), "b": 0.7 + np.tile(few, (3, 1))}
+    given = {"relevance_mass": {n: {"relevance_mass": v} for n, v in values.items()}}
     assert "cannot be told apart" in compare(*pair, given=given)[0].text
 
 
@@ -205,26 +218,26 @@ def test_single_runs_with_an_auc_are_compared_in_it():
         group(n, auc=[v], accuracy=[0.9], relevance_mass=[0.5])
         for n, v in (("a", 0.95), ("b", 0.7))
     )
-    leads = scores([a, b])
-    found, table = compare(a, b, leads=leads)
+    margins = scores([a, b])
+    found, table = compare(a, b, margins=margins)
     assert found.text == (
         "a has a higher AUC than b (0.95 against 0.70; one run each, over images alone). They "
         "cannot be told apart in salience inside the forged region (50\u202f% and 50\u202f%; one "
         "run each, over images alone)."
     )
-    assert {d.column.key for d in table.found} == {"auc", "relevance_mass"}
+    assert {d.column.key for d in table.rows} == {"auc", "relevance_mass"}
     assert found.evidence[0].startswith("Row 1: AUC, b − a: −0.")
-    assert found.evidence[0].endswith("p < 0.001, clear")
+    assert found.evidence[0].endswith("p < 0.001, significant")
     assert len(found.evidence) == 3
-    even, _ = compare(a, b, leads={"a": leads["a"], "b": leads["a"]})
+    even, _ = compare(a, b, margins={"a": margins["a"], "b": margins["a"]})
     assert even.text.startswith("b and a cannot be told apart in AUC (0.70 and 0.95; one run each")
 
 
 def test_accuracy_is_named_where_the_shared_images_have_no_auc():
     a, b = (group(n, auc=[0.9], accuracy=[v]) for n, v in (("a", 0.95), ("b", 0.5)))
-    ones = {n: (z[:, 1::2], y[:, 1::2]) for n, (z, y) in scores([a, b]).items()}
-    found, table = compare(a, b, leads=ones)
-    assert [d.column.key for d in table.found] == ["accuracy"]
+    ones = {g: {n: v[:, 1::2] for n, v in by.items()} for g, by in scores([a, b]).items()}
+    found, table = compare(a, b, margins=ones)
+    assert [d.column.key for d in table.rows] == ["accuracy"]
     assert found.text.startswith("a is more accurate than b (95\u202f% against 50\u202f% right;")
     assert found.evidence[-1] == (
         "Accuracy is compared, as not both have an AUC over the images that all runs share"
@@ -267,9 +280,9 @@ def test_two_numbers_may_tell_different_groups_apart():
     of = {"a": (0.80, 0.5), "b": (0.95, 0.5), "c": (0.90, 0.8)}
     groups = [group(n, auc=spread(v, 7), relevance_mass=spread(w, 7)) for n, (v, w) in of.items()]
     assert text(*groups) == (
-        "b has a higher AUC than a (0.95 against 0.80; clear for 3 of 3 pairs). c has more of "
-        "its salience inside the forged region than b (80\u202f% against 50\u202f%; clear for 2 of "
-        "3 pairs)."
+        "b has a higher AUC than a (0.95 against 0.80; significant for 3 of 3 pairs). c has more "
+        "of its salience inside the forged region than b (80\u202f% against 50\u202f%; "
+        "significant for 2 of 3 pairs)."
     )
 
 
@@ -327,7 +340,7 @@ def test_groups_that_nothing_compares_are_described_if_few():
 
 CLAIM = re.compile(
     r"(?P<hit>is more accurate|has a higher AUC)"
-    r"|has (?P<inside>more|less) of its salience inside the forged region"
+    r"|has (?P<relevance_mass>more|less) of its salience inside the forged region"
     r"|spreads its salience over (?P<spatial_entropy>more|less) of the image"
     r"|agree (?P<agreement>more|less) on where to look"
 )
@@ -368,8 +381,8 @@ def made_up(own):
 @pytest.mark.parametrize("seed", range(60))
 def test_the_headline_never_claims_more_than_the_table(seed):
     groups = list(made_up(np.random.default_rng(seed)))
-    found, table = compare(*groups, leads=scores(groups) if seed % 2 else None)
-    rows = table.found if table else ()
+    found, table = compare(*groups, margins=scores(groups) if seed % 2 else None)
+    rows = table.rows if table else ()
     told = {}
     for keys, high, low, bracket in claims(found.text):
         (row,) = [
@@ -379,24 +392,27 @@ def test_the_headline_never_claims_more_than_the_table(seed):
         ]
         difference = row.comparison.difference.value
         assert (difference > 0) == (row.comparison.a == high)
-        assert row.verdict == ("interval only" if "suggestive" in bracket else "clear")
+        assert row.significance == ("interval only" if "suggestive" in bracket else "significant")
         if row.comparison.over == "images":
             assert "over images alone" in found.text
         if count := re.search(r"for (\d+) of (\d+) pairs", bracket):
             same = [d for d in rows if d.column.key == row.column.key]
             assert int(count[2]) == len(same)
-            assert int(count[1]) == sum(d.verdict == row.verdict for d in same)
-        told[row.column.key] = row.verdict
+            assert int(count[1]) == sum(d.significance == row.significance for d in same)
+        told[row.column.key] = row.significance
     # What the table tells apart is not passed over, and only the rest is said not to be.
     hit = next((k for k in ("auc", "accuracy") if any(d.column.key == k for d in rows)), None)
-    assert (hit in told) == any(d.verdict != "not clear" for d in rows if d.column.key == hit)
+    assert (hit in told) == any(
+        d.significance != "not significant" for d in rows if d.column.key == hit
+    )
     looks = [d for d in rows if d.column.key in ("relevance_mass", "spatial_entropy", "agreement")]
-    best = min((d.verdict for d in looks), default="not clear")  # in the order of the alphabet
-    assert {v for k, v in told.items() if k != hit} == {best} - {"not clear"}
+    strength = SIGNIFICANCE.index
+    best = min((d.significance for d in looks), default="not significant", key=strength)
+    assert {v for k, v in told.items() if k != hit} == {best} - {"not significant"}
     lines = [line for line in found.evidence if line.startswith("Row")]
     assert len(lines) == len({d.column.key for d in rows} & {hit}) + bool(looks)
     for line in lines:
         row = rows[int(re.match(r"Row (\d+)", line)[1]) - 1]
         assert line.split(": ")[1] == f"{row.column.name}, {row.comparison.a} − {row.comparison.b}"
-        assert row.verdict == told.get(row.column.key, "not clear")
-        assert line.endswith(f", {row.verdict}")
+        assert row.significance == told.get(row.column.key, "not significant")
+        assert line.endswith(f", {row.significance}")

@@ -20,9 +20,9 @@ def encode(pixels, kind="PNG"):
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (20, 30)])
-def test_cells_have_the_colour_of_their_value(shape):
+def test_pixels_have_the_colour_of_their_value(shape):
     map = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    np.testing.assert_array_equal(decode(heatmap.cells(map)), heatmap.colours()[map])
+    np.testing.assert_array_equal(decode(heatmap.pixelated(map)), heatmap.colours()[map])
 
 
 def test_the_scale_rises_in_lightness():
@@ -44,15 +44,15 @@ def test_a_smoothed_map_keeps_its_shape_and_its_place():
 def test_the_outline_runs_along_the_half_level():
     reference_mask = np.zeros((40, 60), np.uint8)
     reference_mask[10:20, 30:50] = 255
-    path = heatmap.outline(encode(reference_mask), (120, 80))  # twice the reference mask's size
+    path = heatmap.mask_outline(encode(reference_mask), (120, 80))  # twice its size
     points = np.array([p.split() for p in path.strip("MZ").split("L")], float)
     assert points.min(0) == pytest.approx([59, 19], abs=1.1)
     assert points.max(0) == pytest.approx([101, 41], abs=1.1)
-    assert heatmap.outline(None, (10, 10)) == ""
-    assert heatmap.share_of(encode(reference_mask)) == pytest.approx(200 / 2400)
+    assert heatmap.mask_outline(None, (10, 10)) == ""
+    assert heatmap.mask_share(encode(reference_mask)) == pytest.approx(200 / 2400)
 
 
-def test_photographs_are_written_anew():
+def test_photographs_are_encoded_again():
     big = np.random.default_rng(1).integers(0, 256, (400, 300, 3)).astype(np.uint8)
     found = heatmap.photograph(encode(big) + b"<script>")
     assert found is not None
@@ -60,4 +60,4 @@ def test_photographs_are_written_anew():
     assert b"<script>" not in b64decode(found[0].split(",")[1])
     assert heatmap.photograph(b"nothing") is None
     assert heatmap.photograph(None) is None
-    assert heatmap.share_of(b"nothing") is None
+    assert heatmap.mask_share(b"nothing") is None

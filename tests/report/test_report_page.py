@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from salix.analysis import analyse
 from salix.report import write
-from salix.report.sections.gallery import gallery
+from salix.report.pictures import gallery
 from salix.stats import Interval
 from salix.typing import InputError
 
@@ -197,14 +198,14 @@ def test_gallery_is_aligned_by_id(planted, simulated, tmp_path):
     runs = [
         planted(r, name=n, grid=(8, 8), extra=("relevance_mass",)) for n, r in [("a", a), ("b", b)]
     ]
-    shown = {s.id: s for s in gallery(runs).shown}
+    shown = {s.id: s for s in gallery(analyse(runs)).images}
     assert len(shown) == 6
     # Without a picture of its own, a run still shows its map of a shared image.
-    assert shown["00004.png"].cells[0] is not None
-    assert shown["00000.png"].cells[1] is None
-    first = shown["00002.png"].cells[1]
+    assert shown["00004.png"].maps[0] is not None
+    assert shown["00000.png"].maps[1] is None
+    first = shown["00002.png"].maps[1]
     assert first is not None
-    assert (first.constant_map, first.verdict, first.smooth) == (True, "wrong", "")
+    assert (first.constant_map, first.outcome, first.smooth) == (True, "wrong", "")
     z = b[0]["logits"]
     assert first.probability == f"P(forged) = {1 / (1 + np.exp(z[0] - z[1])):.2f}"
     _, text = read(write(runs, tmp_path / "r.html"))

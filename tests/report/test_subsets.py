@@ -1,9 +1,10 @@
-"""Collections of images: who is compared with whom, what is said of it, and that it is quick."""
+"""Subsets of images: their numbers, comparisons with the in-set ones, and speed."""
 
 import json
 import re
 import time
 from base64 import b64decode
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -15,13 +16,15 @@ from PIL import Image
 from scipy import stats
 
 import salix.report
-from salix.analysis.shifts import DISTANCES, SHIFTS, Shift
-from salix.analysis.subsets import collection_names, cut, lead, places
+from salix.analysis import Frame, analyse, subset_names, subset_table
+from salix.analysis.columns import standard_columns
+from salix.analysis.subset_table import NULL, Shift, subset_columns
+from salix.analysis.subsets import index_subsets, log_odds, split_subsets
 from salix.report.export import FIELDS
-from salix.report.palette import mark
-from salix.report.sections.subsets import Collections, collections, tidy
+from salix.report.palette import Palette
+from salix.report.sections.subsets import build, subset_records
 from salix.stats import Interval, auc_interval, mean_interval, proportion_interval
-from salix.store import Run
+from salix.store import KEYS, Run
 from salix.typing import InputError
 
 NASTY = """<script>alert('x')</script>"'&{{ 7*7 }}%{x}"""
@@ -53,28 +56,42 @@ def gather(n, seed, moved=0.0, sources=SOURCES, classes=2):
     return rows
 
 
-def find(found, collection, part, group=0):
-    (row,) = [r for r in found.groups[group][1] if (r.collection, r.part) == (collection, part)]
+SAMPLED = [standard_columns("")[n] for n in ("spatial_entropy", "histogram_entropy")]
+COLUMNS = subset_columns(SAMPLED)
+
+
+def tabulate(runs, groups, in_set=None):
+    """Tabulate the subsets of runs by their entropies."""
+    return subset_table([Frame(r) for r in runs], groups, columns=SAMPLED, in_set=in_set)
+
+
+def find(found, subset, part, group=0):
+    (row,) = [r for r in found.groups[group][1] if (r.subset, r.part) == (subset, part)]
     return row
 
 
-def test_the_first_part_of_an_id_names_its_collection():
+def test_the_first_part_of_an_id_names_its_subset():
     ids = np.array(["sd3/0001.jpg", "a/b/c.png", "alone.png", "/odd.png", ""], object)
-    assert collection_names(ids) == ["sd3", "a", "", "", ""]
+    assert subset_names(ids) == ["sd3", "a", "", "", ""]
 
 
-def test_parts_hold_every_image_once_and_join(planted):
+def test_subsets_have_every_image_once_and_merge(planted):
     rows = gather(21, 0)
     rows[3] |= {"constant_map": True, "spatial_entropy": None, "histogram_entropy": None}
     rows[4] |= {"label": None}
     rows[5] = {"id": "ffhq/x.png", "skipped": "broken"}
     run = planted(rows)
-    parts = cut(run, places([run])[0])
+    parts = split_subsets(
+        Frame(run), index_subsets([Frame(run)])[0], columns=[c.key for c in SAMPLED]
+    )
     assert sum(p.images for p in parts.values()) == len(rows) - 1
     assert list(parts)[:3] == [("ffhq", None), ("ffhq", "real"), ("sd2", "forged")]
     real = parts["ffhq", "real"]
     assert (real.images, real.constant_map, real.maps.n) == (19, 1, 18)
-    assert (real.spatial.undefined, len(real.spatial.values)) == (1, 18)
+    assert (
+        real.samples["spatial_entropy"].undefined,
+        len(real.samples["spatial_entropy"].values),
+    ) == (1, 18)
     assert parts["ffhq", None].labelled == 0
     held = run.rows
     of = np.array([i.startswith("mixed") for i in held["id"]]) & (held["label"] == 1)
@@ -84,13 +101,14 @@ def test_parts_hold_every_image_once_and_join(planted):
     both = real.merge(forged)
     assert both.images == real.images + forged.images
     np.testing.assert_array_equal(
-        both.lead.values, np.sort([*real.lead.values, *forged.lead.values])
+        both.samples["log_odds"].values,
+        np.sort([*real.samples["log_odds"].values, *forged.samples["log_odds"].values]),
     )
 
 
-def test_numbers_of_a_collection_are_those_of_its_images(planted):
+def test_numbers_of_a_subset_are_those_of_its_images(planted):
     run = planted(gather(60, 1))
-    found = collections([run], ["one"], INSIDE)
+    found = tabulate([run], ["one"], INSIDE)
     held = run.rows
     names = np.array([i.split("/")[0] for i in held["id"]])
     z = held["logits"][:, 1].astype(float) - held["logits"][:, 0]
@@ -111,9 +129,9 @@ def test_numbers_of_a_collection_are_those_of_its_images(planted):
     own = names == "mixed"
     area = auc_interval(z[own], held["label"][own])
     assert find(found, "mixed", "all images").numbers["auc"].value == pytest.approx(area.value)
-    relevance_mass = np.isin(names, INSIDE)
+    inside = np.isin(names, INSIDE)
     together = find(found, "in-set together", "all images")
-    area = auc_interval(z[relevance_mass], held["label"][relevance_mass])
+    area = auc_interval(z[inside], held["label"][inside])
     assert together.numbers["auc"].value == pytest.approx(area.value)
     shift = dalle.shifts["auc"].interval.value
     assert shift == pytest.approx(dalle.numbers["auc"].value - area.value)
@@ -121,9 +139,9 @@ def test_numbers_of_a_collection_are_those_of_its_images(planted):
 
 def test_each_class_is_compared_with_its_own_and_all_with_all(planted):
     run = planted(gather(50, 2, moved=0.1))
-    found = collections([run], ["one"], INSIDE)
-    told = [(r.collection, r.part, r.relevance_mass, bool(r.shifts)) for r in found.groups[0][1]]
-    assert told == [
+    found = tabulate([run], ["one"], INSIDE)
+    rows = [(r.subset, r.part, r.in_set, bool(r.shifts)) for r in found.groups[0][1]]
+    assert rows == [
         ("ffhq", "class real", True, False),
         ("sd2", "class forged", True, False),
         ("in-set together", "all images", True, False),
@@ -152,10 +170,10 @@ def test_each_class_is_compared_with_its_own_and_all_with_all(planted):
 def test_planted_shifts_are_found_and_others_are_not(planted):
     names = [f"run {s}" for s in range(4)]
     runs = [planted(gather(300, s, 0.1), name=n, group="g") for s, n in enumerate(names)]
-    found = collections(runs, ["g"], INSIDE)
+    found = tabulate(runs, ["g"], INSIDE)
     dalle = find(found, "dalle", "class forged")
     assert (dalle.runs, dalle.images) == (4, (300, 300))
-    for key, truth in {"spatial_entropy": 0.1, "histogram_entropy": -0.1, "lead": -1.0}.items():
+    for key, truth in {"spatial_entropy": 0.1, "histogram_entropy": -0.1, "log_odds": -1.0}.items():
         shift = dalle.shifts[key]
         assert shift.interval.value == pytest.approx(truth, rel=0.2)
         assert shift.interval.low < truth < shift.interval.high
@@ -174,8 +192,8 @@ def test_planted_shifts_are_found_and_others_are_not(planted):
 def test_without_a_shift_few_are_found(planted):
     """20 runs x 5 comparisons x 7 numbers with limits over images: about 1 in 20 by chance."""
     runs = [planted(gather(60, s), name=f"{s}") for s in range(20)]
-    found = collections(runs, [str(s) for s in range(20)], INSIDE)
-    keys = ("spatial_entropy", "histogram_entropy", "lead", "kolmogorov", "wasserstein")
+    found = tabulate(runs, [str(s) for s in range(20)], INSIDE)
+    keys = ("spatial_entropy", "histogram_entropy", "log_odds", "kolmogorov", "wasserstein")
     keys += ("detector", "map_distance")
     shifts = [r.shifts[k] for _, of in found.groups for r in of if r.shifts for k in keys]
     assert len(shifts) == 20 * 5 * 7
@@ -188,7 +206,7 @@ def test_runs_may_differ_in_images_and_classes(planted):
     two = planted(some[:-4], name="b", group="g")
     three = planted(gather(10, 2, classes=3), name="c", group="h", classes=("x", "real", "forged"))
     none = planted([], name="d", group="h")
-    found = collections([one, two, three, none], ["g", "h"], INSIDE)
+    found = tabulate([one, two, three, none], ["g", "h"], INSIDE)
     assert find(found, "late", "class forged").runs == 1
     assert find(found, "ffhq", "class real").runs == 2
     assert find(found, "late", "class forged").images == (6, 6)
@@ -196,7 +214,7 @@ def test_runs_may_differ_in_images_and_classes(planted):
     assert "auc" not in find(found, "dalle", "class real", group=1).numbers
     logits = three.rows["logits"].astype(float)
     expected = logits[:, 2] - np.log(np.exp(logits[:, :2]).sum(1))
-    np.testing.assert_allclose(lead(three), expected, rtol=1e-6)
+    np.testing.assert_allclose(log_odds(three.rows["logits"]), expected, rtol=1e-6)
 
 
 def test_images_without_labels_are_compared_with_all(planted):
@@ -204,47 +222,48 @@ def test_images_without_labels_are_compared_with_all(planted):
     for row in rows:
         if row["id"].startswith("dalle"):
             row["label"] = None
-    found = collections([planted(rows)], ["one"], INSIDE)
+    found = tabulate([planted(rows)], ["one"], INSIDE)
     row = find(found, "dalle", "no label")
-    assert {"spatial_entropy", "lead", "map_distance"} <= set(row.shifts)
+    assert {"spatial_entropy", "log_odds", "map_distance"} <= set(row.shifts)
     assert not {"auc", "accuracy"} & (set(row.shifts) | set(row.numbers))
     # A class that the in-set lacks has nothing to be compared with.
-    lacking = collections([planted(gather(20, 0))], ["one"], ["ffhq"])
+    lacking = tabulate([planted(gather(20, 0))], ["one"], ["ffhq"])
     assert find(lacking, "dalle", "class forged").shifts == {}
     assert find(lacking, "mixed", "class real").shifts
 
 
-def test_one_collection_or_the_classes_again_make_no_section(planted, simulated):
-    assert collections([planted(simulated(12, 0), grid=(8, 8))], ["one"]) is None
-    assert collections([planted(gather(9, 0, sources={"all": None}))], ["one"]) is None
-    assert collections([planted([])], ["one"]) is None
+def test_one_subset_or_the_classes_again_make_no_section(planted, simulated):
+    assert tabulate([planted(simulated(12, 0), grid=(8, 8))], ["one"]) is None
+    assert tabulate([planted(gather(9, 0, sources={"all": None}))], ["one"]) is None
+    assert tabulate([planted([])], ["one"]) is None
     classes = [planted(gather(9, 0, sources={"real": 0, "fake": 1}))]
-    assert collections(classes, ["one"]) is None
-    assert collections(classes, ["one"], ["real"]) is not None
+    assert tabulate(classes, ["one"]) is None
+    assert tabulate(classes, ["one"], ["real"]) is not None
     persons = [planted(gather(1, 0, sources={f"person {i}": i % 2 for i in range(41)}))]
-    assert collections(persons, ["one"]) is None
-    assert len(collections(persons, ["one"], ["person 0"]).groups[0][1]) == 41
-    assert render(None, ["one"]).strip() == ""
+    assert tabulate(persons, ["one"]) is None
+    assert len(tabulate(persons, ["one"], ["person 0"]).groups[0][1]) == 41
+    assert render(persons) == ""
 
 
 def test_bad_names_are_named(planted):
     runs = [planted(gather(4, 0))]
-    with pytest.raises(InputError, match="no image is of sd9: the collections are ffhq, sd2"):
-        collections(runs, ["one"], ["ffhq", "sd9"])
-    with pytest.raises(InputError, match="0 of 5 collections are in-set: name some of ffhq"):
-        collections(runs, ["one"], [])
-    with pytest.raises(InputError, match="5 of 5 collections are in-set"):
-        collections(runs, ["one"], list(SOURCES))
+    with pytest.raises(InputError, match="no image is of sd9: the subsets are ffhq, sd2"):
+        tabulate(runs, ["one"], ["ffhq", "sd9"])
+    with pytest.raises(InputError, match="0 of 5 subsets are in-set: name some of ffhq"):
+        tabulate(runs, ["one"], [])
+    with pytest.raises(InputError, match="5 of 5 subsets are in-set"):
+        tabulate(runs, ["one"], list(SOURCES))
 
 
 def test_without_an_in_set_there_are_numbers_only(planted):
-    found = collections([planted(gather(20, 0))], ["one"])
+    runs = [planted(gather(20, 0))]
+    found = tabulate(runs, ["one"])
     assert found.in_set == ()
     assert not any(r.shifts for r in found.groups[0][1])
     assert "auc" in find(found, "mixed", "all images").numbers
     assert "auc" not in find(found, "dalle", "class forged").numbers
-    html = render(found, ["one"])
-    assert "<h2>Collections</h2>" in html
+    html = render(runs)
+    assert "<h2>Subsets</h2>" in html
     assert "Shift" not in html
 
 
@@ -274,16 +293,18 @@ class Text(HTMLParser):
         self.text += data
 
 
-def render(found: Collections | None, groups):
-    """Render the section below the page's own macros."""
-    here = Path(salix.report.__file__).parent
-    macros = (here / "page.html").read_text().split("<!doctype", 1)[0]
-    loader = FileSystemLoader(here)
+def render(runs, in_set=None):
+    """Render the section alone, below the page's own macros; nothing where there is none."""
+    analysis = analyse(runs, in_set=in_set)
+    section = build(analysis)
+    if section is None:
+        return ""
+    loader = FileSystemLoader(Path(salix.report.__file__).parent)
     options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
     environment = Environment(loader=loader, autoescape=True, **options)
-    marks = {name: mark(i) for i, name in enumerate(groups)}
-    return environment.from_string(macros + '{% include "collections.html" %}').render(
-        collections=found, marks=marks
+    title = environment.from_string("<h2>{{ title }}</h2>").render(title=section.title)
+    return title + environment.from_string(section.template).render(
+        section.context, palette=Palette(analysis.groups)
     )
 
 
@@ -295,21 +316,20 @@ def test_the_section_tells_direction_in_words_and_names_as_text(planted):
             row["spatial_entropy"] += 0.2
     group = f"g{NASTY}"
     run = planted(rows, group=group, classes=(f"real{NASTY}", f"forged{NASTY}"))
-    # A slash is where a collection ends, as it is in the sources' own ids.
+    # A slash ends the name of a subset, as it does in the sources' own ids.
     heads = [f"{name}{NASTY}".split("/")[0] for name in INSIDE]
-    found = collections([run], [group], heads)
-    html = render(found, [group])
+    html = render([run], heads)
     page = Text(html)
     assert "script" not in page.tags
     assert f"class forged{NASTY}" in page.text
     assert f"g{NASTY}" in page.text
     assert heads[0] in page.text
     assert not any(name.startswith("on") for name, _ in page.attributes)
-    told = [v for k, v in page.attributes if k == "aria-label"]
-    assert {"higher than in-set", "lower than in-set"} <= set(told)
-    assert page.text.count("▲") == told.count("higher than in-set") + 1  # the legend
-    assert "◐ interval only" in page.text  # no p value, so that nothing is called clear
-    assert "clear" not in page.text
+    labels = [v for k, v in page.attributes if k == "aria-label"]
+    assert {"higher than in-set", "lower than in-set"} <= set(labels)
+    assert page.text.count("▲") == labels.count("higher than in-set") + 1  # the legend
+    assert "◐ interval only" in page.text  # no p value, so that nothing is called significant
+    assert "significant" not in page.text
     assert "In-set and out-of-set" in page.text
     alternatives = [v for k, v in page.attributes if k == "alt"]
     assert len(alternatives) == len(set(alternatives)) == 8
@@ -317,42 +337,48 @@ def test_the_section_tells_direction_in_words_and_names_as_text(planted):
 
 def test_mean_maps_share_one_scale(planted):
     rows = gather(30, 0, moved=0.2)
-    found = collections([planted(rows)], ["one"], INSIDE)
+    runs = [planted(rows)]
+    found = tabulate(runs, ["one"], INSIDE)
     dalle, sd2 = (find(found, n, "class forged") for n in ("dalle", "sd2"))
-    assert found.top == pytest.approx(max(r.mean.max() for r in found.groups[0][1]))
+    assert found.greatest_mean == pytest.approx(max(r.mean.max() for r in found.groups[0][1]))
     assert dalle.mean[:2].mean() > sd2.mean[:2].mean() + 0.1
-    data = b64decode(re.sub("^data:image/png;base64,", "", dalle.picture))
-    assert Image.open(BytesIO(data)).size == (64, 64)
+    addresses = [v for k, v in Text(render(runs, INSIDE)).attributes if k == "src"]
+    assert len(addresses) == len(found.groups[0][1])
+    for address in addresses:
+        data = b64decode(re.sub("^data:image/png;base64,", "", address))
+        assert Image.open(BytesIO(data)).size == (64, 64)
     volume = [r | {"map": [0] * 8} for r in rows]
-    undrawn = collections([planted(volume, grid=(2, 2, 2))], ["one"], INSIDE)
-    assert find(undrawn, "dalle", "class forged").picture is None
-    assert "–" in render(undrawn, ["one"])
+    volumes = [planted(volume, grid=(2, 2, 2))]
+    undrawn = tabulate(volumes, ["one"], INSIDE)
+    assert find(undrawn, "dalle", "class forged").mean is None
+    assert "<img" not in render(volumes, INSIDE)
+    assert "–" in render(volumes, INSIDE)
 
 
 def test_numbers_for_machines(planted):
     rows = gather(20, 0)
-    found = collections([planted(rows)], ["one"], INSIDE)
-    table = tidy(found)
+    found = tabulate([planted(rows)], ["one"], INSIDE)
+    table = subset_records(found)
     assert all(tuple(row) == FIELDS for row in table)
     json.dumps(table, allow_nan=False)
     (row,) = [
         r
         for r in table
-        if (r["kind"], r["quantity"], r["at"]) == ("shift", "lead", "dalle: class forged")
+        if (r["kind"], r["metric"], r["coordinate"]) == ("shift", "log_odds", "dalle: class forged")
     ]
-    assert row["value"] == find(found, "dalle", "class forged").shifts["lead"].interval.value
-    assert tidy(None) == []
+    assert row["value"] == find(found, "dalle", "class forged").shifts["log_odds"].interval.value
 
 
 def test_shifts_are_written_with_their_direction():
-    points = Shift(SHIFTS[4], Interval(-0.021, -0.04, -0.001, 9))
+    points = Shift(COLUMNS.differences[4], Interval(-0.021, -0.04, -0.001, 9), signed=True)
     assert (points.text, points.way, points.apart) == ("−2.1", "lower", True)
-    higher = Shift(SHIFTS[0], Interval(0.0214, -0.04, 0.1, 9))
+    higher = Shift(COLUMNS.differences[0], Interval(0.0214, -0.04, 0.1, 9), signed=True)
     assert (higher.text, higher.way, higher.apart) == ("+0.021", "higher", False)
-    unknown = Shift(SHIFTS[0], Interval(np.nan, np.nan, np.nan, 0))
+    unknown = Shift(COLUMNS.differences[0], Interval(np.nan, np.nan, np.nan, 0), signed=True)
     assert (unknown.text, unknown.way, unknown.apart) == ("–", "", False)
     for low, high, apart in ((0.4, 0.6, False), (0.51, 0.6, True), (0.2, 0.49, True)):
-        assert Shift(DISTANCES[2], Interval(0.5, low, high, 9)).apart is apart
+        area = Shift(COLUMNS.distances[2], Interval(0.5, low, high, 9), False, NULL["detector"])
+        assert area.apart is apart
 
 
 def test_limits_stay_within_the_range(planted):
@@ -361,22 +387,32 @@ def test_limits_stay_within_the_range(planted):
         planted(gather(12, s, sources=names), name=f"{s}", group=group)
         for s, group in enumerate("ggh")
     ]
-    found = collections(runs, ["g", "h"], ["a", "b", "c"])
+    found = tabulate(runs, ["g", "h"], ["a", "b", "c"])
     for row in (r for _, of in found.groups for r in of):
         for i in (row.numbers["auc"], row.numbers["accuracy"], row.numbers["constant_map"]):
             assert 0 <= i.low <= i.value <= i.high <= 1
         for key in ("kolmogorov", "wasserstein", "map_distance"):
             if row.shifts:
                 assert 0 <= row.shifts[key].interval.low <= row.shifts[key].interval.value
-    # Two in-set collections hold the class forged; real is that of one alone.
-    told = [(r.collection, r.part) for r in found.groups[0][1]]
+    # Two in-set subsets have the class forged; real is that of one alone.
+    rows = [(r.subset, r.part) for r in found.groups[0][1]]
     pooled = [("in-set together", "all images"), ("in-set together", "class forged")]
     single = [("a", "class forged"), ("b", "class forged"), ("c", "class real")]
-    assert told == [*single, *pooled, ("d", "class forged")]
+    assert rows == [*single, *pooled, ("d", "class forged")]
     assert find(found, *pooled[1]).images == (24, 24)
 
 
-def test_twenty_runs_of_eight_collections_are_quick():
+class InMemory(Run):
+    """A run whose columns are in memory."""
+
+    def read(self, names=None):
+        return {n: self.rows[n] for n in names or self.rows}
+
+    def iterate(self, names=None):
+        yield self.read(names)
+
+
+def test_twenty_runs_of_eight_subsets_are_quick(planted):
     rng, n = np.random.default_rng(0), 10_000
     source = np.arange(n) % 8
     label = np.where(source < 6, source % 2, source // 8 % 2)
@@ -390,12 +426,14 @@ def test_twenty_runs_of_eight_collections_are_quick():
         "spatial_entropy": rng.random(n).astype(np.float32),
         "histogram_entropy": rng.random(n).astype(np.float32),
     }
-    config = {"classes": ["real", "forged"], "grid": [7, 7]}
-    runs = [Run(Path(str(i))) for i in range(20)]
-    for i, run in enumerate(runs):  # as if read
-        manifest = {"config": config, "about": {"group": f"g{i // 5}"}}
-        run.__dict__.update(rows=columns, manifest=manifest)
+    described = {c.name: c for c in (*KEYS, *planted([{}]).columns.values())}
+    described["map"] = replace(described["map"], shape=(7, 7))
+    runs = [InMemory(Path(str(i))) for i in range(20)]
+    for i, run in enumerate(runs):
+        manifest = {"config": {"classes": ["real", "forged"]}, "about": {"group": f"g{i // 5}"}}
+        held = {"rows": columns, "manifest": manifest}
+        run.__dict__.update(held, columns={n: described[n] for n in columns})
     start = time.process_time()
-    found = collections(runs, [f"g{i}" for i in range(4)], ["c0", "c1"])
+    found = tabulate(runs, [f"g{i}" for i in range(4)], ["c0", "c1"])
     assert time.process_time() - start < 5  # about 0.5 on one core
     assert [len(of) for _, of in found.groups] == [9] * 4

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from salix.data import fit
 from salix.data.assets import AssetError
-from salix.data.forge import REGIONS, blend, region_mask
+from salix.data.forgery_masks import REGIONS, blend, region_mask
 from salix.preprocess import Preprocess
 from salix.studies import faces as module
 from salix.studies.faces import _eigenfaces, demo_faces, lfw_faces, sharpness
@@ -85,11 +85,11 @@ def test_olivetti_faces():
 
 def test_without_a_network_lfw_stands_in_and_one_line_says_so(monkeypatch):
     def fail():
-        raise AssetError("asset 'olivetti' could not be had")
+        raise AssetError("asset 'olivetti' could not be fetched")
 
     monkeypatch.setattr(module, "olivetti_faces", fail)
     faces = demo_faces(None, None, offline=False)
-    assert "could not be had" in faces.about[0]
+    assert "could not be fetched" in faces.about[0]
     assert len(faces.labels) == 200
 
 

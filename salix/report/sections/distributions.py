@@ -1,139 +1,96 @@
-"""The distribution of a number over the images, a ridge a run and a panel a class."""
+"""Section: distributions of numbers over the images, a ridge a run and a panel a class."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 
-from salix.analysis import frame
-from salix.analysis.columns import TableColumn
-from salix.report.palette import Mark
-from salix.stats import Interval, mean_interval
-from salix.store import Run
+from salix.analysis import Analysis, TableColumn
+from salix.analysis.distributions import Distribution
+from salix.report.figure import GREY_AXIS, Figure, lay_out, make_figure, plain_text
+from salix.report.palette import Palette, Swatch
+from salix.report.section import Section, read_template
+from salix.stats import Interval
 
-BINS = 40
-CLASSES = 4  # more are drawn together
 ROW = 44  # pixels of a run
-FONT = "Helvetica Neue, Arial, Liberation Sans, sans-serif"
+ALWAYS = ("spatial_entropy", "histogram_entropy")
+LEFT_OUT = ("gini",)  # it ranks maps nearly as spatial entropy does
+OTHERS = 4  # distributions of further numbers
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure for plotly's script, and the same means as a table: a row a run, a cell a class."""
+class DistributionFigure:
+    """A distribution and its figure; `rows` are the means: a run, an interval a class."""
 
-    id: str
-    column: TableColumn
-    classes: tuple[str, ...]
-    data: dict[str, Any]
-    means: tuple[tuple[str, tuple[Interval, ...]], ...]
+    distribution: Distribution
+    figure: Figure
+
+    @property
+    def rows(self) -> list[tuple[str, tuple[Interval, ...]]]:
+        """Mean of each class, run by run."""
+        return list(zip(self.distribution.runs, self.distribution.means, strict=True))
 
 
-def figure(
-    id: str, runs: Sequence[Run], marks: Sequence[Mark], column: TableColumn
-) -> Figure | None:
-    """Bin the values on the host, so that no row reaches the page; None if no value is defined."""
-    # A class without a value has no panel: genuine images have no forged region, for one.
-    classes = [c for c in _classes(runs) if any(len(_values(r, column.key, c[1])) for r in runs)]
-    if not classes:
+def build(analysis: Analysis) -> Section | None:
+    """Draw the distributions of entropies and of the first other numbers; None without any."""
+    figures = draw_distributions(analysis)
+    if not figures:
         return None
-    values = [[_values(run, column.key, c) for _, c in classes] for run in runs]
-    pooled = np.concatenate([v[np.isfinite(v)] for row in values for v in row])
-    means = tuple(
-        (r.name, tuple(map(mean_interval, row))) for r, row in zip(runs, values, strict=True)
+    return Section(
+        "distributions",
+        "How the numbers are distributed over the images",
+        read_template(__file__),
+        {"figures": figures},
+        link="Distributions",
+        figures=True,
     )
-    edges = np.linspace(*_range(column, pooled), BINS + 1)
-    shares = [[_shares(v, edges) for v in row] for row in values]
-    data = _draw(runs, marks, column, classes, edges, shares, means)
-    return Figure(id, column, tuple(n for n, _ in classes), data, means)
 
 
-def _classes(runs: Sequence[Run]) -> list[tuple[str, str | None]]:
-    """Return (title, class) of each panel; class None is every image."""
-    found: dict[str, None] = {}
-    unknown = False
-    for run in runs:
-        labels = frame.measured(run)["label"]
-        found |= dict.fromkeys(run.classes[i] for i in np.unique(labels[labels >= 0]))
-        unknown |= bool((labels < 0).any())
-    if unknown or not 1 < len(found) <= CLASSES:
-        return [("all images", None)]
-    order = list(dict.fromkeys(c for run in runs for c in run.classes if c in found))
-    return [(f"images of class {c}", c) for c in order]
+def draw_distributions(analysis: Analysis) -> list[DistributionFigure]:
+    """Return the figures; values are binned on the host, so that no row reaches the page."""
+    scalar = {name for frame in analysis.frames for name in frame.numbers}
+    columns = [c for c in analysis.columns if c.key in scalar]
+    others = [c.key for c in columns if c.key not in (*ALWAYS, *LEFT_OUT)]
+    chosen = [c for c in columns if c.key in (*ALWAYS, *others[:OTHERS])]
+    palette = Palette(analysis.groups)
+    swatches = [palette[run.group] for run in analysis.runs]
+    figures = []
+    for number, column in enumerate(chosen):
+        distribution = analysis.distribution(column)
+        if distribution is not None:
+            drawing = _draw(distribution, swatches)
+            label = f"Distribution of {column.name} for each run"
+            figure = make_figure(f"figure-{number}", label, drawing)
+            figures.append(DistributionFigure(distribution, figure))
+    return figures
 
 
-def _values(run: Run, key: str, name: str | None) -> np.ndarray:
-    """Return a column over one class; empty if none of it is defined."""
-    columns = frame.measured(run)
-    if key not in columns or columns[key].ndim > 1:
-        return np.zeros(0)
-    values = columns[key].astype(np.float64)
-    if name is not None:
-        label = run.classes.index(name) if name in run.classes else -2
-        values = values[columns["label"] == label]
-    return values if np.isfinite(values).any() else np.zeros(0)
-
-
-def _range(column: TableColumn, values: np.ndarray) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
-    if column.low is not None and column.high is not None:
-        low, high = min(low, column.low), max(high, column.high)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    counts = np.histogram(values[np.isfinite(values)], edges)[0]
-    return counts / max(1, counts.sum())
-
-
-def _draw(
-    runs: Sequence[Run],
-    marks: Sequence[Mark],
-    column: TableColumn,
-    classes: Sequence[tuple[str, str | None]],
-    edges: np.ndarray,
-    shares: list[list[np.ndarray]],
-    means: Sequence[tuple[str, tuple[Interval, ...]]],
-) -> dict[str, Any]:
+def _draw(d: Distribution, swatches: list[Swatch]) -> Any:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    titles = [plain_text(title) for title, _ in classes]
-    made = make_subplots(
-        1, len(classes), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03
+    titles = [plain_text(title) for title in d.classes]
+    drawing = make_subplots(
+        1, len(titles), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03
     )
-    peak = max(s.max() for row in shares for s in row) or 1.0
-    for i, run in enumerate(runs):
-        base, colour = float(len(runs) - 1 - i), marks[i].colour
-        for j, interval in enumerate(means[i][1]):
-            x, y = _steps(edges, base + 0.82 * shares[i][j] / peak, base)
+    peak = max(s.max() for row in d.shares for s in row) or 1.0
+    for i, name in enumerate(d.runs):
+        base, colour = float(len(d.runs) - 1 - i), swatches[i].colour
+        for j, interval in enumerate(d.means[i]):
+            x, y = _steps(d.edges, base + 0.82 * d.shares[i][j] / peak, base)
             ridge = go.Scatter(x=x, y=y, fill="toself", fillcolor=colour + "55", mode="lines")
             ridge.update(line={"color": colour, "width": 1}, hoverinfo="skip", showlegend=False)
-            made.add_trace(ridge, 1, j + 1)
+            drawing.add_trace(ridge, 1, j + 1)
             if np.isfinite(interval.value):
-                made.add_trace(_mean(go, run.name, column, interval, base, marks[i]), 1, j + 1)
-    names = [plain_text(_short(r.name)) for r in reversed(runs)]
-    _dress(made, column, names, edges)
-    return json.loads(str(made.to_json()))
-
-
-def _dress(made: Any, column: TableColumn, names: list[str], edges: np.ndarray) -> None:
-    grey = {"gridcolor": "#e4e4e0", "zeroline": False, "fixedrange": True}
-    percent = {"tickformat": ".0%"} if column.percent else {}
-    made.update_xaxes(range=[edges[0], edges[-1]], **grey, **percent)
-    made.update_yaxes(tickvals=list(range(len(names))), ticktext=names, **grey)
-    made.update_yaxes(range=[-0.25, len(names)], automargin=True)
-    made.update_annotations(font={"size": 13})
-    made.update_layout(
-        template=None,
-        height=80 + ROW * len(names),
-        margin={"l": 8, "r": 24, "t": 34, "b": 30},
-        font={"family": FONT, "size": 12, "color": "#1c1c1a"},
-        hovermode="closest",
-        hoverlabel={"align": "left"},
-    )
+                drawing.add_trace(_mean(name, d.column, interval, base, swatches[i]), 1, j + 1)
+    names = [plain_text(_shorten(name)) for name in reversed(d.runs)]
+    percent: dict[str, Any] = {"tickformat": ".0%"} if d.column.percent else {}
+    drawing.update_xaxes(range=[d.edges[0], d.edges[-1]], **GREY_AXIS, **percent)
+    drawing.update_yaxes(tickvals=list(range(len(names))), ticktext=names, **GREY_AXIS)
+    drawing.update_yaxes(range=[-0.25, len(names)], automargin=True)
+    margin = {"l": 8, "r": 24, "t": 34, "b": 30}
+    lay_out(drawing, height=80 + ROW * len(names), margin=margin, hoverlabel={"align": "left"})
+    return drawing
 
 
 def _steps(edges: np.ndarray, heights: np.ndarray, base: float) -> tuple[list, list]:
@@ -143,28 +100,24 @@ def _steps(edges: np.ndarray, heights: np.ndarray, base: float) -> tuple[list, l
     return x.round(5).tolist(), y.round(4).tolist()
 
 
-def _mean(go: Any, name: str, column: TableColumn, i: Interval, base: float, mark: Mark) -> Any:
-    wide = np.isfinite(i.low)
+def _mean(name: str, column: TableColumn, i: Interval, base: float, swatch: Swatch) -> Any:
+    import plotly.graph_objects as go
+
     error = {"array": [i.high - i.value], "arrayminus": [i.value - i.low], "thickness": 2}
-    says = f"{column.format(i.value)} {column.limits(i)}, {i.n} images"
-    says += f", {i.undefined} undefined" if i.undefined else ""
+    text = f"{column.format(i.value)} {column.limits(i)}, {i.n} images"
+    text += f", {i.undefined} undefined" if i.undefined else ""
     return go.Scatter(
         x=[i.value],
         y=[base],
         mode="markers",
-        marker={"color": mark.colour, "symbol": mark.shape, "size": 9}
+        marker={"color": swatch.colour, "symbol": swatch.shape, "size": 9}
         | {"line": {"color": "white", "width": 1}},
-        error_x=error | {"color": mark.colour, "width": 4} if wide else None,
-        text=[f"{plain_text(name)}<br>mean {says}"],
+        error_x=error | {"color": swatch.colour, "width": 4} if np.isfinite(i.low) else None,
+        text=[f"{plain_text(name)}<br>mean {text}"],
         hoverinfo="text",
         showlegend=False,
     )
 
 
-def plain_text(text: str) -> str:
-    """Plotly reads a little HTML in its texts: take it away from names."""
-    return escape(text).replace("\n", " ")
-
-
-def _short(name: str, most: int = 28) -> str:
+def _shorten(name: str, most: int = 28) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"

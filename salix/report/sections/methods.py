@@ -1,85 +1,141 @@
-"""The paragraph that says what was done, ready to paste into a paper."""
+"""Section: methods, ready to paste into a paper, and the meaning of each number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from salix.analysis import frame
-from salix.analysis.summary import Numbers
+from salix.analysis import Analysis, Frame
+from salix.analysis.columns import standard_columns
+from salix.analysis.frame import describe_columns, explained_class
+from salix.report import heatmap
+from salix.report.pictures import gallery
+from salix.report.section import Section, read_template
 from salix.store import Run
 
-ALWAYS = (
-    "Each map was scaled to [0, 1] by its own least and greatest value and stored in 8 bits. "
+MAPS = (
+    "Each map was scaled to [0, 1] by its own least and greatest value{storage}. "
     "Histogram entropy is the Shannon entropy of its 8-bit values over the greatest possible "
     "(Crum et al., 2023, arXiv:2303.11969); spatial entropy that of the map read as a distribution "
-    "over its cells (Bhatt et al., 2020, arXiv:2005.00631); Gini as in Hurley and Rickard (2009, "
+    "over its pixels (Bhatt et al., 2020, arXiv:2005.00631); Gini as in Hurley and Rickard (2009, "
     "arXiv:0811.4706)."
 )
 
 
-def paragraphs(runs: Sequence[Run], numbers: Numbers) -> list[str]:
+def build(analysis: Analysis) -> Section:
+    """Write the methods of these runs, and define the numbers that they have."""
+    share = analysis.derive(gallery).mask_share
+    return Section(
+        "methods",
+        "What the numbers mean",
+        read_template(__file__),
+        {
+            "paragraphs": paragraphs(analysis),
+            "keys": {c.key for c in analysis.columns},
+            "has_maps": any(frame.has("map") for frame in analysis.frames),
+            "mask_percent": "" if share is None else f"{100 * share:.0f}",
+            "longest": heatmap.SMOOTH,
+        },
+        link="Methods",
+    )
+
+
+def paragraphs(analysis: Analysis) -> list[str]:
     """Return the methods: maps, measures with their sources, statistics, what was left out."""
-    return [_maps(runs), *_measures(runs), _statistics(numbers), _left_out(numbers)]
+    parts = (_runs(analysis), _measures(analysis), _statistics(analysis), _left_out(analysis))
+    return [text for text in parts if text]
 
 
-def _maps(runs: Sequence[Run]) -> str:
-    models = _listed(dict.fromkeys(str(r.manifest["config"].get("model", "?")) for r in runs))
-    said = {key: _settings(runs, key) for key in ("attribution", "pooling", "score", "seed")}
-    about = {key: _about(runs, key) for key in ("salix", "jax", "device")}
-    grids = _listed(dict.fromkeys(" x ".join(map(str, r.grid)) for r in runs))
-    explained = _listed(dict.fromkeys(frame.explained(r) for r in runs))
-    images = sorted({frame.total(r) for r in runs})
-    count = f"{images[0]}" if len(images) == 1 else f"{images[0]} to {images[-1]}"
+def _runs(analysis: Analysis) -> str:
+    frames, runs = analysis.frames, analysis.runs
+    models = _listed(_setting(run, "model") for run in runs)
+    about = {key: _listed(_about(run, key) for run in runs) for key in ("salix", "jax", "device")}
+    counts = sorted({run.count for run in runs})
+    count = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    seed = _listed(_setting(run, "seed") for run in runs)
+    version = f"Salix {about['salix']} (JAX {about['jax']}, {about['device']}, seed {seed})"
+    with_maps = [frame for frame in frames if frame.has("map")]
+    if not with_maps:
+        return f"{_count(runs, 'model')} ({models}) were run over {count} examples with {version}."
+    return f"{_maps(runs, with_maps, models, count)}, with {version}. {_storage(with_maps)}"
+
+
+def _maps(runs: Sequence[Run], frames: Sequence[Frame], models: str, count: str) -> str:
+    settings = {
+        key: _listed(_setting(run, key) for run in runs)
+        for key in ("attribution", "pooling", "score")
+    }
+    grids = _listed(" x ".join(map(str, f.run.columns["map"].shape)) for f in frames)
+    explained = _listed(explained_class(frame) for frame in frames)
     return (
-        f"Salience maps of {len(runs)} model{'s' * (len(runs) != 1)} ({models}) were computed for "
-        f"{count} images with {said['attribution']} of the score {said['score']}, explaining "
-        f"{explained}, channels pooled by {said['pooling']}, on a grid of {grids} cells, with "
-        f"Salix {about['salix']} (JAX {about['jax']}, {about['device']}, seed {said['seed']}). "
-        f"{ALWAYS}"
+        f"Salience maps of {_count(runs, 'model')} ({models}) were computed for "
+        f"{count} images with {settings['attribution']} of the score {settings['score']}, "
+        f"explaining {explained}, channels pooled by {settings['pooling']}, on a grid of {grids} "
+        "pixels"
     )
 
 
-def _measures(runs: Sequence[Run]) -> list[str]:
+def _storage(frames: Sequence[Frame]) -> str:
+    stored = {frame.run.columns["map"].dtype for frame in frames}
+    return MAPS.format(storage=" and stored in 8 bits" if stored == {"uint8"} else "")
+
+
+def _measures(analysis: Analysis) -> str:
     """Each measure as it was configured, then what its columns mean, once."""
-    used = dict.fromkeys(m for r in runs for m in r.manifest["config"].get("measures", ()))
-    about = dict.fromkeys(q.meaning for q in frame.columns(runs).values() if q.meaning)
-    if not used and not about:
-        return []
+    used = dict.fromkeys(m for r in analysis.runs for m in r.manifest["config"].get("measures", ()))
+    names = {n for frame in analysis.frames for n in (*frame.numbers, *frame.arrays)}
+    explained = standard_columns("").keys() - {"relevance_mass"}
+    described = describe_columns(analysis.frames).items()
+    meanings = dict.fromkeys(
+        c.meaning for n, c in described if c.meaning and n in names and n not in explained
+    )
     listed = f"Measures: {'; '.join(used)}. " if used else ""
-    return [listed + " ".join(about)]
+    return (listed + " ".join(meanings)).strip()
 
 
-def _statistics(numbers: Numbers) -> str:
-    of = sorted({len(g.runs) for g in numbers.groups})
-    runs = f"{of[0]}" if len(of) == 1 else f"{of[0]} to {of[-1]}"
+def _statistics(analysis: Analysis) -> str:
+    sizes = sorted({len(g.runs) for g in analysis.summary.groups})
+    runs = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     return (
-        f"Models were grouped by way of training, {runs} run{'s' * (of != [1])} a group. Intervals "
-        "are 95 %: over the images of one run by Student's t (AUC: DeLong et al., 1988, on the "
-        "logit scale; shares: Wilson, 1927), over the runs of a group by Student's t. Groups were "
-        "compared on the images that all runs share, with intervals over runs and images, "
-        "permutation tests of the runs' group labels where both groups have several runs and sign "
-        "flips over images otherwise (AUC: DeLong's paired test), and p-values corrected by Holm "
-        "(1979) over all comparisons; agreement between runs was compared by its interval alone. "
-        "Runs were resampled, never pairs of runs."
+        f"Models were grouped by way of training, {runs} run{'s' * (sizes != [1])} a group. "
+        "Intervals are 95 %: over the images of one run by Student's t (AUC: DeLong et al., 1988, "
+        "on the logit scale; shares: Wilson, 1927; COSE: percentile bootstrap of images), over the "
+        "runs of a group by Student's t. Groups were compared on the images that all runs share. "
+        "The interval of a difference adds the error of the runs (Welch's t on the runs' means) "
+        "and that of the images (BCa bootstrap of the images' mean differences, Efron, 1987, its "
+        "levels widened to Student's, Hesterberg, 2015), so that both are samples; where a group "
+        "has one run it is over images alone. p-values are of permutations of the runs' group "
+        "labels where both groups have several runs, and of sign flips over images otherwise. AUC "
+        "was compared by the AUCs of the runs, its limits recovered from those of the two groups "
+        "(Zou and Donner, 2008), or by DeLong's paired test where a group has one run. p-values "
+        "were corrected by Holm (1979) over all comparisons; agreement between runs was compared "
+        "by its interval alone (jackknife over runs, BCa bootstrap over images). Runs were the "
+        "sample, never pairs of runs."
     )
 
 
-def _left_out(numbers: Numbers) -> str:
-    told = {"skipped": "could not be read", "constant_map": "had a map without contrast"}
-    parts = [
-        f"{sum(getattr(r, key) for r in numbers.runs)} {what}"
-        for key, what in (told | {"not_finite": "had logits or maps that are not finite"}).items()
-    ]
-    total = sum(r.images + r.skipped for r in numbers.runs)
-    return f"Of {total} rows, {', '.join(parts)}; they take no part in the means they leave open."
+def _left_out(analysis: Analysis) -> str:
+    runs = analysis.summary.runs
+    reasons = {"skipped": "could not be read"}
+    if any(frame.has("map") for frame in analysis.frames):
+        reasons |= {"constant_map": "had a map without contrast"}
+        reasons |= {"not_finite": "had logits or maps that are not finite"}
+    parts = [f"{sum(getattr(r, key) for r in runs)} {reason}" for key, reason in reasons.items()]
+    total = sum(r.images + r.skipped for r in runs)
+    return (
+        f"Of {total} rows, {', '.join(parts)}; they were left out of means that they do not define."
+    )
 
 
-def _settings(runs: Sequence[Run], key: str) -> str:
-    return _listed(dict.fromkeys(str(r.manifest["config"].get(key, "not recorded")) for r in runs))
+def _count(runs: Sequence[Run], noun: str) -> str:
+    return f"{len(runs)} {noun}{'s' * (len(runs) != 1)}"
 
 
-def _about(runs: Sequence[Run], key: str) -> str:
-    return _listed(dict.fromkeys(str(r.manifest["about"].get(key, "?")) for r in runs))
+def _setting(run: Run, key: str) -> str:
+    return str(run.manifest["config"].get(key, "not recorded"))
 
 
-def _listed(names: dict[str, None]) -> str:
-    found = list(names)
-    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+def _about(run: Run, key: str) -> str:
+    return str(run.manifest["about"].get(key, "not recorded"))
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = list(dict.fromkeys(names))
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"

@@ -1,12 +1,14 @@
-"""The first figure: a panel a number, a row a group, a dot a run. Drawn without a script."""
+"""Section: a panel for each of the main numbers, and example maps, without a heading."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from salix.analysis.columns import TableColumn
-from salix.analysis.summary import Group, Numbers
+from salix.analysis import Analysis, GroupSummary, Summary, TableColumn
+from salix.report.headline import headline
+from salix.report.pictures import Gallery, gallery
+from salix.report.section import Section, read_template
 from salix.stats import Interval
 
 WIDTH, MARGIN = 240.0, 12.0  # of a strip, in the units of its drawing
@@ -24,9 +26,9 @@ PANELS = 4
 
 @dataclass(frozen=True)
 class Strip:
-    """One group in one panel: the number in words, its dots, mean and interval in drawing units."""
+    """One group in one panel: its number as text, its dots, mean and interval in drawing units."""
 
-    group: Group
+    group: GroupSummary
     text: str
     spoken: str
     dots: tuple[tuple[float, float, str], ...]
@@ -36,40 +38,55 @@ class Strip:
 
 @dataclass(frozen=True)
 class Panel:
-    """A number of all groups on one scale; `marks` are values to compare with."""
+    """A number of all groups on one scale; `references` are values to compare with."""
 
     column: TableColumn
     ticks: tuple[tuple[float, str], ...]
     strips: tuple[Strip, ...]
-    marks: tuple[tuple[float, str], ...]
+    references: tuple[tuple[float, str], ...]
     note: str
 
 
-def panels(
-    numbers: Numbers, columns: Sequence[TableColumn], no_preference: float | None
-) -> list[Panel]:
+def build(analysis: Analysis, *, examples: int = 6) -> Section:
+    """Draw up to four numbers, and the maps of the first kept images, one a run."""
+    pictures = analysis.derive(gallery)
+    chosen = pictures.examples(examples) if pictures.drawn else ()
+    runs = list(enumerate(analysis.runs))
+    return Section(
+        "overview",
+        "",
+        read_template(__file__),
+        {
+            "panels": panels(analysis.summary, analysis.columns, pictures),
+            "examples": chosen,
+            "pictures": pictures,
+            "runs_of": {g: [j for j, r in runs if r.group == g] for g in analysis.groups},
+            "evidence": analysis.derive(headline).evidence,
+        },
+    )
+
+
+def panels(summary: Summary, columns: Sequence[TableColumn], pictures: Gallery) -> list[Panel]:
     """Choose up to four numbers and lay them out.
 
-    `no_preference` is the share inside the region of a map that prefers no place.
+    A map without preference has the share of the image that the reference masks mark inside them.
     """
     by_key = {c.key: c for c in columns}
-    has = [k for k in FIRST if k in by_key and any(_defined(g, k) for g in numbers.groups)]
-    if "auc" in has:
-        has.remove("accuracy")
-    marks: dict[str, dict[str, float]] = {"auc": dict(numbers.baselines)}
-    if no_preference is not None:
-        marks["relevance_mass"] = {"a map without preference: about": no_preference}
-    chosen = sorted(has[:PANELS], key=FIRST.index)
-    return [_panel(numbers, by_key[k], marks.get(k, {})) for k in chosen]
+    keys = [k for k in FIRST if k in by_key] or list(by_key)
+    keys = [k for k in keys if any(np.isfinite(g.interval(k).value) for g in summary.groups)]
+    if "auc" in keys and "accuracy" in keys:
+        keys.remove("accuracy")
+    references: dict[str, Mapping[str, float]] = {"auc": summary.baselines}
+    if pictures.mask_share is not None:
+        references["relevance_mass"] = {"a map without preference: about": pictures.mask_share}
+    return [_panel(summary.groups, by_key[k], references.get(k, {})) for k in keys[:PANELS]]
 
 
-def _defined(group: Group, key: str) -> bool:
-    return bool(np.isfinite(group.shown(key).value))
-
-
-def _panel(numbers: Numbers, column: TableColumn, marks: Mapping[str, float]) -> Panel:
-    groups, key = numbers.groups, column.key
-    low, high = _scale(column, [v for g in groups for v in g.values(key)], marks)
+def _panel(
+    groups: Sequence[GroupSummary], column: TableColumn, references: Mapping[str, float]
+) -> Panel:
+    key = column.key
+    low, high = _scale(column, groups, references)
 
     def place(value: float) -> float:
         share = (min(max(value, low), high) - low) / (high - low)
@@ -80,29 +97,37 @@ def _panel(numbers: Numbers, column: TableColumn, marks: Mapping[str, float]) ->
         column=column,
         ticks=tuple((place(t), _tick(column, t)) for t in ticks[:: 2 if column.percent else 1]),
         strips=tuple(_strip(g, column, place) for g in groups),
-        marks=tuple((place(v), f"{n} {column.format(v, 2)}") for n, v in marks.items()),
+        references=tuple((place(v), f"{n} {column.format(v, 2)}") for n, v in references.items()),
         note=_note(groups, key),
     )
 
 
 def _scale(
-    column: TableColumn, values: list[float], marks: Mapping[str, float]
+    column: TableColumn, groups: Sequence[GroupSummary], references: Mapping[str, float]
 ) -> tuple[float, float]:
-    """Show the whole range of the number: a zoomed axis would make small differences look large."""
-    shown = [*values, *marks.values()]
+    """Show the whole range of the number: a zoomed axis would make small differences look large.
+
+    Of an unbounded one, the range of the values and their intervals.
+    """
+    values = [v for g in groups for v in g.values(column.key)]
+    shown = [*values, *references.values()]
     if column.key == "auc" and all(v >= 0.5 for v in shown):
         return 0.5, 1.0
     if column.key == "agreement":
         return (0.0 if all(v >= 0 for v in shown) else -1.0), 1.0
-    return float(column.low or 0), float(1 if column.high is None else column.high)
+    intervals = [g.interval(column.key) for g in groups]
+    limits = [v for i in intervals for v in (i.low, i.high) if np.isfinite(v)]
+    low = min([*shown, *limits], default=0.0) if column.low is None else column.low
+    high = max([*shown, *limits], default=1.0) if column.high is None else column.high
+    return (float(low), float(high)) if high > low else (low - 0.5, low + 0.5)
 
 
 def _tick(column: TableColumn, value: float) -> str:
-    return column.format(value, 2) if column.percent else f"{value:g}".replace("-", "−")
+    return column.format(value, 2) if column.percent else f"{value:.4g}".replace("-", "−")
 
 
-def _strip(group: Group, column: TableColumn, place) -> Strip:
-    key, shown = column.key, group.shown(column.key)
+def _strip(group: GroupSummary, column: TableColumn, place: Callable[[float], float]) -> Strip:
+    key, shown = column.key, group.interval(column.key)
     runs = [(r, r.numbers[key]) for r in group.runs if key in r.numbers]
     defined = [(r.name, i) for r, i in runs if np.isfinite(i.value)]
     # Runs stand one below the other, so that equal ones do not hide each other.
@@ -112,13 +137,12 @@ def _strip(group: Group, column: TableColumn, place) -> Strip:
         for y, (name, i) in zip(heights, defined, strict=True)
     ]
     ends = [v for v in (shown.low, shown.high) if np.isfinite(v)]
-    mean = place(shown.value) if np.isfinite(shown.value) else None
     return Strip(
         group=group,
         text=column.format(shown.value, 2),
         spoken=_spell(group.name, column, shown),
         dots=tuple(dots),
-        mean=mean,
+        mean=place(shown.value) if np.isfinite(shown.value) else None,
         bar=(place(ends[0]), place(ends[1])) if len(ends) == 2 else None,
     )
 
@@ -127,8 +151,8 @@ def _spell(name: str, column: TableColumn, i: Interval) -> str:
     return f"{name}: {column.name} {column.format(i.value)} {column.limits(i)}".strip()
 
 
-def _note(groups: Sequence[Group], key: str) -> str:
-    """Say what the numbers were made from and what the bars are."""
+def _note(groups: Sequence[GroupSummary], key: str) -> str:
+    """Write what the numbers were made from and what the bars are."""
     if key == "agreement":
         images = _span([g.agreement.n for g in groups if g.agreement is not None])
         return f"mean SSIM of two runs’ maps, {images} images; bar: 95 %"

@@ -1,21 +1,21 @@
-"""How alike the maps of two models are, and the images on which runs agree most and least."""
+"""Section: similarity of the maps of all runs, and the least and most stable images."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from salix.analysis import frame
-from salix.analysis.agreement import Compared
+from salix.analysis import Analysis, Frame, RunSimilarity
+from salix.analysis.agreement import eight_bit
 from salix.report import heatmap
-from salix.store import Run
+from salix.report.section import Section, read_template
 
 EXTREMES = 3  # images at either end
 MATRIX = 24  # runs at most; more are not readable
 
 
 @dataclass(frozen=True)
-class Row:
-    """One image with a picture of each run's map (None where constant), and how alike they are."""
+class StableImage:
+    """One image with a picture of each run's map (None where constant), and their similarity."""
 
     id: str
     label: str
@@ -23,53 +23,63 @@ class Row:
     maps: tuple[tuple[str, str] | None, ...]  # address, text
 
 
-@dataclass(frozen=True)
-class Stable:
-    """The matrix of pairs, shade and number a cell, and the two ends of the images."""
-
-    names: tuple[tuple[str, str], ...]  # run, group
-    cells: tuple[tuple[tuple[str, float], ...], ...]
-    images: int
-    left_out: int
-    most: tuple[Row, ...]
-    least: tuple[Row, ...]
-
-
-def stable(compared: Compared | None) -> Stable | None:
-    """Lay out a comparison of all runs; None where there is none."""
-    if compared is None or len(compared.runs) > MATRIX:
+def build(analysis: Analysis) -> Section | None:
+    """Draw the matrix of pairs of runs and the two ends of the images; None for one run."""
+    similarity = analysis.similarity
+    if similarity is None or len(similarity.runs) > MATRIX:
         return None
-    shades = [[(f"{max(0.0, v) * 0.5:.3f}", float(v)) for v in line] for line in compared.mean]
-    order = np.argsort(compared.within, kind="stable")
-    order = order[np.isfinite(compared.within[order])]
-    ends = order[:EXTREMES], order[::-1][:EXTREMES]
-    if len(order) < 2 * EXTREMES or len(compared.runs[0].grid) != 2:
-        ends = (order[:0], order[:0])
-    least, most = (tuple(_row(compared, int(i)) for i in end) for end in ends)
-    return Stable(
-        names=tuple((r.name, r.group) for r in compared.runs),
-        cells=tuple(map(tuple, shades)),
-        images=len(compared.ids),
-        left_out=max(compared.left_out),
-        most=most,
-        least=least,
+    least, most = _extremes(similarity)
+    shades = [[(f"{max(0.0, v) * 0.5:.3f}", float(v)) for v in row] for row in similarity.mean]
+    return Section(
+        "stability",
+        "How alike the maps of two models are",
+        read_template(__file__),
+        {
+            "names": [(run.name, run.group) for run in similarity.runs],
+            "matrix": shades,
+            "images": len(similarity.ids),
+            "left_out": max(similarity.left_out),
+            "extremes": (("least", least), ("most", most)) if most else (),
+        },
+        link="Stability",
     )
 
 
-def _row(compared: Compared, index: int) -> Row:
-    id = compared.ids[index]
-    found = [_map(run, id) for run in compared.runs]
-    label = next((label for label, _ in found if label), "")
-    return Row(id, label, float(compared.within[index]), tuple(picture for _, picture in found))
+def _extremes(similarity: RunSimilarity) -> tuple[list[StableImage], list[StableImage]]:
+    """Return the images on which runs of a group agree least and most."""
+    order = np.argsort(similarity.within, kind="stable")
+    order = order[np.isfinite(similarity.within[order])]
+    if len(order) < 2 * EXTREMES or len(similarity.runs[0].columns["map"].shape) != 2:
+        return [], []
+    ends = order[:EXTREMES].tolist(), order[::-1][:EXTREMES].tolist()
+    ids = {similarity.ids[i] for end in ends for i in end}
+    frames = [Frame(run) for run in similarity.runs]
+    names = ("label", "predicted", "constant_map", "map")
+    rows = [frame.rows(ids, names) for frame in frames]
+    least, most = (
+        [
+            StableImage(
+                id,
+                next((n for f, r in zip(frames, rows, strict=True) if (n := _label(f, r[id]))), ""),
+                float(similarity.within[i]),
+                tuple(_picture(f, r[id]) for f, r in zip(frames, rows, strict=True)),
+            )
+            for i in end
+            for id in [similarity.ids[i]]
+        ]
+        for end in ends
+    )
+    return least, most
 
 
-def _map(run: Run, id: str) -> tuple[str, tuple[str, str] | None]:
-    columns = frame.measured(run)
-    at = int(np.flatnonzero(columns["id"] == id)[0])
-    label = int(columns["label"][at])
-    name = run.classes[label] if label >= 0 else ""
-    if columns["constant_map"][at]:
-        return name, None
-    predicted = run.classes[int(columns["predicted"][at])]
-    text = f"salience map of {run.name}, predicted {predicted}"
-    return name, (heatmap.cells(columns["map"][at]), text)
+def _label(frame: Frame, row: dict) -> str:
+    return frame.class_name(int(row.get("label", -1)))
+
+
+def _picture(frame: Frame, row: dict) -> tuple[str, str] | None:
+    if row["constant_map"]:
+        return None
+    text = f"salience map of {frame.run.name}"
+    if "predicted" in row:
+        text += f", predicted {frame.class_name(int(row['predicted']))}"
+    return heatmap.pixelated(eight_bit(row["map"])), text

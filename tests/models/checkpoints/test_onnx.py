@@ -1,4 +1,4 @@
-"""The ONNX reader against hand-made files, whole, damaged and hostile."""
+"""Reader of ONNX files: hand-made, damaged and hostile files."""
 
 import json
 import struct
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from salix.models.checkpoints import onnx, weights
+from salix.models.checkpoints import formats, protobuf
 from salix.models.checkpoints.onnx import read_onnx
 from salix.typing import InputError
 
@@ -61,15 +61,15 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_raw_tensors_of_all_types(path: Path) -> None:
-    draw = np.random.default_rng(0)
-    held = {k: draw.integers(0, 100, (2, 3)).astype(k) for k in NUMBERS}
-    held |= {"scalar": np.array(2.5, np.float32), "none": np.zeros((0, 3), np.int64)}
-    path.write_bytes(model(*(tensor(name, array) for name, array in held.items())))
-    assert weights.kind(path) == "onnx"
-    found = weights.read(path)
-    assert list(found) == list(held)
-    for name, array in held.items():
-        np.testing.assert_array_equal(found[name], array, strict=True)
+    rng = np.random.default_rng(0)
+    stored = {k: rng.integers(0, 100, (2, 3)).astype(k) for k in NUMBERS}
+    stored |= {"scalar": np.array(2.5, np.float32), "none": np.zeros((0, 3), np.int64)}
+    path.write_bytes(model(*(tensor(name, array) for name, array in stored.items())))
+    assert formats.kind(path) == "onnx"
+    restored = formats.read(path)
+    assert list(restored) == list(stored)
+    for name, array in stored.items():
+        np.testing.assert_array_equal(restored[name], array, strict=True)
 
 
 def test_lists_of_numbers(path: Path) -> None:
@@ -90,7 +90,7 @@ def test_lists_of_numbers(path: Path) -> None:
         head("brain", 16, 2) + packed(5, [0x3F80, 0xC000]),
     ]
     path.write_bytes(model(*tensors))
-    found = read_onnx(path)
+    restored = read_onnx(path)
     expected = {
         "floats": np.array([0.5, -2], np.float32),
         "doubles": np.array([0.1]),
@@ -100,11 +100,11 @@ def test_lists_of_numbers(path: Path) -> None:
         "unsigned": np.array([2**64 - 1, 1], np.uint64),
         "half": np.array([1, -2], np.float16),
     }
-    assert set(found) == {*expected, "brain"}
+    assert set(restored) == {*expected, "brain"}
     for name, array in expected.items():
-        np.testing.assert_array_equal(found[name], array, strict=True)
-    assert found["brain"].dtype.name == "bfloat16"
-    np.testing.assert_array_equal(found["brain"].astype(np.float32), [1, -2])
+        np.testing.assert_array_equal(restored[name], array, strict=True)
+    assert restored["brain"].dtype.name == "bfloat16"
+    np.testing.assert_array_equal(restored["brain"].astype(np.float32), [1, -2])
 
 
 def quantised(q: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> bytes:
@@ -113,17 +113,17 @@ def quantised(q: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> bytes:
 
 
 def test_quantised_tensors_are_restored(path: Path) -> None:
-    draw = np.random.default_rng(0)
-    scale, zero = draw.uniform(0.1, 1, 3).astype(np.float32), np.array([0, -5, 127], np.int8)
-    q = draw.integers(-128, 128, (4, 3)).astype(np.int8)
+    rng = np.random.default_rng(0)
+    scale, zero = rng.uniform(0.1, 1, 3).astype(np.float32), np.array([0, -5, 127], np.int8)
+    q = rng.integers(-128, 128, (4, 3)).astype(np.int8)
     path.write_bytes(quantised(q, scale, zero))
-    found = read_onnx(path)
-    assert list(found) == ["w"]
-    assert found["w"].dtype == np.float32
+    restored = read_onnx(path)
+    assert list(restored) == ["w"]
+    assert restored["w"].dtype == np.float32
     for i in range(4):
         for o in range(3):
-            assert found["w"][i, o] == scale[o] * np.float32(int(q[i, o]) - int(zero[o]))
-    q = draw.integers(0, 256, (3, 2, 1, 1)).astype(np.uint8)  # a convolution, by output
+            assert restored["w"][i, o] == scale[o] * np.float32(int(q[i, o]) - int(zero[o]))
+    q = rng.integers(0, 256, (3, 2, 1, 1)).astype(np.uint8)  # a convolution, by output
     zero = np.array([0, 128, 255], np.uint8)
     path.write_bytes(quantised(q, scale, zero))
     steps = q.astype(np.float32) - zero.reshape(3, 1, 1, 1)
@@ -134,7 +134,7 @@ def test_quantised_tensors_are_restored(path: Path) -> None:
 
 def test_scales_must_fit(path: Path) -> None:
     q, ones, zeros = np.zeros((4, 3), np.int8), np.ones(3, np.float32), np.zeros(3, np.int8)
-    for content, said in [
+    for content, message in [
         (model(tensor("w_quantized", q)), "lacks the scales of w_quantized"),
         (quantised(q, ones, zeros[:2]), "lacks the scales"),
         (quantised(q, ones[:2], zeros[:2]), "2 scales for w_quantized of shape"),
@@ -142,7 +142,7 @@ def test_scales_must_fit(path: Path) -> None:
         (quantised(q.astype(np.float32), ones, zeros), "no integers with scales"),
     ]:
         path.write_bytes(content)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             read_onnx(path)
 
 
@@ -150,24 +150,24 @@ ONE = np.ones(2, np.float32)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is not an ONNX file"),
         (b"\x0b", "is not a protocol buffer"),
         (number(7, 1), "is not an ONNX file"),
         (chunk(7, number(5, 1)), "is not an ONNX file"),
         (model() + model(), "is not an ONNX file"),
-        (model(), "holds no initialisers"),
+        (model(), "contains no initialisers"),
         (b"\x3a" + varint(1 << 62), "is truncated"),
         (model(tensor("x", ONE))[:-1], "is truncated"),
         (b"\xff" * 11, "more than ten bytes"),
         (model(tensor("x", ONE), tensor("x", ONE)), "has x twice"),
-        (model(tensor("x", ONE, more=number(14, 1))), "keeps x in another file"),
-        (model(tensor("x", ONE, (3,))), r"holds 2 elements of x, not \[3\]"),
-        (model(tensor("x", ONE, (-1, -2))), "holds 2 elements of x"),
-        (model(tensor("x", ONE, (1 << 62, 1 << 62))), "holds 2 elements of x"),
-        (model(tensor("x", ONE, (2,) + (1,) * 64)), "holds 2 elements of x"),
-        (model(tensor("x", ONE, more=number(2, 8))), "holds x of an unknown type"),
+        (model(tensor("x", ONE, more=number(14, 1))), "stores x in another file"),
+        (model(tensor("x", ONE, (3,))), r"contains 2 elements of x, not \[3\]"),
+        (model(tensor("x", ONE, (-1, -2))), "contains 2 elements of x"),
+        (model(tensor("x", ONE, (1 << 62, 1 << 62))), "contains 2 elements of x"),
+        (model(tensor("x", ONE, (2,) + (1,) * 64)), "contains 2 elements of x"),
+        (model(tensor("x", ONE, more=number(2, 8))), "contains x of an unknown type"),
         (model(tensor("x", ONE, more=chunk(2, b"1"))), "unknown type"),
         (model(tensor("x", ONE, more=number(9, 1))), "malformed list"),
         (model(tensor("x", ONE, more=chunk(9, b"abc"))), "broken number of elements"),
@@ -178,9 +178,9 @@ ONE = np.ones(2, np.float32)
         (model(tensor("x\n" * 99, ONE, (3,))), r"elements of x\\nx\\n"),
     ],
 )
-def test_hostile_files_are_refused(path: Path, content: bytes, said: str) -> None:
+def test_hostile_files_are_refused(path: Path, content: bytes, message: str) -> None:
     path.write_bytes(content)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_onnx(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert str(caught.value).isprintable()
@@ -188,14 +188,16 @@ def test_hostile_files_are_refused(path: Path, content: bytes, said: str) -> Non
 
 def test_no_damage_is_fatal(path: Path) -> None:
     packed = number(1, 4) + number(2, 3) + chunk(8, b"p") + chunk(5, bytes([1, 2, 3, 4]))
-    whole = model(tensor("a", np.arange(6, dtype=np.int16).reshape(2, 3)), tensor("b", ONE), packed)
-    draw = np.random.default_rng(0)
-    shorter = [whole[:n] for n in range(len(whole))]
+    intact = model(
+        tensor("a", np.arange(6, dtype=np.int16).reshape(2, 3)), tensor("b", ONE), packed
+    )
+    rng = np.random.default_rng(0)
+    shorter = [intact[:n] for n in range(len(intact))]
     damaged = []
     for _ in range(600):
-        data = bytearray(whole)
-        for at in draw.integers(0, len(data), draw.integers(1, 4)):
-            data[at] = draw.integers(0, 256)
+        data = bytearray(intact)
+        for at in rng.integers(0, len(data), rng.integers(1, 4)):
+            data[at] = rng.integers(0, 256)
         damaged.append(bytes(data))
     refused = 0
     for data in shorter + damaged:
@@ -211,7 +213,7 @@ def test_no_damage_is_fatal(path: Path) -> None:
 def test_a_message_of_very_many_fields_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx, "FIELDS", 100)
+    monkeypatch.setattr(protobuf, "FIELDS", 100)
     path.write_bytes(number(1, 8) * 101)
     with pytest.raises(InputError, match="more than 100 fields"):
         read_onnx(path)
@@ -220,15 +222,15 @@ def test_a_message_of_very_many_fields_is_refused(
 def test_a_folder_is_read_with_the_heads_beside_it(path: Path) -> None:
     folder, head = path.parent, path.parent / "head.json"
     with pytest.raises(InputError, match="no such file"):
-        weights.kind(path)
-    with pytest.raises(InputError, match="holds 0 ONNX files, not one"):
+        formats.kind(path)
+    with pytest.raises(InputError, match="contains 0 ONNX files, not one"):
         read_onnx(folder)
     path.write_bytes(model(tensor("x", ONE)))
     head.write_text(json.dumps({"weights": [0.5, 1], "bias": -2, "note": "ignored"}))
-    assert weights.kind(folder) == "onnx"
-    found = weights.read(folder)
-    np.testing.assert_array_equal(found["head.weights"], np.array([0.5, 1], np.float32))
-    assert (found["head.bias"], list(found)) == (-2, ["x", "head.weights", "head.bias"])
+    assert formats.kind(folder) == "onnx"
+    restored = formats.read(folder)
+    np.testing.assert_array_equal(restored["head.weights"], np.array([0.5, 1], np.float32))
+    assert (restored["head.bias"], list(restored)) == (-2, ["x", "head.weights", "head.bias"])
     for wrong in (
         "",
         "[]",
@@ -244,5 +246,5 @@ def test_a_folder_is_read_with_the_heads_beside_it(path: Path) -> None:
             read_onnx(folder)
     head.unlink()
     (folder / "other.onnx").write_bytes(b"")
-    with pytest.raises(InputError, match="holds 2 ONNX files"):
+    with pytest.raises(InputError, match="contains 2 ONNX files"):
         read_onnx(folder)

@@ -1,4 +1,4 @@
-"""Orbax checkpoints as weights: what is read of them, and what is refused."""
+"""Reader of Orbax checkpoints: trees of training, damaged and refused folders."""
 
 import json
 import shutil
@@ -12,13 +12,13 @@ import pytest
 from flax import nnx
 
 from salix import cli, models
-from salix.models.checkpoints import orbax, weights
+from salix.models.checkpoints import formats, orbax
 from salix.models.checkpoints.module_state import arrays
 from salix.models.checkpoints.orbax import read_orbax
 from salix.typing import InputError
 
 
-def shaken(name: str) -> tuple[Any, Any]:
+def randomised(name: str) -> tuple[Any, Any]:
     model, params = models.load(name)
     draw = np.random.default_rng(1)
     return model, jax.tree.map(lambda x: np.asarray(draw.normal(size=x.shape), x.dtype), params)
@@ -32,7 +32,7 @@ def saved(path: Path, tree: Any) -> Path:
 
 @pytest.mark.parametrize("name", ["small", "meso4"])  # lists of layers; statistics of norms
 def test_checkpoints_of_training_are_loaded(tmp_path: Path, name: str) -> None:
-    model, params = shaken(name)
+    model, params = randomised(name)
     others = {"opt_state": [{"mu": np.ones(3)}], "step": np.int32(7)}
     manager = ocp.CheckpointManager(tmp_path / "manager")
     manager.save(3, args=ocp.args.StandardSave({"params": params, **others}))
@@ -46,25 +46,25 @@ def test_checkpoints_of_training_are_loaded(tmp_path: Path, name: str) -> None:
         tmp_path / "manager" / "3",
         tmp_path / "manager" / "3" / "default",
     ):
-        assert weights.kind(path) == "orbax"
-        held, wanted = read_orbax(path), arrays(params)
-        assert set(held) == set(wanted)
-        assert all((array == wanted[n]).all() for n, array in held.items())
-    again, found = models.load(name, tmp_path / "tree")
+        assert formats.kind(path) == "orbax"
+        restored, expected = read_orbax(path), arrays(params)
+        assert set(restored) == set(expected)
+        assert all((array == expected[n]).all() for n, array in restored.items())
+    again, restored = models.load(name, tmp_path / "tree")
     assert again.classes == model.classes
-    assert jax.tree.structure(found) == jax.tree.structure(params)
-    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found, params))
+    assert jax.tree.structure(restored) == jax.tree.structure(params)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), restored, params))
     assert models.load(name, path, classes=("a", "b"))[0].classes == ("a", "b")
 
 
 def test_a_checkpoint_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, params = shaken("small")
+    _, params = randomised("small")
     path, out = saved(tmp_path / "net", {"params": params}), tmp_path / "net.safetensors"
-    asked = ["convert", "--model", "small", "--weights", str(path), "--out", str(out)]
-    assert cli.main(asked) == 0
+    arguments = ["convert", "--model", "small", "--weights", str(path), "--out", str(out)]
+    assert cli.main(arguments) == 0
     assert "small with 2 classes" in capsys.readouterr().out
-    held = weights.read(out)
-    assert all((a == held[n]).all() for n, a in arrays(params).items())
+    converted = formats.read(out)
+    assert all((a == converted[n]).all() for n, a in arrays(params).items())
 
 
 def test_classes_are_counted_at_the_head(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_classes_are_counted_at_the_head(tmp_path: Path) -> None:
 
 
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    _, params = shaken("small")
+    _, params = randomised("small")
     tree: Any = jax.tree.map(np.asarray, nnx.to_pure_dict(params))
     del tree["classifier"]["bias"]
     tree["extra"] = np.ones(2, np.float32)
@@ -103,27 +103,27 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         read_orbax(good)
     monkeypatch.setattr(orbax, "LIMIT", 64 * 64 * 4)
     more = {"params": {"a": np.ones((64, 64), np.float32)}, "opt_state": {"mu": np.ones(9)}}
-    assert set(read_orbax(saved(tmp_path / "more", more))) == {"a"}  # no more than that is read
+    assert set(read_orbax(saved(tmp_path / "more", more))) == {"a"}  # nothing else is read
     monkeypatch.undo()
     files = [p.relative_to(good) for p in good.rglob("*") if p.is_file() and p.stat().st_size > 99]
     assert len(files) > 2
-    said: list[str] = []
-    for at, file in enumerate(files):
-        bad = Path(shutil.copytree(good, tmp_path / f"bad{at}"))
+    messages: list[str] = []
+    for number, file in enumerate(files):
+        bad = Path(shutil.copytree(good, tmp_path / f"bad{number}"))
         (bad / file).write_bytes(b"rot")
         try:
             assert (read_orbax(bad)["a"] == 1).all()  # not all of a checkpoint is needed
         except InputError as error:
-            said.append(str(error).removeprefix(f"{bad}: "))
-    assert len(said) >= 2
-    assert {line.split(" (")[0] for line in said} <= {
-        "a damaged checkpoint",
+            messages.append(str(error).removeprefix(f"{bad}: "))
+    assert len(messages) >= 2
+    assert {line.split(" (")[0] for line in messages} <= {
+        "damaged, or not an Orbax checkpoint",
         "has no description of its arrays",
     }
-    assert all(line.isprintable() for line in said)
+    assert all(line.isprintable() for line in messages)
     listed = json.loads((good / "_METADATA").read_text())
     (good / "_METADATA").write_text(json.dumps({**listed, "tree_metadata": {}}))
     with pytest.raises(InputError):
         read_orbax(good)
-    with pytest.raises(InputError, match="not a checkpoint of Orbax"):
+    with pytest.raises(InputError, match="not an Orbax checkpoint"):
         read_orbax(tmp_path)

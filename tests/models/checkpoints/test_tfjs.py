@@ -1,4 +1,4 @@
-"""The reader of TensorFlow.js models: what it restores, and what it refuses."""
+"""Reader of TensorFlow.js models: restored weights, refused files."""
 
 import base64
 import json
@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from salix.models.checkpoints import tfjs, weights
+from salix.models.checkpoints import formats, tfjs
 from salix.models.checkpoints.tfjs import read_tfjs
 from salix.typing import InputError
 
-DRAW = np.random.default_rng(0)
-FLOATS = DRAW.normal(size=(2, 3)).astype(np.float32)
-HALVES = DRAW.normal(size=5).astype(np.float16)
-BYTES = DRAW.integers(0, 256, (3, 2), np.uint8)
-WORDS = DRAW.integers(0, 1 << 16, 4).astype(np.uint16)
+RNG = np.random.default_rng(0)
+FLOATS = RNG.normal(size=(2, 3)).astype(np.float32)
+HALVES = RNG.normal(size=5).astype(np.float16)
+BYTES = RNG.integers(0, 256, (3, 2), np.uint8)
+WORDS = RNG.integers(0, 1 << 16, 4).astype(np.uint16)
 COUNTS = np.array([7, 8], np.uint8)
 SIZES = np.array([-1, 12], np.int32)
 
@@ -58,34 +58,34 @@ def write(
 ) -> Path:
     shards = {"group1-shard1of2.bin": DATA[:20], "b.bin": DATA[20:]} if shards is None else shards
     group = {"paths": list(shards), "weights": entries}
-    held = {"format": "graph-model", "modelTopology": {}, "weightsManifest": [group], **manifest}
+    content = {"format": "graph-model", "modelTopology": {}, "weightsManifest": [group], **manifest}
     for name, data in shards.items():
         (folder / name).write_bytes(data)
     path = folder / "model.json"
-    path.write_text(json.dumps(held))
+    path.write_text(json.dumps(content))
     return path
 
 
-def check(found: dict[str, np.ndarray]) -> None:
-    assert list(found) == ["a/kernel", "b", "c", "d", "e", "f", "g"]
-    np.testing.assert_array_equal(found["a/kernel"], FLOATS, strict=True)
-    np.testing.assert_array_equal(found["b"], HALVES.astype(np.float32), strict=True)
+def check(weights: dict[str, np.ndarray]) -> None:
+    assert list(weights) == ["a/kernel", "b", "c", "d", "e", "f", "g"]
+    np.testing.assert_array_equal(weights["a/kernel"], FLOATS, strict=True)
+    np.testing.assert_array_equal(weights["b"], HALVES.astype(np.float32), strict=True)
     c = [[np.float32(int(x) * 0.013 - 1.5) for x in row] for row in BYTES]
-    np.testing.assert_array_equal(found["c"], np.array(c), strict=True)
+    np.testing.assert_array_equal(weights["c"], np.array(c), strict=True)
     d = np.array([np.float32(int(x) * 1e-4) for x in WORDS])
-    np.testing.assert_array_equal(found["d"], d, strict=True)
-    np.testing.assert_array_equal(found["e"], np.array([-2, -1], np.int32), strict=True)
-    np.testing.assert_array_equal(found["f"], SIZES, strict=True)
-    assert found["g"].shape == ()
-    assert found["g"]
+    np.testing.assert_array_equal(weights["d"], d, strict=True)
+    np.testing.assert_array_equal(weights["e"], np.array([-2, -1], np.int32), strict=True)
+    np.testing.assert_array_equal(weights["f"], SIZES, strict=True)
+    assert weights["g"].shape == ()
+    assert weights["g"]
 
 
-def test_every_type_is_restored(tmp_path: Path) -> None:
+def test_every_type_is_dequantised(tmp_path: Path) -> None:
     path = write(tmp_path)
     check(read_tfjs(path))
     check(read_tfjs(tmp_path))
-    assert weights.kind(path) == weights.kind(tmp_path) == "tfjs"
-    check(weights.read(tmp_path))
+    assert formats.kind(path) == formats.kind(tmp_path) == "tfjs"
+    check(formats.read(tmp_path))
     path.rename(tmp_path / "other.json")
     check(read_tfjs(tmp_path))
 
@@ -109,7 +109,7 @@ def test_bundles_of_javascript_are_read_and_not_run(tmp_path: Path) -> None:
         text = f'e.exports="{base64.b64encode(data).decode()}"'
         (tmp_path / f"{name}.min.js").write_text(f"!function(e){{{text}}},{{}}]}},{{}},[1])(1)}});")
     check(read_tfjs(tmp_path))
-    assert weights.kind(path) == weights.kind(tmp_path) == "tfjs"
+    assert formats.kind(path) == formats.kind(tmp_path) == "tfjs"
     path.write_text(bundle(ENTRIES, names) * 2)
     with pytest.raises(InputError, match="no bundle of one"):
         read_tfjs(path)
@@ -124,17 +124,17 @@ def test_bundles_of_javascript_are_read_and_not_run(tmp_path: Path) -> None:
 
 
 def test_shards_must_have_their_sizes(tmp_path: Path) -> None:
-    whole = len(DATA)
-    for shards, said in [
-        ({"a.bin": DATA[:-1]}, f"has shards of {whole - 1} bytes, not {whole}"),
-        ({"a.bin": DATA + b"x"}, f"has shards of {whole + 1} bytes, not {whole}"),
-        ({"a.bin": DATA, "b.bin": b"x"}, f"has shards of {whole + 1} bytes, not {whole}"),
-        ({"a.bin": b"", "b.bin": DATA}, f"has shards of 0 bytes, not {whole}"),
-        ({}, f"has shards of 0 bytes, not {whole}"),
-        ({"a.bin": DATA + bytes(10_000)}, f"has a shard of {whole + 10_000} bytes"),
+    size = len(DATA)
+    for shards, message in [
+        ({"a.bin": DATA[:-1]}, f"has shards of {size - 1} bytes, not {size}"),
+        ({"a.bin": DATA + b"x"}, f"has shards of {size + 1} bytes, not {size}"),
+        ({"a.bin": DATA, "b.bin": b"x"}, f"has shards of {size + 1} bytes, not {size}"),
+        ({"a.bin": b"", "b.bin": DATA}, f"has shards of 0 bytes, not {size}"),
+        ({}, f"has shards of 0 bytes, not {size}"),
+        ({"a.bin": DATA + bytes(10_000)}, f"has a shard of {size + 10_000} bytes"),
     ]:
         path = write(tmp_path, shards=shards)
-        with pytest.raises(InputError, match=rf"model\.json: {said}"):
+        with pytest.raises(InputError, match=rf"model\.json: {message}"):
             read_tfjs(path)
 
 
@@ -153,17 +153,17 @@ def test_shards_lie_in_the_folder_of_the_manifest(tmp_path: Path) -> None:
         path.write_text(good.replace('"a.bin"', json.dumps(name)))
         with pytest.raises(InputError, match="lacks its shard"):
             read_tfjs(path)
-    (tmp_path / "other").symlink_to(folder)  # a link to the whole folder is the user's own
+    (tmp_path / "other").symlink_to(folder)  # a link to the folder itself is the user's own
     path.write_text(good)
     check(read_tfjs(tmp_path / "other"))
 
 
-ONE = {"name": "x", "shape": [1], "dtype": "float32"}
+FLOAT = {"name": "x", "shape": [1], "dtype": "float32"}
 HALF = {"dtype": "float16"}
 
 
 @pytest.mark.parametrize(
-    ("change", "data", "said"),
+    ("change", "data", "message"),
     [
         ({}, np.float32([np.nan]).tobytes(), "a NaN or an infinity in x"),
         ({"quantization": HALF}, np.float16([np.inf]).tobytes(), "a NaN or an infinity in x"),
@@ -193,21 +193,23 @@ HALF = {"dtype": "float16"}
         ({"name": "é\n" * 99}, b"", r"has shards of 0 bytes"),
     ],
 )
-def test_malformed_weights_are_refused(tmp_path: Path, change: Any, data: bytes, said: str) -> None:
-    path = write(tmp_path, [{**ONE, **change}], {"a.bin": data})
-    with pytest.raises(InputError, match=said) as caught:
+def test_malformed_weights_are_refused(
+    tmp_path: Path, change: Any, data: bytes, message: str
+) -> None:
+    path = write(tmp_path, [{**FLOAT, **change}], {"a.bin": data})
+    with pytest.raises(InputError, match=message) as caught:
         read_tfjs(path)
     assert str(caught.value).isprintable()
 
 
 def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path, [ONE, ONE], {"a.bin": bytes(8)})
+    path = write(tmp_path, [FLOAT, FLOAT], {"a.bin": bytes(8)})
     with pytest.raises(InputError, match="has x twice"):
         read_tfjs(path)
     nested = "[" * 100_000
     for text in ("", "{", "[]", "3", '{"a": 1}', '{"weightsManifest": {"a": 1}}', "é", nested):
         path.write_text(text)
-        with pytest.raises(InputError, match=r"model\.json: (damaged|holds no weights)"):
+        with pytest.raises(InputError, match=r"model\.json: (damaged|contains no weights)"):
             read_tfjs(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="damaged"):
@@ -216,11 +218,11 @@ def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InputError, match="has NaN in its manifest"):
         read_tfjs(path)
     path.write_text('{"weightsManifest": []}')
-    with pytest.raises(InputError, match="holds no weights"):
+    with pytest.raises(InputError, match="contains no weights"):
         read_tfjs(path)
     path.rename(tmp_path / "a.json")
     (tmp_path / "b.json").write_text("{}")
-    with pytest.raises(InputError, match="holds 2 manifests"):
+    with pytest.raises(InputError, match="contains 2 manifests"):
         read_tfjs(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         read_tfjs(tmp_path / "none.json")
@@ -229,8 +231,8 @@ def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read_tfjs(tmp_path / "b.json")
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(InputError, match="a folder without weights"):
-        weights.kind(empty)
+    with pytest.raises(InputError, match=r"not a folder of ONNX, Orbax or TensorFlow\.js weights"):
+        formats.kind(empty)
 
 
 def test_hostile_bundles_take_no_time(tmp_path: Path) -> None:
