@@ -189,6 +189,7 @@ def close(found: Any, expected: Any) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
 
 
+@pytest.mark.slow
 @each
 def test_networks_agree_with_numpy(drawn: Any, name: str) -> None:
     _, path, image, (tap, features, logits) = drawn(name)

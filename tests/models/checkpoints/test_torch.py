@@ -272,6 +272,7 @@ def test_names_are_never_imported(tmp_path: Path) -> None:
     assert "antigravity" not in sys.modules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wide", "depth"), [(2, 60), (1000, 12)])
 def test_references_that_multiply_are_stopped(tmp_path: Path, wide: int, depth: int) -> None:
     def layers(open_: bytes, close: bytes) -> bytes:
