@@ -174,7 +174,6 @@ def test_help_has_an_example_and_a_text_for_each_option(command, capsys):
     assert len(options) >= 3
 
 
-@pytest.mark.slow
 def test_the_demo_from_end_to_end(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(study, "STEPS", 4)  # what it trains is another test's matter
     arguments = ["demo", "--offline", "--seeds", "2", "--out"]
@@ -213,7 +212,6 @@ def test_the_demo_on_own_faces(material, tmp_path, monkeypatch, capsys):
     assert Path(tmp_path / "out" / "report.html").exists()
 
 
-@pytest.mark.slow
 def test_train_then_sweep_what_was_trained(material, tmp_path, capsys):
     out = tmp_path / "trained"
     data = [f"real={material / 'real'}", f"fake={material / 'fake'}"]

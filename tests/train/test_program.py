@@ -130,7 +130,6 @@ def test_two_half_batches_are_one():
     assert largest_difference(a, Network.of(plain(0))[1].params) > 1e-3
 
 
-@pytest.mark.slow
 def test_seeds_together_equal_seeds_alone():
     recipe = Recipe(CYBORG(0.5, "true"), SGD(0.05), epochs=3, batch_size=8, validation=0.25)
     alone, together = (
@@ -195,7 +194,6 @@ def test_a_module_without_a_cut_and_with_one_output():
     assert found.model.logits(found.params, TO(pixels[1])).shape == (2,)
 
 
-@pytest.mark.slow
 def test_precisions_stay_near_and_keep_the_weights_whole():
     losses = {}
     for precision in ("float32", "tf32", "bfloat16"):
@@ -243,7 +241,6 @@ np.savez(sys.argv[1], *arrays)
 """
 
 
-@pytest.mark.slow
 def test_devices_share_a_batch(tmp_path):
     file = tmp_path / "two.npz"
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
