@@ -1,4 +1,4 @@
-"""The call of each variant, which a worker serves: that of Salix and those of its peers."""
+"""Calls that workers serve: the program of Salix, or the function of a peer library."""
 
 import os
 from contextlib import nullcontext
@@ -6,31 +6,31 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from serving import Made, serve
-from variants import LONG, SALIX
+from serving import PreparedCall, serve
+from variants import MULTI_PASS_TASKS, SALIX_BUILDS
 
 
-def salix_call(spec: dict[str, Any], case: Any) -> Made:
+def salix_call(spec: dict[str, Any], case: Any) -> PreparedCall:
     import jax
 
     from salix import models
     from salix.bench.policy import missing
     from salix.bench.workloads import WORKLOADS
 
-    how = SALIX[spec["device"]][spec["build"]]
+    build = SALIX_BUILDS[spec["device"]][spec["build"]]
     names = None if spec["weights"] else [str(n) for n in range(1000)]
     fixed = models.MODELS[case.network].fixed
     model, params = models.load(
         case.network,
         spec["weights"] or None,
         classes=None if fixed else names,
-        folded=how.folded,
+        folded=build.folded,
     )
-    sized = replace(model.preprocess, size=case.images.shape[1:3])
-    model = replace(model, preprocess=sized)
+    preprocess = replace(model.preprocess, size=case.images.shape[1:3])
+    model = replace(model, preprocess=preprocess)
     if reason := missing(model, params, spec["policy"]):
         raise RuntimeError(reason)
-    with models.conv_form(how.form) if how.form else nullcontext():  # pyright: ignore
+    with models.conv_form(build.form) if build.form else nullcontext():  # pyright: ignore
         program = WORKLOADS[case.task].program(model, params, len(case.images), spec["policy"])
     images = jax.device_put(case.images)
     facts = {
@@ -41,14 +41,14 @@ def salix_call(spec: dict[str, Any], case: Any) -> Made:
     return lambda: program.run(images), jax.block_until_ready, facts
 
 
-def peer_call(spec: dict[str, Any], case: Any) -> Made:
+def peer_call(spec: dict[str, Any], case: Any) -> PreparedCall:
     import importlib
 
     import torch  # pyright: ignore[reportMissingImports]
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    for part in (torch.backends.cuda.matmul, torch.backends.cudnn):
-        part.allow_tf32 = case.precision == "tf32"
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        backend.allow_tf32 = case.precision == "tf32"
     module = importlib.import_module(f"peers.{spec['module']}")
     call = module.VARIANTS[case.task][spec["build"]](case)
 
@@ -60,14 +60,14 @@ def peer_call(spec: dict[str, Any], case: Any) -> Made:
     return call, wait, {}
 
 
-def work(spec: dict[str, Any]) -> None:
-    """Be the worker of a variant."""
-    from peers.case import Case
+def run_worker(spec: dict[str, Any]) -> None:
+    """Serve the variant that a worker's specification describes."""
+    from peers.case import BenchmarkCase
 
     arrays = np.load(spec["arrays"])
     precision = spec["precision"] if spec["module"] != "salix" else "float32"
     device = {"cpu": "cpu", "gpu": "cuda"}[spec["device"]]
-    case = Case(
+    case = BenchmarkCase(
         spec["network"],
         spec["task"],
         spec["path"],
@@ -76,6 +76,6 @@ def work(spec: dict[str, Any]) -> None:
         precision=precision,
         device=device,
     )
-    make = salix_call if spec["module"] == "salix" else peer_call
-    warm = spec["task"] not in LONG or "compiled" in spec["build"]
-    serve(lambda: make(spec, case), warm)
+    prepare = salix_call if spec["module"] == "salix" else peer_call
+    warm = spec["task"] not in MULTI_PASS_TASKS or "compiled" in spec["build"]
+    serve(lambda: prepare(spec, case), warm)

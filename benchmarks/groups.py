@@ -1,4 +1,4 @@
-"""Groups of variants that run one task of one network, and take turns at it."""
+"""One task on one network: all variants run in turn, and their results compared."""
 
 import argparse
 import json
@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from preparation import environment
+from inputs import worker_environment
+from machine import HERE
 from rounds import correlation
-from surroundings import HERE
 from variants import Variant
-from workers import PATIENCE, Order, ask, end, start
+from workers import TIMEOUT, WorkerCommand, run_rounds, start_workers, stop_workers
 
-BASES = ("torch channels_last", "salix")  # the first that ran is what results are compared with
+BASES = ("torch channels_last", "salix")  # the first that ran is the reference of correlations
 
 
 @dataclass(frozen=True)
-class Group:
-    """What the variants of a group have in common; without a `size`, it is the network's own."""
+class TaskGroup:
+    """Network, task and batch of a group of variants; `size` None is the network's own."""
 
     network: str
     task: str
@@ -30,57 +30,59 @@ class Group:
 
     @property
     def key(self) -> str:
-        """The group's name among results."""
+        """Key of the group in the results."""
         return f"{self.network} {self.task} {self.batch}" + (f" {self.size}" if self.size else "")
 
 
-def measure(
-    group: Group, rows: list[Variant], files: dict[str, str], options: argparse.Namespace
+def measure_group(
+    group: TaskGroup, variants: list[Variant], paths: dict[str, str], options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Return what every variant of a group cost, round by round."""
-    orders = {row.name: order(group, row, files, options) for row in rows}
-    before, began = os.getloadavg(), time.monotonic()
-    workers, found = start(orders, PATIENCE)
-    until = time.monotonic() + 60 * options.task_minutes
-    done = ask(workers, found, options.rounds, until, PATIENCE)
-    end(workers)
-    for row in rows:
-        found[row.name] |= {"module": row.module, "precision": row.precision}
+    """Cost of every variant of a group, round by round."""
+    commands = {v.name: worker_command(group, v, paths, options) for v in variants}
+    load, began = os.getloadavg(), time.monotonic()
+    workers, rows = start_workers(commands, TIMEOUT)
+    deadline = time.monotonic() + 60 * options.task_minutes
+    rounds = run_rounds(workers, rows, options.rounds, deadline, TIMEOUT)
+    stop_workers(workers)
+    for variant in variants:
+        rows[variant.name] |= {"module": variant.module, "precision": variant.precision}
     return {
         "network": group.network,
         "task": group.task,
         "batch": group.batch,
-        "flops": found.get("salix", {}).get("flops") or None,
-        "rounds": done,
-        "base": compare(found),
-        "rows": found,
-        "load": [before, os.getloadavg()],
+        "flops": rows.get("salix", {}).get("flops") or None,
+        "rounds": rounds,
+        "base": add_correlations(rows),
+        "rows": rows,
+        "load": [load, os.getloadavg()],
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - began, 1),
         "size": group.size,
     }
 
 
-def order(group: Group, row: Variant, files: dict[str, str], options: argparse.Namespace) -> Order:
-    """Return the command that starts the worker of a variant, and its environment."""
-    python = sys.executable if row.module == "salix" else options.peers
-    told = {
+def worker_command(
+    group: TaskGroup, variant: Variant, paths: dict[str, str], options: argparse.Namespace
+) -> WorkerCommand:
+    """Command and environment of the worker of a variant."""
+    python = sys.executable if variant.module == "salix" else options.peers
+    spec = {
         "network": group.network,
         "task": group.task,
         "device": options.device,
-        "module": row.module,
-        "build": row.build,
-        "precision": row.precision,
-        "policy": row.policy,
+        "module": variant.module,
+        "build": variant.build,
+        "precision": variant.precision,
+        "policy": variant.policy,
     }
-    command = [python, str(HERE / "throughput.py"), "--work", json.dumps(files | told)]
-    own = {"TORCHINDUCTOR_CACHE_DIR": files["cache"]}
-    return command, environment(options.device, row.name) | own
+    command = [python, str(HERE / "throughput.py"), "--work", json.dumps(paths | spec)]
+    cache = {"TORCHINDUCTOR_CACHE_DIR": paths["cache"]}
+    return command, worker_environment(options.device, variant.name) | cache
 
 
-def compare(rows: dict[str, dict[str, Any]]) -> str | None:
-    """Put correlations with the results of the base in the place of samples; return its name."""
-    samples = {name: held.pop("sample") for name, held in rows.items() if "sample" in held}
+def add_correlations(rows: dict[str, dict[str, Any]]) -> str | None:
+    """Replace samples of results by their correlation with those of the base; return its name."""
+    samples = {name: row.pop("sample") for name, row in rows.items() if "sample" in row}
     base = next((name for name in BASES if name in samples), None)
     if base:
         for name, sample in samples.items():
@@ -89,13 +91,13 @@ def compare(rows: dict[str, dict[str, Any]]) -> str | None:
     return base
 
 
-def show(key: str, found: dict[str, Any]) -> None:
-    """Print the medians of a group."""
-    print(f"{key}: {found['rounds']} rounds, {found['seconds']} s", flush=True)
-    for name, held in found["rows"].items():
-        if "left out" in held:
-            print(f"  {name}: left out: {held['left out']}", flush=True)
+def print_group(key: str, group: dict[str, Any]) -> None:
+    """Print the median rates of a group."""
+    print(f"{key}: {group['rounds']} rounds, {group['seconds']} s", flush=True)
+    for name, row in group["rows"].items():
+        if "left out" in row:
+            print(f"  {name}: left out: {row['left out']}", flush=True)
             continue
-        wall, cpu = (np.median([r[k] for r in held["rounds"]]) for k in ("wall", "cpu"))
-        rate = f"{found['batch'] / wall:.4g} img/s, {found['batch'] / cpu:.4g} img/cpu-s"
-        print(f"  {name}: {rate}, correlation {held.get('correlation')}", flush=True)
+        wall, cpu = (np.median([r[k] for r in row["rounds"]]) for k in ("wall", "cpu"))
+        rate = f"{group['batch'] / wall:.4g} img/s, {group['batch'] / cpu:.4g} img/cpu-s"
+        print(f"  {name}: {rate}, correlation {row.get('correlation')}", flush=True)

@@ -1,9 +1,9 @@
-"""Guard the speed of Salix before a release: python benchmarks/guard.py [--peers PYTHON].
+"""Guard against loss of speed before a release: python benchmarks/guard.py [--peers PYTHON].
 
-Ratios of times of one run, never times: what a method takes of its passes, and with `--peers` what
-it takes of PyTorch. All variants are asked in turn, round after round; a ratio is the median of
-those within a round, lower is better. Ends with 1 where a ratio is above the last accepted one by
-more than the tolerance. `--accept` writes the ratios that were found as those accepted.
+Compares ratios of run times, never times: a method over its passes, and with `--peers` Salix over
+PyTorch. Every round runs all variants once; a ratio is the median over rounds, lower is better.
+Exit status 1 if a ratio exceeds the last accepted one by more than the tolerance. `--accept` writes
+the measured ratios as the accepted ones.
 """
 
 import argparse
@@ -16,101 +16,105 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from groups import Group, order
-from preparation import Files
-from rounds import Spread, ratios
-from surroundings import HERE, machine, versions
+from groups import TaskGroup, worker_command
+from inputs import WorkerFiles
+from machine import HERE, describe_machine, package_versions
+from rounds import Quartiles, round_ratios
 from targets import PASSES
 from variants import Variant
-from workers import PATIENCE, ask, end, start
+from workers import TIMEOUT, run_rounds, start_workers, stop_workers
+
+RatioRow = tuple[str, float | None, float | None, str]  # name, accepted, measured, status
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """Time of a variant over that of `passes` runs of another."""
+class TimeRatio:
+    """Time of one run over that of `passes` runs of another."""
 
-    of: str
-    over: str
+    numerator: str
+    denominator: str
     passes: int = 1
 
     @property
     def name(self) -> str:
-        return (
-            f"{self.of} / {self.passes} {self.over}"
-            if self.passes > 1
-            else f"{self.of} / {self.over}"
-        )
+        """Key of the ratio in the results."""
+        count = f"{self.passes} " if self.passes > 1 else ""
+        return f"{self.numerator} / {count}{self.denominator}"
 
 
 SALIX = Variant("salix", "salix", "float32", "float32")
-TORCH = Variant("torch channels_last", "torch_forms", "float32", "float32")
-# By name: the task, and the variant that runs it.
+TORCH = Variant("torch channels_last", "torch_calls", "float32", "float32")
+# By name: the task and the variant that runs it.
 RUNS = {
     **{t: (t, SALIX) for t in ("forward", "saliency", "gradcam", "ig", "deletion", "measures")},
     "torch forward": ("forward", TORCH),
     "torch saliency": ("saliency", TORCH),
 }
 RATIOS = (
-    Ratio("saliency", "forward"),
-    *(Ratio(task, *PASSES[task]) for task in ("gradcam", "ig", "deletion", "measures")),
-    Ratio("forward", "torch forward"),
-    Ratio("saliency", "torch saliency"),
+    TimeRatio("saliency", "forward"),
+    *(TimeRatio(task, *PASSES[task]) for task in ("gradcam", "ig", "deletion", "measures")),
+    TimeRatio("forward", "torch forward"),
+    TimeRatio("saliency", "torch saliency"),
 )
 
 
-def ratios_of(rows: Mapping[str, Mapping[str, Any]], by: str) -> dict[str, Spread]:
-    """Return the spread of every ratio both of whose sides ran."""
-    found = {}
+def measured_ratios(rows: Mapping[str, Mapping[str, Any]], clock: str) -> dict[str, Quartiles]:
+    """Quartiles of every ratio whose numerator and denominator both ran."""
+    results = {}
     for ratio in RATIOS:
-        of, over = (rows.get(name, {}).get("rounds") for name in (ratio.of, ratio.over))
-        if of and over:
-            one = ratios(of, over, by)
-            found[ratio.name] = {k: v if k == "n" else v / ratio.passes for k, v in one.items()}
-    return found
+        above, below = (
+            rows.get(name, {}).get("rounds") for name in (ratio.numerator, ratio.denominator)
+        )
+        if above and below:
+            values = round_ratios(above, below, clock)
+            results[ratio.name] = {
+                k: v if k == "n" else v / ratio.passes for k, v in values.items()
+            }
+    return results
 
 
-def compare(
-    found: Mapping[str, Spread], accepted: Mapping[str, Spread], tolerance: float
-) -> list[tuple[str, float | None, float | None, str]]:
-    """Return name, accepted and found ratio of all, and a word: "worse" is for the maintainer."""
+def compare_ratios(
+    measured: Mapping[str, Quartiles], accepted: Mapping[str, Quartiles], tolerance: float
+) -> list[RatioRow]:
+    """Compare medians; the status is new, not measured, better, unchanged or worse."""
     rows = []
-    for name in [*found, *(name for name in accepted if name not in found)]:
-        new, old = (side[name]["median"] if name in side else None for side in (found, accepted))
+    for name in [*measured, *(name for name in accepted if name not in measured)]:
+        new, old = (r[name]["median"] if name in r else None for r in (measured, accepted))
         if new is None:
-            word = "not measured"
+            status = "not measured"
         elif old is None:
-            word = "new"
+            status = "new"
         elif new > old * (1 + tolerance):
-            word = "worse"
+            status = "worse"
         else:
-            word = "better" if new < old / (1 + tolerance) else "kept"
-        rows.append((name, old, new, word))
+            status = "better" if new < old / (1 + tolerance) else "unchanged"
+        rows.append((name, old, new, status))
     return rows
 
 
-def table(rows: list[tuple[str, float | None, float | None, str]]) -> str:
-    lines = [f"{'ratio':32} {'accepted':>9} {'found':>9}  verdict"]
-    for name, old, new, word in rows:
+def format_table(rows: list[RatioRow]) -> str:
+    lines = [f"{'ratio':32} {'accepted':>9} {'measured':>9}  status"]
+    for name, old, new, status in rows:
         numbers = " ".join(f"{'' if v is None else format(v, '.3f'):>9}" for v in (old, new))
-        lines.append(f"{name:32} {numbers}  {word}")
+        lines.append(f"{name:32} {numbers}  {status}")
     return "\n".join(lines)
 
 
 def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     network, batch, size = options.network, options.batch, options.size
     with tempfile.TemporaryDirectory() as folder:
-        files = Files(Path(folder), options.peers).of(network, batch, size)
-        orders = {
-            title: order(Group(network, task, batch, size), row, files, options)
-            for title, (task, row) in RUNS.items()
-            if row is SALIX or options.peers
+        paths = WorkerFiles(Path(folder), options.peers).paths(network, batch, size)
+        commands = {
+            title: worker_command(TaskGroup(network, task, batch, size), variant, paths, options)
+            for title, (task, variant) in RUNS.items()
+            if variant is SALIX or options.peers
         }
-        workers, rows = start(orders, PATIENCE)
-        ask(workers, rows, options.rounds, seconds=PATIENCE)
-        end(workers)
-    for title, held in rows.items():
-        if "left out" in held:
-            print(f"left out: {title}: {held['left out']}", file=sys.stderr)
+        workers, rows = start_workers(commands, TIMEOUT)
+        run_rounds(workers, rows, options.rounds, timeout=TIMEOUT)
+        stop_workers(workers)
+    for title, row in rows.items():
+        if "left out" in row:
+            print(f"left out: {title}: {row['left out']}", file=sys.stderr)
     return rows
 
 
@@ -122,31 +126,32 @@ def main() -> int:
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--network", default="resnet50")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--size", type=int, help="of images; by default the network's own")
+    parser.add_argument("--size", type=int, help="side of the images; the network's own by default")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--by", choices=("wall", "cpu"), default="wall", help="which seconds")
+    parser.add_argument("--by", choices=("wall", "cpu"), default="wall", help="clock of the ratios")
     parser.add_argument("--tolerance", type=float, default=0.1)
     parser.add_argument("--accept", action="store_true")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "guard.json")
     options = parser.parse_args()
-    os.environ["JAX_PLATFORMS"] = "cpu"  # of this process, which only prepares
-    before = os.getloadavg()
-    found = ratios_of(measure(options), options.by)
-    # Ratios hang on the network, the batch, the device and the kind of seconds: each has its own.
+    os.environ["JAX_PLATFORMS"] = "cpu"  # this process only prepares inputs
+    load = os.getloadavg()
+    measured = measured_ratios(measure(options), options.by)
+    # Accepted ratios are kept apart by device, network, batch, size and clock.
     key = f"{options.device} {options.network} {options.batch} {options.size or ''} {options.by}"
-    held = json.loads(options.results.read_text()) if options.results.exists() else {}
-    rows = compare(found, held.get(key, {}).get("ratios", {}), options.tolerance)
-    print(table(rows))
+    accepted = json.loads(options.results.read_text()) if options.results.exists() else {}
+    ratios = accepted.get(key, {}).get("ratios", {})
+    rows = compare_ratios(measured, ratios, options.tolerance)
+    print(format_table(rows))
     if options.accept:
-        about = machine() | {
-            "load": [before, os.getloadavg()],
-            "packages": versions(sys.executable, ("jax", "flax", "salix"))
-            | (versions(options.peers, ("torch",)) if options.peers else {}),
+        about = describe_machine() | {
+            "load": [load, os.getloadavg()],
+            "packages": package_versions(sys.executable, ("jax", "flax", "salix"))
+            | (package_versions(options.peers, ("torch",)) if options.peers else {}),
         }
-        held[key] = {"about": about, "ratios": found}
-        options.results.write_text(json.dumps(held, indent=1) + "\n")
+        accepted[key] = {"about": about, "ratios": measured}
+        options.results.write_text(json.dumps(accepted, indent=1) + "\n")
         return 0
-    return int(any(word == "worse" for *_, word in rows))
+    return int(any(status == "worse" for *_, status in rows))
 
 
 if __name__ == "__main__":

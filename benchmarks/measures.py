@@ -1,11 +1,11 @@
-"""How much of a sweep with measures is spent outside the passes of the model.
+"""Share of the time of a sweep with measures that is spent outside the passes of the model.
 
     python benchmarks/measures.py --networks small meso4 resnet50 --presets paper standard
 
-Each program is timed beside one of as many bare passes, forward and CAM, scanned alike: both are
-called in turn, so that they meet the same load. Shares are medians of the rounds, by processor
-time, which is steadier on a shared machine, and by wall time. Weights are random: no pass takes
-longer for them. With `--each` every measure is timed alone as well.
+Each program is timed against one of as many bare passes, forward and CAM, in the same scan: both
+are called in turn, so that they meet the same load. Shares are medians over rounds, by processor
+time, which is steadier on a shared machine, and by wall time. Weights are random, which does not
+affect the time. With `--each` every measure is timed alone as well.
 """
 
 import json
@@ -42,7 +42,7 @@ from salix.typing import Measure, Params
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class MeasuresBenchmark:
     """Time sweeps with measures against their bare passes."""
 
     networks: tuple[str, ...] = ("small", "meso4", "resnet50")
@@ -56,17 +56,17 @@ class Benchmark:
         results = {}
         for name in self.networks:
             model, params = network(name)
-            todo = {preset: PRESETS[preset] for preset in self.presets}
+            programs = {preset: PRESETS[preset] for preset in self.presets}
             if self.each:
-                todo |= {
+                programs |= {
                     f"{preset} {type(measure).__name__}": (measure,)
                     for preset in self.presets
                     for measure in PRESETS[preset]
                 }
-            for title, measures in todo.items():
-                found = compare(model, params, measures, self.rounds)
-                results[f"{name} {title}"] = found
-                print(f"{name} {title}: {json.dumps(found)}", flush=True)
+            for title, measures in programs.items():
+                row = time_program(model, params, measures, self.rounds)
+                results[f"{name} {title}"] = row
+                print(f"{name} {title}: {json.dumps(row)}", flush=True)
         result = {
             "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
             "cores": os.cpu_count(),
@@ -81,10 +81,10 @@ class Benchmark:
 
 
 def network(name: str) -> tuple[Model, Params]:
-    """Return a network with random weights: the demo's detector by "small", others by name."""
+    """Network with random weights: the demo's detector for "small", others by name."""
     if name == "small":
-        to = Preprocess((64, 64), channels=1)
-        return from_nnx(Small(nnx.Rngs(0)), preprocess=to, name=name)
+        preprocess = Preprocess((64, 64), channels=1)
+        return from_nnx(Small(nnx.Rngs(0)), preprocess=preprocess, name=name)
     return load(name)
 
 
@@ -115,10 +115,10 @@ def bare(task: Task, passes: int) -> Callable[..., Any]:
     return step
 
 
-def compare(
+def time_program(
     model: Model, params: Params, measures: tuple[Measure, ...], rounds: int
 ) -> dict[str, Any]:
-    """Return the passes of an image, their time and the share of time that is not theirs."""
+    """Number and time of the passes of an image, and the share of time outside them."""
     task, size = Task(model, CAM(), logit(), measures), micro_batch(model, 8)
     images = np.random.default_rng(0).integers(
         0, 256, (size, *model.preprocess.size, model.preprocess.channels), np.uint8
@@ -149,9 +149,10 @@ def compare(
 
 
 def count(program: Any, model: Model, params: Params, size: int) -> int:
-    """Return how many passes of the model a program makes, by its convolutions."""
-    to = model.preprocess
-    image = jax.ShapeDtypeStruct((size, *to.size, to.channels), np.float32)
+    """Number of passes of the model in a program, by counting convolutions."""
+    preprocess = model.preprocess
+    shape = (size, *preprocess.size, preprocess.channels)
+    image = jax.ShapeDtypeStruct(shape, np.float32)
     forward = jax.jit(jax.vmap(model.logits, (None, 0))).lower(params, image).compile()
     one, all_ = (operations(p.as_text() or "").convolutions for p in (forward, program))
     if all_ % one:
@@ -160,16 +161,16 @@ def count(program: Any, model: Model, params: Params, size: int) -> int:
 
 
 def memory(program: Any) -> float:
-    """Return the temporary memory of a program, in megabytes."""
+    """Temporary memory of a program, in megabytes."""
     return round(program.memory_analysis().temp_size_in_bytes / 1e6, 1)
 
 
 def clock(program: Any, arguments: Any) -> tuple[float, float]:
-    """Return the processor time and the wall time of a run, in seconds."""
+    """Processor time and wall time of a run, in seconds."""
     cpu, wall = time.process_time(), time.perf_counter()
     jax.block_until_ready(program(*arguments))
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
 if __name__ == "__main__":
-    tyro.cli(Benchmark).run()
+    tyro.cli(MeasuresBenchmark).run()

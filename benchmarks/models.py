@@ -1,13 +1,12 @@
-"""Time the networks of Salix against PyTorch: python benchmarks/models.py [--torch PYTHON].
+"""Times of the networks of Salix against PyTorch: python benchmarks/models.py [--torch PYTHON].
 
-One process for each variant; each in turn is asked for one call, round after round, so that all of
-them meet the same load. Figures are medians of the rounds: images a second of wall time, images a
-second of processor time (steadier on a shared machine), seconds to compile, and milliseconds that
-the host spends before a call returns. Ratios are medians of those within a round.
+Each variant has its own process; every round runs each of them once, so that all meet the same
+load. Figures are medians over rounds: images per second of wall time, images per second of
+processor time (steadier on a shared machine), seconds to compile, and milliseconds of the host
+before a call returns. Ratios are medians of those within a round.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -17,27 +16,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rounds import correlation, ratios
+from machine import HERE, RETAIN_MEMORY, run_code
+from rounds import correlation, round_ratios
 from serving import serve
-from surroundings import HERE, RETAIN, has, machine, run_here, versions
-from workers import ask, end, start
+from torch_comparison import add_options, peer_variants, write_results
+from workers import run_rounds, start_workers, stop_workers
 
 NETWORKS = ("resnet50", "densenet121")
 TASKS = ("forward", "saliency")
-VARIANTS = {
+JAX_VARIANTS: dict[str, Any] = {  # convolution form, precision, folded
     "jax": ("explicit", "float32", True),
     "jax unfolded": ("explicit", "float32", False),
     "jax xla": ("xla", "float32", True),
     "jax bfloat16_dots": ("explicit", "bfloat16_dots", True),
+}
+TORCH_VARIANTS = {  # folded, compiled
     "torch": (False, False),
     "torch, plain allocator": (False, False),
     "torch folded": (True, False),
     "torch compiled": (True, True),
 }
-BASE = "torch"  # channels last, weights frozen: what ratios are taken to
+BASE = "torch"  # channels last, frozen weights: the reference of ratios
 
 
-def images(batch: int, size: int) -> np.ndarray:
+def random_images(batch: int, size: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(batch, size, size, 3)).astype(np.float32)
 
 
@@ -48,28 +50,26 @@ def jax_call(variant: str, network: str, task: str, path: str, x: np.ndarray) ->
     from salix import logit, models
     from salix.bench.program import compiled
 
-    form, policy, folded = VARIANTS[variant]
-    fixed = models.MODELS[network].fixed
-    names = None if path or fixed else [str(n) for n in range(1000)]
+    form, policy, folded = JAX_VARIANTS[variant]
+    names = None if path or models.MODELS[network].fixed else [str(n) for n in range(1000)]
     model, params = models.load(network, path or None, classes=names, folded=folded)
 
     def score(params: Any, image: Any) -> Any:
         return model.score(params, logit(0))(image)
 
-    one = {"forward": model.logits, "saliency": jax.grad(score, argnums=1)}[task]
-    function, batch, passes = jax.vmap(one, (None, 0)), jnp.asarray(x), 1 + TASKS.index(task)
+    one_image = {"forward": model.logits, "saliency": jax.grad(score, argnums=1)}[task]
+    function, batch, passes = jax.vmap(one_image, (None, 0)), jnp.asarray(x), 1 + TASKS.index(task)
     with models.conv_form(form):
         program = compiled(function, params, batch, (), passes, policy)
     return lambda: program.run(batch), jax.block_until_ready
 
 
 def torch_call(variant: str, network: str, task: str, path: str, x: np.ndarray) -> Any:
-    sys.path.insert(0, str(HERE))
     import torch  # pyright: ignore[reportMissingImports]
-    from twins import twin
+    from torch_networks import torch_network
 
-    fold, compile_ = VARIANTS[variant]
-    net = twin(network)
+    fold, compile_ = TORCH_VARIANTS[variant]
+    net = torch_network(network)
     net.load_state_dict(torch.load(path, weights_only=True))
     if fold:
         from torch.fx.experimental.optimization import fuse  # pyright: ignore[reportMissingImports]
@@ -84,112 +84,107 @@ def torch_call(variant: str, network: str, task: str, path: str, x: np.ndarray) 
             return net(batch)
 
     def saliency() -> Any:
-        held = batch.detach().requires_grad_()
-        return torch.autograd.grad(net(held)[:, 0].sum(), held)[0].permute(0, 2, 3, 1)
+        images = batch.detach().requires_grad_()
+        return torch.autograd.grad(net(images)[:, 0].sum(), images)[0].permute(0, 2, 3, 1)
 
     return {"forward": forward, "saliency": saliency}[task], lambda result: result
 
 
-def work(variant: str, network: str, task: str, path: str, batch: int, size: int) -> None:
-    make = jax_call if variant.startswith("jax") else torch_call
-    serve(lambda: (*make(variant, network, task, path, images(batch, size)), {}))
+def run_worker(variant: str, network: str, task: str, path: str, batch: int, size: int) -> None:
+    prepare = jax_call if variant in JAX_VARIANTS else torch_call
+    images = random_images(batch, size)
+    serve(lambda: (*prepare(variant, network, task, path, images), {}))
 
 
 def measure(
     network: str, task: str, path: str, options: argparse.Namespace, variants: list[str]
 ) -> dict[str, Any]:
-    orders = {}
+    commands = {}
     for variant in variants:
-        python = sys.executable if variant.startswith("jax") else options.torch
+        python = sys.executable if variant in JAX_VARIANTS else options.torch
         arguments = [variant, network, task, path, str(options.batch), str(options.size)]
         command = [python, str(Path(__file__).resolve()), "--work", *arguments]
-        kept = options.retain and "plain allocator" not in variant
-        orders[variant] = command, RETAIN if kept else {}
-    workers, result = start(orders)
-    ask(workers, result, options.rounds)
-    end(workers)
+        retain = options.retain and "plain allocator" not in variant
+        commands[variant] = command, RETAIN_MEMORY if retain else {}
+    workers, rows = start_workers(commands)
+    run_rounds(workers, rows, options.rounds)
+    stop_workers(workers)
     for variant in workers:
-        summarise(result, variant, options.batch)
-    for held in result.values():
+        summarise(rows, variant, options.batch)
+    for row in rows.values():
         for key in ("make_s", "first_call_s", "shape", "mean_abs", "sample"):
-            held.pop(key, None)
-    return result
+            row.pop(key, None)
+    return rows
 
 
-def summarise(result: dict[str, Any], variant: str, batch: int) -> None:
-    held, base = result[variant], result.get(BASE, {})
+def summarise(rows: dict[str, Any], variant: str, batch: int) -> None:
+    """Add rates, ratios and correlation to the row of a variant."""
+    row, base = rows[variant], rows.get(BASE, {})
 
-    def middle(value: Callable[[dict[str, float]], float]) -> float:
-        return statistics.median(map(value, held["rounds"]))
+    def median(value: Callable[[dict[str, float]], float]) -> float:
+        return statistics.median(map(value, row["rounds"]))
 
-    held["img/s"] = batch / middle(lambda r: r["wall"])
-    held["img/cpu-s"] = batch / middle(lambda r: r["cpu"])
-    held["host ms"] = 1e3 * middle(lambda r: r["host"])
+    row["img/s"] = batch / median(lambda r: r["wall"])
+    row["img/cpu-s"] = batch / median(lambda r: r["cpu"])
+    row["host ms"] = 1e3 * median(lambda r: r["host"])
     if "sample" in base:
-        held["ratio"] = ratios(base["rounds"], held["rounds"], "wall")["median"]
-        held["cpu ratio"] = ratios(base["rounds"], held["rounds"], "cpu")["median"]
-        held["correlation"] = correlation(held["sample"], base["sample"])
+        row["ratio"] = round_ratios(base["rounds"], row["rounds"], "wall")["median"]
+        row["cpu ratio"] = round_ratios(base["rounds"], row["rounds"], "cpu")["median"]
+        row["correlation"] = correlation(row["sample"], base["sample"])
 
 
-def table(results: dict[str, Any]) -> str:
+def format_table(results: dict[str, Any]) -> str:
     columns = ("img/s", "ratio", "img/cpu-s", "cpu ratio", "first_s", "host ms", "correlation")
     lines = []
     for title, rows in results.items():
         lines += ["", f"| {title} | " + " | ".join(columns) + " |", "|---" * 8 + "|"]
-        for variant, held in rows.items():
-            if "left out" in held:
-                lines.append(f"| {variant} | left out: {held['left out']} |")
+        for variant, row in rows.items():
+            if "left out" in row:
+                lines.append(f"| {variant} | left out: {row['left out']} |")
                 continue
-            cells = [f"{held[c]:.4g}" if c in held else "" for c in columns[:-1]]
-            cells.append(f"{held['correlation']:.7f}" if "correlation" in held else "")
+            cells = [f"{row[c]:.4g}" if c in row else "" for c in columns[:-1]]
+            cells.append(f"{row['correlation']:.7f}" if "correlation" in row else "")
             lines.append(f"| {variant} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--torch", default=sys.executable, help="a Python that has PyTorch")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    variants = (*JAX_VARIANTS, *TORCH_VARIANTS)
+    add_options(parser, variants, TASKS, rounds=5, out=HERE / "results" / "models-cpu.json")
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--tasks", nargs="+", default=TASKS, choices=TASKS)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--retain", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "models-cpu.json")
     options = parser.parse_args()
-    torch, variants = has(options.torch, "torch"), options.variants
-    if not torch:
-        variants = [v for v in variants if v.startswith("jax")]
-        print(f"PyTorch is left out: {options.torch} has none", file=sys.stderr)
+    selected, torch = peer_variants(options)
+    load = os.getloadavg()
     results: dict[str, Any] = {}
-    before = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         for network in options.networks:
-            path = ""
+            path = str(Path(folder) / f"{network}.pth") if torch else ""
             if torch:
-                path = str(Path(folder) / f"{network}.pth")
-                run_here(options.torch, f"from twins import save; save({network!r}, {path!r})")
+                code = (
+                    f"from torch_networks import save_weights; save_weights({network!r}, {path!r})"
+                )
+                run_code(options.torch, code)
             for task in options.tasks:
-                rows = measure(network, task, path, options, variants)
+                rows = measure(network, task, path, options, selected)
                 results[f"{network} {task}"] = rows
-                print(table({f"{network} {task}": rows}), flush=True)
-    packages = versions(sys.executable, ("jax", "flax"))
-    packages |= versions(options.torch, ("torch",)) if torch else {}
-    about = machine() | {
-        "load before and after": [before, os.getloadavg()],
-        "packages": packages,
+                print(format_table({f"{network} {task}": rows}), flush=True)
+    facts = {
         "batch": options.batch,
         "size": options.size,
         "allocator keeps memory": options.retain,
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+    write_results(options, results, load, ("jax", "flax"), torch, facts)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--work"]:
-        name, network, task, path, batch, size = sys.argv[2:]
-        work(name, network, task, path, int(batch), int(size))
+        variant, network, task, path, batch, size = sys.argv[2:]
+        run_worker(variant, network, task, path, int(batch), int(size))
     else:
         main()

@@ -1,31 +1,31 @@
-"""The statistics of rounds, in each of which every variant ran once and met the same load."""
+"""Statistics over rounds, in each of which every variant ran once under the same load."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-Spread = dict[str, float]
+Quartiles = dict[str, float]  # median, low, high, n
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Return the median and the quartiles of values."""
+def quartiles(values: Sequence[float]) -> Quartiles:
+    """Median and quartiles of values."""
     low, median, high = np.quantile(np.asarray(values, float), (0.25, 0.5, 0.75))
     return {"median": float(median), "low": float(low), "high": float(high), "n": len(values)}
 
 
-def ratios(
+def round_ratios(
     numerator: Sequence[Mapping[str, float]], denominator: Sequence[Mapping[str, float]], key: str
-) -> Spread:
-    """Return the spread of the ratios within each round of two variants that met the same load."""
-    return spread([a[key] / b[key] for a, b in zip(numerator, denominator, strict=True)])
+) -> Quartiles:
+    """Quartiles of the ratio of two variants within each round; a common load cancels."""
+    return quartiles([a[key] / b[key] for a, b in zip(numerator, denominator, strict=True)])
 
 
-def correlation(found: Sequence[float], expected: Sequence[float]) -> float:
-    """Return Pearson's correlation; NaN where the results have other sizes or are constant."""
-    if len(found) != len(expected):
+def correlation(result: Sequence[float], expected: Sequence[float]) -> float:
+    """Pearson correlation; NaN for results of different sizes or constant ones."""
+    if len(result) != len(expected):
         return float("nan")
-    x, y = np.array([found, expected], float)
-    both = np.isfinite(x) & np.isfinite(y)
-    if not both.any() or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
+    x, y = np.array([result, expected], float)
+    finite = np.isfinite(x) & np.isfinite(y)
+    if not finite.any() or np.ptp(x[finite]) == 0 or np.ptp(y[finite]) == 0:
         return float("nan")
-    return float(np.corrcoef(x[both], y[both])[0, 1])
+    return float(np.corrcoef(x[finite], y[finite])[0, 1])

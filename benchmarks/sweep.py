@@ -1,9 +1,9 @@
-"""How fast a sweep is, and that its program computes the trunk once.
+"""Speed of sweeps, and a check that their program computes the trunk once.
 
     python benchmarks/sweep.py --weights Meso4_DF.h5 --data fake=portraits real=asset:celeba-999
 
-For each method: images a second of a whole sweep (files to rows, compilation apart), its compile
-time, and the operations of its compiled step over those of the forward pass alone.
+For each method: images per second of a complete sweep (files to rows, without compilation), compile
+time, and the FLOPs of the compiled step relative to the forward pass alone.
 """
 
 import json
@@ -27,7 +27,7 @@ from salix.scores import logit
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class SweepBenchmark:
     """Sweep a data set with one model and several methods."""
 
     weights: Path
@@ -77,4 +77,4 @@ class Benchmark:
 
 
 if __name__ == "__main__":
-    tyro.cli(Benchmark).run()
+    tyro.cli(SweepBenchmark).run()

@@ -1,12 +1,12 @@
-"""Time explanations by Salix against those by other libraries, and write what was found.
+"""Throughput of explanations by Salix and by other libraries, written as JSON.
 
     python benchmarks/throughput.py --peers PYTHON --minutes 45
 
-For each network, task and size of batch every variant of every precision is a process of its own;
-each in turn is asked for one run, round after round. A run explains one batch that lies on the
-device already. Raw rounds are written after every task, so that a stop loses nothing and
-`--continue` goes on; `benchmarks/page.py` makes a page of them. `--peers` is a Python that has
-PyTorch and the other libraries. What cannot run is a row that says why.
+For each network, task and batch size every variant in every precision has its own process; each
+round runs each of them once. A run explains one batch that is on the device already. The rounds are
+written after every task: `--continue` resumes after an interruption, and `benchmarks/page.py` makes
+a page of them. `--peers` is a Python that has PyTorch and the other libraries. Variants that cannot
+run are recorded with the reason.
 """
 
 import argparse
@@ -20,16 +20,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from calls import work
-from groups import Group, measure, show
-from preparation import Files, ceilings
-from surroundings import HERE, machine, versions
-from variants import BATCHES, NETWORKS, PRECISIONS, TASKS, Variant, offered, variants
+from calls import run_worker
+from groups import TaskGroup, measure_group, print_group
+from inputs import WorkerFiles, measure_ceilings
+from machine import HERE, describe_machine, package_versions
+from variants import BATCHES, NETWORKS, PRECISIONS, TASKS, Variant, available_peers, select_variants
 
 PACKAGES = ("torch", "captum", "saliency", "torchcam", "grad-cam", "quantus", "numpy")
 
 
-def parsed() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,14 +38,20 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=(*NETWORKS, "resnet18"))
     parser.add_argument("--tasks", nargs="+", default=TASKS, choices=TASKS)
     parser.add_argument("--precisions", nargs="+", help="float32, tf32, bfloat16")
-    parser.add_argument("--variants", nargs="+", default=["*"], help="patterns of their names")
-    parser.add_argument("--skip", nargs="+", default=[], help="patterns of names left out")
+    parser.add_argument("--variants", nargs="+", default=["*"], help="patterns of names to run")
+    parser.add_argument("--skip", nargs="+", default=[], help="patterns of names to leave out")
     parser.add_argument("--batches", nargs="+", type=int)
-    parser.add_argument("--size", type=int, help="of images; by default the network's own")
+    parser.add_argument("--size", type=int, help="side of the images; the network's own by default")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="for everything")
-    parser.add_argument("--task-minutes", type=float, default=float("inf"), help="rounds of a task")
-    parser.add_argument("--continue", action="store_true", dest="again", help="keep what was found")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="limit of the whole run"
+    )
+    parser.add_argument(
+        "--task-minutes", type=float, default=float("inf"), help="limit of the rounds of a task"
+    )
+    parser.add_argument(
+        "--continue", action="store_true", dest="again", help="resume: keep existing results"
+    )
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     options.precisions = list(options.precisions or PRECISIONS[options.device])
@@ -54,27 +60,27 @@ def parsed() -> argparse.Namespace:
     return options
 
 
-def due(
+def pending_groups(
     options: argparse.Namespace, peers: dict[str, Any], groups: dict[str, Any]
-) -> Iterator[tuple[Group, list[Variant]]]:
-    """Yield every group with its variants; with `--continue`, those that lack one of them."""
+) -> Iterator[tuple[TaskGroup, list[Variant]]]:
+    """Yield every group with its variants; with `--continue`, the groups that lack a variant."""
     for network, batch, task in product(options.networks, options.batches, options.tasks):
-        group = Group(network, task, batch, options.size)
+        group = TaskGroup(network, task, batch, options.size)
         patterns = (options.variants, options.skip)
-        rows = list(variants(task, options.device, options.precisions, peers, *patterns))
-        had = groups.get(group.key, {}).get("rows", {})
-        if not options.again or any(row.name not in had for row in rows):
-            yield group, rows
+        selected = list(select_variants(task, options.device, options.precisions, peers, *patterns))
+        done = groups.get(group.key, {}).get("rows", {})
+        if not options.again or any(v.name not in done for v in selected):
+            yield group, selected
 
 
-def about(
-    device: str, torch: str | None, faults: dict[str, str], limits: dict[str, Any]
+def describe_run(
+    device: str, torch: str | None, errors: dict[str, str], limits: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what results were found with."""
-    packages = versions(sys.executable, ("jax", "flax", "salix"))
-    packages |= versions(torch, PACKAGES) if torch else {}
-    found = machine() | {"device": device, "packages": packages, "left out": faults}
-    return found | ({"accelerator": limits["salix"].get("device")} if device == "gpu" else {})
+    """Machine, packages and omissions of the results."""
+    packages = package_versions(sys.executable, ("jax", "flax", "salix"))
+    packages |= package_versions(torch, PACKAGES) if torch else {}
+    about = describe_machine() | {"device": device, "packages": packages, "left out": errors}
+    return about | ({"accelerator": limits["salix"].get("device")} if device == "gpu" else {})
 
 
 def write(path: Path, result: dict[str, Any]) -> None:
@@ -85,36 +91,36 @@ def write(path: Path, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    options = parsed()
-    os.environ["JAX_PLATFORMS"] = "cpu"  # of this process, which only prepares
-    until = time.monotonic() + 60 * options.minutes
-    peers, faults = offered(options.peers)
-    for module, fault in faults.items():
-        print(f"left out: {module}: {fault}", file=sys.stderr, flush=True)
-    torch = options.peers if "torch_forms" in peers else None
+    options = parse_options()
+    os.environ["JAX_PLATFORMS"] = "cpu"  # this process only prepares inputs
+    deadline = time.monotonic() + 60 * options.minutes
+    peers, errors = available_peers(options.peers)
+    for module, error in errors.items():
+        print(f"left out: {module}: {error}", file=sys.stderr, flush=True)
+    torch = options.peers if "torch_calls" in peers else None
     result: dict[str, Any] = {"groups": {}}
     if options.again and options.out.exists():
         result = json.loads(options.out.read_text())
-    limits = ceilings(options.device, options.precisions, torch)
-    result["about"] = about(options.device, torch, faults, limits)
+    limits = measure_ceilings(options.device, options.precisions, torch)
+    result["about"] = describe_run(options.device, torch, errors, limits)
     with tempfile.TemporaryDirectory() as folder:
-        files = Files(Path(folder), torch)
-        for group, rows in due(options, peers, result["groups"]):
-            if time.monotonic() > until:
-                said = f"the {options.minutes:g} minutes were spent"
-                result["groups"].setdefault(group.key, {"left out": said})
-                print(f"{group.key}: left out: {said}", flush=True)
+        files = WorkerFiles(Path(folder), torch)
+        for group, selected in pending_groups(options, peers, result["groups"]):
+            if time.monotonic() > deadline:
+                reason = f"the limit of {options.minutes:g} minutes was reached"
+                result["groups"].setdefault(group.key, {"left out": reason})
+                print(f"{group.key}: left out: {reason}", flush=True)
                 write(options.out, result)
                 continue
-            held = files.of(group.network, group.batch, group.size)
-            found = measure(group, rows, held, options) | {"ceilings": limits}
-            result["groups"][group.key] = found
+            paths = files.paths(group.network, group.batch, group.size)
+            measured = measure_group(group, selected, paths, options) | {"ceilings": limits}
+            result["groups"][group.key] = measured
             write(options.out, result)
-            show(group.key, found)
+            print_group(group.key, measured)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--work"]:
-        work(json.loads(sys.argv[2]))
+        run_worker(json.loads(sys.argv[2]))
     else:
         main()

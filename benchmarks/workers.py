@@ -1,7 +1,8 @@
-"""Processes that each hold one variant, asked in turn for one run.
+"""Worker processes, one for each variant, run in turn.
 
-A worker reads a line for each run and writes what the run cost as a line of JSON. One that waits
-uses no processor time; all meet the same load, as each round asks every one of them once.
+A worker reads a line for each run and answers with its cost as a line of JSON (`serving.serve`). A
+waiting worker uses no processor time. Every round runs every worker once, so that all variants
+meet the same load.
 """
 
 import json
@@ -14,56 +15,57 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from surroundings import PASSIVE, available
+from machine import WORKER_DEFAULTS, free_memory
 
-SPARE = 1.5  # GiB that must be free before another worker starts
-PATIENCE = 1200.0  # seconds until a worker that says nothing is given up
+MINIMUM_FREE = 1.5  # GiB of free memory that starting another worker requires
+TIMEOUT = 1200.0  # seconds without an answer before a worker is killed
 
-Order = tuple[Sequence[str], dict[str, str]]  # a command, and what differs in its environment
+WorkerCommand = tuple[Sequence[str], dict[str, str]]  # command, and changes of its environment
 
 
 class Worker:
-    """A process that holds one variant, ready to be called."""
+    """A process that runs one variant on demand."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]):
-        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=self.said, text=True, env=dict(environment)
+            command, stdin=pipe, stdout=pipe, stderr=self.errors, text=True, env=dict(environment)
         )
 
-    def read(self, seconds: float | None = None) -> dict[str, Any]:
-        """Return its next line. Raises `RuntimeError` with its last words where none comes."""
+    def read(self, timeout: float | None = None) -> dict[str, Any]:
+        """Next answer of the worker. Raises `RuntimeError` with the reason if there is none."""
         assert self.process.stdout
-        ready, _, _ = select.select([self.process.stdout], [], [], seconds)
+        ready, _, _ = select.select([self.process.stdout], [], [], timeout)
         if not ready:
             self.process.kill()
-            raise RuntimeError(f"no answer in {seconds:.0f} s")
+            raise RuntimeError(f"no answer in {timeout:.0f} s")
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(self.last_words())
+            raise RuntimeError(self.failure())
         return json.loads(line)
 
-    def last_words(self) -> str:
-        code = self.process.wait()
-        self.said.seek(0)
-        lines = [line.strip() for line in self.said.read().splitlines() if line.strip()]
-        if code < 0:
-            return f"ended by signal {-code}" + (" (out of memory?)" if code == -9 else "")
-        return lines[-1] if lines else f"ended with {code}, without a word"
+    def failure(self) -> str:
+        """Why the process ended: its signal, the last line of its errors, or its exit status."""
+        status = self.process.wait()
+        self.errors.seek(0)
+        lines = [line.strip() for line in self.errors.read().splitlines() if line.strip()]
+        if status < 0:
+            return f"ended by signal {-status}" + (" (out of memory?)" if status == -9 else "")
+        return lines[-1] if lines else f"ended with exit status {status} and no error message"
 
-    def call(self, seconds: float | None = None) -> dict[str, Any]:
-        """Return what one run costs."""
+    def run(self, timeout: float | None = None) -> dict[str, Any]:
+        """Run the variant once and return the cost."""
         assert self.process.stdin
         try:
             self.process.stdin.write("\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            raise RuntimeError(self.last_words()) from None
-        return self.read(seconds)
+            raise RuntimeError(self.failure()) from None
+        return self.read(timeout)
 
-    def end(self) -> None:
-        """Let it finish, and leave nothing of it behind."""
+    def stop(self) -> None:
+        """Let the process finish, kill it after 30 s, and close its files."""
         assert self.process.stdin
         assert self.process.stdout
         with suppress(BrokenPipeError):
@@ -74,54 +76,57 @@ class Worker:
             self.process.kill()
             self.process.wait()
         self.process.stdout.close()
-        self.said.close()
+        self.errors.close()
 
 
-def start(
-    orders: Mapping[str, Order], seconds: float | None = None
+def start_workers(
+    commands: Mapping[str, WorkerCommand], timeout: float | None = None
 ) -> tuple[dict[str, Worker], dict[str, dict[str, Any]]]:
-    """Start workers, one after the other; return those that live, and what all first said."""
+    """Start workers one after the other; return the running ones and a row for each command.
+
+    The row has the worker's first answer and an empty list of `rounds`, or a reason `left out`.
+    """
     workers: dict[str, Worker] = {}
     rows: dict[str, dict[str, Any]] = {}
-    for name, (command, environment) in orders.items():
-        if (free := available()) < SPARE:
-            rows[name] = {"left out": f"{free:.1f} GiB of memory are free, not {SPARE}"}
+    for name, (command, environment) in commands.items():
+        if (free := free_memory()) < MINIMUM_FREE:
+            rows[name] = {"left out": f"{free:.1f} GiB of memory are free, not {MINIMUM_FREE}"}
             continue
-        worker = Worker(command, os.environ | PASSIVE | environment)
+        worker = Worker(command, os.environ | WORKER_DEFAULTS | environment)
         try:
-            rows[name] = worker.read(seconds) | {"rounds": []}
+            rows[name] = worker.read(timeout) | {"rounds": []}
         except RuntimeError as error:
             rows[name] = {"left out": str(error)}
-            worker.end()
+            worker.stop()
         else:
             workers[name] = worker
     return workers, rows
 
 
-def ask(
+def run_rounds(
     workers: dict[str, Worker],
     rows: dict[str, dict[str, Any]],
     rounds: int,
-    until: float | None = None,
-    seconds: float | None = None,
+    deadline: float | None = None,
+    timeout: float | None = None,
 ) -> int:
-    """Ask every worker once in each round, until all rounds are done or a moment has passed.
+    """Run every worker once in each round, for that many rounds or until the deadline.
 
-    The first round is always whole. Returns the rounds done; a worker that dies becomes a row that
-    is left out.
+    The first round is always completed. Returns the number of rounds; a worker that fails is
+    removed and its row gets the reason as `left out`.
     """
     for done in range(rounds):
-        if done and until is not None and time.monotonic() > until:
+        if done and deadline is not None and time.monotonic() > deadline:
             return done
         for name in list(workers):
             try:
-                rows[name]["rounds"].append(workers[name].call(seconds))
+                rows[name]["rounds"].append(workers[name].run(timeout))
             except RuntimeError as error:
                 rows[name] = {"left out": str(error)}
-                workers.pop(name).end()
+                workers.pop(name).stop()
     return rounds
 
 
-def end(workers: Mapping[str, Worker]) -> None:
+def stop_workers(workers: Mapping[str, Worker]) -> None:
     for worker in workers.values():
-        worker.end()
+        worker.stop()

@@ -1,4 +1,4 @@
-"""What every benchmark of another library is given."""
+"""Benchmark case: the network, task and arrays that every peer library gets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Case:
-    """A task on a network, the same for everybody; `salix/bench/workloads.py` says what it is."""
+class BenchmarkCase:
+    """One task on one network; the tasks are those of `salix/bench/workloads.py`."""
 
-    network: str  # a name of `twins.twin`
+    network: str  # a name of `torch_networks.torch_network`
     task: str
-    path: str  # its state dict
-    images: np.ndarray  # [b h w c] float32, as preprocessing leaves them
-    maps: np.ndarray  # [b h w] float32, of which deletion takes its order
+    path: str  # path of its state dict
+    images: np.ndarray  # [b h w c] float32, preprocessed
+    maps: np.ndarray  # [b h w] float32, the order of deletion
     steps: int = 16  # of integrated gradients and of deletion
     samples: int = 16  # of SmoothGrad
     noise: float = 0.15  # of SmoothGrad, in the range of an image
@@ -23,5 +23,5 @@ class Case:
     device: str = "cpu"  # or "cuda"
 
 
-Call = Callable[[], Any]  # runs the whole batch; returns arrays [b ...], channels last
-Variants = dict[str, dict[str, Callable[[Case], Call]]]  # by task and name
+PeerCall = Callable[[], Any]  # runs the whole batch; returns arrays [b ...], channels last
+PeerVariants = dict[str, dict[str, Callable[[BenchmarkCase], PeerCall]]]  # by task and name

@@ -1,4 +1,4 @@
-"""What PyTorch can do at best on a device: products of matrices, and a stream through memory."""
+"""Best throughput of PyTorch on a device: matrix products and a stream through memory."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,8 +10,8 @@ import torch  # pyright: ignore[reportMissingImports]
 KINDS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def best(call: Callable[[], Any], device: str, seconds: float) -> float:
-    """Return the fewest seconds of a call; calls are timed in groups."""
+def shortest(call: Callable[[], Any], device: str, seconds: float) -> float:
+    """Shortest time of a call in seconds; calls are timed in groups."""
 
     def finish() -> None:
         if device == "cuda":
@@ -19,17 +19,17 @@ def best(call: Callable[[], Any], device: str, seconds: float) -> float:
 
     call()
     finish()
-    fewest, count, end = float("inf"), 1, time.perf_counter() + seconds
+    minimum, count, end = float("inf"), 1, time.perf_counter() + seconds
     while True:
         start = time.perf_counter()
         for _ in range(count):
             call()
         finish()
         now = time.perf_counter()
-        fewest = min(fewest, (now - start) / count)
+        minimum = min(minimum, (now - start) / count)
         if now > end:
-            return fewest
-        count = max(1, min(100, int(0.02 / fewest)))
+            return minimum
+        count = max(1, min(100, int(0.02 / minimum)))
 
 
 def ceilings(
@@ -39,7 +39,7 @@ def ceilings(
     stream: int,
     seconds: float = 0.3,
 ) -> dict[str, Any]:
-    """Return FLOP/s of products [m k] [k n] by precision, and bytes/s read and written."""
+    """FLOP/s of products [m k] [k n] by precision, and bytes/s read and written."""
     torch.manual_seed(0)
     gemm: dict[str, float] = {}
     for precision in precisions:
@@ -49,8 +49,10 @@ def ceilings(
         for m, k, n in shapes:
             a, b = (torch.randn(s, device=device).to(KINDS[precision]) for s in ((m, k), (k, n)))
             out = torch.empty(m, n, device=device, dtype=a.dtype)
-            spent = best(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), device, seconds)
-            gemm[precision] = max(gemm.get(precision, 0), 2 * prod((m, k, n)) / spent)
+            seconds_per_call = shortest(
+                lambda a=a, b=b, out=out: torch.mm(a, b, out=out), device, seconds
+            )
+            gemm[precision] = max(gemm.get(precision, 0), 2 * prod((m, k, n)) / seconds_per_call)
     values = torch.ones(stream // 4, device=device)
-    spent = best(lambda: torch.neg(values, out=values), device, seconds)
-    return {"gemm": gemm, "copy": 2 * stream / spent}
+    seconds_per_call = shortest(lambda: torch.neg(values, out=values), device, seconds)
+    return {"gemm": gemm, "copy": 2 * stream / seconds_per_call}

@@ -1,32 +1,49 @@
-"""A case as the libraries of PyTorch want it: a module, and images with their channels first."""
+"""PyTorch inputs of a case: the network as a module, images with channels first."""
 
 import importlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
-from twins import twin
+from torch_networks import torch_network
 
-from peers.case import Case
+from peers.case import BenchmarkCase, PeerCall
 
 FORMS = {"default": False, "tuned": True}
-CHUNK = {"cpu": 8, "cuda": 64}  # images in a batch of methods that take many gradients, tuned
+CHUNK = {"cpu": 8, "cuda": 64}  # images in a batch of tuned methods of many gradients
 
 
-def package(name: str) -> Any:
-    """Import a package. Raises `RuntimeError` where it is missing or broken."""
+def default_and_tuned(
+    library: str, build: Callable[[bool, BenchmarkCase], PeerCall]
+) -> dict[str, Callable[[BenchmarkCase], PeerCall]]:
+    """Variants `LIBRARY default` and `LIBRARY tuned` of a function `build(tuned, case)`."""
+    return {f"{library} {name}": partial(build, tuned) for name, tuned in FORMS.items()}
+
+
+def last_linear(net: Any, network: str) -> Any:
+    """Last linear layer. Raises `RuntimeError` unless the head is a mean and that layer."""
+    linear = getattr(net, "fc", None) or getattr(net, "classifier", None)
+    if linear is None:
+        raise RuntimeError(f"the head of {network} is not a mean and a linear layer")
+    return linear
+
+
+def import_package(name: str) -> Any:
+    """Import a package. Raises `RuntimeError` if it is missing or broken."""
     try:
         return importlib.import_module(name)
     except (ImportError, RuntimeError, AttributeError) as error:
         raise RuntimeError(f"{name} does not import: {error}") from error
 
 
-def network(case: Case, tuned: bool) -> Any:
-    """Return the network as it comes, or tuned: channels last, and parameters frozen.
+def network(case: BenchmarkCase, tuned: bool) -> Any:
+    """Network in its default form, or tuned: channels last and frozen parameters.
 
-    It takes images [b c h w] in float32 and returns logits in float32, whatever it computes in.
+    Images [b c h w] and logits are float32 in every precision.
     """
-    net = twin(case.network)
+    net = torch_network(case.network)
     net.load_state_dict(torch.load(case.path, weights_only=True))
     torch.backends.cuda.matmul.allow_tf32 = case.precision == "tf32"
     torch.backends.cudnn.allow_tf32 = case.precision == "tf32"
@@ -35,16 +52,16 @@ def network(case: Case, tuned: bool) -> Any:
         net.requires_grad_(False).to(memory_format=torch.channels_last)
     if case.precision == "bfloat16":
         net.to(torch.bfloat16)
-        net.register_forward_pre_hook(lambda _, given: given[0].to(torch.bfloat16))
-        net.register_forward_hook(lambda _, given, logits: logits.float())
+        net.register_forward_pre_hook(lambda _, inputs: inputs[0].to(torch.bfloat16))
+        net.register_forward_hook(lambda _, inputs, logits: logits.float())
     return net
 
 
-def staged(case: Case, tuned: bool) -> tuple[Any, Any]:
-    """Return the network, and within it a module that gives the last spatial features.
+def network_with_stage(case: BenchmarkCase, tuned: bool) -> tuple[Any, Any]:
+    """Network, and a module in it whose output is the last spatial features.
 
-    Libraries hook a module, and some networks end their trunk with a function. In the tuned form no
-    gradient goes further back than the features, so that nothing is kept for it.
+    Libraries hook modules, but some networks end their trunk with a function. In the tuned form no
+    gradient is computed beyond the features, so that no activations are stored for it.
     """
     net, stage = network(case, tuned), nn.Identity()
     if not hasattr(net, "trunk"):
@@ -62,13 +79,13 @@ def staged(case: Case, tuned: bool) -> tuple[Any, Any]:
     return net, stage
 
 
-def batch(case: Case, tuned: bool) -> Any:
-    """Return the images [b c h w], in memory with channels last if tuned, first otherwise."""
+def batch(case: BenchmarkCase, tuned: bool) -> Any:
+    """Images [b c h w], in memory with channels last if tuned, first otherwise."""
     x = torch.from_numpy(case.images).to(case.device).permute(0, 3, 1, 2)
     layout = torch.channels_last if tuned else torch.contiguous_format
     return x.contiguous(memory_format=layout)
 
 
-def last(x: Any) -> Any:
-    """Return [b h w c] of a gradient [b c h w]."""
+def channels_last(x: Any) -> Any:
+    """Gradient [b c h w] as [b h w c]."""
     return x.detach().permute(0, 2, 3, 1)

@@ -1,12 +1,12 @@
-"""The released procedure of the five measures: what the host makes of pictures, maps and logits.
+"""Host side of the released procedure: the five measures from pictures, maps and logits.
 
 Crum et al. (2023), arXiv:2303.11969, with the libraries that were released with it: scikit-image
-for noise, entropy and SSIM, SciPy for blurs, Pillow to enlarge maps. Of each picture 22 variants
-are explained, each for the class predicted on it: 8 amounts of noise, 12 transforms, and the blur
-of the background and of the object, by the map of the clean picture.
+for noise, entropy and SSIM, SciPy for blurs, Pillow to enlarge maps. Each picture has 22 variants,
+explained for the class predicted on each: 8 amounts of noise, 12 transforms, and blurs of the
+background and of the object by the map of the clean picture.
 
-The fifth measure compares the maps of runs that were trained apart. It takes no pass of its own,
-and is in no task of a single network.
+The fifth measure compares maps of separately trained runs: it needs no pass of its own and is not
+part of a task on a single network.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from scipy.stats import entropy
 from skimage.measure import shannon_entropy
 from skimage.metrics import structural_similarity
 
-from peers.released_pictures import (
+from peers.released_variants import (
     AMOUNTS,
     CONDITIONS,
     SHIFTS,
@@ -32,8 +32,8 @@ from peers.released_pictures import (
     transformed,
 )
 
-SIDE = 224  # that maps are enlarged to
-# The numbers of a picture, in order, by the columns of Salix that they are.
+SIDE = 224  # of enlarged maps
+# Number of statistics of a picture by the column of Salix, in order.
 COLUMNS = {
     "histogram_entropy": 1,
     "spatial_entropy": 1,
@@ -50,26 +50,26 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a network made of a picture."""
+class Prediction:
+    """Map and logits of a picture."""
 
     cam: np.ndarray  # [h w], at least 0
     logits: np.ndarray
 
     @cached_property
     def scaled(self) -> np.ndarray | None:
-        """The map in [0, 1], None where it is constant: the released script skips such a picture."""
-        above = self.cam - self.cam.min()
-        alive = np.isfinite(above).all() and above.max() > 0
-        return above / above.max() if alive else None
+        """Map in [0, 1], None if it is constant: the released script skips such a picture."""
+        shifted = self.cam - self.cam.min()
+        defined = np.isfinite(shifted).all() and shifted.max() > 0
+        return shifted / shifted.max() if defined else None
 
     @property
     def score(self) -> float:
-        """The sigmoid of the last logit."""
+        """Sigmoid of the last logit."""
         return float(1 / (1 + np.exp(-np.float64(self.logits[-1]))))
 
-    def large(self, side: int = SIDE, turn: Callable[..., Any] = np.array) -> np.ndarray | None:
-        """Return the map in 8 bits, turned and enlarged; None where it is constant."""
+    def enlarge(self, side: int = SIDE, turn: Callable[..., Any] = np.array) -> np.ndarray | None:
+        """8-bit map, turned and enlarged; None if it is constant."""
         if self.scaled is None:
             return None
         small = np.ascontiguousarray(turn((255 * self.scaled).astype(np.uint8)))
@@ -77,73 +77,86 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Eye:
-    """What looks at pictures [h w 3] of 8 bits.
+class Explainer:
+    """Explains 8-bit pictures [h w 3].
 
-    `again(picture, seen)` gives what an condition of the degradation is guided by, of a picture that was
-    seen before.
+    `explain_again(picture, prediction)` is called for the reference mask of each degradation, for a
+    picture that was explained before.
     """
 
-    look: Callable[[list[np.ndarray]], list[Seen]]
-    again: Callable[[np.ndarray, Seen], Seen] = lambda picture, seen: seen
+    explain: Callable[[list[np.ndarray]], list[Prediction]]
+    explain_again: Callable[[np.ndarray, Prediction], Prediction] = lambda picture, prediction: (
+        prediction
+    )
 
 
-def procedure(eye: Eye, pictures: list[np.ndarray]) -> np.ndarray:
-    """Return the numbers of pictures, [b numbers], as `COLUMNS` names them."""
-    first = [[p, *noisy(p, at), *transformed(p)] for at, p in enumerate(pictures)]
-    seen = iter(eye.look([p for group in first for p in group]))
-    groups, conditions = [[next(seen) for _ in group] for group in first], []
+def measure_pictures(explainer: Explainer, pictures: list[np.ndarray]) -> np.ndarray:
+    """Statistics of pictures, [b statistics], named by `COLUMNS`."""
+    variants = [[p, *noisy(p, i), *transformed(p)] for i, p in enumerate(pictures)]
+    predictions = iter(explainer.explain([p for group in variants for p in group]))
+    groups, conditions = [[next(predictions) for _ in group] for group in variants], []
     for picture, (clean, *_) in zip(pictures, groups, strict=True):
-        low, high = (eye.again(picture, clean).large(len(picture)) for _ in CONDITIONS)
+        low, high = (
+            explainer.explain_again(picture, clean).enlarge(len(picture)) for _ in CONDITIONS
+        )
         if low is None or high is None:
             conditions.append([])
         else:
             conditions.append([degraded(picture, low), degraded(picture, 255 - high)])
-    seen = iter(eye.look([p for group in conditions for p in group]))
-    each = zip(pictures, groups, conditions, strict=True)
-    return np.stack([numbers(*of, seen) for of in each])
+    predictions = iter(explainer.explain([p for group in conditions for p in group]))
+    rows = zip(pictures, groups, conditions, strict=True)
+    return np.stack([picture_statistics(*row, predictions) for row in rows])
 
 
-def numbers(
-    picture: np.ndarray, seen: list[Seen], conditions: list[np.ndarray], after: Iterator[Seen]
+def picture_statistics(
+    picture: np.ndarray,
+    predictions: list[Prediction],
+    conditions: list[np.ndarray],
+    degradations: Iterator[Prediction],
 ) -> np.ndarray:
-    """Return the numbers of one picture; NaN where a map is constant."""
-    clean, noise, moved = seen[0], seen[1 : 1 + len(AMOUNTS)], seen[1 + len(AMOUNTS) :]
-    large, wide = clean.large(), clean.large(len(picture))
-    by_noise = [ssim(large, variant.large()) for variant in noise]
-    by_move = [follows(wide, at, variant, len(picture)) for at, variant in enumerate(moved)]
-    degraded = [next(after) for _ in conditions]
-    by_blur = [ssim(large, variant.large()) for variant in degraded]
+    """Statistics of one picture; NaN where a map is constant."""
+    clean, noise = predictions[0], predictions[1 : 1 + len(AMOUNTS)]
+    transforms = predictions[1 + len(AMOUNTS) :]
+    large, original = clean.enlarge(), clean.enlarge(len(picture))
+    by_noise = [ssim(large, variant.enlarge()) for variant in noise]
+    by_transform = [
+        transform_similarity(original, i, variant, len(picture))
+        for i, variant in enumerate(transforms)
+    ]
+    blurred = [next(degradations) for _ in conditions]
+    by_blur = [ssim(large, variant.enlarge()) for variant in blurred]
     change = [np.abs(condition.astype(float) - picture).mean() / 255 for condition in conditions]
-    of_blur = [*by_blur, *(variant.score for variant in degraded), *change]
-    found = [
+    degradation = [*by_blur, *(variant.score for variant in blurred), *change]
+    parts = [
         entropies(clean),
         by_noise,
         [np.trapezoid(by_noise, AMOUNTS) / (AMOUNTS[-1] - AMOUNTS[0])],
         [variant.score for variant in noise],
-        by_move,
-        [np.mean([s for s in by_move if s == s] or [np.nan])],
-        [variant.score for variant in moved],
-        of_blur or [np.nan] * 3 * len(CONDITIONS),
+        by_transform,
+        [np.mean([s for s in by_transform if s == s] or [np.nan])],
+        [variant.score for variant in transforms],
+        degradation or [np.nan] * 3 * len(CONDITIONS),
     ]
-    return np.concatenate([np.asarray(part, float) for part in found])
+    return np.concatenate([np.asarray(part, float) for part in parts])
 
 
 def ssim(a: np.ndarray | None, b: np.ndarray | None) -> float:
     if a is None or b is None:
         return np.nan
-    found: Any = structural_similarity(a, b)
-    return float(found)
+    similarity: Any = structural_similarity(a, b)
+    return float(similarity)
 
 
-def follows(clean: np.ndarray | None, at: int, seen: Seen, side: int) -> float:
-    """Return how alike the map of a transform, brought back, is to the clean one, where both are.
+def transform_similarity(
+    clean: np.ndarray | None, index: int, prediction: Prediction, side: int
+) -> float:
+    """SSIM of the clean map and the map of a transform, moved back, where both are defined.
 
     This comparison was not released.
     """
-    if at < len(TURNS):
-        return ssim(clean, seen.large(side, TURNS[at][1]))
-    (map, (dx, dy)) = seen.large(side), (STEP * step for step in SHIFTS[at - len(TURNS)])
+    if index < len(TURNS):
+        return ssim(clean, prediction.enlarge(side, TURNS[index][1]))
+    map, (dx, dy) = prediction.enlarge(side), (STEP * s for s in SHIFTS[index - len(TURNS)])
     if clean is None or map is None:
         return np.nan
     rows, columns = overlap(dy, side), overlap(dx, side)
@@ -151,13 +164,13 @@ def follows(clean: np.ndarray | None, at: int, seen: Seen, side: int) -> float:
 
 
 def overlap(distance: int, side: int) -> tuple[slice, slice]:
-    """Return the places before, and after a shift, of what is shown both times."""
+    """Slices of the pixels that stay in the picture, before and after a shift."""
     low, high = max(-distance, 0), side - max(distance, 0)
     return slice(low, high), slice(low + distance, high + distance)
 
 
-def entropies(clean: Seen) -> list[float]:
-    """Return the entropy of the map's grey values, and of its cells, each over the greatest."""
+def entropies(clean: Prediction) -> list[float]:
+    """Entropy of the map's grey values and of its pixels, each over its maximum."""
     if clean.scaled is None:
         return [np.nan, np.nan]
     small, mass = (255 * clean.scaled).astype(np.uint8), clean.scaled.ravel().astype(float)

@@ -1,4 +1,4 @@
-"""The modules of the folder of benchmarks."""
+"""Fixtures that import the scripts of `benchmarks/`."""
 
 import importlib
 import sys
@@ -14,11 +14,12 @@ NAMES = (
     "serving",
     "workers",
     "variants",
-    "preparation",
+    "inputs",
     "groups",
     "throughput",
     "targets",
     "page",
+    "page_tables",
     "guard",
 )
 
@@ -30,7 +31,7 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def scripts() -> Iterator[dict[str, Any]]:
-    """The modules by their names; they import each other as scripts do."""
+    """Modules by name; they import each other as scripts do."""
     before = dict(sys.modules)
     sys.path.insert(0, str(FOLDER))
     yield {name: importlib.import_module(name) for name in NAMES}

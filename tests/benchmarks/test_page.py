@@ -1,4 +1,4 @@
-"""What benchmarks make of their rounds: verdicts, the page, and the guard."""
+"""Speed targets, the throughput page and the guard, from made-up rounds."""
 
 import copy
 from typing import Any
@@ -11,8 +11,8 @@ def rounds(*walls: float) -> list[dict[str, float]]:
 
 
 def timed(*walls: float, precision: str = "float32", **more: Any) -> dict[str, Any]:
-    held = {"rounds": rounds(*walls), "precision": precision, "first_call_s": 3.0}
-    return held | {"module": "x", "correlation": 0.999} | more
+    row = {"rounds": rounds(*walls), "precision": precision, "first_call_s": 3.0}
+    return row | {"module": "x", "correlation": 0.999} | more
 
 
 def group(task: str = "saliency", **rows: Any) -> dict[str, Any]:
@@ -46,58 +46,58 @@ ABOUT = {
     "cores": 2,
     "python": "3.11",
     "packages": {"jax": "0.10"},
-    "left out": {"of_quantus": "no | module"},
+    "left out": {"quantus_calls": "no | module"},
 }
 
 
-def test_verdicts(scripts: Any) -> None:
+def test_targets(scripts: Any) -> None:
     t = scripts["targets"]
     groups = {"a": group()}
-    words = {
-        (v.target.text, v.network): (v.word, v.against)
-        for v in t.judge(groups, t.CPU)
-        if v.target.task == "saliency"
+    statuses = {
+        (r.target.text, r.network): (r.status, r.against)
+        for r in t.check_targets(groups, t.CPU)
+        if r.target.task == "saliency"
     }
-    assert words["torch channels_last", "resnet50"] == ("reached", "torch channels_last")
-    assert words["the best torch form", "resnet50"] == ("reached", "torch compiled")
-    assert words["the best torch form", "densenet121"] == ("not measured", "")
+    assert statuses["torch channels_last", "resnet50"] == ("reached", "torch channels_last")
+    assert statuses["the best torch form", "resnet50"] == ("reached", "torch compiled")
+    assert statuses["the best torch form", "densenet121"] == ("not measured", "")
     groups["a"]["rows"]["salix"] = timed(1.6, 3.1, 6.1)
-    (found,) = (v for v in t.judge(groups, t.CPU[1:2]) if v.network == "resnet50")
-    assert found.word == "missed"
-    assert found.found is not None
-    assert found.found["median"] == pytest.approx(3 / 3.1)
+    (result,) = (r for r in t.check_targets(groups, t.CPU[1:2]) if r.network == "resnet50")
+    assert result.status == "missed"
+    assert result.speedup is not None
+    assert result.speedup["median"] == pytest.approx(3 / 3.1)
     groups["a"]["rows"]["salix"] = {"left out": "no memory", "precision": "float32"}
-    assert next(t.judge(groups, t.CPU[1:2])).word == "not measured"
+    assert next(t.check_targets(groups, t.CPU[1:2])).status == "not measured"
 
 
-def test_verdict_per_pass(scripts: Any) -> None:
+def test_target_per_pass(scripts: Any) -> None:
     t = scripts["targets"]
     rows = {"quantus default": timed(6, 12, 24)}
     per_pass, per_image = (
-        next(v for v in t.judge({"a": group("deletion", **rows)}, [target]))
+        next(r for r in t.check_targets({"a": group("deletion", **rows)}, [target]))
         for target in t.CPU
         if target.theirs == ("quantus default",)
     )
-    assert per_image.found["median"] == 6
-    assert per_pass.found["median"] == pytest.approx(2)
+    assert per_image.speedup["median"] == 6
+    assert per_pass.speedup["median"] == pytest.approx(2)
 
 
 def test_page(scripts: Any) -> None:
     page = scripts["page"]
     rows = {"captum default": {"left out": "no | memory\nat all", "precision": "float32"}}
     groups = {"a": group(**rows), "b": group("forward", salix=timed(1, 1, 1))}
-    groups["c"] = {"network": "resnet50", "task": "ig", "batch": 8, "left out": "time was spent"}
+    groups["c"] = {"network": "resnet50", "task": "ig", "batch": 8, "left out": "time limit"}
     results = {"throughput-cpu": {"about": ABOUT, "groups": groups}, "throughput-gpu": None}
     text = page.render(results)
     assert text == page.render(copy.deepcopy(results))
     # 8 images in 2 s, 1.5 times as fast as the best torch form, 2 GFLOP in 2 s of 4 GFLOP/s
     assert "| salix | 4 [3, 6] | 1.5 [1.5, 1.5] | 500 | 25 | 4.5 | 0.999000 |" in text
-    # bfloat16 has a best form and a roofline of its own: the higher of both sides'
+    # bfloat16 has its own best form and its own roofline, the higher of both sides
     assert "| torch default, bfloat16 | 80 [80, 80] | 1 [1, 1] | 25 | 250 | 3 | 0.999000 |" in text
     assert "| captum default | left out: no / memory at all |" in text
-    assert "Left out: time was spent." in text
-    assert "- Left out: of_quantus: no / module" in text
-    assert "| ResNet-50, batch 8 | saliency" not in text  # no single pass is its measure
+    assert "Left out: time limit." in text
+    assert "- Left out: quantus_calls: no / module" in text
+    assert "| ResNet-50, batch 8 | saliency" not in text  # is itself a single pass
     slower = text.split("### Where Salix is slower")[1].split("###")[0]
     assert "Nowhere" in slower
     groups["a"]["rows"]["salix"] = timed(2, 4, 8)
@@ -106,12 +106,12 @@ def test_page(scripts: Any) -> None:
     assert page.render({}).count("Not measured.") == 3
 
 
-def test_passes_of_the_page(scripts: Any) -> None:
-    page = scripts["page"]
+def test_pass_shares(scripts: Any) -> None:
+    page = scripts["page_tables"]
     groups = {"a": group("ig", salix=timed(20)), "b": group(salix=timed(1))}
-    assert "| ResNet-50, batch 8 | ig | 16 x saliency | 80 |" in page.shares(groups)
+    assert "| ResNet-50, batch 8 | ig | 16 x saliency | 80 |" in page.pass_shares(groups)
     groups["b"]["batch"] = 4
-    assert "16 x saliency" not in page.shares(groups)
+    assert "16 x saliency" not in page.pass_shares(groups)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_passes_of_the_page(scripts: Any) -> None:
     [(1234.5, "1230"), (0.01234, "0.0123"), (12.0, "12"), (None, "–"), (float("nan"), "–")],
 )
 def test_numbers(scripts: Any, value: float | None, text: str) -> None:
-    assert scripts["page"].number(value) == text
+    assert scripts["page_tables"].number(value) == text
 
 
 def test_guard(scripts: Any) -> None:
@@ -130,8 +130,8 @@ def test_guard(scripts: Any) -> None:
         "ig": {"rounds": rounds(40, 80)},
         "deletion": {"left out": "no memory"},
     }
-    found = g.ratios_of(rows, "wall")
-    assert {k: v["median"] for k, v in found.items()} == {
+    measured = g.measured_ratios(rows, "wall")
+    assert {k: v["median"] for k, v in measured.items()} == {
         "saliency / forward": 2,
         "ig / 16 saliency": 1.25,
     }
@@ -140,15 +140,15 @@ def test_guard(scripts: Any) -> None:
         "ig / 16 saliency": {"median": 1.1},
         "forward / torch forward": {"median": 1.0},
     }
-    words = {name: word for name, *_, word in g.compare(found, accepted, 0.1)}
-    assert words == {
-        "saliency / forward": "kept",
+    statuses = {name: s for name, *_, s in g.compare_ratios(measured, accepted, 0.1)}
+    assert statuses == {
+        "saliency / forward": "unchanged",
         "ig / 16 saliency": "worse",
         "forward / torch forward": "not measured",
     }
-    words = {name: word for name, *_, word in g.compare(found, accepted, 0.01)}
-    assert words["saliency / forward"] == "worse"
-    better = g.compare({"ig / 16 saliency": {"median": 0.9}}, accepted, 0.1)
+    statuses = {name: s for name, *_, s in g.compare_ratios(measured, accepted, 0.01)}
+    assert statuses["saliency / forward"] == "worse"
+    better = g.compare_ratios({"ig / 16 saliency": {"median": 0.9}}, accepted, 0.1)
     assert better[0][3] == "better"
-    assert g.compare(found, {}, 0.1)[0][3] == "new"
-    assert "worse" in g.table(g.compare(found, accepted, 0.1))
+    assert g.compare_ratios(measured, {}, 0.1)[0][3] == "new"
+    assert "worse" in g.format_table(g.compare_ratios(measured, accepted, 0.1))

@@ -14,7 +14,7 @@ from salix.scores import logit
 
 torch: Any = pytest.importorskip("torch")
 nn, functional = torch.nn, torch.nn.functional
-TWINS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "twins_inception.py"))
+TWINS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "torch_inception.py"))
 
 
 def shaken(net: Any) -> Any:
@@ -31,7 +31,7 @@ def shaken(net: Any) -> Any:
     return net.eval()
 
 
-NETS = {"inception_v3": TWINS["Inception"], "xception": TWINS["Xception"]}
+NETS = {"inception_v3": TWINS["TorchInception"], "xception": TWINS["TorchXception"]}
 
 
 def alike(a: Any, b: Any) -> float:

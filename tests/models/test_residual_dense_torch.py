@@ -13,7 +13,7 @@ from salix import logit, models
 from salix.attribution import CAM, GradCAM
 
 torch: Any = pytest.importorskip("torch")
-TWINS = Path(__file__).parents[2] / "benchmarks" / "twins.py"
+TWINS = Path(__file__).parents[2] / "benchmarks" / "torch_networks.py"
 IMAGE = np.random.default_rng(0).normal(size=(96, 70, 3))
 CLASS = 417
 
@@ -39,7 +39,7 @@ def heard(net: Any, name: str, x: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121"])
 def test_a_network_is_its_twin(tmp_path: Path, name: str) -> None:
-    net = runpy.run_path(str(TWINS))["twin"](name)
+    net = runpy.run_path(str(TWINS))["torch_network"](name)
     path = tmp_path / "net.pth"
     torch.save(net.state_dict(), path)
     x = torch.from_numpy(IMAGE).permute(2, 0, 1)[None]
@@ -75,7 +75,7 @@ def test_a_network_is_its_twin(tmp_path: Path, name: str) -> None:
 
 def test_in_float32_and_from_the_file_that_torchvision_publishes(tmp_path: Path) -> None:
     name, path = "densenet121", tmp_path / "net.pth"
-    net = runpy.run_path(str(TWINS))["twin"](name, 2)
+    net = runpy.run_path(str(TWINS))["torch_network"](name, 2)
     old = {}
     for key, tensor in net.state_dict().items():
         parts = key.split(".")

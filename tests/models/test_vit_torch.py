@@ -19,7 +19,7 @@ from salix.models.vit import ViT
 from salix.scores import logit
 
 torch: Any = pytest.importorskip("torch")
-TWINS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "twins_vit.py"))
+TWINS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "torch_vit.py"))
 WIDTH, DEPTH, HEADS, GRID, PATCH, EMBEDDING = 48, 3, 4, 4, 8, 20
 
 
@@ -53,7 +53,7 @@ def published(folder: Path, arrays: dict[str, Any]) -> Path:
 
 def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    twin = TWINS["ViT"](WIDTH, DEPTH, HEADS, GRID, PATCH, EMBEDDING).eval()
+    twin = TWINS["TorchViT"](WIDTH, DEPTH, HEADS, GRID, PATCH, EMBEDDING).eval()
     for parameter in twin.parameters():
         if parameter.ndim < 3:
             torch.nn.init.normal_(parameter, std=0.3 if parameter.ndim == 1 else 1.5 * WIDTH**-0.5)

@@ -1,4 +1,4 @@
-"""Inception-v3 and Xception in PyTorch, with torchvision's and Cadene's names."""
+"""Inception-v3 and Xception in PyTorch, with the parameter names of torchvision and Cadene."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import nn  # pyright: ignore[reportMissingImports]
 from torch.nn import functional  # pyright: ignore[reportMissingImports]
 
 
-class Unit(nn.Module):
+class TorchConvUnit(nn.Module):
     def __init__(self, i: int, o: int, size: Any = 1, stride: int = 1, pad: Any = 0):
         super().__init__()
         self.conv = nn.Conv2d(i, o, size, stride, pad, bias=False)
@@ -17,87 +17,90 @@ class Unit(nn.Module):
         return functional.relu(self.bn(self.conv(x)))
 
 
-class Mixed(nn.Module):
-    """Named units; `paths` tells which follow which, "" standing for the mean before them."""
+class TorchMixed(nn.Module):
+    """Concatenation of parallel paths of named units; `paths` lists the units of each in order."""
 
     def __init__(self, i: int, units: dict[str, tuple], paths: list[str], pool: bool):
         super().__init__()
         self.paths, self.pool = [path.split() for path in paths], pool
         widths: dict[str, int] = {}
         for path in self.paths:
-            at = i
+            width = i
             for name in path:
                 if name not in widths:
-                    self.add_module(name, Unit(at, *units[name]))
+                    self.add_module(name, TorchConvUnit(width, *units[name]))
                     widths[name] = units[name][0]
-                at = widths[name]
+                width = widths[name]
 
     def forward(self, x: Any) -> Any:
-        found, made = [], {}
+        outputs, computed = [], {}
         for path in self.paths:
             y = functional.avg_pool2d(x, 3, 1, 1) if path[0] == "branch_pool" else x
-            for name in path:  # a unit that two paths begin with runs once
-                y = made[name] if name in made else getattr(self, name)(y)
-                made[name] = y
-            found.append(y)
-        return torch.cat([*found, functional.max_pool2d(x, 3, 2)] if self.pool else found, 1)
+            for name in path:  # a unit that two paths share runs once
+                y = computed[name] if name in computed else getattr(self, name)(y)
+                computed[name] = y
+            outputs.append(y)
+        return torch.cat([*outputs, functional.max_pool2d(x, 3, 2)] if self.pool else outputs, 1)
 
 
-def block_a(i: int, pooled: int) -> Mixed:
+def block_a(i: int, pooled: int) -> TorchMixed:
     units = {"branch1x1": (64,), "branch5x5_1": (48,), "branch5x5_2": (64, 5, 1, 2)}
     units |= {"branch3x3dbl_1": (64,), "branch3x3dbl_2": (96, 3, 1, 1)}
     units |= {"branch3x3dbl_3": (96, 3, 1, 1), "branch_pool": (pooled,)}
     paths = ["branch1x1", "branch5x5_1 branch5x5_2"]
     paths += ["branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3", "branch_pool"]
-    return Mixed(i, units, paths, False)
+    return TorchMixed(i, units, paths, False)
 
 
-def block_b() -> Mixed:
+def block_b() -> TorchMixed:
     units = {"branch3x3": (384, 3, 2), "branch3x3dbl_1": (64,)}
     units |= {"branch3x3dbl_2": (96, 3, 1, 1), "branch3x3dbl_3": (96, 3, 2)}
     paths = ["branch3x3", "branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3"]
-    return Mixed(288, units, paths, True)
+    return TorchMixed(288, units, paths, True)
 
 
-def block_c(c: int) -> Mixed:
+def block_c(c: int) -> TorchMixed:
     across, down = ((1, 7), 1, (0, 3)), ((7, 1), 1, (3, 0))
     units = {"branch1x1": (192,), "branch_pool": (192,), "branch7x7_1": (c,)}
     units |= {"branch7x7_2": (c, *across), "branch7x7_3": (192, *down), "branch7x7dbl_1": (c,)}
     units |= {"branch7x7dbl_2": (c, *down), "branch7x7dbl_3": (c, *across)}
     units |= {"branch7x7dbl_4": (c, *down), "branch7x7dbl_5": (192, *across)}
-    chains = [[f"branch7x7_{at}" for at in (1, 2, 3)], [f"branch7x7dbl_{at}" for at in range(1, 6)]]
-    return Mixed(768, units, ["branch1x1", *map(" ".join, chains), "branch_pool"], False)
+    chains = [[f"branch7x7_{k}" for k in (1, 2, 3)], [f"branch7x7dbl_{k}" for k in range(1, 6)]]
+    return TorchMixed(768, units, ["branch1x1", *map(" ".join, chains), "branch_pool"], False)
 
 
-def block_d() -> Mixed:
+def block_d() -> TorchMixed:
     units = {"branch3x3_1": (192,), "branch3x3_2": (320, 3, 2), "branch7x7x3_1": (192,)}
     units |= {"branch7x7x3_2": (192, (1, 7), 1, (0, 3)), "branch7x7x3_3": (192, (7, 1), 1, (3, 0))}
     units |= {"branch7x7x3_4": (192, 3, 2)}
-    paths = ["branch3x3_1 branch3x3_2", " ".join(f"branch7x7x3_{at}" for at in (1, 2, 3, 4))]
-    return Mixed(768, units, paths, True)
+    paths = ["branch3x3_1 branch3x3_2", " ".join(f"branch7x7x3_{k}" for k in (1, 2, 3, 4))]
+    return TorchMixed(768, units, paths, True)
 
 
-def block_e(i: int) -> Mixed:
+def block_e(i: int) -> TorchMixed:
     wide, high = (384, (1, 3), 1, (0, 1)), (384, (3, 1), 1, (1, 0))
     units = {"branch1x1": (320,), "branch_pool": (192,), "branch3x3_1": (384,)}
     units |= {"branch3x3_2a": wide, "branch3x3_2b": high, "branch3x3dbl_1": (448,)}
     units |= {"branch3x3dbl_2": (384, 3, 1, 1), "branch3x3dbl_3a": wide, "branch3x3dbl_3b": high}
     paths = ["branch1x1", "branch3x3_1 branch3x3_2a", "branch3x3_1 branch3x3_2b"]
     paths += [f"branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3{side}" for side in "ab"]
-    return Mixed(i, units, [*paths, "branch_pool"], False)
+    return TorchMixed(i, units, [*paths, "branch_pool"], False)
 
 
-class Inception(nn.Module):
+class TorchInception(nn.Module):
     def __init__(self, classes: int):
         super().__init__()
-        self.Conv2d_1a_3x3, self.Conv2d_2a_3x3 = Unit(3, 32, 3, 2), Unit(32, 32, 3)
-        self.Conv2d_2b_3x3 = Unit(32, 64, 3, 1, 1)
-        self.Conv2d_3b_1x1, self.Conv2d_4a_3x3 = Unit(64, 80), Unit(80, 192, 3)
+        self.Conv2d_1a_3x3, self.Conv2d_2a_3x3 = (
+            TorchConvUnit(3, 32, 3, 2),
+            TorchConvUnit(32, 32, 3),
+        )
+        self.Conv2d_2b_3x3 = TorchConvUnit(32, 64, 3, 1, 1)
+        self.Conv2d_3b_1x1, self.Conv2d_4a_3x3 = TorchConvUnit(64, 80), TorchConvUnit(80, 192, 3)
         self.Mixed_5b, self.Mixed_5c = block_a(192, 32), block_a(256, 64)
         self.Mixed_5d, self.Mixed_6a = block_a(288, 64), block_b()
         self.Mixed_6b, self.Mixed_6c = block_c(128), block_c(160)
         self.Mixed_6d, self.Mixed_6e = block_c(160), block_c(192)
-        self.AuxLogits = nn.Linear(768, classes)  # of the training
+        self.AuxLogits = nn.Linear(768, classes)  # used in training only
         self.Mixed_7a, self.Mixed_7b, self.Mixed_7c = block_d(), block_e(1280), block_e(2048)
         self.fc = nn.Linear(2048, classes)
 
@@ -116,7 +119,7 @@ class Inception(nn.Module):
         return self.head(self.trunk(x))
 
 
-class Separable(nn.Module):
+class TorchSeparable(nn.Module):
     def __init__(self, i: int, o: int):
         super().__init__()
         self.conv1 = nn.Conv2d(i, i, 3, 1, 1, groups=i, bias=False)
@@ -126,12 +129,12 @@ class Separable(nn.Module):
         return self.pointwise(self.conv1(x))
 
 
-class Residual(nn.Module):
+class TorchXceptionBlock(nn.Module):
     def __init__(self, widths: tuple[int, ...], stride: int, first: bool = True):
         super().__init__()
         layers: list[Any] = []
         for i, o in zip(widths[:-1], widths[1:], strict=True):  # noqa: RUF007
-            layers += [nn.ReLU(), Separable(i, o), nn.BatchNorm2d(o)]
+            layers += [nn.ReLU(), TorchSeparable(i, o), nn.BatchNorm2d(o)]
         layers += [nn.MaxPool2d(3, stride, 1)] if stride > 1 else []
         self.rep, self.stride = nn.Sequential(*layers[not first :]), stride
         if stride > 1:
@@ -142,24 +145,24 @@ class Residual(nn.Module):
         return self.rep(x) + (self.skipbn(self.skip(x)) if self.stride > 1 else x)
 
 
-class Xception(nn.Module):
+class TorchXception(nn.Module):
     def __init__(self, classes: int):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32)
         self.conv2, self.bn2 = nn.Conv2d(32, 64, 3, bias=False), nn.BatchNorm2d(64)
         widths = [(64, 128, 128), (128, 256, 256), (256, 728, 728), *[(728,) * 4] * 8]
-        for at, shape in enumerate([*widths, (728, 728, 1024)], 1):
-            block = Residual(shape, 1 if len(shape) == 4 else 2, at > 1)
-            self.add_module(f"block{at}", block)
-        self.conv3, self.bn3 = Separable(1024, 1536), nn.BatchNorm2d(1536)
-        self.conv4, self.bn4 = Separable(1536, 2048), nn.BatchNorm2d(2048)
+        for k, shape in enumerate([*widths, (728, 728, 1024)], 1):
+            block = TorchXceptionBlock(shape, 1 if len(shape) == 4 else 2, k > 1)
+            self.add_module(f"block{k}", block)
+        self.conv3, self.bn3 = TorchSeparable(1024, 1536), nn.BatchNorm2d(1536)
+        self.conv4, self.bn4 = TorchSeparable(1536, 2048), nn.BatchNorm2d(2048)
         self.fc = nn.Linear(2048, classes)
 
     def trunk(self, x: Any) -> Any:
         x = functional.relu(self.bn1(self.conv1(x)))
         x = functional.relu(self.bn2(self.conv2(x)))
-        for at in range(1, 13):
-            x = getattr(self, f"block{at}")(x)
+        for k in range(1, 13):
+            x = getattr(self, f"block{k}")(x)
         x = functional.relu(self.bn3(self.conv3(x)))
         return functional.relu(self.bn4(self.conv4(x)))
 

@@ -1,8 +1,10 @@
-"""The five measures on real detectors: python benchmarks/five.py --portraits DIR --models DIR.
+"""Sweeps and report of the detectors that the guidance study trained.
 
-Sweeps the detectors that `python -m salix.studies.guidance` trained (5 seeds of each loss) over its
-2,018 test faces with the measures of a preset, agreement with the masks of forgeries beside, and
-writes their report. Prints and records the images a second of the sweeps.
+    python benchmarks/guidance_sweeps.py --portraits DIR --models DIR
+
+Sweeps the detectors of `python -m salix.studies.guidance` (5 seeds of each loss) over its 2,018
+test faces with the measures of a preset and the agreement with forgery masks, writes the report,
+and records images per second of the sweeps.
 """
 
 import argparse
@@ -22,14 +24,18 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--portraits", type=Path, required=True, help="generated portraits")
     parser.add_argument("--models", type=Path, required=True, help="folder of LOSS-SEED weights")
-    parser.add_argument("--out", type=Path, default=Path("five"), help="runs and report.html")
+    parser.add_argument(
+        "--out", type=Path, default=Path("guidance-sweeps"), help="runs and report.html"
+    )
     parser.add_argument("--losses", nargs="+", default=["cross-entropy", "cyborg"])
     parser.add_argument("--preset", choices=list(PRESETS), default="standard")
     parser.add_argument("--network", default="cifar_resnet8")
-    parser.add_argument("--results", type=Path, default=HERE / "results" / "five.json")
+    parser.add_argument("--results", type=Path, default=HERE / "results" / "guidance-sweeps.json")
     options = parser.parse_args()
     faces = study(options.portraits).source()
     measures = (*PRESETS[options.preset], RelevanceMass(), Agreement())
@@ -39,8 +45,14 @@ def main() -> None:
             name = weights.stem
             model, params = load(options.network, weights)
             out = options.out / "runs" / name
-            told = {"name": name, "group": loss, "progress": True, "batch_size": 64, "thumbs": 20}
-            run = sweep(model, params, faces, GradCAM(), measures, out=out, **told)
+            options_of_run = {
+                "name": name,
+                "group": loss,
+                "progress": True,
+                "batch_size": 64,
+                "thumbs": 20,
+            }
+            run = sweep(model, params, faces, GradCAM(), measures, out=out, **options_of_run)
             about = run.manifest["about"]
             result[name] = {k: about[k] for k in about if "second" in k or "flops" in k}
             runs.append(run)
@@ -52,9 +64,9 @@ def main() -> None:
         region="forged region",
         in_set=("celeba", "forged", "dcgan"),
     )
-    whole = {"images": len(faces.ids), "measures": [repr(m) for m in measures]}
-    whole |= {"report_s": time.perf_counter() - started, "report_bytes": page.stat().st_size}
-    options.results.write_text(json.dumps(whole | {"sweeps": result}, indent=1) + "\n")
+    summary = {"images": len(faces.ids), "measures": [repr(m) for m in measures]}
+    summary |= {"report_s": time.perf_counter() - started, "report_bytes": page.stat().st_size}
+    options.results.write_text(json.dumps(summary | {"sweeps": result}, indent=1) + "\n")
     print(f"{page}: {len(runs)} runs")
 
 
