@@ -28,16 +28,14 @@ from jax.sharding import Mesh
 from salix.adapters import from_nnx
 from salix.attribution import CAM
 from salix.compiler import compile_traced
-from salix.data import Arrays
-from salix.engine.classification import Task
-from salix.engine.flops import operations
+from salix.engine.classification import Classification
+from salix.engine.flops import count_flops
 from salix.engine.program import abstract_arguments, compile_step, micro_batch
 from salix.measures.presets import PRESETS
 from salix.model import Model
 from salix.models import load
 from salix.models.small import Small
 from salix.preprocess import Preprocess
-from salix.scores import logit
 from salix.typing import Measure, Params
 
 
@@ -88,29 +86,27 @@ def network(name: str) -> tuple[Model, Params]:
     return load(name)
 
 
-def bare(task: Task, passes: int) -> Callable[..., Any]:
+def bare(problem: Classification, passes: int) -> Callable[..., Any]:
     """Return a program of an image's passes alone: the clean one, and the others in a scan."""
 
-    def one(params: Params, pixels: Any, key: Any) -> Any:
-        image = task.model.preprocess(pixels)
-        clean = task.explain(params, image, key)
+    def one(params: Params, example: Any, key: Any) -> Any:
+        image = problem.model.preprocess(example["pixels"])
+        clean = problem.explain(params, image, key)
 
         def variant(i: Any) -> Any:
             # An image of its own, or the pass would be moved out of the loop.
             held, changed = jax.lax.optimization_barrier(
                 (params, image * (1 + i.astype(jnp.float32) / 1024))
             )
-            found = task.explain(held, changed, key)
+            found = problem.explain(held, changed, key)
             return found.logits, found.map
 
         return clean.logits, clean.map, jax.lax.map(variant, jnp.arange(passes - 1))
 
-    def step(
-        params: Params, pixels: Any, reference_masks: Any, valid: Any, hashes: Any, seed: Any
-    ) -> Any:
-        del reference_masks, valid
+    def step(params: Params, examples: Any, valid: Any, hashes: Any, seed: Any) -> Any:
+        del valid
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
-        return jax.vmap(one, (None, 0, 0))(params, pixels, keys)
+        return jax.vmap(one, (None, 0, 0))(params, examples, keys)
 
     return step
 
@@ -119,19 +115,22 @@ def time_program(
     model: Model, params: Params, measures: tuple[Measure, ...], rounds: int
 ) -> dict[str, Any]:
     """Number and time of the passes of an image, and the share of time outside them."""
-    task, size = Task(model, CAM(), logit(), measures), micro_batch(model, 8)
+    problem = Classification(model, CAM(), measures=measures)
+    size = micro_batch(problem, 8)
     images = np.random.default_rng(0).integers(
         0, 256, (size, *model.preprocess.size, model.preprocess.channels), np.uint8
     )
-    shapes = abstract_arguments(model, params, Arrays(images), size)
+    shapes = abstract_arguments(problem, params, size)
     mesh = Mesh(np.array(jax.devices()[:1]), ("batch",))
     started = time.process_time()
-    full = compile_step(task, shapes, mesh)
+    full = compile_step(problem, shapes, mesh)
     compiling = time.process_time() - started
     passes = count(full, model, params, size)
-    alone = compile_traced(jax.jit(bare(task, passes)).trace(*shapes))
+    alone = compile_traced(jax.jit(bare(problem, passes)).trace(*shapes))
     valid, hashes = np.ones(size, bool), np.arange(size, dtype=np.uint32)
-    arguments = jax.device_put((params, images, None, valid, hashes, np.uint32(0)))
+    arguments = jax.device_put(
+        (params, {"pixels": images, "reference_mask": None}, valid, hashes, np.uint32(0))
+    )
     flat = (jax.tree.leaves(arguments[0]), *arguments[1:])
     pairs = [[clock(full, flat), clock(alone, arguments)] for _ in range(rounds + 1)][1:]
     cpu, wall = ([tuple(t[i] for t in pair) for pair in pairs] for i in (0, 1))
@@ -154,7 +153,7 @@ def count(program: Any, model: Model, params: Params, size: int) -> int:
     shape = (size, *preprocess.size, preprocess.channels)
     image = jax.ShapeDtypeStruct(shape, np.float32)
     forward = jax.jit(jax.vmap(model.logits, (None, 0))).lower(params, image).compile()
-    one, all_ = (operations(p.as_text() or "").convolutions for p in (forward, program))
+    one, all_ = (count_flops(p.as_text() or "").convolutions for p in (forward, program))
     if all_ % one:
         raise RuntimeError(f"{all_ / one} passes: a part of one was computed apart")
     return round(all_ / one)

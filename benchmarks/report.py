@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from salix import report
-from salix.engine.columns import standard_columns
+from salix.engine.classification import row_columns
 from salix.measures.presets import PRESETS
 from salix.store import Run, write_run
 from salix.typing import Column
@@ -60,7 +60,7 @@ def plant(path: Path, number: int, images: int, columns: list[Column]) -> Run:
         replace(c, shape=(len(c.coordinates),), dims=(c.axis,)) if c.coordinates else c
         for c in columns
     ]
-    described = (*standard_columns(2, GRID), *described)
+    described = (*row_columns(2, GRID), *described)
     write_run(path, described, rows, config=config, about=about)
     return Run(path)
 

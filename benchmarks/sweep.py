@@ -20,10 +20,9 @@ from jax.sharding import Mesh
 from salix.attribution import CAM, GradCAM, Gradient
 from salix.data import open_source
 from salix.engine import sweep
-from salix.engine.classification import Task
+from salix.engine.classification import Classification
 from salix.engine.program import abstract_arguments, compile_step, cost
 from salix.models import load
-from salix.scores import logit
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class SweepBenchmark:
         pixels = np.zeros((self.batch_size, *model.preprocess.size, 3), np.uint8)
         forward = jax.vmap(lambda p, x: model.logits(p, model.preprocess(x)), (None, 0))
         alone = cost(jax.jit(forward).lower(params, pixels).compile()).get("step_flops", np.nan)
-        arguments = abstract_arguments(model, params, source, self.batch_size)
         mesh = Mesh(np.array(jax.devices()[:1]), ("batch",))
         rows = {}
         for method in (CAM(), GradCAM(), Gradient()):
@@ -56,7 +54,9 @@ class SweepBenchmark:
                     )
                     about = run.manifest["about"]
                     rates.append(about["images_per_second"])
-            step = cost(compile_step(Task(model, method, logit()), arguments, mesh))
+            problem = Classification(model, method, reference_masks=source.has_reference_masks)
+            arguments = abstract_arguments(problem, params, self.batch_size)
+            step = cost(compile_step(problem, arguments, mesh))
             rows[repr(method)] = {
                 "images_per_second": {"median": float(np.median(rates)), "all": rates},
                 "compile_seconds": about["compile_seconds"],

@@ -1,6 +1,7 @@
 """Precision policies of products and convolutions, for engine, layers and training."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, get_args
 
 import jax
@@ -35,6 +36,14 @@ def precision(policy: Precision) -> AbstractContextManager[None]:
     Raises `InputError` for an unknown policy.
     """
     return set_context(_PRECISION, policy, get_args(Precision))
+
+
+@contextmanager
+def computed_in(policy: Precision) -> Iterator[None]:
+    """Trace products of every kind in a precision. Raises `InputError` for an unknown policy."""
+    # Salix's convolutions state theirs; other products become as exact as they are.
+    with precision(policy), jax.default_matmul_precision(LAX_PRECISION[policy].name.lower()):
+        yield
 
 
 def active_precision() -> Precision:

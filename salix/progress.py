@@ -52,7 +52,10 @@ class Progress:
 
     def timing(self) -> dict[str, float]:
         """Return what the manifest records."""
-        return {"images_per_second": round(self.rate(), 3), "images_timed": self.done}
+        return {
+            f"{self.unit}_per_second": round(self.rate(), 3),
+            f"{self.unit}_timed": self.done,
+        }
 
     def _line(self) -> None:
         left = (self.total - self.before - self.done) / max(self.rate(), 1e-9)

@@ -1,7 +1,7 @@
-"""Text that names a configured object, `IntegratedGradients(steps=64)`, read and checked.
+"""Parser of configured objects from text, such as `IntegratedGradients(steps=64)`.
 
-The text is the `repr` of a frozen dataclass, so that the command line, the manifest and Python
-speak of a method in the same words. It is parsed, never evaluated.
+The text is the `repr` of a frozen dataclass, the same on the command line, in the manifest and in
+Python. It is parsed, never evaluated.
 """
 
 import ast
@@ -12,41 +12,45 @@ from typing import Any
 from salix.typing import InputError
 
 
-def parse(text: str, family: Mapping[str, type], arguments: Mapping[str, type] = {}) -> Any:
+def parse(text: str, family: Mapping[str, Any], arguments: Mapping[str, Any] = {}) -> Any:
     """Build the member of `family` that `text` describes.
 
-    Arguments are literals, members of the family, or of `arguments`: objects that members take
-    but that are no members themselves. A bare name means all defaults. Raises `InputError`, naming
-    the members of the family, for anything else.
+    Members are classes. Their arguments are literals, members of the family, or of `arguments`:
+    classes and functions that members take but that are no members themselves. A class name without
+    brackets means all defaults, a function's name the function. Raises `InputError`, naming the
+    members of the family, for anything else.
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError:
-        raise InputError(f"cannot read {text!r}: write it as {_example(family)}") from None
+        example = f"{next(iter(family))}() (one of {', '.join(family)})"
+        raise InputError(f"cannot read {text!r}: write it as {example}") from None
     return _build(node, family, {**family, **arguments}, text)
 
 
-def _build(
-    node: ast.expr, family: Mapping[str, type], nested: Mapping[str, type], text: str
-) -> Any:
+def _build(node: ast.expr, family: Mapping[str, Any], nested: Mapping[str, Any], text: str) -> Any:
     match node:
         case ast.Name(id=name) | ast.Call(func=ast.Name(id=name)) if name not in family:
             raise InputError(f"unknown {name!r}: choose one of {', '.join(family)}")
+        case ast.Name(id=name) if not isinstance(family[name], type):
+            return family[name]
         case ast.Name(id=name):
-            return family[name]()
+            return _call(family[name], [], {}, text)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-            given = [_build(a, nested, nested, text) for a in args]
+            if not isinstance(family[name], type):
+                raise InputError(f"{text!r}: {name} is a function: write its name without brackets")
+            positional = [_build(a, nested, nested, text) for a in args]
             named = {str(k.arg): _build(k.value, nested, nested, text) for k in keywords}
-            try:
-                return family[name](*given, **named)
-            except (TypeError, ValueError) as error:
-                signature = f"{name}{inspect.signature(family[name])}"
-                raise InputError(f"{text!r}: {error}; it takes {signature}") from None
+            return _call(family[name], positional, named, text)
     try:
         return ast.literal_eval(node)
     except ValueError:
         raise InputError(f"{text!r}: {ast.unparse(node)!r} is not a plain value") from None
 
 
-def _example(family: Mapping[str, type]) -> str:
-    return f"{next(iter(family))}() (one of {', '.join(family)})"
+def _call(kind: type, positional: list[Any], named: dict[str, Any], text: str) -> Any:
+    try:
+        return kind(*positional, **named)
+    except (TypeError, ValueError) as error:
+        signature = f"{kind.__name__}{inspect.signature(kind)}"
+        raise InputError(f"{text!r}: {error}; it takes {signature}") from None

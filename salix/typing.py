@@ -30,6 +30,7 @@ Logits = Float[AnyArray, " classes"]
 Scalar = Float[AnyArray, ""]
 Index = Integer[AnyArray, ""]
 Flag = Bool[AnyArray, ""]
+Number = float | int | Num[AnyArray, ""]  # a setting that may be traced
 PRNGKey = Key[Array, ""] | UInt32[Array, "2"]
 Params = Any  # any pytree of arrays
 Values = dict[str, Any]  # column name -> scalar or small array, of one example

@@ -12,7 +12,7 @@ from PIL import Image
 
 from salix.adapters import from_nnx
 from salix.data import Arrays
-from salix.engine.columns import standard_columns
+from salix.engine.classification import row_columns
 from salix.preprocess import Preprocess
 from salix.store import Run, write_run
 from salix.typing import Column
@@ -99,7 +99,7 @@ def plant(
         )
         for n, s in measures.items()
     ]
-    columns = (*standard_columns(len(classes), grid), *added)
+    columns = (*row_columns(len(classes), grid), *added)
     numbers = {"score": 0.0, "histogram_entropy": 0.5, "spatial_entropy": 0.7, "gini": 0.3}
     usual = {"predicted": 0, "target": 0, "constant_map": False, "finite": True} | numbers
     usual |= {"logits": [0.0] * len(classes), "map": [0] * int(np.prod(grid))}

@@ -7,9 +7,9 @@ from salix.attribution.cam import CAM
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradient import Gradient
 from salix.attribution.input_x_gradient import InputXGradient
-from salix.attribution.integrated import IntegratedGradients
+from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.pooling import pool, pooling_of
-from salix.attribution.smooth import SmoothGrad
+from salix.attribution.smoothgrad import SmoothGrad
 
 __all__ = [
     "CAM",

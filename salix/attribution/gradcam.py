@@ -4,20 +4,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.typing import Image, PRNGKey, ScoreLike, as_score
+from salix.attribution.cam import head_gradient
+from salix.typing import Image, PRNGKey, ScoreLike
 
 
 @dataclass(frozen=True)
 class GradCAM:
-    r"""Grad-CAM, $A = ReLU(\sum_k \alpha_k f_k)$, $\alpha_k$ the mean over cells of dhead/df_k.
+    r"""Grad-CAM, $A = ReLU(\sum_k \alpha_k f_k)$, $\alpha_k$ the mean of dhead/df_k over the grid.
 
-    f are the trunk's features and A lies on their grid: at least 0, unscaled, and all zero where
-    nothing speaks for the class. `relu=False` keeps the sign; then A is `CAM()` divided by the
-    number of cells. A score that is a plain function has no trunk: then the features are the
-    channels of the image.
+    f are the trunk's features and A lies on their grid: at least 0, unscaled, and zero everywhere
+    if nothing supports the class. `relu=False` keeps the sign; then A is `CAM()` divided by the
+    number of grid positions. A score that is a plain function has no trunk: then the features are
+    the channels of the image.
 
     Selvaraju et al. (2017), arXiv:1610.02391, sec. 3, eq. 1 and 2.
     """
@@ -28,9 +28,7 @@ class GradCAM:
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic
-        score = as_score(score)
-        features = score.trunk(jnp.asarray(image))
-        gradient = jax.grad(score.head)(features)
+        features, gradient = head_gradient(score, image)
         alpha = gradient.mean(tuple(range(features.ndim - 1)), keepdims=True)
         weighted = (alpha * features).sum(-1, keepdims=True)
         return jax.nn.relu(weighted) if self.relu else weighted

@@ -1,4 +1,4 @@
-"""The gradient of the score: which way each pixel pushes it."""
+"""The gradient of the score with respect to the image."""
 
 from dataclasses import dataclass
 

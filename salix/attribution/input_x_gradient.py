@@ -13,7 +13,7 @@ class InputXGradient:
     r"""Image times the gradient of the score there, $A(x) = x \odot \nabla f(x)$.
 
     Signed, in units of the score. Complete, $\sum A = f(x)$, where f is homogeneous of degree one
-    (a ReLU network without biases). It depends on what the input calls zero.
+    (a ReLU network without biases). It depends on the zero of the input.
 
     Shrikumar et al. (2016), arXiv:1605.01713.
     """

@@ -4,9 +4,8 @@ import jax
 
 from salix.bench.arrays import abstract
 from salix.compiler import products
-from salix.engine.policy import computed_in
 from salix.model import Model
-from salix.precision import Precision
+from salix.precision import Precision, computed_in
 from salix.typing import Params
 
 

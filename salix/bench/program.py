@@ -10,10 +10,9 @@ import jax
 from jax.sharding import SingleDeviceSharding
 
 from salix.compiler import compile_traced
-from salix.engine.flops import operations
-from salix.engine.policy import computed_in
+from salix.engine.flops import count_flops
 from salix.nn import round_kernels
-from salix.precision import Precision
+from salix.precision import Precision, computed_in
 from salix.typing import Params
 
 
@@ -76,8 +75,7 @@ def count(function: Callable[..., Any], arguments: Any, text: str | None) -> flo
 
 
 def _total(text: str | None) -> float:
-    found = operations(text or "")
-    return found.convolutions + found.products
+    return count_flops(text or "").total
 
 
 def _for_cpu(function: Callable[..., Any], arguments: Any) -> str | None:

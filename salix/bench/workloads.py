@@ -17,7 +17,8 @@ import numpy as np
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.bench.arrays import abstract, smooth
 from salix.bench.program import Program, compiled
-from salix.engine.classification import Task, batched
+from salix.engine.classification import Classification
+from salix.engine.program import batched
 from salix.measures.presets import PRESETS
 from salix.metrics import deletion
 from salix.model import Model
@@ -110,7 +111,9 @@ def _deletion(model: Model, batch: int, precision: Precision) -> Batch:
 
     def one(params: Params, image: Any, key: Any, map: Any) -> Any:
         score = model.score(params, probability(0))
-        curve = deletion(score, image, map, key, FRACTIONS, "black", chunk=chunk(batch))
+        curve = deletion(
+            score, image, map, key, fractions=FRACTIONS, fill="black", chunk=chunk(batch)
+        )
         return curve.values, curve.area
 
     return _each(one)
@@ -126,14 +129,18 @@ def _measures(preset: str) -> Any:
     """Columns of the rows that a sweep would write: CAM with the measures of a preset."""
 
     def of(model: Model, batch: int, precision: Precision) -> Batch:
-        step = batched(Task(model, CAM(), SCORE, PRESETS[preset], precision))
+        measures = PRESETS[preset]
+        step = batched(
+            Classification(model, CAM(), score=SCORE, measures=measures, precision=precision)
+        )
         to = model.preprocess
         normal = Explainer(lambda image, target: image, to.mean, to.std)
 
         def whole(params: Params, images: Any, keys: Any, maps: Any) -> Any:
             pixels = jnp.clip(jnp.rint(255 * normal.pixels(images)), 0, 255).astype(jnp.uint8)
             hashes = jax.random.key_data(keys)[:, -1]
-            return step(params, pixels, None, jnp.ones(batch, bool), hashes, jnp.uint32(0))
+            examples = {"pixels": pixels, "reference_mask": None}
+            return step(params, examples, jnp.ones(batch, bool), hashes, jnp.uint32(0))
 
         return whole
 

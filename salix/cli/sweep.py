@@ -1,43 +1,58 @@
-"""`salix sweep`: a model and a data set in, a run out."""
+"""`salix sweep`: explain every image of a data set with one model."""
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from salix.cli.options import Data, Given
 from salix.precision import Precision
 
+SHOWN = 5  # skipped images in the terminal
+
 
 @dataclass(frozen=True)
 class Sweep:
-    """Explain every image of a data set with one model; run it again to go on after a stop.
+    """Compute maps and measures for every image of a data set with one model.
 
-    Example: salix sweep --model meso4 --weights Meso4_DF.h5 --data real=photos fake=portraits
-    --out runs/meso4
+    Writes a run: a directory with one row for each image. After a stop, the same command computes
+    what is missing. Example: salix sweep --model meso4 --weights Meso4_DF.h5
+    --data real=photos fake=portraits --out runs/meso4
     """
 
-    model: Annotated[str, Given(help="architecture, for example meso4")]
+    model: Annotated[str, Given(help="architecture, for example meso4 or resnet50")]
     data: Data
-    out: Annotated[Path, Given(help="directory of the run: made, or gone on with")]
-    weights: Annotated[Path | None, Given(help="checkpoint: .safetensors, .h5, .pth")] = None
+    out: Annotated[Path, Given(help="directory of the run: a new one, or one to resume")]
+    weights: Annotated[
+        Path | None, Given(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
+    ] = None
     attribution: Annotated[
-        str, Given(help="method, for example 'IntegratedGradients(steps=64)'")
+        str, Given(help="attribution method, for example 'IntegratedGradients(steps=64)'")
     ] = "GradCAM()"
-    score: Annotated[str, Given(help="what is explained: logit(), probability(1), margin() …")] = (
-        "logit()"
-    )
+    score: Annotated[
+        str, Given(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
+    ] = "logit()"
     precision: Annotated[
         Precision,
-        Given(help="of the model's products: less is faster where the device has units for it"),
+        Given(help="of the model's products: lower is faster on devices with units for it"),
     ] = "float32"
     measures: Annotated[
-        list[str], Given(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")'")
+        list[str],
+        Given(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")' or 'Of(gini)'"),
     ] = field(default_factory=list)
-    batch_size: Annotated[int, Given(help="images explained at once")] = 32
-    seed: Annotated[int, Given(help="seed of random methods")] = 0
-    name: Annotated[str | None, Given(help="name in reports; the directory's by default")] = None
-    group: Annotated[str | None, Given(help="name shared by runs that differ by seed")] = None
+    maps: Annotated[
+        Literal["uint8", "float16", "float32", "none"],
+        Given(help="type in which maps are stored; none stores no maps"),
+    ] = "uint8"
+    side: Annotated[int, Given(help="longest side of a stored map in pixels")] = 64
+    batch_size: Annotated[int, Given(help="images in memory at once")] = 32
+    seed: Annotated[int, Given(help="seed of random methods and measures")] = 0
+    name: Annotated[
+        str | None, Given(help="name of the run in reports; the directory's by default")
+    ] = None
+    group: Annotated[
+        str | None, Given(help="name shared by runs that differ by training seed only")
+    ] = None
     labels: Annotated[bool, Given(help="use folder names or the CSV's labels as classes")] = True
 
     def run(self) -> int:
@@ -69,17 +84,19 @@ class Sweep:
             out=self.out,
             score=spec.parse(self.score, SCORES),
             precision=self.precision,
+            maps=None if self.maps == "none" else self.maps,
+            side=self.side,
             batch_size=self.batch_size,
             seed=self.seed,
             name=self.name or self.out.name,
             group=self.group,
             progress=True,
         )
-        skipped = len(run.skipped)
-        print(f"{run.path}: {len(run.table) - skipped} images explained, {skipped} skipped")
-        for row in run.skipped[:5]:
+        skipped = run.skipped
+        print(f"{run.path}: {run.count - len(skipped)} images explained, {len(skipped)} skipped")
+        for row in skipped[:SHOWN]:
             print(f"  skipped {row['id']}: {row['skipped']}")
-        if skipped > 5:
-            print(f"  … and {skipped - 5} more, with their reasons in the report")
+        if len(skipped) > SHOWN:
+            print(f"  … and {len(skipped) - SHOWN} more, listed in the report")
         print(f"next: salix report {run.path} --out report.html")
         return 0

@@ -2,7 +2,8 @@
 
 from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, fit
-from salix.data.feed import Batch, batches, count_batches
+from salix.data.examples import Examples, ImageExamples, image_example
+from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder, Table
 from salix.data.source import Arrays, Joined, Source, Unlabelled, id_hash, open_source
 
@@ -10,7 +11,9 @@ __all__ = [
     "Arrays",
     "Batch",
     "Dataset",
+    "Examples",
     "Folder",
+    "ImageExamples",
     "Joined",
     "Source",
     "Table",
@@ -20,5 +23,7 @@ __all__ = [
     "count_batches",
     "fit",
     "id_hash",
+    "image_batches",
+    "image_example",
     "open_source",
 ]

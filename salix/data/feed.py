@@ -1,110 +1,135 @@
-"""Batches of one shape, decoded by threads ahead of whoever takes them."""
+"""Batches of one shape, loaded ahead by threads."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
+import jax
 import numpy as np
 
-from salix.data.decode import Unreadable, fit
+from salix.data.decode import Unreadable
+from salix.data.examples import Examples, ImageExamples
 from salix.data.source import Source
 from salix.preprocess import Preprocess
-
-Decoded = (
-    tuple[np.ndarray, np.ndarray | None] | str
-)  # pixels and reference mask, or the reason for none
+from salix.typing import InputError
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images [slots h w c] and reference masks [slots h w], 8-bit; slots that are not `valid` hold zeros.
+    """Stacked examples [slots ...]; slots that are not `valid` are zero.
 
-    `indices` are the positions in the source, one for each of the first slots, `reasons` those of
-    the images that could not be read. `reference_masks` is None if the source has none at all; a reference mask of
-    zeros means that one image has none.
+    `indices` are the positions in the data of the first slots, `reasons` those of the examples that
+    could not be read.
     """
 
     number: int
     indices: range
-    images: np.ndarray
-    reference_masks: np.ndarray | None
+    examples: Any
     valid: np.ndarray
     reasons: dict[int, str]
 
 
-def count_batches(source: Source, size: int) -> int:
-    """Return the number of batches of `size` images; the last may be part full."""
-    return -(-len(source.ids) // size)
+@dataclass(frozen=True)
+class Skip:
+    """The reason why an example could not be read."""
+
+    reason: str
+
+
+def count_batches(examples: Examples, size: int) -> int:
+    """Return the number of batches of `size` examples; the last may be smaller."""
+    return -(-len(examples.ids) // size)
 
 
 def batches(
-    source: Source,
-    to: Preprocess,
+    examples: Examples,
+    example: Any,
     size: int,
     numbers: Iterable[int],
+    *,
     workers: int,
     slots: int | None = None,
     ahead: int = 3,
 ) -> Iterator[Batch]:
-    """Yield the batches `numbers`, with `ahead` of them being decoded by `workers` threads.
+    """Yield the batches `numbers`, with `ahead` of them being loaded by `workers` threads.
 
-    Each holds `size` images (the last one fewer) in `slots` slots, by default as many.
+    `example` is the pytree of shapes and types of one example. A batch has `size` examples (the
+    last one fewer) in `slots` slots, by default `size`.
 
-    Batch k always holds the images k size, ..., (k + 1) size - 1, so that a run taken up again
-    fills the same slots of the same program. Decoding releases the interpreter lock.
+    Batch k always has the examples k size, ..., (k + 1) size - 1, so that a resumed run fills the
+    same slots of the same program. Decoding releases the interpreter lock.
     """
     slots = slots or size
-    with ThreadPoolExecutor(workers, thread_name_prefix="salix-decode") as pool:
-        waiting: deque[tuple[int, range, list[Future[Decoded]]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="salix-load") as pool:
+        waiting: deque[tuple[int, range, list[Future[Any]]]] = deque()
         try:
             for number in numbers:
-                indices = range(number * size, min((number + 1) * size, len(source.ids)))
-                waiting.append(
-                    (number, indices, [pool.submit(_read, source, i, to) for i in indices])
-                )
+                indices = range(number * size, min((number + 1) * size, len(examples.ids)))
+                futures = [pool.submit(_load, examples, i) for i in indices]
+                waiting.append((number, indices, futures))
                 if len(waiting) > ahead:
-                    yield _gather(*waiting.popleft(), to, slots, source.has_reference_masks)
+                    yield _stack(*waiting.popleft(), examples, example, slots)
             while waiting:
-                yield _gather(*waiting.popleft(), to, slots, source.has_reference_masks)
-        finally:  # the taker stopped early: do not decode what nobody will see
+                yield _stack(*waiting.popleft(), examples, example, slots)
+        finally:  # the consumer stopped early: do not load what is not needed
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read(source: Source, index: int, to: Preprocess) -> Decoded:
+def image_batches(
+    source: Source, to: Preprocess, size: int, numbers: Iterable[int], workers: int, ahead: int = 3
+) -> Iterator[Batch]:
+    """Yield batches of the images of a source, as `ImageExamples` for a preprocessing."""
+    images = ImageExamples(source, to)
+    return batches(images, images.example, size, numbers, workers=workers, ahead=ahead)
+
+
+def _load(examples: Examples, index: int) -> Any:
     try:
-        image = source.read(index)
-        pixels, reference_mask = np.asarray(fit(image, to)), source.reference_mask(index)
-        if reference_mask is not None:
-            if to.fit == "crop":  # what is cut away is cut from the image's own frame
-                frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
-                reference_mask = fit(reference_mask, Preprocess(frame, 1))
-            reference_mask = np.asarray(fit(reference_mask, Preprocess(to.size, 1, fit=to.fit)))[
-                ..., 0
-            ]
-        return pixels, reference_mask
+        return examples.load(index)
     except (Unreadable, OSError) as error:
-        return str(error)
+        return Skip(str(error))
 
 
-def _gather(
+def _stack(
     number: int,
     indices: range,
-    futures: list[Future],
-    to: Preprocess,
+    futures: list[Future[Any]],
+    examples: Examples,
+    example: Any,
     slots: int,
-    has_reference_masks: bool,
 ) -> Batch:
-    images = np.zeros((slots, *to.size, to.channels), np.uint8)
-    reference_masks = np.zeros((slots, *to.size), np.uint8) if has_reference_masks else None
+    stacked = jax.tree.map(lambda leaf: np.zeros((slots, *leaf.shape), leaf.dtype), example)
+    leaves, structure = jax.tree.flatten(stacked)
     valid = np.zeros(slots, bool)
     reasons: dict[int, str] = {}
     for slot, (index, future) in enumerate(zip(indices, futures, strict=True)):
-        match future.result():
-            case str() as reason:
-                reasons[index] = reason
-            case pixels, reference_mask:
-                images[slot], valid[slot] = pixels, True
-                if reference_masks is not None and reference_mask is not None:
-                    reference_masks[slot] = reference_mask
-    return Batch(number, indices, images, reference_masks, valid, reasons)
+        loaded = future.result()
+        if isinstance(loaded, Skip):
+            reasons[index] = loaded.reason
+            continue
+        arrays, loaded_structure = jax.tree.flatten(loaded)
+        arrays = [np.asarray(a) for a in arrays]
+        if loaded_structure != structure or any(
+            array.shape != leaf.shape[1:] or not np.can_cast(array.dtype, leaf.dtype, "same_kind")
+            for array, leaf in zip(arrays, leaves, strict=True)
+        ):
+            raise InputError(
+                f"example {examples.ids[index]} is {_shapes(loaded)}, the problem's example "
+                f"{_shapes(example)}: load must return these shapes and types, padded where ragged"
+            )
+        for leaf, array in zip(leaves, arrays, strict=True):
+            leaf[slot] = array
+        valid[slot] = True
+    return Batch(number, indices, stacked, valid, reasons)
+
+
+def _shapes(tree: Any) -> Any:
+    """Return a pytree with each array replaced by its type and shape."""
+
+    def text(leaf: Any) -> str:
+        array = leaf if hasattr(leaf, "shape") else np.asarray(leaf)
+        return f"{np.dtype(array.dtype).name}{list(array.shape)}"
+
+    return jax.tree.map(text, tree)

@@ -12,7 +12,14 @@ import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
 from salix.data.forgery_masks import blend, random_mask
-from salix.perturb.warp import moved, recoloured, scaled, sharpened, smooth_field, upsampled
+from salix.perturb.forgery import (
+    displace,
+    enlarge_and_shift,
+    random_displacement,
+    sharpen,
+    transform_colour,
+    upsample_blocks,
+)
 from salix.typing import InputError
 
 UncheckedImage = Shaped[np.ndarray, "..."]  # `_checked` raises an error that says what to do
@@ -35,13 +42,13 @@ def self_blend(
     """
     del other
     values, mask = _values_and_mask(image, rng)
-    copy = recoloured(
+    copy = transform_colour(
         values, rng.uniform(-0.2, 0.2), rng.uniform(0.9, 1.1), _signed_uniform(rng, 5, 15)
     )
-    copy = sharpened(copy, 1.0) if rng.random() < 0.5 else upsampled(copy, 2, 0.0)
+    copy = sharpen(copy, 1.0) if rng.random() < 0.5 else upsample_blocks(copy, 2, 0.0)
     side = min(values.shape[:2])
     shift = rng.uniform(-0.03, 0.03, 2) * side
-    copy = scaled(copy, rng.uniform(0.95, 1.05), (shift[0], shift[1]))
+    copy = enlarge_and_shift(copy, rng.uniform(0.95, 1.05), (shift[0], shift[1]))
     share = rng.choice([0.5, 0.75, 1.0])
     return blend(image, _clipped_like(share * copy + (1 - share) * values, image), mask), mask
 
@@ -56,9 +63,9 @@ def warp(
     del other
     values, mask = _values_and_mask(image, rng)
     side = min(values.shape[:2])
-    field = smooth_field(mask.shape, 0.08 * side, rng)
+    field = random_displacement(mask.shape, 0.08 * side, rng)
     field /= np.hypot(*(field * mask)).max()
-    changed = moved(values, field * mask * max(1.0, rng.uniform(0.02, 0.04) * side))
+    changed = displace(values, field * mask * max(1.0, rng.uniform(0.02, 0.04) * side))
     return blend(image, _clipped_like(changed, image), (mask > 0).astype(np.float64)), mask
 
 
@@ -86,7 +93,7 @@ def recolour(
     turn, gain = _signed_uniform(rng, *np.radians([8, 30])), 1 + _signed_uniform(rng, 0.05, 0.15)
     shift = np.sign(gain - 1) * rng.uniform(3, 10)  # of the gain's sign: it does not undo it
     return blend(
-        image, _clipped_like(recoloured(values, turn, gain, float(shift)), image), mask
+        image, _clipped_like(transform_colour(values, turn, gain, float(shift)), image), mask
     ), mask
 
 
@@ -102,7 +109,7 @@ def upsample(
     del other
     values, mask = _values_and_mask(image, rng)
     uneven = rng.uniform(0.05, 0.2) if rng.random() < 0.5 else 0.0
-    changed = upsampled(values, int(rng.integers(2, 5)), uneven)
+    changed = upsample_blocks(values, int(rng.integers(2, 5)), uneven)
     return blend(image, _clipped_like(changed, image), mask), mask
 
 

@@ -1,5 +1,8 @@
-"""The engine: the only place that batches, compiles, shards and dispatches."""
+"""Engine: the only place that batches, compiles, shards and dispatches."""
 
-from salix.engine.run import sweep
+from salix.engine.classification import Classification
+from salix.engine.image_sweep import sweep
+from salix.engine.problem import Problem
+from salix.engine.run import run_problem
 
-__all__ = ["sweep"]
+__all__ = ["Classification", "Problem", "run_problem", "sweep"]

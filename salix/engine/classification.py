@@ -1,50 +1,120 @@
-"""The program of one image, from pixels to the numbers of its row, and its batched form."""
+"""Classification: the maps of an image classifier and what measures compute of them."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
 from salix.attribution import pool, pooling_of
-from salix.engine.columns import claim
-from salix.engine.policy import computed_in, traced_once
+from salix.data import image_example
+from salix.engine.collisions import claim_columns
+from salix.engine.labelled_images import HOST_COLUMNS
 from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model
-from salix.precision import Precision
-from salix.scores import fix
+from salix.precision import Precision, computed_in
+from salix.scores import ScoreOf, fix, logit
+from salix.store import KEYS, describe
 from salix.typing import (
     AnyArray,
+    Column,
     Explainer,
     Explanation,
     Image,
     Index,
+    InputError,
     Map,
     Measure,
     Method,
     Params,
-    Pixels,
-    ReferenceMask,
 )
 
-SMALL = 64  # longest side of a stored map: a map of pixels is averaged down to it
+MapType = Literal["uint8", "float16", "float32"]
+ENTROPY = "Shannon entropy over the greatest possible"
+LOGITS = (
+    Column("predicted", "Predicted class", "Index of the greatest logit.", 0, dtype="int32"),
+    Column(
+        "target", "Target", "Index of the explained class; -1: the score has none.", dtype="int32"
+    ),
+    Column("logits", "Logits", dims=("class",)),
+)
+NUMBERS = (
+    Column("score", "Score", "The scalar that the map explains."),
+    Column("histogram_entropy", "Histogram entropy", f"{ENTROPY}, of the 8-bit values.", 0, 1),
+    Column("spatial_entropy", "Spatial entropy", f"{ENTROPY}, over the map's pixels.", 0, 1),
+    Column("gini", "Gini", "Gini index of the map: 1 where one pixel has all of it.", 0, 1),
+    Column("constant_map", "Constant map", "The map has no contrast.", dtype="bool"),
+    Column("finite", "Finite", "Logits and map have no NaN or infinity.", dtype="bool"),
+)
+MAP = Column("map", "Map", "The map, scaled by its own least and greatest value.")
+RESERVED = frozenset(c.name for c in (*KEYS, *HOST_COLUMNS, *LOGITS, *NUMBERS, MAP))
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is done to each image: which model, which score of it, which map, which measures.
+class Classification:
+    """The `Problem` of an image classifier: one map and its measures for each image.
 
-    `precision` is that of the model's products, in the program over a batch alone.
+    `score` is any function of the logits; one with a field `target`, such as `logit()`, explains
+    the predicted class where that is None. `precision` is that of the model's products; measures
+    are exact in any. Stored maps have the type `maps` (8-bit values, or shares in [0, 1]; None
+    stores no map) and are averaged down to at most `side` pixels a side. `reference_masks` tells
+    whether examples have them.
     """
 
     model: Model
     method: Method
-    score: Any
+    _: KW_ONLY
+    score: ScoreOf = logit()
     measures: tuple[Measure, ...] = ()
     precision: Precision = "float32"
+    maps: MapType | None = "uint8"
+    side: int = 64
+    reference_masks: bool = False
+
+    def __post_init__(self):
+        if self.maps is not None and self.maps not in get_args(MapType):
+            raise InputError(
+                f"maps is {self.maps!r}: choose {', '.join(get_args(MapType))} or None"
+            )
+        if self.side < 1:
+            raise InputError(f"side is {self.side}: give at least 1 pixel")
+        target, classes = getattr(self.score, "target", None), len(self.model.classes)
+        if target is not None and not 0 <= int(target) < classes:
+            raise InputError(f"{self.score}: there is no such class among {classes}, count from 0")
+
+    @property
+    def example(self) -> dict[str, Any]:
+        """`pixels` and `reference_mask`, see `salix.data.ImageExamples`."""
+        return image_example(self.model.preprocess, reference_masks=self.reference_masks)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of logits and map, and those of the measures."""
+        measured = (c for measure in self.measures for c in getattr(measure, "columns", ()))
+        top = 255 if self.maps == "uint8" else 1
+        maps = () if self.maps is None else (replace(MAP, low=0, high=top, dims=("y", "x")),)
+        return (*LOGITS, *NUMBERS, *maps, *measured)
+
+    def identity(self) -> dict[str, Any]:
+        """Return model, classes, preprocessing, method, score, measures and map type."""
+        return {
+            "problem": "classification",
+            "model": self.model.name,
+            "cut": self.model.cut,
+            "classes": list(self.model.classes),
+            "preprocess": describe(self.model.preprocess),
+            "attribution": describe(self.method),
+            "pooling": pooling_of(self.method),
+            "score": describe(self.score),
+            "precision": self.precision,
+            "measures": [describe(m) for m in self.measures],
+            "maps": self.maps,
+            "side": self.side,
+        }
 
     def explain(
         self, params: Params, image: Image, key: Any, target: Index | None = None
@@ -55,27 +125,32 @@ class Task:
         twice, for the logits and inside the method: they are the same operations on the same
         input, so that the compiler keeps one, in a loop if they come from `explainer`.
         """
-        logits = self.model.logits(params, image)
-        if self.score.target is not None:
-            target = jnp.asarray(self.score.target)
+        model = self._traced_once
+        logits = model.logits(params, image)
+        if logits.shape != (len(model.classes),):
+            names = ", ".join(model.classes)
+            raise InputError(
+                f"{model.name} has {logits.size} outputs for {len(model.classes)} classes ({names})"
+            )
+        fixed = getattr(self.score, "target", None)
+        if fixed is not None:
+            target = jnp.asarray(fixed)
         elif target is None:
             target = jnp.argmax(logits)
         target = target.astype(jnp.int32)
-        score = self.model.score(params, fix(self.score, target))
+        score = model.score(params, fix(self.score, target))
         return Explanation(
             logits, target, pool(self.method(score, image, key), pooling_of(self.method))
         )
 
-    def row(
-        self, params: Params, pixels: Pixels, reference_mask: ReferenceMask | None, key: Any
-    ) -> dict[str, Any]:
-        """Return the numbers of one image's row."""
-        image = self.model.preprocess(pixels)
+    def row(self, params: Params, example: dict[str, Any], key: Any) -> dict[str, Any]:
+        """Return the values of one image's row."""
+        image = self.model.preprocess(example["pixels"])
         clean = self.explain(params, image, key)
         scaled, constant_map = scale(clean.map)
         row = {
             "predicted": jnp.argmax(clean.logits).astype(jnp.int32),
-            "target": clean.target,
+            "target": clean.target if hasattr(self.score, "target") else jnp.int32(-1),
             "logits": clean.logits,
             "score": fix(self.score, clean.target)(clean.logits),
             "histogram_entropy": histogram_entropy(to_8_bit(scaled)),
@@ -83,65 +158,68 @@ class Task:
             "gini": gini(scaled),
             "constant_map": constant_map,
             "finite": jnp.isfinite(clean.logits).all() & jnp.isfinite(clean.map).all(),
-            "map": to_8_bit(shrink(scaled)),
         }
+        if self.maps is not None:
+            small = shrink(scaled, self.side)
+            row["map"] = to_8_bit(small) if self.maps == "uint8" else small.astype(self.maps)
         for name in ("histogram_entropy", "spatial_entropy", "gini"):
             row[name] = jnp.where(constant_map, jnp.nan, row[name])
-        seen = Explanation(clean.logits, clean.target, scaled, reference_mask)
+        explanation = replace(clean, map=scaled, reference_mask=example["reference_mask"])
         explainer = self.explainer(params, key)
         owners: dict[str, Measure] = {}
         for i, measure in enumerate(self.measures):
-            found = measure(explainer, image, seen, jax.random.fold_in(key, i))
-            claim(owners, measure, found)
-            row |= {name: jnp.asarray(value, jnp.float32) for name, value in found.items()}
+            values = measure(explainer, image, explanation, jax.random.fold_in(key, i))
+            claim_columns(owners, measure, values, RESERVED)
+            row |= {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
         return row
 
     def explainer(self, params: Params, key: Any) -> Explainer:
-        """Return what measures explain the variants of an image with.
+        """Return the function by which measures explain the variants of an image.
 
-        What is explained of one image shares its passes: the compiler keeps one of those that are
-        equal. Measures explain in loops, and what it moves out of a loop, copy by copy, it does
-        not know for equal in it. So the parameters wait for the image: nothing can be moved.
+        Explanations of one image share its passes: the compiler keeps one of those that are equal.
+        Measures explain in loops, and what it moves out of a loop, copy by copy, it no longer
+        recognises as equal inside. So the parameters wait for the image: nothing can be moved.
         """
 
         def explain(image: Image, target: Index | None) -> Explanation:
-            held, image = jax.lax.optimization_barrier((params, jnp.asarray(image)))
-            found = self.explain(held, image, key, target)
-            return replace(found, map=scale(found.map)[0])
+            waiting, image = jax.lax.optimization_barrier((params, jnp.asarray(image)))
+            explanation = self.explain(waiting, image, key, target)
+            return replace(explanation, map=scale(explanation.map)[0])
 
         return Explainer(explain, self.model.preprocess.mean, self.model.preprocess.std)
 
+    @cached_property
+    def _traced_once(self) -> Model:
+        """The model with a trunk and a head that are traced once, in the precision.
 
-def shrink(map: Map) -> Float[AnyArray, "*small"]:
-    """Average a map down until its longest side is at most `SMALL`; a smaller one is kept."""
-    ratio = SMALL / max(map.shape)
+        The measures of one image call them a dozen times. The compiler inlines each call before it
+        looks for operations that are equal, so that the program is the same.
+        """
+
+        def once(function: Callable[[Params, Any], Any], name: str) -> Callable[[Params, Any], Any]:
+            def traced(params: Params, x: Any) -> Any:
+                with computed_in(self.precision):
+                    return function(params, x)
+
+            traced.__name__ = name  # of its operations in a profile of the program
+            return jax.jit(traced)
+
+        trunk, head = once(self.model.trunk, "trunk"), once(self.model.head, "head")
+        return replace(self.model, trunk=trunk, head=head)
+
+
+def row_columns(classes: int, grid: Sequence[int]) -> tuple[Column, ...]:
+    """Return the columns of any sweep of so many classes with 8-bit maps of a shape, keys apart."""
+    *indices, logits = LOGITS
+    dims = ("y", "x") if len(grid) == 2 else tuple(f"axis {i}" for i in range(len(grid)))
+    stored = replace(MAP, low=0, high=255, dims=dims, shape=tuple(grid), dtype="uint8")
+    return (*HOST_COLUMNS, *indices, replace(logits, shape=(classes,)), *NUMBERS, stored)
+
+
+def shrink(map: Map, side: int = 64) -> Float[AnyArray, "*small"]:
+    """Average a map down until its longest side is at most `side`; a smaller one is unchanged."""
+    ratio = side / max(map.shape)
     if ratio >= 1:
         return map
-    shape = tuple(math.ceil(side * ratio) for side in map.shape)
+    shape = tuple(math.ceil(length * ratio) for length in map.shape)
     return jnp.clip(jax.image.resize(map, shape, "linear", antialias=True), 0, 1)
-
-
-def batched(task: Task) -> Callable[..., dict[str, Any]]:
-    """Return the step over a batch: (params, pixels, reference masks, valid, hashes, seed) -> columns.
-
-    Random keys are folded from the seed and the hash of the image's id, so that a row depends on
-    its image alone. Slots without an image are masked. Raises `InputError`, where it is traced, for
-    an unknown precision.
-    """
-    task = replace(task, model=traced_once(task.model, task.precision))
-
-    def step(
-        params: Params, pixels: Any, reference_masks: Any, valid: Any, hashes: Any, seed: Index
-    ) -> dict[str, Any]:
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
-        axes = (None, 0, None if reference_masks is None else 0, 0)
-        with computed_in("float32"):  # what is measured of a map is exact, however it was made
-            rows = jax.vmap(task.row, axes)(params, pixels, reference_masks, keys)
-        return jax.tree.map(lambda column: _mask(valid, column), rows)
-
-    return step
-
-
-def _mask(valid: Any, column: Any) -> Any:
-    shape: Sequence[int] = (-1,) + (1,) * (column.ndim - 1)
-    return jnp.where(valid.reshape(shape), column, jnp.zeros_like(column))

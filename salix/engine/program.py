@@ -1,78 +1,131 @@
-"""The compiled program of a sweep: its size, its arguments, its places on the devices."""
+"""The compiled step of a problem: batched, sharded over the devices, with its FLOPs."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import isfinite, prod
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from salix.compiler import compile_traced
-from salix.data import Batch, Source
-from salix.engine.classification import Task, batched
-from salix.engine.flops import operations
-from salix.model import Model
-from salix.typing import Params
+from salix.data import Batch
+from salix.engine.flops import count_flops
+from salix.engine.problem import Problem
+from salix.precision import computed_in
+from salix.typing import Column, Index, InputError, Params
 
 
-def micro_batch(model: Model, batch_size: int) -> int:
-    """Return how many images one run of the program explains.
+def micro_batch(problem: Problem, batch_size: int) -> int:
+    """Return how many examples one execution of the program computes.
 
-    On the CPU it is 8, the size at which convolutions are fastest, or 1 for large images, whatever
-    the batch size: the same program then gives the same bits, and no cell of an 8-bit map falls on
-    the other side of a step. An accelerator takes the whole batch.
+    On the CPU it is 8, the size at which convolutions are fastest, or 1 for large examples, for
+    every batch size: the same program then gives the same bits, and no pixel of an 8-bit map is
+    rounded to another value. An accelerator computes the whole batch.
     """
     if jax.default_backend() != "cpu":
         return batch_size
-    return 8 if prod(model.preprocess.size) * model.preprocess.channels <= 2**20 else 1
+    largest = max((prod(leaf.shape) for leaf in jax.tree.leaves(problem.example)), default=0)
+    return 8 if largest <= 2**20 else 1
 
 
-def abstract_arguments(model: Model, params: Params, source: Source, batch: int) -> tuple[Any, ...]:
+def abstract_arguments(problem: Problem, params: Params, batch: int) -> tuple[Any, ...]:
     """Return the shapes and types of the step's arguments."""
-    to = model.preprocess
     shape = jax.ShapeDtypeStruct
     return (
         jax.tree.map(lambda a: shape(np.shape(a), a.dtype), params),
-        shape((batch, *to.size, to.channels), np.uint8),
-        shape((batch, *to.size), np.uint8) if source.has_reference_masks else None,
+        jax.tree.map(lambda leaf: shape((batch, *leaf.shape), leaf.dtype), problem.example),
         shape((batch,), bool),
         shape((batch,), np.uint32),
         shape((), np.uint32),
     )
 
 
-def trace_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
-    """Trace the batched step, the batch split over the mesh: `out_info` holds its columns.
+def batched(problem: Problem) -> Callable[..., dict[str, Any]]:
+    """Return the step over a batch: (params, examples, valid, hashes, seed) -> columns.
 
-    It takes the leaves of the parameters: taking a tree apart is slow where Python describes it.
+    Random keys are folded from the seed and the hash of the example's id, so that a row depends on
+    its example alone. Slots without an example are zero.
     """
-    whole, split = NamedSharding(mesh, P()), NamedSharding(mesh, P("batch"))
-    places = (whole, split, split, split, split, whole)
-    whole_step, (leaves, tree) = batched(task), jax.tree.flatten(arguments[0])
 
-    def step(leaves: list[Any], *rest: Any) -> dict[str, Any]:
-        return whole_step(tree.unflatten(leaves), *rest)
+    def step(params: Params, examples: Any, valid: Any, hashes: Any, seed: Index) -> dict[str, Any]:
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
+        # What is measured is exact, whatever precision the problem gives its model.
+        with computed_in("float32"):
+            rows = jax.vmap(problem.row, (None, 0, 0))(params, examples, keys)
+        return jax.tree.map(lambda column: _mask(valid, _storable(column)), rows)
 
-    return jax.jit(step, in_shardings=places).trace(leaves, *arguments[1:])
+    return step
 
 
-def compile_step(task: Task, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
+def _mask(valid: Any, column: Any) -> Any:
+    return jnp.where(
+        valid.reshape((-1,) + (1,) * (column.ndim - 1)), column, jnp.zeros_like(column)
+    )
+
+
+def _storable(column: Any) -> Any:
+    column = jnp.asarray(column)
+    return column.astype(jnp.float32) if column.dtype == jnp.bfloat16 else column
+
+
+def trace_step(problem: Problem, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
+    """Trace the batched step, the batch split over the mesh: `out_info` describes its columns.
+
+    Its first argument is the list of the parameters' leaves: flattening a pytree in every call is
+    slow where its nodes are Python classes.
+    """
+    replicated, split = NamedSharding(mesh, P()), NamedSharding(mesh, P("batch"))
+    shardings = (replicated, split, split, split, replicated)
+    step, (leaves, structure) = batched(problem), jax.tree.flatten(arguments[0])
+
+    def flat_step(leaves: list[Any], *rest: Any) -> dict[str, Any]:
+        return step(structure.unflatten(leaves), *rest)
+
+    return jax.jit(flat_step, in_shardings=shardings).trace(leaves, *arguments[1:])
+
+
+def compile_step(problem: Problem, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
     """Compile the step that `trace_step` traces; it never compiles again."""
-    return compile_traced(trace_step(task, arguments, mesh))
+    return compile_traced(trace_step(problem, arguments, mesh))
 
 
 def cost(compiled: Any) -> dict[str, float]:
-    """Return the operations of a compiled step, in convolutions and products, where it shows."""
-    found = operations(compiled.as_text())
-    total = found.convolutions + found.products
-    return {"step_flops": total} if isfinite(total) else {}
+    """Return the FLOPs of a compiled step, where its text shows them."""
+    flops = count_flops(compiled.as_text())
+    return {"step_flops": flops.total} if isfinite(flops.total) else {}
+
+
+def stored_columns(described: tuple[Column, ...], traced: dict[str, Any]) -> tuple[Column, ...]:
+    """Return the columns of a traced row: their descriptions with the traced shapes and types.
+
+    Raises `InputError` for a description without its value, or of another shape.
+    """
+    columns = {c.name: c for c in described}
+    if lacking := [name for name in columns if name not in traced]:
+        raise InputError(f"the problem describes {', '.join(lacking)}, its row has no such value")
+    stored = []
+    for name in [*columns, *(n for n in traced if n not in columns)]:
+        column, (shape, dtype) = columns.get(name, Column(name)), _type(traced[name])
+        if column.shape not in ((), shape):
+            raise InputError(f"{name} is described as {column.shape}, the row's value is {shape}")
+        axes = tuple(f"axis {i}" for i in range(len(shape)))
+        by_axis = (column.axis,) if column.axis and len(shape) == 1 else axes
+        dims = column.dims if len(column.dims) == len(shape) else by_axis
+        stored.append(replace(column, shape=shape, dims=dims, dtype=dtype))
+    return tuple(stored)
+
+
+def _type(batch: Any) -> tuple[tuple[int, ...], str]:
+    return batch.shape[1:], np.dtype(batch.dtype).name
 
 
 @dataclass(frozen=True)
 class Step:
-    """The compiled program and what stays the same from batch to batch, on the devices."""
+    """The compiled program and its constant arguments, on the devices."""
 
     program: Any
     leaves: list[Any]
@@ -80,15 +133,15 @@ class Step:
     micro: int
 
     @staticmethod
-    def of(program: Any, params: Params, seed: int, micro: int, mesh: Mesh) -> "Step":
+    def place(program: Any, params: Params, seed: int, micro: int, mesh: Mesh) -> "Step":
         """Send the parameters and the seed to the devices of a mesh."""
         constant = (jax.tree.leaves(params), np.uint32(seed))
         leaves, sent = jax.device_put(constant, NamedSharding(mesh, P()))
         return Step(program, leaves, sent, micro)
 
     def __call__(self, batch: Batch, hashes: np.ndarray) -> list[dict[str, Any]]:
-        """Start the program on each micro-batch of a batch; nothing is waited for."""
-        arrays = (batch.images, batch.reference_masks, batch.valid, hashes)
+        """Start the program on each micro-batch of a batch, without waiting for results."""
+        arrays = (batch.examples, batch.valid, hashes)
         started = []
         for first in range(0, len(batch.indices), self.micro):
             part = jax.tree.map(lambda a, at=first: a[at : at + self.micro], arrays)

@@ -1,9 +1,9 @@
-"""Run one model over one data set: decode ahead, dispatch without waiting, write rows in parts."""
+"""Runs a problem over a data set: load ahead, dispatch without waiting, write rows in parts."""
 
 import os
 import time
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -12,105 +12,125 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from salix.attribution import GradCAM
 from salix.compiler import compile_traced
-from salix.data import Arrays, Batch, Source, batches, count_batches, open_source
-from salix.engine.about import about_run, configuration
-from salix.engine.classification import Task
-from salix.engine.columns import run_columns
-from salix.engine.program import Step, abstract_arguments, cost, micro_batch, trace_step
-from salix.engine.rows import Rows
-from salix.model import Model
-from salix.nn import round_kernels
-from salix.precision import Precision
+from salix.data import Batch, Examples, batches, count_batches
+from salix.engine.problem import Problem
+from salix.engine.program import (
+    Step,
+    abstract_arguments,
+    cost,
+    micro_batch,
+    stored_columns,
+    trace_step,
+)
+from salix.engine.rows import id_hashes, make_rows
 from salix.progress import Progress
-from salix.scores import logit
-from salix.store import Run, Writer, open_run, update_about
+from salix.store import (
+    KEYS,
+    Run,
+    Writer,
+    circumstances,
+    digest,
+    open_run,
+    update_about,
+    weights_digest,
+)
 from salix.store.writer import finished
-from salix.typing import InputError, Measure, Method, Params
+from salix.typing import Column, InputError, Params
 
 FLUSH_SECONDS = 10.0  # at most this much work is lost to a kill
-IN_FLIGHT = 2  # batches on the device while the next ones are decoded
+IN_FLIGHT = 2  # batches on the device while the next ones are loaded
 
 
-def sweep(
-    model: Model,
+def run_problem(
+    problem: Problem,
     params: Params,
-    data: Source | np.ndarray | Path | str,
-    attribution: Method = GradCAM(),
-    measures: Sequence[Measure] = (),
+    examples: Examples,
     *,
     out: Path | str,
-    score: Any = logit(),
-    precision: Precision = "float32",
     batch_size: int = 32,
     seed: int = 0,
     name: str | None = None,
     group: str | None = None,
     workers: int | None = None,
-    thumbs: int = 16,
     progress: bool = False,
+    unit: str = "examples",
 ) -> Run:
-    """Explain every image of a data set and write one row for each; run it again to go on.
+    """Compute one row for each example and write them to `out`; run it again to resume.
 
-    `data` is a source of `salix.data`, an 8-bit array [n h w c], or a path. The directory `out`
-    then holds Parquet parts and a manifest, and is returned opened. `batch_size` images are held
-    and sent at once: the one knob of memory. `thumbs` images are kept small, for the report.
-    Runs that differ by their training seed only share `group`. `precision` is that of the model's
-    convolutions and matrix products, see `salix.models.precision`; measures are exact in any.
-    Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
-    of another configuration.
+    `out` is a directory of Parquet parts and a manifest, returned opened. `batch_size` examples are
+    loaded and sent at once, by `workers` threads (one for each core by default): the one setting of
+    memory. Random keys depend on `seed` and the example's id. Runs that differ by their training
+    seed alone share `group`. `unit` is the examples' name in messages about progress. Raises
+    `InputError` before any work for an `out` of another configuration.
     """
-    out, source = Path(out), as_source(data)
+    out = Path(out)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: give at least 1")
-    read = round_kernels(params, precision)
-    task = Task(model, attribution, score, tuple(measures), precision)
-    micro = micro_batch(model, batch_size)
+    micro = micro_batch(problem, batch_size)
     mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
-    traced = trace_step(task, abstract_arguments(model, read, source, micro), mesh)
-    columns = _check(task, traced.out_info)
-    rows = Rows.of(model, source, thumbs)
-    config = configuration(task, params, source, columns, batch_size, seed)
-    described = run_columns(task.measures, columns)
-    open_run(out, config, about_run(name or model.name, group), columns=described)
-    total = count_batches(source, batch_size)
+    traced = trace_step(problem, abstract_arguments(problem, params, micro), mesh)
+    columns = (*KEYS, *examples.columns, *stored_columns(problem.columns, traced.out_info))
+    _check_names(columns, examples)
+    name = name or out.name
+    config = configuration(problem, params, examples, batch_size, seed)
+    open_run(
+        out, config, {"name": name, "group": group or name, **circumstances()}, columns=columns
+    )
+    total = count_batches(examples, batch_size)
     missing = sorted(set(range(total)) - finished(out))
     if missing:
         start = time.perf_counter()
         compiled = compile_traced(traced)
         update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
-        writer = Writer(out, described)
         threads, slots = workers or os.cpu_count() or 1, -(-batch_size // micro) * micro
-        feed = batches(source, model.preprocess, batch_size, missing, threads, slots)
-        bar = Progress(name or model.name, len(source.ids), show=progress)
+        feed = batches(examples, problem.example, batch_size, missing, workers=threads, slots=slots)
+        bar = Progress(name, len(examples.ids), show=progress, unit=unit)
         with bar:
             bar.skip((total - len(missing)) * batch_size)
-            _loop(Step.of(compiled, read, seed, micro, mesh), feed, rows, writer, bar)
+            step = Step.place(compiled, params, seed, micro, mesh)
+            _loop(step, feed, examples, Writer(out, columns), bar)
         update_about(out, **bar.timing())
     return Run(out)
 
 
-def as_source(data: Source | np.ndarray | Path | str) -> Source:
-    """Return `data` as a source: an array of images, or what a path names."""
-    if isinstance(data, (str, Path)):
-        return open_source([str(data)])
-    return Arrays(data) if isinstance(data, np.ndarray) else data
+def configuration(
+    problem: Problem, params: Params, examples: Examples, batch_size: int, seed: int
+) -> dict[str, Any]:
+    """Return everything that decides a row, as JSON.
+
+    The batch size is part of it: a resumed run must fill the same slots of the same program for its
+    rows to be equal to the last bit.
+    """
+    ids = list(examples.ids)
+    identity, engine = (
+        problem.identity(),
+        {
+            "weights": weights_digest(params),
+            "data": {"count": len(ids), "ids": digest(ids), **examples.identity()},
+            "batch_size": batch_size,
+            "seed": seed,
+        },
+    )
+    if reserved := sorted(identity.keys() & engine.keys()):
+        raise InputError(
+            f"the problem's identity has {', '.join(reserved)}, which the engine writes: rename it"
+        )
+    return identity | engine
 
 
-def _check(task: Task, columns: dict[str, Any]) -> dict[str, Any]:
-    """Return the shapes of the columns; a model that does not fit its classes is refused."""
-    outputs, named = columns["logits"].shape[1], len(task.model.classes)
-    if outputs != named:
-        names = ", ".join(task.model.classes)
-        raise InputError(f"{task.model.name} has {outputs} outputs for {named} classes ({names})")
-    if task.score.target is not None and not 0 <= int(task.score.target) < named:
-        raise InputError(f"{task.score}: there is no such class among {named}, count from 0")
-    return columns
+def _check_names(columns: tuple[Column, ...], examples: Examples) -> None:
+    repeated = [n for n, count in Counter(c.name for c in columns).items() if count > 1]
+    if repeated:
+        raise InputError(f"several columns are named {', '.join(repeated)}: rename the problem's")
+    if not len(examples.ids):
+        raise InputError("the data has no examples: give at least one")
 
 
-def _loop(step: Step, feed: Iterable[Batch], rows: Rows, writer: Writer, bar: Progress) -> None:
-    """Keep batches in flight while the next are decoded, and write what comes back."""
+def _loop(
+    step: Step, feed: Iterable[Batch], examples: Examples, writer: Writer, bar: Progress
+) -> None:
+    """Keep batches in flight while the next are loaded, and write finished rows."""
     flying: deque[tuple[Batch, list[dict[str, Any]]]] = deque()
     flushed = time.monotonic()
 
@@ -118,7 +138,7 @@ def _loop(step: Step, feed: Iterable[Batch], rows: Rows, writer: Writer, bar: Pr
         nonlocal flushed
         batch, started = flying.popleft()
         columns = jax.tree.map(lambda *parts: np.concatenate(parts), *jax.device_get(started))
-        writer.add(batch.number, rows.make(batch, columns))
+        writer.add(batch.number, make_rows(batch, examples, columns))
         bar.advance(len(batch.indices))
         if time.monotonic() - flushed > FLUSH_SECONDS:
             writer.flush()
@@ -126,10 +146,10 @@ def _loop(step: Step, feed: Iterable[Batch], rows: Rows, writer: Writer, bar: Pr
 
     try:
         for batch in feed:
-            flying.append((batch, step(batch, rows.hashes(batch))))
+            flying.append((batch, step(batch, id_hashes(batch, examples))))
             if len(flying) > IN_FLIGHT:
                 land()
         while flying:
             land()
-    finally:  # whatever ends the run, rows that came back are kept
+    finally:  # however the run ends, finished rows are kept
         writer.flush()

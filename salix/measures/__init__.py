@@ -1,17 +1,21 @@
-"""Measures of model salience: frozen dataclasses that return named numbers for one image.
+"""Measures of model salience: frozen dataclasses that return named values of one image.
 
-`MEASURES` names them for `salix.spec`, `ARGUMENTS` the objects that they take as arguments.
+`MEASURES` names them for `salix.spec`, `ARGUMENTS` the objects and functions that they take as
+arguments.
 """
 
+from typing import Any
+
+from salix.measures.agreement import Agreement
 from salix.measures.cose import COSE
-from salix.measures.curve import Curves
+from salix.measures.curves import Curves
 from salix.measures.degradation import PAPER_DEGRADATION, Degradation
 from salix.measures.geometry import PAPER_GEOMETRY, Geometry
 from salix.measures.noise import PAPER_NOISE, Noise
+from salix.measures.of import Of
 from salix.measures.presets import PRESETS
-from salix.measures.reference_agreement import Agreement
 from salix.measures.relevance_mass import RelevanceMass
-from salix.metrics.comparison import Similarity
+from salix.metrics import METRICS, Similarity
 
 __all__ = [
     "ARGUMENTS",
@@ -26,6 +30,7 @@ __all__ = [
     "Degradation",
     "Geometry",
     "Noise",
+    "Of",
     "RelevanceMass",
 ]
 
@@ -35,8 +40,12 @@ MEASURES: dict[str, type] = {
     "Curves": Curves,
     "Degradation": Degradation,
     "Geometry": Geometry,
-    "RelevanceMass": RelevanceMass,
     "Noise": Noise,
+    "Of": Of,
+    "RelevanceMass": RelevanceMass,
 }
 
-ARGUMENTS: dict[str, type] = {"Similarity": Similarity}
+ARGUMENTS: dict[str, Any] = {
+    "Similarity": Similarity,
+    **{name: metric.function for name, metric in METRICS.items()},
+}

@@ -1,4 +1,4 @@
-"""Consistency and sensitivity of salience: how it follows changes of the image, if it should."""
+"""COSE, consistency and sensitivity of salience under geometric and photometric transforms."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,26 +6,26 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Num
+from jaxtyping import Array, Int
 
-from salix.metrics.comparison import enlarge
-from salix.metrics.masked_comparison import ssim_where
-from salix.perturb.corruptions import grey_levels
+from salix.metrics.comparison import ssim_where
+from salix.metrics.resizing import enlarge
 from salix.perturb.cose import (
     BINS,
-    CHANGES,
     GEOMETRIC,
-    MOST,
+    MAXIMA,
     PHOTOMETRIC,
-    magnitudes_of,
-    placements_of,
+    TRANSFORMS,
+    transform_magnitudes,
+    transform_placements,
 )
-from salix.perturb.geometric import Placement, covered, inverse, warp
+from salix.perturb.grey import grey_levels
+from salix.perturb.warps import Placement, invert, valid_region, warp
 from salix.typing import (
-    AnyArray,
     Column,
     Explain,
     Explanation,
+    GridMap,
     Image,
     InputError,
     Map,
@@ -38,21 +38,21 @@ from salix.typing import (
 
 @dataclass(frozen=True)
 class COSE:
-    r"""Similarity of a map to the clean one under everyday changes of its image, with its decision.
+    r"""Similarity of a map to the clean one under everyday image transforms, with the decisions.
 
     $\text{SSIM}(S(x), T^{-1} S(T(x)))$, each map of the class predicted on its own input, enlarged
-    to the image's side. Windows have `window` pixels and lie wholly where both maps are defined; L
-    is the larger of the two ranges. `transforms` are geometric (TranslateX, TranslateY up to 32
-    pixels of 224, Rotate up to 135 degrees, FlipLR, FlipUD; by the nearest pixel, black outside) or
+    to the image's side. Windows have `window` pixels and lie where both maps are defined; L is the
+    larger of the two ranges. `transforms` are geometric (TranslateX, TranslateY up to 32 pixels of
+    224, Rotate up to 135 degrees, FlipLR, FlipUD; by the nearest pixel, black outside) or
     photometric, as Pillow's (Brightness, Color, Contrast, Sharpness by a factor of 1 +- up to 0.99;
     AutoContrast, Equalize, Blur, Smooth). Of those with a range each image draws `magnitudes` out
     of 60 (30 of either sign) without repetition; the others have one variant.
 
     Returns, each [variants]: `cose_similarity`, in [-1, 1], NaN where a map is constant or nothing
     overlaps; `cose_predicted`, the index of the predicted class; `cose_magnitude`, in pixels of
-    224, degrees, or of the factor less 1, 0 without a range; `cose_constant_map`. What they say depends on
-    the image's label: `cose_scores` joins them. Images are square, of 1 or 3 channels. Raises
-    `InputError` for unknown or no transforms, and images that do not fit.
+    224, degrees, or of the factor less 1, 0 without a range; `cose_constant_map`. Their
+    interpretation depends on the image's label: `cose_scores` joins them. Images are square, of 1
+    or 3 channels. Raises `InputError` for unknown or no transforms, and images that do not fit.
 
     Daroya, Sun and Maji (2023), arXiv:2309.10989. There pixel maps are clipped at their 99th
     percentile first, and CAMs enlarged bilinearly.
@@ -63,12 +63,12 @@ class COSE:
     window: int = 5
 
     def __post_init__(self):
-        known = tuple(CHANGES)
-        unknown = [name for name in self.transforms if name not in CHANGES]
+        known = tuple(TRANSFORMS)
+        unknown = [name for name in self.transforms if name not in TRANSFORMS]
         if unknown:
             raise InputError(f"unknown transform {unknown[0]!r}: choose from {', '.join(known)}")
         if not self.transforms:
-            raise InputError(f"no transform is given: choose from {', '.join(known)}")
+            raise InputError(f"there is no transform: choose from {', '.join(known)}")
         if not 1 <= self.magnitudes <= 2 * (BINS - 1):
             raise InputError(f"magnitudes is {self.magnitudes}: give from 1 to {2 * (BINS - 1)}")
         if self.window < 2:
@@ -81,12 +81,12 @@ class COSE:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """What the numbers mean."""
-        about = (
+        """The description of each column."""
+        meaning = (
             "Map of a changed image, brought back, against the clean one; each of the class "
             "predicted on its own input (Daroya, Sun and Maji, 2023, arXiv:2309.10989)."
         )
-        at = tuple(
+        coordinates = tuple(
             name if self._count(name) == 1 else f"{name} {number + 1}"
             for name in self.transforms
             for number in range(self._count(name))
@@ -97,65 +97,67 @@ class COSE:
             ("magnitude", "magnitude of the change", None, None),
             ("constant_map", "constant maps", 0, 1),
         )
+        axis = "transform"
         return tuple(
-            Column(f"cose_{name}", f"COSE: {title}", about, low, high, "", "transform", at)
+            Column(f"cose_{name}", f"COSE: {title}", meaning, low, high, "", axis, coordinates)
             for name, title, low, high in columns
         )
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         side, explainer = self._check(image, clean.map), as_explainer(explain)
         levels = grey_levels(explainer.pixels(image))
-        expected, alive = enlarge(clean.map, side), clean.map.max() > 0
-        changes = list(dict.fromkeys(CHANGES[name] for name in self.transforms))
-        change = jnp.array([changes.index(CHANGES[name]) for name in self.variants])
-        placements = np.stack([placements_of(name, side) for name in self.variants])
+        expected, has_contrast = enlarge(clean.map, side), clean.map.max() > 0
+        functions = list(dict.fromkeys(TRANSFORMS[name] for name in self.transforms))
+        function = jnp.array([functions.index(TRANSFORMS[name]) for name in self.variants])
+        placements = np.stack([transform_placements(name, side) for name in self.variants])
         tables = (
-            np.stack([magnitudes_of(n) for n in self.variants]),
+            np.stack([transform_magnitudes(name) for name in self.variants]),
             placements,
-            inverse(placements),
+            invert(placements),
         )
         rows, drawn = jnp.arange(len(self.variants)), self._draw(key)
-        magnitude, forth, back = (jnp.asarray(t, jnp.float32)[rows, drawn] for t in tables)
+        magnitude, forward, back = (jnp.asarray(t, jnp.float32)[rows, drawn] for t in tables)
 
-        def one(i: Any) -> dict[str, Any]:
-            changed = jax.lax.switch(change[i], changes, levels, forth[i], magnitude[i])
-            found = explainer(explainer.image(changed / 255))
-            constant_map = found.map.max() <= 0
-            similarity = self._compare(expected, enlarge(found.map, side), back[i])
+        def measure_variant(i: Any) -> Values:
+            changed = jax.lax.switch(function[i], functions, levels, forward[i], magnitude[i])
+            explanation = explainer(explainer.image(changed / 255))
+            constant_map = explanation.map.max() <= 0
+            similarity = self._compare(expected, enlarge(explanation.map, side), back[i])
             return {
-                "similarity": jnp.where(alive & ~constant_map, similarity, jnp.nan),
-                "predicted": jnp.argmax(found.logits).astype(jnp.float32),
+                "similarity": jnp.where(has_contrast & ~constant_map, similarity, jnp.nan),
+                "predicted": jnp.argmax(explanation.logits).astype(jnp.float32),
                 "constant_map": constant_map.astype(jnp.float32),
             }
 
-        columns = jax.lax.map(one, rows) | {"magnitude": magnitude}
-        return {f"cose_{name}": column for name, column in columns.items()}
+        values = jax.lax.map(measure_variant, rows) | {"magnitude": magnitude}
+        return {f"cose_{name}": value for name, value in values.items()}
 
     def _count(self, name: str) -> int:
-        return self.magnitudes if name in MOST else 1
+        return self.magnitudes if name in MAXIMA else 1
 
     def _draw(self, key: PRNGKey) -> Int[Array, " variants"]:
-        """Return which magnitude each variant takes, whatever other transforms there are."""
-        # The greatest of as many uniform numbers as there are magnitudes are a draw without
-        # repetition; a key for each change keeps it the same beside others.
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(CHANGES)))
+        """Return the index of each variant's magnitude, independent of the other transforms."""
+        # The largest of as many uniform numbers as there are magnitudes are a draw without
+        # repetition; a key for each transform makes its draw independent of the others.
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(TRANSFORMS)))
         uniform = jax.vmap(lambda key: jax.random.uniform(key, (2 * (BINS - 1),)))(keys)
         chosen = jax.lax.top_k(uniform, self.magnitudes)[1].astype(jnp.int32)
-        known = tuple(CHANGES)
+        known = tuple(TRANSFORMS)
         return jnp.concatenate(
             [chosen[known.index(name), : self._count(name)] for name in self.transforms]
         )
 
-    def _compare(self, expected: Map, found: Map, back: Placement) -> Scalar:
-        widest = jnp.maximum(jnp.ptp(expected), jnp.ptp(found))
-        valid = covered((found.shape[0], found.shape[1]), back)
-        return ssim_where(expected, warp(found, back), valid, self.window, widest)
+    def _compare(self, expected: Map, map: Map, back: Placement) -> Scalar:
+        data_range = jnp.maximum(jnp.ptp(expected), jnp.ptp(map))
+        valid = valid_region((map.shape[0], map.shape[1]), back)
+        restored = warp(map, back)
+        return ssim_where(expected, restored, valid, window=self.window, data_range=data_range)
 
-    def _check(self, image: Image, map: Num[AnyArray, "*grid"]) -> int:
+    def _check(self, image: Image, map: GridMap) -> int:
         if image.ndim != 3 or image.shape[0] != image.shape[1] or image.shape[2] not in (1, 3):
             raise InputError(
-                f"an image of shape {image.shape} cannot be changed: let the model's preprocessing "
-                "make it square, of 1 or 3 channels"
+                f"an image of shape {image.shape} cannot be transformed: let the model's "
+                "preprocessing make it square, of 1 or 3 channels"
             )
         if map.ndim != 2 or max(map.shape) > (side := image.shape[0]) or side < self.window:
             raise InputError(

@@ -1,4 +1,4 @@
-"""How salience follows its image through geometric transformations."""
+"""Equivariance of maps under geometric transforms: flips, turns, shifts, angles and scales."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,18 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Num
 
-from salix.measures.reaction import react, reaction_columns
-from salix.metrics.comparison import Similarity
-from salix.metrics.masked_comparison import similarity_where
-from salix.perturb.geometric import (
+from salix.measures.variants import measure_variants, variant_columns
+from salix.metrics import Similarity
+from salix.perturb.warps import (
     IDENTITY,
     SHIFTS,
     TURNS,
-    covered,
-    inverse,
-    rotated,
-    scaled,
-    shifted,
+    invert,
+    rotation,
+    scaling,
+    translation,
+    valid_region,
     warp,
 )
 from salix.typing import (
@@ -26,6 +25,7 @@ from salix.typing import (
     Column,
     Explain,
     Explanation,
+    GridMap,
     Image,
     InputError,
     Map,
@@ -36,29 +36,30 @@ from salix.typing import (
 )
 
 TWELVE = (*TURNS, *SHIFTS)
+MEANS = (("mean", "target fixed"), ("mean_repredicted", "target re-predicted"))
 
 
 @dataclass(frozen=True)
 class Geometry:
-    r"""Similarity of a map to the clean one as its image is flipped, turned, shifted, scaled.
+    r"""Similarity of a map to the clean one as its image is flipped, turned, shifted and scaled.
 
     $\text{sim}(S(x), T^{-1} S(T(x)))$ for each transform T. `transforms` names some of the twelve
     published: flips, quarter turns, and shifts by `shift` pixels, or below 1 by that share of the
     side, rounded. `angles` (degrees, counter-clockwise) and `scales` (above 1 enlarges) add
-    bilinear warps about the centre. What a transform leaves uncovered shows the replicated edge.
+    bilinear warps about the centre. Uncovered pixels replicate the edge.
 
-    Maps are enlarged to the image's side, since a shift moves them by less than a cell, and
-    compared where both are defined: windows of SSIM that lie wholly inside the overlap. A flip or
-    turn is undone before, on the map's own grid, where it is exact. Not `upscaled`, flips and turns
-    are compared on the own grid; the others cannot be. Images are square, except for such flips.
+    Maps are enlarged to the image's side, since a shift is less than a grid position, and compared
+    where both are defined: SSIM windows that lie inside the overlap. Flips and turns are undone
+    before, on the map's own grid, where they are exact. If not `upscaled`, flips and turns are
+    compared on the native grid; the others cannot be. Images are square, except for such flips.
 
-    Returns the columns of `react`, each [transforms], named `prefix_…`: similarities with the class
-    of the clean image kept and, if `repredict`, with the class of each variant itself. `prefix_mean` and
+    Returns the columns of `measure_variants`, each [transforms], named `prefix_…`: similarities
+    with the target fixed and, if `repredict`, re-predicted. `prefix_mean` and
     `prefix_mean_repredicted` are means of the similarities that are defined, NaN if none is. Range
-    [-1, 1], higher is steadier: 1 for a model that moves its map as its image moves. Raises
-    `InputError` for unknown names, nothing to do, and images or shifts that do not fit.
+    [-1, 1], higher is steadier: 1 for an equivariant model. Raises `InputError` for unknown names,
+    no transform, and images or shifts that do not fit.
 
-    Crum et al. (2023), arXiv:2303.11969, which `PAPER_GEOMETRY` follows.
+    Crum et al. (2023), arXiv:2303.11969, followed by `PAPER_GEOMETRY`.
     """
 
     transforms: tuple[str, ...] = TWELVE
@@ -75,7 +76,7 @@ class Geometry:
         if unknown:
             raise InputError(f"unknown transform {unknown[0]!r}: choose from {', '.join(TWELVE)}")
         if not self.names:
-            raise InputError("no transform is given: name some, or give angles or scales")
+            raise InputError("there is no transform: name some, or give angles or scales")
         if not all(0 < scale < np.inf for scale in self.scales):
             raise InputError(f"scales are {self.scales}: give factors above 0")
         if not all(np.isfinite(angle) for angle in self.angles):
@@ -86,7 +87,7 @@ class Geometry:
             )
         if not self.upscaled and not set(self.names) <= set(TURNS):
             raise InputError(
-                "shifts, angles and scales move a map by less than a cell: "
+                "shifts, angles and scales move a map by less than a grid position: "
                 f"leave upscaled=True, or keep to {', '.join(TURNS)}"
             )
 
@@ -101,84 +102,74 @@ class Geometry:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """What the numbers mean."""
+        """The description of each column."""
         title = "Geometric transformation"
-        about = (
+        grid = "enlarged to the image" if self.upscaled else "on its own grid"
+        meaning = (
             f"The map of a transformed image, brought back, against the clean one by "
-            f"{self.similarity}, {'enlarged to the image' if self.upscaled else 'on its own grid'}"
-            ", where they overlap (Crum et al., 2023, arXiv:2303.11969)."
+            f"{self.similarity}, {grid}, where they overlap (Crum et al., 2023, arXiv:2303.11969)."
         )
-        means = (("mean", "target fixed"), ("mean_repredicted", "target re-predicted"))[
-            : 1 + self.repredict
-        ]
-        return (
-            *reaction_columns(self.prefix, title, "transform", self.names, about, self.repredict),
-            *(
-                Column(
-                    f"{self.prefix}_{name}",
-                    f"{title}: mean similarity, {of}",
-                    about,
-                    -1,
-                    1,
-                    "higher",
-                )
-                for name, of in means
-            ),
-        )
+        axis = "transform", self.names
+        variants = variant_columns(self.prefix, title, meaning, *axis, repredict=self.repredict)
+        means = (
+            Column(
+                f"{self.prefix}_{name}", f"{title}: mean similarity, {target}", meaning,
+                -1, 1, "higher",
+            )
+            for name, target in MEANS[: 1 + self.repredict]
+        )  # fmt: skip
+        return (*variants, *means)
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         del key  # deterministic
         side, explainer = self._check(image, clean.map), as_explainer(explain)
-        forth = self._placements(side)
-        turned = np.array([name in TURNS for name in self.names]).reshape(-1, 1, 1)
-        unturn = jnp.asarray(inverse(np.where(turned, forth, IDENTITY)), jnp.float32)
-        unmove = jnp.asarray(inverse(np.where(turned, IDENTITY, forth)), jnp.float32)
-        placements = jnp.asarray(forth, jnp.float32)
+        forward = self._placements(side)
+        turns = np.array([name in TURNS for name in self.names]).reshape(-1, 1, 1)
+        undo_turn = jnp.asarray(invert(np.where(turns, forward, IDENTITY)), jnp.float32)
+        undo_shift = jnp.asarray(invert(np.where(turns, IDENTITY, forward)), jnp.float32)
+        placements = jnp.asarray(forward, jnp.float32)
         expected = self._prepare(clean.map, side)
         everywhere = jnp.ones(expected.shape, bool)
-        whole = not (self.angles or self.scales)  # pixels go to pixels: nothing to interpolate
+        exact = not (self.angles or self.scales)  # pixels map to pixels: nothing to interpolate
 
-        def vary(i: Any) -> Image:
-            return warp(image, placements[i], nearest=whole)
+        def transform(i: Any) -> Image:
+            return warp(image, placements[i], nearest=exact)
 
         def compare(map: Map, i: Any) -> Scalar:
-            # The nearest cell: a map of its own grid is only turned.
-            found = self._prepare(warp(map, unturn[i], nearest=True), side)
+            # The nearest position: on its own grid a map is only turned.
+            restored = self._prepare(warp(map, undo_turn[i], nearest=True), side)
             if not self.upscaled:
-                return similarity_where(self.similarity, expected, found, everywhere)
-            found = warp(found.astype(jnp.float32), unmove[i], nearest=whole)
-            valid = covered((side, side), unmove[i])
-            return similarity_where(self.similarity, expected, found, valid)
+                return self.similarity.compare_where(expected, restored, everywhere)
+            restored = warp(restored.astype(jnp.float32), undo_shift[i], nearest=exact)
+            valid = valid_region((side, side), undo_shift[i])
+            return self.similarity.compare_where(expected, restored, valid)
 
-        found: dict[str, Any] = dict(
-            react(explainer, clean, vary, len(self.names), compare, self.repredict)
+        count = len(self.names)
+        values = measure_variants(
+            explainer, clean, transform, count, compare, repredict=self.repredict
         )
-        found["mean"] = jnp.nanmean(found["similarity"])
+        values["mean"] = jnp.nanmean(values["similarity"])
         if self.repredict:
-            found["mean_repredicted"] = jnp.nanmean(found["similarity_repredicted"])
-        return {f"{self.prefix}_{name}": value for name, value in found.items()}
+            values["mean_repredicted"] = jnp.nanmean(values["similarity_repredicted"])
+        return {f"{self.prefix}_{name}": value for name, value in values.items()}
 
-    def _pixels(self, side: int) -> int:
+    def _shift_pixels(self, side: int) -> int:
         return round(self.shift * side) if self.shift < 1 else int(self.shift)
 
     def _placements(self, side: int) -> Float[np.ndarray, "transforms 2 3"]:
-        step = self._pixels(side)
-        every = TURNS | {name: shifted(dx * step, dy * step) for name, (dx, dy) in SHIFTS.items()}
-        return np.stack(
-            [
-                *(every[name] for name in self.transforms),
-                *(rotated(angle) for angle in self.angles),
-                *(scaled(factor) for factor in self.scales),
-            ]
-        )
+        step = self._shift_pixels(side)
+        shifts = {name: translation(dx * step, dy * step) for name, (dx, dy) in SHIFTS.items()}
+        named = TURNS | shifts
+        placements = [named[name] for name in self.transforms]
+        placements += [rotation(angle) for angle in self.angles]
+        return np.stack(placements + [scaling(factor) for factor in self.scales])
 
     def _prepare(self, map: Map, side: int) -> Num[AnyArray, "..."]:
-        if not self.upscaled:
-            return self.similarity.prepare(map)
-        return replace(self.similarity, side=side).prepare(map)
+        similarity = replace(self.similarity, side=side) if self.upscaled else self.similarity
+        return similarity.prepare(map)
 
-    def _check(self, image: Image, map: Num[AnyArray, "*grid"]) -> int:
-        """Return the side of a square image, or the height of one that is only flipped."""
+    def _check(self, image: Image, map: GridMap) -> int:
+        """Return the side of a square image, or the height of an image that is only flipped."""
         if image.ndim != 3 or map.ndim != 2:
             raise InputError(
                 f"an image of shape {image.shape} with a map of shape {map.shape} cannot be "
@@ -201,7 +192,7 @@ class Geometry:
                 f"similarity compares maps of side {self.similarity.side} and the image's side "
                 f"is {height}: give Similarity(side=None)"
             )
-        step, window = self._pixels(height), self.similarity.window
+        step, window = self._shift_pixels(height), self.similarity.window
         if any(name in SHIFTS for name in self.names) and not 1 <= step <= height - window:
             raise InputError(
                 f"a shift of {step} pixels does not fit an image of side {height} with windows of "
@@ -213,8 +204,8 @@ class Geometry:
 PAPER_GEOMETRY = Geometry(shift=16, prefix="paper_geometry")
 """The released setting: the twelve transforms, shifts of 16 pixels, 8-bit maps enlarged.
 
-What was released is `paper_geometry_similarity_repredicted`, the class of each transformed image being its
-own, and `paper_geometry_score`. The code that compared the maps was not: it stands for SSIM of
-windows of 7 x 7, where the maps overlap. `Geometry` keeps the class too, and its shifts keep their
-share of the side at other sizes.
+`paper_geometry_similarity_repredicted`, with the class of each transformed image, and
+`paper_geometry_score` were released. The code that compared the maps was not: SSIM of windows of
+7 x 7, where the maps overlap, replaces it. `Geometry` also fixes the target, and its shifts are the
+same share of the side at other sizes.
 """

@@ -1,15 +1,15 @@
-"""How salience reacts to images unlike the training set: noise, blur and compression."""
+"""Stability of maps under image corruptions of rising severity: noise, blur, compression."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 
-from salix.measures.reaction import react, reaction_columns
-from salix.metrics.comparison import Similarity
-from salix.metrics.curves import area
-from salix.perturb.corruptions import grey_levels
-from salix.perturb.severity import KINDS
+from salix.measures.variants import measure_variants, variant_columns
+from salix.metrics import Similarity
+from salix.metrics.curves import trapezoid_mean
+from salix.perturb.corruptions import CORRUPTIONS
+from salix.perturb.grey import ROUNDINGS, grey_levels
 from salix.typing import (
     Column,
     Explain,
@@ -22,22 +22,25 @@ from salix.typing import (
     as_explainer,
 )
 
+AREAS = (("area", "target fixed"), ("area_repredicted", "target re-predicted"))
+
 
 @dataclass(frozen=True)
 class Noise:
-    r"""Similarity of a map to the clean one while its image is corrupted more and more.
+    r"""Similarity of a map to the clean one under corruptions of rising severity.
 
     `kind` is "salt_and_pepper" (levels: share of values replaced), "gaussian" (standard deviation,
     in units of [0, 1]), "blur" (sigma, in pixels) or "jpeg" (quality, falling; chroma halved).
-    `levels` run from mild to severe; None takes those of `severity.KINDS`. The result is 8 bits
-    again, by `eight_bit`; a value whose grey level stays is kept to the last bit. All levels share
-    one draw: what a lower amount replaces a higher one replaces too, so that the draw does not add
-    to the difference of two levels.
+    `levels` run from mild to severe; None means those of `CORRUPTIONS`. The corrupted image is
+    quantised to 8 bits by `eight_bit`; a value whose grey level does not change is unchanged to the
+    last bit. All levels share one draw: a higher amount also replaces what a lower one replaces, so
+    that the draw does not add to the difference of two levels.
 
-    Returns the columns of `react`, each [levels], as `prefix_…`, by default after the `kind`, and
-    the mean of the similarities $s$ over the levels $l$, first to last, by the trapezoid rule:
-    `prefix_area`, $\sum_j \frac{s_j + s_{j+1}}{2} \cdot \frac{l_{j+1} - l_j}{l_n - l_1}$ with the
-    target fixed, and `prefix_area_repredicted`. It is $s_1$ for a single level. Range [-1, 1], higher is
+    Returns the columns of `measure_variants`, each [levels], as `prefix_…`, by default after the
+    `kind`, and the mean of the similarities $s$ over the levels $l$, first to last, by the
+    trapezoid rule: `prefix_area`,
+    $\sum_j \frac{s_j + s_{j+1}}{2} \cdot \frac{l_{j+1} - l_j}{l_n - l_1}$ with the target fixed,
+    and `prefix_area_repredicted`. It is $s_1$ for a single level. Range [-1, 1], higher is
     steadier; NaN if any $s_j$ is, as where a map is constant. Raises `InputError` for an unknown
     `kind` or `eight_bit`, and for levels that are none, out of range or out of order.
 
@@ -52,68 +55,75 @@ class Noise:
     prefix: str = ""
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            raise InputError(f"kind is {self.kind!r}: choose one of {', '.join(KINDS)}")
-        if self.eight_bit not in (known := ("round", "truncate")):
-            raise InputError(f"eight_bit is {self.eight_bit!r}: choose one of {', '.join(known)}")
-        KINDS[self.kind].check(self.strengths)
+        if self.kind not in CORRUPTIONS:
+            raise InputError(f"kind is {self.kind!r}: choose one of {', '.join(CORRUPTIONS)}")
+        if self.eight_bit not in ROUNDINGS:
+            raise InputError(
+                f"eight_bit is {self.eight_bit!r}: choose one of {', '.join(ROUNDINGS)}"
+            )
+        CORRUPTIONS[self.kind].check(self.strengths)
 
     @property
     def strengths(self) -> tuple[float, ...]:
-        """The levels, or those that None stands for."""
-        levels = KINDS[self.kind].levels if self.levels is None else self.levels
+        """The levels, or the default levels of the kind."""
+        levels = CORRUPTIONS[self.kind].levels if self.levels is None else self.levels
         return tuple(float(level) for level in levels)
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """What the numbers mean."""
-        kind, prefix = KINDS[self.kind], self.prefix or self.kind
-        about = (
-            f"{kind.title} of growing strength, to 8 bits by {self.eight_bit}; the map against "
-            f"the clean one by {self.similarity} ({kind.source})."
+        """The description of each column."""
+        corruption, prefix = CORRUPTIONS[self.kind], self.prefix or self.kind
+        meaning = (
+            f"{corruption.title} of growing strength, to 8 bits by {self.eight_bit}; the map "
+            f"against the clean one by {self.similarity} ({corruption.source})."
         )
-        mean = f"{about} Mean over the levels by the trapezoid rule."
-        title = f"{kind.title}: mean similarity over the levels"
+        columns = variant_columns(
+            prefix,
+            corruption.title,
+            meaning,
+            corruption.axis,
+            self.strengths,
+            repredict=self.repredict,
+        )
+        title = f"{corruption.title}: mean similarity over the levels"
+        mean = f"{meaning} Mean over the levels by the trapezoid rule."
         areas = (
-            Column(f"{prefix}_area", f"{title}, target fixed", mean, -1, 1, "higher"),
-            Column(
-                f"{prefix}_area_repredicted", f"{title}, target re-predicted", mean, -1, 1, "higher"
-            ),
+            Column(f"{prefix}_{name}", f"{title}, {target}", mean, -1, 1, "higher")
+            for name, target in AREAS[: 1 + self.repredict]
         )
-        columns = reaction_columns(
-            prefix, kind.title, kind.axis, self.strengths, about, self.repredict
-        )
-        return columns + areas[: 1 + self.repredict]
+        return (*columns, *areas)
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
-        explainer, kind = as_explainer(explain), KINDS[self.kind]
+        explainer, corruption = as_explainer(explain), CORRUPTIONS[self.kind]
         pixels = explainer.pixels(image)
         levels, before = jnp.asarray(self.strengths, pixels.dtype), grey_levels(pixels)
 
-        def vary(i: Any) -> Image:
-            after = grey_levels(kind.corrupt(pixels, levels[i], key), self.eight_bit)
+        def corrupt(i: Any) -> Image:
+            after = grey_levels(corruption.function(pixels, levels[i], key), self.eight_bit)
             return jnp.where(after == before, image, explainer.image(after / 255))
 
         def compare(map: Any, i: Any) -> Scalar:
-            del i  # the clean map is every level's reference
+            del i  # every level is compared with the clean map
             return self.similarity(map, clean.map)
 
-        columns: dict[str, Any] = {}
-        columns |= react(explainer, clean, vary, len(self.strengths), compare, self.repredict)
-        columns["area"] = self._mean(columns["similarity"])
+        count = len(self.strengths)
+        values = measure_variants(
+            explainer, clean, corrupt, count, compare, repredict=self.repredict
+        )
+        values["area"] = self._mean(values["similarity"])
         if self.repredict:
-            columns["area_repredicted"] = self._mean(columns["similarity_repredicted"])
-        return {f"{self.prefix or self.kind}_{name}": value for name, value in columns.items()}
+            values["area_repredicted"] = self._mean(values["similarity_repredicted"])
+        return {f"{self.prefix or self.kind}_{name}": value for name, value in values.items()}
 
     def _mean(self, values: Any) -> Scalar:
         if len(self.strengths) == 1:
             return values[0]
-        return area(values, self.strengths)
+        return trapezoid_mean(values, self.strengths)
 
 
 PAPER_NOISE = Noise(
     "salt_and_pepper",
-    KINDS["salt_and_pepper"].levels,
+    CORRUPTIONS["salt_and_pepper"].levels,
     Similarity("ssim", window=7, side=224, eight_bit=True),
     repredict=True,
     eight_bit="truncate",
@@ -121,8 +131,8 @@ PAPER_NOISE = Noise(
 )
 """The released setting: maps of 8 bits enlarged to 224 x 224, files written by truncation.
 
-Released were `paper_salt_and_pepper_similarity_repredicted`, each noisy image explained for its own class,
-and `paper_salt_and_pepper_score`. The defaults of `Noise` correct this: the clean image's class is
-kept as well, so that a changed map is not a changed decision; flips stand beside it; noise is
-seeded; level 0 is the clean image; maps are compared on their own grid.
+`paper_salt_and_pepper_similarity_repredicted`, each noisy image explained for its own class, and
+`paper_salt_and_pepper_score` were released. The defaults of `Noise` correct this: similarities are
+also computed with the target fixed, so that a changed map is not a changed decision; flips are
+reported too; noise is seeded; level 0 is the clean image; maps are compared on their native grid.
 """

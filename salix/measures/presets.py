@@ -1,8 +1,8 @@
-"""Measures that belong together, by name: those of the paper, and what corrects them.
+"""Named groups of measures: those of the paper, and their corrected versions.
 
 Salience entropy is a column of every sweep, and stability across training runs is computed from
-the maps that runs store: the three others of the five measures vary their input. Columns of the
-two presets have names of their own, so that one sweep may compute both.
+the maps that runs store: the other three of the five measures vary their input. The two presets
+have separate column names, so that one sweep can compute both.
 """
 
 from salix.measures.degradation import PAPER_DEGRADATION, Degradation
@@ -16,6 +16,6 @@ PRESETS: dict[str, tuple[Measure, ...]] = {
 }
 """The released settings, 22 passes of the model an image beside the clean one; and Salix's own, 24.
 
-Crum et al. (2023), arXiv:2303.11969. Measures that compare with a reference mask, and curves, which take 44
-passes, are named beside them.
+Crum et al. (2023), arXiv:2303.11969. Measures that compare with a reference mask, and curves,
+which take 44 passes, are requested separately.
 """

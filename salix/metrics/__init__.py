@@ -1,19 +1,24 @@
-"""Metrics: plain functions of one map, or of two, that return one number.
+"""Metrics: plain functions of one map, of two maps, or of (score, image, map, key).
 
-What is undefined is NaN, never a guess; what cannot be used raises `InputError`.
+Undefined values are NaN; unusable input raises `InputError`. `METRICS` describes each by name.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from salix.metrics.comparison import Similarity
+from salix.metrics.complexity import gini, histogram_entropy, spatial_entropy
 from salix.metrics.curves import Curve, deletion, insertion
-from salix.metrics.entropy import histogram_entropy, spatial_entropy
-from salix.metrics.localisation import iou, pointing_game
-from salix.metrics.relevance import relevance_mass
-from salix.metrics.scaling import scale, to_8_bit
-from salix.metrics.similarity import mae, pearson, spearman
-from salix.metrics.sparseness import gini
-from salix.metrics.structure import ssim
+from salix.metrics.localisation import iou, pointing_game, relevance_mass
+from salix.metrics.normalisation import scale, to_8_bit
+from salix.metrics.similarity import mae, pearson, spearman, ssim
 
 __all__ = [
+    "METRICS",
     "Curve",
+    "MetricInfo",
+    "Similarity",
     "deletion",
     "gini",
     "histogram_entropy",
@@ -29,3 +34,56 @@ __all__ = [
     "ssim",
     "to_8_bit",
 ]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """A metric, its title and source, its range (None: unbounded) and the better direction.
+
+    The range and direction of a metric of two maps are those of a map and a reference mask, those
+    of a curve are for a score in [0, 1] and the most salient pixels first.
+    """
+
+    function: Callable[..., Any]
+    title: str
+    source: str
+    low: float | None
+    high: float | None
+    direction: Literal["higher", "lower", ""] = ""
+
+
+METRICS: dict[str, MetricInfo] = {
+    "histogram_entropy": MetricInfo(
+        histogram_entropy, "Histogram entropy", "Crum et al., 2023, arXiv:2303.11969", 0, 1
+    ),
+    "spatial_entropy": MetricInfo(
+        spatial_entropy, "Spatial entropy", "Bhatt et al., 2020, arXiv:2005.00631", 0, 1
+    ),
+    "gini": MetricInfo(gini, "Gini coefficient", "Hurley and Rickard, 2009, arXiv:0811.4706", 0, 1),
+    "mae": MetricInfo(mae, "Mean absolute difference", "mean over the pixels", 0, 1, "lower"),
+    "pearson": MetricInfo(pearson, "Pearson correlation", "over the pixels", -1, 1, "higher"),
+    "spearman": MetricInfo(
+        spearman, "Spearman correlation", "Spearman, 1904, doi:10.2307/1412159", -1, 1, "higher"
+    ),
+    "ssim": MetricInfo(
+        ssim, "Structural similarity", "Wang et al., 2004, doi:10.1109/TIP.2003.819861",
+        -1, 1, "higher",
+    ),
+    "iou": MetricInfo(
+        iou, "Intersection over union", "Everingham et al., 2010, doi:10.1007/s11263-009-0275-4",
+        0, 1, "higher",
+    ),
+    "pointing_game": MetricInfo(
+        pointing_game, "Pointing game", "Zhang et al., 2018, doi:10.1007/s11263-017-1059-x",
+        0, 1, "higher",
+    ),
+    "relevance_mass": MetricInfo(
+        relevance_mass, "Relevance mass", "Arras et al., 2022, arXiv:2003.07258", 0, 1, "higher"
+    ),
+    "deletion": MetricInfo(
+        deletion, "Deletion", "Petsiuk et al., 2018, arXiv:1806.07421", 0, 1, "lower"
+    ),
+    "insertion": MetricInfo(
+        insertion, "Insertion", "Petsiuk et al., 2018, arXiv:1806.07421", 0, 1, "higher"
+    ),
+}  # fmt: skip

@@ -1,26 +1,30 @@
-"""How alike two maps are: the comparison that the measures of change share."""
+"""Configurable comparison of two maps, over all pixels or only where both are defined."""
 
 from dataclasses import dataclass
-from math import floor
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num
+from jax import lax
+from jaxtyping import Array, Bool, Num
 
-from salix.metrics import pearson, spearman, ssim, to_8_bit
-from salix.typing import AnyArray, InputError, Map, Scalar
+from salix.metrics.inputs import as_pair
+from salix.metrics.normalisation import to_8_bit
+from salix.metrics.resizing import enlarge
+from salix.metrics.similarity import pearson, rank_values, spearman, ssim, ssim_map
+from salix.typing import AnyArray, InputError, Map, Number, Scalar
 
-BITS = 22  # of the fractions that Pillow resizes 8-bit images with
+ValidMask = Bool[AnyArray, "h w"]
 
 
 @dataclass(frozen=True)
 class Similarity:
     """Similarity of two maps in [0, 1], by structure, by value or by rank: 1 for equal maps.
 
-    `kind` is "ssim" (with a `window` of cells, or the largest odd one that fits), "pearson" or
+    `kind` is "ssim" (with a `window` of pixels, or the largest odd one that fits), "pearson" or
     "spearman". `eight_bit` truncates both maps to 8 bits first, as released. `side` enlarges both
     to [side side] first, bicubically; 8-bit maps as Pillow does, to the last bit; None compares
-    the native grids. Range [-1, 1]; NaN where a correlation is not defined.
+    the native grids. Range [-1, 1]; NaN where a correlation is not defined. Raises `InputError`
+    for an unknown kind and a window below 2.
     """
 
     kind: str = "ssim"
@@ -32,7 +36,7 @@ class Similarity:
         if self.kind not in (kinds := ("ssim", "pearson", "spearman")):
             raise InputError(f"kind is {self.kind!r}: choose one of {', '.join(kinds)}")
         if self.window < 2:
-            raise InputError(f"window is {self.window}: give at least 2 cells")
+            raise InputError(f"window is {self.window}: give at least 2 pixels")
 
     def __call__(self, a: Map, b: Map) -> Scalar:
         x, y = self.prepare(a), self.prepare(b)
@@ -40,63 +44,48 @@ class Similarity:
             return pearson(x, y)
         if self.kind == "spearman":
             return spearman(x, y)
-        return ssim(x, y, window=self.fitting(x.shape), data_range=self.data_range)
+        return ssim(x, y, window=self.fit_window(x.shape), data_range=self.data_range)
 
-    def fitting(self, shape: tuple[int, ...]) -> int:
-        """Return the window for maps of a shape."""
+    def fit_window(self, shape: tuple[int, ...]) -> int:
+        """Return the side of the SSIM window for maps of a shape."""
         return min(self.window, (min(shape) - 1) // 2 * 2 + 1)
 
     @property
     def data_range(self) -> int:
-        """The greatest value that a compared map can have."""
+        """The largest possible value of a compared map."""
         return 255 if self.eight_bit else 1
 
     def prepare(self, map: Map) -> Num[AnyArray, "*compared"]:
-        """Return a map in the bits and on the grid in which it is compared."""
+        """Return a map in the bits and on the grid of the comparison."""
         map = to_8_bit(map) if self.eight_bit else jnp.asarray(map)
         return map if self.side is None else enlarge(map, self.side)
 
+    def compare_where(self, a: Map, b: Map, valid: ValidMask) -> Scalar:
+        """Compare the `valid` pixels of two prepared maps [h w].
 
-def enlarge(map: Map, side: int) -> Num[Array, "side side"]:
-    """Return a map [h w] enlarged bicubically to [side side], in its own type.
-
-    Columns first, then rows, with the kernel of Keys (1981), a = -0.5, cut and renormalised at the
-    edges: what Pillow does, with its fixed-point arithmetic for 8-bit maps. A map that has that
-    side already is returned as it is. Raises `InputError` for a map of other than two axes or one
-    larger than `side`.
-    """
-    if map.ndim != 2 or max(map.shape) > side:
-        raise InputError(f"a map of shape {map.shape} cannot be enlarged to {side} x {side}")
-    if map.shape == (side, side):
-        return jnp.asarray(map)
-    rows, columns = (_bicubic(n, side) for n in map.shape)
-    if map.dtype != jnp.uint8:
-        x = jnp.asarray(map)
-        wide = x @ jnp.asarray(columns.T, x.dtype)
-        return jnp.clip(jnp.asarray(rows, x.dtype) @ wide, 0, 1)
-    wide = _round(jnp.asarray(map).astype(jnp.int32) @ _fixed(columns).T)
-    return _round(_fixed(rows) @ wide).astype(jnp.uint8)
+        SSIM is averaged over the windows in which all pixels are valid. Range [-1, 1]; NaN where
+        nothing is valid or a correlation is not defined.
+        """
+        if self.kind == "ssim":
+            window = self.fit_window(a.shape)
+            return ssim_where(a, b, valid, window=window, data_range=self.data_range)
+        x, y = as_pair(a, b)
+        if self.kind == "spearman":
+            # Invalid pixels share the last rank, and leave the ranks of the others unchanged.
+            x, y = (rank_values(jnp.where(valid, map, jnp.inf)) for map in (x, y))
+        # A pixel at the mean adds nothing to a covariance.
+        x, y = (jnp.where(valid, map, _mean_where(map, valid)) for map in (x, y))
+        return pearson(x, y)
 
 
-def _fixed(weights: np.ndarray) -> Int[Array, "to of"]:
-    # Away from zero at a half, as a C cast of x + 0.5 does for both signs in Pillow.
-    whole = np.trunc(weights * 2**BITS + np.copysign(0.5, weights))
-    return jnp.asarray(whole.astype(np.int32))
+def ssim_where(a: Map, b: Map, valid: ValidMask, *, window: int, data_range: Number) -> Scalar:
+    """Mean `ssim_map` over the windows in which all pixels are `valid`; NaN if there is none."""
+    size = (window, window)
+    valid_windows = lax.reduce_window(valid, np.True_, lax.bitwise_and, size, (1, 1), "VALID")
+    return _mean_where(ssim_map(a, b, window=window, data_range=data_range), valid_windows)
 
 
-def _round(sums: Int[Array, "h w"]) -> Int[Array, "h w"]:
-    return jnp.clip((sums + 2 ** (BITS - 1)) >> BITS, 0, 255)
-
-
-def _bicubic(of: int, to: int) -> Float[np.ndarray, "to of"]:
-    """Return the weights of each place along an axis of `to` places, from `of` of them."""
-    weights, ratio = np.zeros((to, of)), of / to
-    for place in range(to):
-        centre = (place + 0.5) * ratio
-        first, last = max(0, floor(centre - 2 + 0.5)), min(of, floor(centre + 2 + 0.5))
-        t = np.abs(np.arange(first, last) + 0.5 - centre)
-        near = (1.5 * t - 2.5) * t * t + 1
-        far = ((-0.5 * t + 2.5) * t - 4) * t + 2
-        kernel = np.where(t < 1, near, np.where(t < 2, far, 0))
-        weights[place, first:last] = kernel / kernel.sum()
-    return weights
+def _mean_where(values: Array, valid: ValidMask) -> Scalar:
+    count = valid.sum().astype(values.dtype)
+    total = jnp.where(valid, values, 0).sum()
+    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)

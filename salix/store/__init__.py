@@ -1,12 +1,7 @@
 """Run directories: Parquet parts of rows under one manifest."""
 
-from salix.store.manifest import (
-    circumstances,
-    digest,
-    open_run,
-    update_about,
-    weights_digest,
-)
+from salix.store.identity import describe, digest, weights_digest
+from salix.store.manifest import circumstances, open_run, update_about
 from salix.store.reader import Run, read_runs
 from salix.store.schema import KEYS
 from salix.store.writer import Writer, write_parquet, write_run
@@ -16,6 +11,7 @@ __all__ = [
     "Run",
     "Writer",
     "circumstances",
+    "describe",
     "digest",
     "open_run",
     "read_runs",

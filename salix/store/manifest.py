@@ -5,7 +5,6 @@ run is resumed. `columns` describes each column of the rows. `about` is everythi
 versions, device, timings.
 """
 
-import hashlib
 import json
 import os
 import platform
@@ -15,28 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
+from salix.store.identity import digest
 from salix.typing import Column, InputError
 
 NAME = "manifest.json"
 FORMAT = 2
-
-
-def digest(value: Any) -> str:
-    """Return the sha256 of a JSON value in canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def weights_digest(weights: Any) -> str:
-    """Return a sha256 of all arrays of a pytree with their names, shapes and types."""
-    sha = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
-        array = np.asarray(leaf)
-        sha.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
 
 
 def circumstances() -> dict[str, Any]:

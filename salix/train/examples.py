@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.data import Batch, Source, batches
+from salix.data import Batch, Source, image_batches
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 
@@ -95,7 +95,7 @@ class Streamed:
             return
         order = self.places[np.concatenate(chosen)]
         view, size = View(self.source, order, self.black), len(chosen[0])
-        for batch in batches(view, self.to, size, range(len(chosen)), self.workers):
+        for batch in image_batches(view, self.to, size, range(len(chosen)), self.workers):
             yield self._whole(view, batch, len(batch.indices))
 
     def at(self, of: np.ndarray) -> "Streamed":
@@ -116,9 +116,8 @@ class Streamed:
             names = ", ".join(view.ids[i] for i in batch.indices[:5])
             raise InputError(f"no image of a batch can be read ({names} …): check the files")
         slots = np.where(batch.valid, np.arange(len(batch.valid)), valid[0])[:size]
-        return batch.images[
-            slots
-        ], None if batch.reference_masks is None else batch.reference_masks[slots]
+        masks = batch.examples["reference_mask"]
+        return batch.examples["pixels"][slots], None if masks is None else masks[slots]
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,15 +176,14 @@ def gather(
     if len(labels) * cost > memory:
         return Streamed(data, to, labels, workers, everything)
     images, reference_masks, kept, unread, black = [], [], [], {}, set()
-    for batch in batches(
-        View(data, everything, black), to, 64, range(-(-len(labels) // 64)), workers
-    ):
+    view, numbers = View(data, everything, black), range(-(-len(labels) // 64))
+    for batch in image_batches(view, to, 64, numbers, workers):
         valid = np.flatnonzero(batch.valid)
-        images.append(batch.images[valid])
+        images.append(batch.examples["pixels"][valid])
         kept.append(batch.indices[0] + valid)
         unread |= {data.ids[i]: reason for i, reason in batch.reasons.items()}
-        if batch.reference_masks is not None:
-            reference_masks.append(batch.reference_masks[valid])
+        if (masks := batch.examples["reference_mask"]) is not None:
+            reference_masks.append(masks[valid])
     warn(unread, black)
     of = np.concatenate(kept)
     if not len(of):

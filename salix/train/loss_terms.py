@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from salix.metrics import scale
-from salix.metrics.arrays import as_float
+from salix.metrics.inputs import as_float
 from salix.model import Tapped
 from salix.typing import Features, Flag, Index, InputError, Logits, Map, ReferenceMask, Scalar
 

@@ -7,7 +7,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from salix.analysis import group_agreement, run_similarity, shared_maps
-from salix.engine.columns import standard_columns
+from salix.engine.classification import row_columns
 from salix.store import Run, write_run
 from salix.typing import InputError
 
@@ -27,7 +27,7 @@ def write(path, name, group, maps, ids, constant_map=(), **settings):
         for i, (key, m) in enumerate(zip(ids, maps, strict=True))
     ]
     about = {"name": name, "group": group}
-    write_run(path, standard_columns(2, maps.shape[1:]), rows, config=config, about=about)
+    write_run(path, row_columns(2, maps.shape[1:]), rows, config=config, about=about)
     return Run(path)
 
 

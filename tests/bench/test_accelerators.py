@@ -9,9 +9,9 @@ import pytest
 from salix.bench import WORKLOADS
 from salix.bench.arrays import abstract
 from salix.bench.workloads import maps
-from salix.engine.policy import computed_in
 from salix.models import conv_form
 from salix.nn import round_kernels
+from salix.precision import computed_in
 
 BATCH = 2
 CONVOLUTION = r"stablehlo\.convolution.*: \(tensor<[0-9x]*x(\w+)>, tensor<[0-9x]*x(\w+)>\)"

@@ -19,7 +19,7 @@ from salix.typing import InputError
 CEILINGS = Roofline({"float32": 2e9, "bfloat16_dots": 4e9}, 1e9, {"float32": (8, 8, 8)})
 TOLD = {"wall_seconds", "cpu_seconds", "host_seconds", "images_per_second"}
 on_cpu = pytest.mark.skipif(
-    jax.default_backend() != "cpu", reason="libraries hide their operations there"
+    jax.default_backend() != "cpu", reason="libraries hide their FLOPs there"
 )
 
 

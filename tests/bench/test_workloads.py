@@ -14,8 +14,8 @@ from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, Smoot
 from salix.bench import WORKLOADS, program, workloads
 from salix.bench.arrays import images, smooth
 from salix.bench.policy import missing, rounded
-from salix.engine.classification import Task
-from salix.engine.flops import operations
+from salix.engine.classification import Classification
+from salix.engine.flops import count_flops
 from salix.measures.presets import PRESETS
 from salix.metrics import deletion
 from salix.precision import precision
@@ -26,7 +26,7 @@ BATCH, SIDE = 2, 16
 FORWARD = 2 * BATCH * (SIDE**2 * 9 * (3 * 16 + 16 * 8) + 8 * 3)
 KEYS = jax.random.split(jax.random.key(0), BATCH)
 on_cpu = pytest.mark.skipif(
-    jax.default_backend() != "cpu", reason="libraries hide their operations there"
+    jax.default_backend() != "cpu", reason="libraries hide their FLOPs there"
 )
 MEASURES = ("measures", "paper")
 METHODS = {
@@ -87,7 +87,7 @@ def test_deletion_is_the_curve_of_the_maps(net, programs):
     values, area = programs["deletion"].run(x)
     score = model.score(params, probability(0))
     fractions = tuple(j / 16 for j in range(1, 17))
-    one = jax.jit(lambda i, m: deletion(score, i, m, KEYS[0], fractions, "black"))
+    one = jax.jit(lambda i, m: deletion(score, i, m, KEYS[0], fractions=fractions, fill="black"))
     curves = [one(image, map) for image, map in zip(x, maps, strict=True)]
     close(values, [curve.values for curve in curves])
     close(area, [curve.area for curve in curves])
@@ -108,8 +108,9 @@ def test_measures_are_the_row_of_a_sweep(net, monkeypatch):
     found = WORKLOADS["measures"].program(model, params, BATCH).run(x)
     pixels = np.asarray(x) * np.float32(model.preprocess.std) + np.float32(model.preprocess.mean)
     pixels = np.rint(255 * pixels).astype(np.uint8)
-    task = Task(model, CAM(), logit(0), few)
-    expected = jax.jit(jax.vmap(lambda p, k: task.row(params, p, None, k)))(pixels, KEYS)
+    task = Classification(model, CAM(), score=logit(0), measures=few)
+    row = lambda p, k: task.row(params, {"pixels": p, "reference_mask": None}, k)  # noqa: E731
+    expected = jax.jit(jax.vmap(row))(pixels, KEYS)
     assert set(found) == set(expected)
     np.testing.assert_array_equal(found["target"], 0)
     for name in set(expected) - {"map"}:
@@ -118,7 +119,7 @@ def test_measures_are_the_row_of_a_sweep(net, monkeypatch):
 
 
 @on_cpu
-def test_operations_are_those_of_the_passes(programs):
+def test_flops_are_those_of_the_passes(programs):
     assert programs["forward"].flops == FORWARD
     for name, made in programs.items():
         assert made.passes == WORKLOADS[name].passes
@@ -138,11 +139,11 @@ def test_measures_pass_the_model_as_often_as_they_say(net, name):
     lowered = jax.jit(task.of(model, 1, "float32")).lower(*arguments)
     text = lowered.compile({"xla_backend_optimization_level": 0}).as_text()
     once = 2 * side**2 * 9 * (3 * 16 + 16 * 8)
-    assert operations(text).convolutions == task.passes * once
+    assert count_flops(text).convolutions == task.passes * once
 
 
 @on_cpu
-def test_hidden_operations_are_counted_in_the_program_of_the_cpu(net, monkeypatch):
+def test_hidden_flops_are_counted_in_the_program_of_the_cpu(net, monkeypatch):
     model, params = net
     function = jax.vmap(model.logits, (None, 0))
     arguments = params, jnp.zeros((BATCH, SIDE, SIDE, 3))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salix.data import Joined, Unlabelled, Unreadable, batches, open_source
+from salix.data import Joined, Unlabelled, Unreadable, image_batches, open_source
 from salix.data.datasets import Dataset, open_dataset
 from salix.preprocess import Preprocess
 from salix.typing import InputError
@@ -175,9 +175,9 @@ def test_a_source_for_the_command_line(data, made, monkeypatch):
     both = open_source(["tfds:toy:test", f"real={folder}"])
     assert isinstance(both, Joined)
     assert Counter(id.split("/")[0] for id in both.ids) == {"toy:test": 4, "real": 3 * TRAIN}
-    (batch,) = batches(Unlabelled(both), Preprocess((4, 4)), 4, [0], 2)
+    (batch,) = image_batches(Unlabelled(both), Preprocess((4, 4)), 4, [0], 2)
     assert batch.valid.all()
-    assert batch.reference_masks.any((1, 2)).sum() == 3  # the map of the first is black
+    assert batch.examples["reference_mask"].any((1, 2)).sum() == 3  # the map of the first is black
     with pytest.raises(InputError, match="leave out fake="):
         open_source(["fake=tfds:toy:test"])
 
@@ -237,7 +237,7 @@ def test_broken_records_are_counted_and_reported(data, made, tmp_path):
         assert source.ids[i] == f"test/{i:08d}"
         with pytest.raises(Unreadable, match="its record: "):
             source.read(i)
-    (batch,) = batches(source, Preprocess((4, 4)), TEST, [0], 2)
+    (batch,) = image_batches(source, Preprocess((4, 4)), TEST, [0], 2)
     assert list(batch.reasons) == broken
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from salix.data import Folder, Table, Unreadable, batches
+from salix.data import Folder, Table, Unreadable, image_batches
 from salix.data.reference_masks import match_reference_masks
 from salix.preprocess import Preprocess
 from salix.typing import InputError
@@ -77,9 +77,9 @@ def test_the_map_column(folder):
     assert found.has_reference_masks
     assert list(found.labels) == [None, "fake", "real"]
     assert list(greys(found).values()) == [100, 200, None]
-    (batch,) = batches(found, Preprocess((4, 4)), 3, [0], 1)
-    assert batch.reference_masks.max((1, 2)).tolist() == [100, 200, 0]
-    assert batch.reference_masks.min((1, 2)).tolist() == [100, 200, 0]
+    (batch,) = image_batches(found, Preprocess((4, 4)), 3, [0], 1)
+    assert batch.examples["reference_mask"].max((1, 2)).tolist() == [100, 200, 0]
+    assert batch.examples["reference_mask"].min((1, 2)).tolist() == [100, 200, 0]
     assert batch.valid.all()
 
 
@@ -113,7 +113,7 @@ def test_missing_masks_are_reported_by_file_and_line(folder, rows, message):
 
 def test_an_image_without_map_may_be_missing(folder):
     found = table(folder, "path,map\ngone.png,\ndata/fake/a.jpg,reference_masks/fake/a.png,\n")
-    (batch,) = batches(found, Preprocess((4, 4)), 2, [0], 1)
+    (batch,) = image_batches(found, Preprocess((4, 4)), 2, [0], 1)
     assert batch.valid.tolist() == [True, False]
 
 
@@ -129,7 +129,7 @@ def test_an_unreadable_mask_is_the_reason_for_skipping_an_image(folder, of):
     )
     with pytest.raises(Unreadable, match=r"its reference mask .*a\.png: not an image"):
         source.reference_mask(0)
-    (batch,) = batches(source, Preprocess((4, 4)), len(source.ids), [0], 1)
+    (batch,) = image_batches(source, Preprocess((4, 4)), len(source.ids), [0], 1)
     assert list(batch.reasons) == [0]
     assert "its reference mask" in batch.reasons[0]
     (folder / "reference_masks/fake/a.png").unlink()

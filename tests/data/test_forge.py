@@ -10,7 +10,7 @@ from skimage.transform import resize
 from salix.data import forge as module
 from salix.data.forge import FORGERIES, LEAST, forge
 from salix.data.forgery_masks import FEATHER, blend, random_mask
-from salix.perturb import warp
+from salix.perturb import forgery
 from salix.typing import InputError
 
 COLOUR = np.rint(resize(astronaut()[:200, 130:330], (72, 64)) * 255).astype(np.uint8)
@@ -130,42 +130,44 @@ def test_a_warp_moves_pixels_and_makes_none():
 def test_moved_and_scaled_against_scipy():
     values = COLOUR.astype(float)
     by = np.random.default_rng(0).normal(size=(2, 72, 64))
-    found = warp.moved(values, by)
+    found = forgery.displace(values, by)
     at = np.mgrid[:72, :64] + by
     for c in range(3):
         expected = map_coordinates(values[..., c], at, order=3, mode="nearest")
         np.testing.assert_allclose(found[..., c], expected)
-    np.testing.assert_allclose(warp.scaled(values, 1, (0, 0)), values, atol=1e-9)
-    shifted = warp.scaled(values, 1, (3, -2))
+    np.testing.assert_allclose(forgery.enlarge_and_shift(values, 1, (0, 0)), values, atol=1e-9)
+    shifted = forgery.enlarge_and_shift(values, 1, (3, -2))
     np.testing.assert_allclose(shifted[3:, :-2], values[:-3, 2:], atol=1e-9)
     square = np.zeros((65, 65, 1))
     square[22:43, 22:43] = 1  # 21 pixels wide
-    assert warp.scaled(square, 2, (0, 0)).sum() == pytest.approx(42 * 42, rel=0.05)
+    assert forgery.enlarge_and_shift(square, 2, (0, 0)).sum() == pytest.approx(42 * 42, rel=0.05)
 
 
 def test_hue_is_turned_in_the_plane_of_colour():
     values = COLOUR.astype(float)
     turn = 0.7
-    before, after = rgb2yiq(values), rgb2yiq(warp.recoloured(values, turn, 1, 0))
+    before, after = rgb2yiq(values), rgb2yiq(forgery.transform_colour(values, turn, 1, 0))
     # scikit-image's coefficients have more digits than those of the standard
     np.testing.assert_allclose(after[..., 0], before[..., 0], atol=0.2)
     whole = (before[..., 1] + 1j * before[..., 2]) * np.exp(1j * turn)
     np.testing.assert_allclose(after[..., 1], whole.real, atol=0.5)
     np.testing.assert_allclose(after[..., 2], whole.imag, atol=0.5)
-    np.testing.assert_allclose(warp.recoloured(values, 0, 1.1, -5), values * 1.1 - 5, atol=1e-9)
+    np.testing.assert_allclose(
+        forgery.transform_colour(values, 0, 1.1, -5), values * 1.1 - 5, atol=1e-9
+    )
     grey = np.repeat(GREY[..., None], 3, -1).astype(float)
-    np.testing.assert_allclose(warp.recoloured(grey, turn, 1, 0), grey, atol=1)
+    np.testing.assert_allclose(forgery.transform_colour(grey, turn, 1, 0), grey, atol=1)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_an_upsampled_image_is_that_of_a_transposed_convolution(factor):
     values = np.random.default_rng(0).random((13, 17, 1))
-    small = warp.upsampled(values, factor, 0)[::factor, ::factor, 0]
+    small = forgery.upsample_blocks(values, factor, 0)[::factor, ::factor, 0]
     corner = values[:factor, :factor].mean()
     assert small[0, 0] == pytest.approx(corner)
     np.testing.assert_array_equal(
         np.kron(small, np.ones((factor, factor)))[:13, :17],
-        warp.upsampled(values, factor, 0)[..., 0],
+        forgery.upsample_blocks(values, factor, 0)[..., 0],
     )
     # Of a constant image a transposed convolution of ones leaves its own overlaps.
     steps = [-(-n // factor) for n in (13, 17)]
@@ -175,9 +177,9 @@ def test_an_upsampled_image_is_that_of_a_transposed_convolution(factor):
             top, left = (i + 1) * factor, (j + 1) * factor
             out[top : top + factor + 1, left : left + factor + 1] += 1
     out = out[factor:, factor:][:13, :17]
-    found = warp.upsampled(np.ones((13, 17, 1)), factor, 1.0)[..., 0]
+    found = forgery.upsample_blocks(np.ones((13, 17, 1)), factor, 1.0)[..., 0]
     np.testing.assert_allclose(found, out / (1 + 1 / factor) ** 2)
-    half = warp.upsampled(np.ones((13, 17, 1)), factor, 0.5)[..., 0]
+    half = forgery.upsample_blocks(np.ones((13, 17, 1)), factor, 0.5)[..., 0]
     np.testing.assert_allclose(half, (1 + found) / 2)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salix.data import Arrays, Folder, Joined, Table, Unlabelled, batches, open_source
+from salix.data import Arrays, Folder, Joined, Table, Unlabelled, image_batches, open_source
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 
@@ -89,7 +89,7 @@ def test_batches_hold_fixed_slots_and_say_why_one_is_empty():
     images = [np.full((2, 2), i, np.uint8) for i in range(7)]
     images[4] = np.zeros((2, 2), np.float32)  # not 8-bit
     source = Arrays(images, reference_masks=[None, images[6], *[None] * 5])
-    found = list(batches(source, Preprocess((2, 2), 1), 3, [0, 1, 2], workers=2, ahead=1))
+    found = list(image_batches(source, Preprocess((2, 2), 1), 3, [0, 1, 2], 2, ahead=1))
     assert [list(b.indices) for b in found] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [b.valid.tolist() for b in found] == [
         [True] * 3,
@@ -98,17 +98,17 @@ def test_batches_hold_fixed_slots_and_say_why_one_is_empty():
     ]
     assert list(found[1].reasons) == [4]
     assert "float32" in found[1].reasons[4]
-    assert found[1].images[:, 0, 0, 0].tolist() == [3, 0, 5]
-    assert found[0].reference_masks is not None
-    assert found[0].reference_masks[:, 0, 0].tolist() == [0, 6, 0]
+    assert found[1].examples["pixels"][:, 0, 0, 0].tolist() == [3, 0, 5]
+    assert found[0].examples["reference_mask"] is not None
+    assert found[0].examples["reference_mask"][:, 0, 0].tolist() == [0, 6, 0]
 
 
 def test_later_batches_alone_are_the_same():
     source = Arrays(np.arange(40, dtype=np.uint8).reshape(10, 2, 2))
     to = Preprocess((2, 2), 1)
-    every = list(batches(source, to, 3, range(4), workers=2))
-    [last] = batches(source, to, 3, [3], workers=1)
-    np.testing.assert_array_equal(last.images, every[3].images)
+    every = list(image_batches(source, to, 3, range(4), 2))
+    [last] = image_batches(source, to, 3, [3], 1)
+    np.testing.assert_array_equal(last.examples["pixels"], every[3].examples["pixels"])
 
 
 def test_a_reference_mask_of_another_shape_is_cropped_as_its_image():
@@ -117,7 +117,10 @@ def test_a_reference_mask_of_another_shape_is_cropped_as_its_image():
     reference_mask = np.zeros((16, 16), np.uint8)
     reference_mask[:, 4:8] = 255  # the same place of the whole picture
     to = Preprocess((32, 32), fit="crop")
-    batch = next(batches(Arrays([image], reference_masks=[reference_mask]), to, 1, [0], 1))
-    marked, shown = batch.reference_masks[0] > 127, batch.images[0, ..., 0] > 127
+    batch = next(image_batches(Arrays([image], reference_masks=[reference_mask]), to, 1, [0], 1))
+    marked, shown = (
+        batch.examples["reference_mask"][0] > 127,
+        batch.examples["pixels"][0, ..., 0] > 127,
+    )
     assert shown.mean() == pytest.approx(0.5, abs=0.05)
     assert (marked == shown).mean() > 0.95

@@ -13,18 +13,16 @@ from jax import lax
 import salix
 from salix.adapters import from_nnx
 from salix.attribution import CAM, GradCAM, Gradient, SmoothGrad
-from salix.data import Arrays
-from salix.engine.classification import Task, batched
-from salix.engine.flops import Operations, operations
-from salix.engine.program import abstract_arguments
+from salix.engine.classification import Classification
+from salix.engine.flops import Flops, count_flops
+from salix.engine.program import abstract_arguments, batched
 from salix.measures import COSE, Agreement, Curves, Degradation, Geometry, Noise, RelevanceMass
 from salix.measures.presets import PRESETS
 from salix.nn import Conv, batch_norm, max_pool
 from salix.preprocess import Preprocess
-from salix.scores import logit
 
 pytestmark = pytest.mark.skipif(
-    jax.default_backend() != "cpu", reason="libraries hide their operations there"
+    jax.default_backend() != "cpu", reason="libraries hide their FLOPs there"
 )
 
 SIDE, BATCH, WIDTHS = 64, 2, ((3, 8), (8, 16), (16, 16))
@@ -64,9 +62,8 @@ NET = from_nnx(Net(nnx.Rngs(0)), preprocess=PREPROCESS, name="net")
 
 def compiled(method, measures):
     model, params = NET
-    source = Arrays(np.zeros((BATCH, SIDE, SIDE, 3), np.uint8), reference_masks=[None] * BATCH)
-    arguments = abstract_arguments(model, params, source, BATCH)
-    lowered = jax.jit(batched(Task(model, method, logit(), tuple(measures)))).lower(*arguments)
+    problem = Classification(model, method, measures=tuple(measures), reference_masks=True)
+    lowered = jax.jit(batched(problem)).lower(*abstract_arguments(problem, params, BATCH))
     # The program is the same, machine code that runs is made sooner.
     return lowered.compile({"xla_backend_optimization_level": 0})
 
@@ -79,7 +76,7 @@ def passes(method, measures) -> float:
     one = sum(
         2 * BATCH * (SIDE // 2**depth) ** 2 * 9 * i * o for depth, (i, o) in enumerate(WIDTHS)
     )
-    return operations(compiled(method, measures).as_text()).convolutions / one
+    return count_flops(compiled(method, measures).as_text()).convolutions / one
 
 
 def test_each_variant_passes_the_trunk_once_for_both_classes():
@@ -179,7 +176,7 @@ def test_a_step_sorts_no_pixels_and_holds_no_large_array():
     assert 100 < max(sizes("constant")) < 2000  # of resizing and of changes: no weights, no images
 
 
-def test_operations_are_those_of_the_shapes():
+def test_flops_are_those_of_the_shapes():
     def work(image, kernel, matrix):
         wide = lax.conv_general_dilated(
             image, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -190,25 +187,25 @@ def test_operations_are_those_of_the_shapes():
         return jax.ShapeDtypeStruct(sides, np.float32)
 
     arguments = (shape(2, 16, 16, 4), shape(5, 3, 4, 6), shape(64, 96))
-    found = operations(jax.jit(work).lower(*arguments).compile().as_text())
+    found = count_flops(jax.jit(work).lower(*arguments).compile().as_text())
     convolution = 2 * (2 * 8 * 8 * 6) * (5 * 3 * 4)
-    assert found == Operations(convolution, 2 * 64 * 64 * 96)
+    assert found == Flops(convolution, 2 * 64 * 64 * 96)
     gradient = jax.jit(jax.grad(lambda *given: (work(*given)[0] ** 2).sum()))
-    found = operations(gradient.lower(*arguments).compile().as_text())
+    found = count_flops(gradient.lower(*arguments).compile().as_text())
     assert found.convolutions == 2 * convolution  # there and back
 
 
-def test_operations_of_branches_are_all_counted():
+def test_flops_of_branches_are_all_counted():
     def work(which, x):
         branches = [lambda x: x, lambda x: jnp.dot(x, x), lambda x: jnp.dot(x, jnp.dot(x, x.T))]
         return lax.switch(which, branches, x)
 
     arguments = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((64, 64), np.float32)
-    found = operations(jax.jit(work).lower(*arguments).compile().as_text())
+    found = count_flops(jax.jit(work).lower(*arguments).compile().as_text())
     assert found.products == 3 * 2 * 64**3
 
 
-def test_operations_of_loops_are_counted_as_often_as_they_run():
+def test_flops_of_loops_are_counted_as_often_as_they_run():
     def once(x, _):
         return jnp.tanh(jnp.dot(x, x)), None
 
@@ -218,7 +215,7 @@ def test_operations_of_loops_are_counted_as_often_as_they_run():
     def count(function):
         x = jax.ShapeDtypeStruct((64, 64), np.float32)
         program = jax.jit(function).lower(x).compile()
-        return operations(program.as_text()).products / (2 * 64**3)
+        return count_flops(program.as_text()).products / (2 * 64**3)
 
     assert count(lambda x: once(x, None)[0]) == 1
     assert count(lambda x: lax.scan(nested, x, None, 7)[0]) == 35
@@ -226,6 +223,6 @@ def test_operations_of_loops_are_counted_as_often_as_they_run():
     assert unknown == np.inf
 
 
-def test_hidden_operations_are_not_a_number():
+def test_hidden_flops_are_not_a_number():
     hidden = 'ENTRY %main () -> f32[] {\n custom_call_target="__cudnn$convForward"\n}'
-    assert np.isnan(operations(hidden).convolutions)
+    assert np.isnan(count_flops(hidden).convolutions)

@@ -19,9 +19,9 @@ import salix
 from salix.adapters import from_function
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.data import Arrays, Folder
-from salix.engine.classification import Task, shrink
+from salix.engine.classification import Classification, shrink
 from salix.engine.program import abstract_arguments, compile_step, cost, micro_batch
-from salix.measures import RelevanceMass
+from salix.measures import Noise, RelevanceMass
 from salix.metrics import scale, to_8_bit
 from salix.model import Model
 from salix.preprocess import Preprocess
@@ -83,8 +83,9 @@ def same(a, b):
 
 
 def test_large_images_go_one_by_one_on_the_cpu(tiny):
-    assert micro_batch(tiny[0], 64) == 8
-    assert micro_batch(Model(len, len, preprocess=Preprocess((1024, 512))), 64) == 1
+    large = Model(len, len, preprocess=Preprocess((1024, 512)))
+    assert micro_batch(Classification(tiny[0], CAM()), 64) == 8
+    assert micro_batch(Classification(large, CAM(), reference_masks=True), 64) == 1
 
 
 def test_rows_do_not_depend_on_the_order_or_the_company(tiny, pictures, tmp_path):
@@ -230,7 +231,7 @@ def test_constant_map_and_infinite_are_columns(tmp_path):
 
 
 def forward_flops(model: Model, params, size: int) -> float:
-    """Return the operations of the compiled forward pass alone."""
+    """Return the FLOPs of the compiled forward pass alone."""
     to = model.preprocess
     pixels = jax.ShapeDtypeStruct((size, *to.size, to.channels), np.uint8)
     forward = jax.vmap(lambda p, x: model.logits(p, to(x)), (None, 0))
@@ -249,13 +250,16 @@ def test_the_trunk_is_computed_once():
     head = lambda w, f: f.mean((0, 1))[:2] + w.sum()  # noqa: E731
     model, w = from_function(head, w, trunk=trunk, preprocess=to)
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("batch",))
-    source = Arrays(np.zeros((8, 64, 64, 3), np.uint8))
-    arguments = abstract_arguments(model, w, source, 8)
     alone = forward_flops(model, w, 8)
-    cam = cost(compile_step(Task(model, CAM(), logit()), arguments, mesh))["step_flops"]
+
+    def step_flops(method):
+        problem = Classification(model, method)
+        return cost(compile_step(problem, abstract_arguments(problem, w, 8), mesh))["step_flops"]
+
+    cam = step_flops(CAM())
     assert alone > 8 * 4 * 64 * 64 * 9 * 9 * 2 * 0.9  # the convolutions are counted
     assert cam < 1.25 * alone  # maps of 64 x 64 cells add their reductions, not another trunk
-    gradient = cost(compile_step(Task(model, Gradient(), logit()), arguments, mesh))["step_flops"]
+    gradient = step_flops(Gradient())
     assert 1.8 * alone < gradient < 2.3 * alone
 
 
@@ -354,7 +358,7 @@ def test_manifest_says_what_was_done(tiny, pictures, tmp_path):
     salix.sweep(*tiny, Folderless(pictures), out=tmp_path / "run", name="a", group="g")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["config"]["attribution"] == "GradCAM(relu=True)"
-    assert manifest["config"]["grid"] == [8, 8]
+    assert [c["shape"] for c in manifest["columns"] if c["name"] == "map"] == [[8, 8]]
     assert manifest["config"]["data"]["count"] == 23
     assert {"name", "group", "device", "step_flops", "images_per_second"} <= set(manifest["about"])
 
@@ -416,3 +420,90 @@ class Mirrored:
         again = explain.pixels(explain.image(explain.pixels(image)))
         map = explain(image[:, ::-1], clean.target).map
         return {"kept": map.mean(), "pixel": again[0, 0]}
+
+
+def test_another_baseline_of_the_same_text_is_refused(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    model, w = salix.from_function(lambda w, x: x.mean((0, 1)) @ w, np.eye(3, 2, dtype=np.float32),
+                                   preprocess=Preprocess((32, 32)))  # fmt: skip
+    first, second = (np.zeros((32, 32, 3), np.float32) for _ in range(2))
+    second[16, 16] = 9
+    methods = [IntegratedGradients(baseline=b, steps=2) for b in (first, second)]
+    assert repr(methods[0]) == repr(methods[1])  # NumPy abbreviates
+    salix.sweep(model, w, images, methods[0], out=tmp_path / "run")
+    with pytest.raises(InputError, match=r"another configuration.*attribution"):
+        salix.sweep(model, w, images, methods[1], out=tmp_path / "run")
+
+
+def lead(logits):
+    """The lead of class 1: a score without a target."""
+    return logits[1] - logits[0]
+
+
+def test_a_score_is_any_function_of_the_logits(tiny, pictures, tmp_path):
+    run = salix.sweep(*tiny, pictures, CAM(), out=tmp_path / "run", score=lead)
+    rows = run.rows
+    np.testing.assert_allclose(rows["score"], rows["logits"] @ [-1, 1], rtol=1e-5, atol=1e-5)
+    assert (rows["target"] == -1).all()
+    assert run.manifest["config"]["score"].startswith(f"{__name__}.lead#")
+    both = [salix.sweep(*tiny, pictures, CAM(), out=tmp_path / f"{t}", score=logit(t)).rows["map"]
+            for t in (0, 1)]  # fmt: skip
+    assert all((rows["map"] != other).any() for other in both)
+    with pytest.raises(InputError, match=r"another configuration.*score"):
+        salix.sweep(*tiny, pictures, CAM(), out=tmp_path / "run", score=lambda z: z[0] - z[1])
+    again = salix.sweep(*tiny, pictures, CAM(), out=tmp_path / "run", score=lead)
+    assert same(again, run)
+
+
+def test_measures_of_a_score_without_a_target_explain_the_same_score(tiny, pictures, tmp_path):
+    run = salix.sweep(
+        *tiny, pictures, CAM(), [Noise(levels=(0.0,))], out=tmp_path / "run", score=lead
+    )
+    alive = ~run.rows["constant_map"]
+    np.testing.assert_allclose(run.rows["salt_and_pepper_similarity"][alive], 1, atol=1e-5)
+
+
+def test_an_attribution_is_any_function(tiny, pictures, tmp_path):
+    def twice(score, image, key):
+        return 2 * jax.grad(lambda x: score(x))(image)
+
+    run = salix.sweep(*tiny, pictures, twice, out=tmp_path / "twice")
+    assert "twice#" in run.manifest["config"]["attribution"]
+    plain = salix.sweep(*tiny, pictures, Gradient(), out=tmp_path / "plain")
+    np.testing.assert_array_equal(run.rows["map"], plain.rows["map"])
+
+
+@pytest.mark.parametrize("maps", ["float16", "float32", None])
+def test_maps_are_stored_in_the_precision_and_side_that_is_asked_for(
+    tiny, pictures, tmp_path, maps
+):
+    usual = salix.sweep(*tiny, pictures, Gradient(), out=tmp_path / "usual").rows
+    run = salix.sweep(*tiny, pictures, Gradient(), out=tmp_path / "run", maps=maps, side=10)
+    rows = run.rows
+    assert (run.manifest["config"]["maps"], run.manifest["config"]["side"]) == (maps, 10)
+    for name in set(usual) - {"map"}:
+        np.testing.assert_array_equal(rows[name], usual[name])
+    if maps is None:
+        assert "map" not in run.columns
+    else:
+        column = run.columns["map"]
+        assert (column.shape, column.dtype, column.high) == ((10, 10), maps, 1)
+        assert rows["map"].dtype == maps
+        model, params = tiny
+        for i in range(3):
+            score = model.score(params, logit(int(rows["target"][i])))
+            image = model.preprocess(pictures.images[i])
+            map = np.abs(Gradient()(score, image, jax.random.key(0))).sum(-1)
+            expected = shrink(scale(map)[0], 10)
+            np.testing.assert_allclose(rows["map"][i], expected, atol=2e-3)
+    with pytest.raises(InputError, match=r"another configuration.*maps: .* there, 'uint8' now"):
+        salix.sweep(*tiny, pictures, Gradient(), out=tmp_path / "run", side=10)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"side": 0}, "side is 0"), ({"maps": "int4"}, "int4")]
+)
+def test_maps_that_cannot_be_stored_are_refused(tiny, pictures, tmp_path, options, message):
+    with pytest.raises((InputError, TypeError), match=message):  # TypeError: types are checked
+        salix.sweep(*tiny, pictures, out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()

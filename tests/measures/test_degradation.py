@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 from skimage.data import astronaut
 from skimage.metrics import structural_similarity
 
-from salix.measures.degradation import CONDITIONS, PAPER_DEGRADATION, Degradation, move
+from salix.measures.conditions import roll_map
+from salix.measures.degradation import CONDITIONS, PAPER_DEGRADATION, Degradation
 from salix.metrics import scale, to_8_bit
 from salix.metrics.comparison import Similarity
 from salix.spec import parse
@@ -219,7 +220,7 @@ def test_moving_keeps_values_and_reaches_every_place():
     map = np.arange(12, dtype=np.float32).reshape(3, 4)
     places = set()
     for i in range(200):
-        moved = np.asarray(move(map, jax.random.key(i)))
+        moved = np.asarray(roll_map(map, jax.random.key(i)))
         row, column = np.argwhere(moved == 0)[0]
         np.testing.assert_array_equal(moved, np.roll(map, (row, column), (0, 1)))
         places.add((row, column))

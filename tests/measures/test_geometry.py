@@ -12,8 +12,7 @@ from skimage.metrics import structural_similarity
 from salix.measures.geometry import PAPER_GEOMETRY, TWELVE, Geometry
 from salix.metrics import scale
 from salix.metrics.comparison import Similarity
-from salix.metrics.masked_comparison import similarity_where
-from salix.perturb.geometric import covered, rotated, scaled, warp
+from salix.perturb.warps import rotation, scaling, valid_region, warp
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -301,11 +300,11 @@ def test_text_reads_back(geometry):
 def test_angles_and_scales_interpolate_beside_whole_transforms():
     geometry = Geometry(("flip_lr",), (15,), (1.25,), shift=4)
     found = measure(geometry, sees_one_pixel)
-    moved = [IMAGE[:, ::-1], *(np.asarray(warp(IMAGE, p)) for p in (rotated(15), scaled(1.25)))]
+    moved = [IMAGE[:, ::-1], *(np.asarray(warp(IMAGE, p)) for p in (rotation(15), scaling(1.25)))]
     pixels = np.array([image[9, 4, 1] for image in moved])
     np.testing.assert_allclose(found["geometry_score"], 1 / (1 + np.exp(-pixels)), rtol=1e-5)
     like, clean = Similarity(), Similarity().prepare(IMAGE[..., 0])
-    for i, back in enumerate((rotated(-15), scaled(1 / 1.25)), 1):
+    for i, back in enumerate((rotation(-15), scaling(1 / 1.25)), 1):
         seen = warp(like.prepare(moved[i][..., 0]).astype(np.float32), back)
-        expected = similarity_where(like, clean, seen, covered((SIDE, SIDE), back))
+        expected = like.compare_where(clean, seen, valid_region((SIDE, SIDE), back))
         assert found["geometry_similarity"][i] == pytest.approx(float(expected), abs=1e-3)

@@ -14,8 +14,7 @@ from skimage.util import img_as_float
 
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.metrics.comparison import Similarity
-from salix.perturb.corruptions import salt_and_pepper
-from salix.perturb.severity import KINDS
+from salix.perturb.corruptions import CORRUPTIONS, salt_and_pepper
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -153,7 +152,7 @@ def test_level_0_is_the_clean_image_to_the_last_bit(kind):
     assert changed[0] == 0 < changed[1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_a_model_that_ignores_its_image_is_steady(kind):
     map = jnp.asarray(rng.uniform(size=(7, 7)), jnp.float32)
     constant = Explanation(jnp.array([1.0, 0.0]), jnp.int32(0), map)
@@ -166,7 +165,7 @@ def test_a_model_that_ignores_its_image_is_steady(kind):
 
 @pytest.mark.parametrize("kind", ["gaussian", "blur", "jpeg"])
 def test_each_kind_explains_the_corrupted_file(kind):
-    noise, corrupt = Noise(kind), jax.jit(KINDS[kind].corrupt)
+    noise, corrupt = Noise(kind), jax.jit(CORRUPTIONS[kind].function)
     found = measure(noise, FILES[1])
     clean, target = eight_bit(cam(FILES[1].astype(float))[2]), cam(FILES[1].astype(float))[1]
     for i, level in enumerate(noise.strengths):
@@ -234,7 +233,7 @@ def steps(jaxpr):
                     yield from steps(inner)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_memory_does_not_grow_with_the_levels(kind):
     def program(levels):
         noise = Noise(kind, tuple(float(x) for x in levels))

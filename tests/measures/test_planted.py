@@ -9,12 +9,12 @@ from salix.adapters import from_function
 from salix.analysis import cross_stability, group_agreement, shared_maps, stability
 from salix.data import Arrays
 from salix.measures import RelevanceMass
+from salix.measures.agreement import Agreement
 from salix.measures.degradation import Degradation
 from salix.measures.geometry import Geometry
 from salix.measures.noise import Noise
-from salix.measures.reference_agreement import Agreement
 from salix.metrics.comparison import Similarity
-from salix.perturb.geometric import TURNS
+from salix.perturb.warps import TURNS
 from salix.preprocess import Preprocess
 from salix.scores import logit
 

@@ -42,7 +42,7 @@ def test_on_the_same_grid_it_is_the_plain_share(reference_mask):
 
 @pytest.mark.parametrize("n", [32, 64, 256])
 def test_a_fine_reference_mask_is_averaged_onto_the_map(n):
-    # a uniform map scores the reference mask's mean, whatever the grids; a corner far inside scores 1
+    # a uniform map scores the mask's mean on any grid; a corner inside scores 1
     assert measure(np.ones((8, 8), np.float32), quarter(n)) == pytest.approx(0.25, abs=0.01)
     corner = np.zeros((8, 8), np.float32)
     corner[0, 0] = 5
@@ -107,7 +107,7 @@ def test_vmap_is_a_loop():
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", sorted(MEASURES.keys() - {"Of"}))  # which has no default
 def test_text_reads_back(name):
     default = MEASURES[name]()
     assert parse(repr(default), MEASURES, ARGUMENTS) == default

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from salix.metrics.comparison import Similarity, enlarge
+from salix.metrics.comparison import Similarity
+from salix.metrics.resizing import enlarge
 from salix.spec import parse
 from salix.typing import InputError
 
@@ -63,7 +64,7 @@ def test_its_repr_names_it():
 def test_bad_settings_say_what_to_give():
     with pytest.raises(InputError, match="choose one of ssim, pearson, spearman"):
         Similarity("mse")
-    with pytest.raises(InputError, match="at least 2 cells"):
+    with pytest.raises(InputError, match="at least 2 pixels"):
         Similarity(window=1)
     with pytest.raises(InputError, match="cannot be enlarged to 4 x 4"):
         enlarge(np.zeros((7, 7), np.uint8), 4)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import gaussian_filter1d
 
-from salix.metrics.curves import Curve, area, deletion, insertion, leading, rank
-from salix.perturb.fill import filled
+from salix.metrics.curves import Curve, deletion, insertion, trapezoid_mean
+from salix.metrics.ranking import leading_pixels, rank_pixels
+from salix.perturb.fills import fill_image
 from salix.typing import InputError, Score
 
 rng = np.random.default_rng(0)
@@ -42,12 +43,12 @@ def slow(before, after, map, fractions):
     ("fill", "order"), [("blur", "most"), ("mean", "least"), ("black", "most"), ("noise", "most")]
 )
 def test_curves_are_those_of_slow_numpy(fill, order):
-    other = filled(IMAGE, jax.random.split(KEY)[0], fill, 0.25)
+    other = fill_image(IMAGE, jax.random.split(KEY)[0], fill, black=0.25)
     map = MAP if order == "most" else -MAP
     for metric, ends in ((deletion, (IMAGE, other)), (insertion, (other, IMAGE))):
         curve = jax.jit(
             lambda i, m, k, metric=metric: metric(
-                linear, i, m, k, FRACTIONS, fill, order, black=0.25
+                linear, i, m, k, fractions=FRACTIONS, fill=fill, order=order, black=0.25
             )
         )(IMAGE, MAP, KEY)
         expected = slow(*ends, map, FRACTIONS)
@@ -71,10 +72,12 @@ def test_a_planted_region_is_all_that_a_score_loses():
         (insertion, "most", np.minimum(1, 4 * q)),
         (insertion, "least", np.maximum(0, 4 * q - 3)),
     ):
-        curve = metric(score, image, grade, KEY, fractions, "black", order)
+        curve = metric(score, image, grade, KEY, fractions=fractions, fill="black", order=order)
         np.testing.assert_allclose(curve.values, expected, atol=1e-6)
-    assert deletion(score, image, grade, KEY, fractions, "black").area == pytest.approx(1 / 8)
-    part = deletion(score, image, grade, KEY, (0.25, 1.0), "black")
+    assert deletion(
+        score, image, grade, KEY, fractions=fractions, fill="black"
+    ).area == pytest.approx(1 / 8)
+    part = deletion(score, image, grade, KEY, fractions=(0.25, 1.0), fill="black")
     assert part.area == pytest.approx(0, abs=1e-6)
 
 
@@ -89,9 +92,11 @@ def test_random_order_knows_nothing_of_the_map_and_falls_as_the_fractions():
         np.zeros((64, 64), np.float32),
         np.arange(4096.0, dtype=np.float32).reshape(64, 64),
     ):
-        curve = deletion(score, image, map, KEY, fractions, "black", "random")
+        curve = deletion(score, image, map, KEY, fractions=fractions, fill="black", order="random")
         np.testing.assert_allclose(curve.values, 1 - np.array(fractions), atol=0.03)
-    other = deletion(score, image, map, jax.random.key(1), fractions, "black", "random")
+    other = deletion(
+        score, image, map, jax.random.key(1), fractions=fractions, fill="black", order="random"
+    )
     assert (np.asarray(other.values) != np.asarray(curve.values)).any()
 
 
@@ -101,8 +106,8 @@ maps = hnp.arrays(np.float32, (6, 7), elements=st.floats(-2, 2, width=16))
 @settings(deadline=None, max_examples=40)
 @given(maps, st.integers(0, 42))
 def test_the_leading_cells_are_the_greatest_and_as_many_as_asked(map, count):
-    ranks = rank(map, map.shape, KEY, "most")
-    chosen = np.asarray(leading(ranks, jnp.sort(ranks.ravel()), jnp.int32(count)))
+    ranks = rank_pixels(map, map.shape, KEY, "most")
+    chosen = np.asarray(leading_pixels(ranks, jnp.sort(ranks.ravel()), jnp.int32(count)))
     values = np.sort(map.ravel())[::-1]
     if count:
         last = values[count - 1]
@@ -110,16 +115,16 @@ def test_the_leading_cells_are_the_greatest_and_as_many_as_asked(map, count):
         assert not chosen[map < last].any()
     tied = (map == values[max(count - 1, 0)]).sum()
     assert abs(int(chosen.sum()) - count) <= (3 if tied > 1 else 0)
-    fewer = np.asarray(leading(ranks, jnp.sort(ranks.ravel()), jnp.int32(max(count - 5, 0))))
+    fewer = np.asarray(leading_pixels(ranks, jnp.sort(ranks.ravel()), jnp.int32(max(count - 5, 0))))
     assert not (fewer & ~chosen).any()  # what has left has left
 
 
 def test_ties_leave_evenly_and_in_number():
     map = np.zeros((224, 224), np.float32)
     map[:20] = 1
-    ranks = rank(map, map.shape, KEY, "most")
+    ranks = rank_pixels(map, map.shape, KEY, "most")
     for count in (0, 1000, 4480, 10000, 30000, 50176):
-        chosen = np.asarray(leading(ranks, jnp.sort(ranks.ravel()), jnp.int32(count)))
+        chosen = np.asarray(leading_pixels(ranks, jnp.sort(ranks.ravel()), jnp.int32(count)))
         assert abs(int(chosen.sum()) - count) <= 10
         rest = chosen[20:].reshape(6, 34, 224).mean((1, 2))  # six bands of the tied cells
         np.testing.assert_allclose(rest, max(count - 4480, 0) / (204 * 224), atol=0.005)
@@ -127,23 +132,23 @@ def test_ties_leave_evenly_and_in_number():
 
 def test_signs_zeros_and_tiny_values_are_in_order():
     values = np.array([-3, -1e-30, -0.0, 0.0, 1e-30, 0.5, 3e30], np.float32)
-    most = np.asarray(rank(values, (7,), KEY, "most"))
+    most = np.asarray(rank_pixels(values, (7,), KEY, "most"))
     assert (np.diff(most) >= 0).all()
     assert most[2] == most[3]
     assert (np.delete(np.diff(most), 2) > 0).all()
-    least = np.asarray(rank(values, (7,), KEY, "least"))
+    least = np.asarray(rank_pixels(values, (7,), KEY, "least"))
     np.testing.assert_array_equal(np.argsort(-least, kind="stable"), np.arange(7))
 
 
 def test_a_smaller_map_is_enlarged_linearly_and_any_rank_goes():
     coarse = rng.uniform(size=(4, 4)).astype(np.float32)
     fine = jax.image.resize(coarse, SPACE, "linear")
-    a = deletion(linear, IMAGE, coarse, KEY, FRACTIONS)
-    b = deletion(linear, IMAGE, fine, KEY, FRACTIONS)
+    a = deletion(linear, IMAGE, coarse, KEY, fractions=FRACTIONS)
+    b = deletion(linear, IMAGE, fine, KEY, fractions=FRACTIONS)
     np.testing.assert_allclose(a.values, b.values, rtol=1e-6)
     for space in ((20,), (3, 4, 5)):
         image = rng.uniform(size=(*space, 2)).astype(np.float32)
-        curve = deletion(jnp.sum, image, image.sum(-1), KEY, (0, 0.5, 1), "black")
+        curve = deletion(jnp.sum, image, image.sum(-1), KEY, fractions=(0, 0.5, 1), fill="black")
         assert curve.values[0] == pytest.approx(image.sum(), rel=1e-5)
         assert curve.values[1] < image.sum() / 2
         assert curve.values[2] == pytest.approx(0, abs=1e-6)
@@ -151,12 +156,12 @@ def test_a_smaller_map_is_enlarged_linearly_and_any_rank_goes():
 
 def test_fills():
     image = rng.uniform(size=(60, 40, 3)).astype(np.float32)
-    np.testing.assert_allclose(filled(image, KEY, "mean")[5, 7], image.mean((0, 1)), rtol=1e-5)
-    assert (np.asarray(filled(image, KEY, "black", (1.0, 2.0, 3.0))) == [1, 2, 3]).all()
-    noise = np.asarray(filled(image, KEY, "noise"))
+    np.testing.assert_allclose(fill_image(image, KEY, "mean")[5, 7], image.mean((0, 1)), rtol=1e-5)
+    assert (np.asarray(fill_image(image, KEY, "black", black=(1.0, 2.0, 3.0))) == [1, 2, 3]).all()
+    noise = np.asarray(fill_image(image, KEY, "noise"))
     np.testing.assert_allclose(noise.mean((0, 1)), image.mean((0, 1)), atol=0.03)
     np.testing.assert_allclose(noise.std((0, 1)), image.std((0, 1)), rtol=0.05)
-    blurred = np.asarray(filled(image, KEY, "blur"))
+    blurred = np.asarray(fill_image(image, KEY, "blur"))
     expected = image.astype(float)
     for axis in (0, 1):
         sigma = image.shape[axis] / 20
@@ -167,8 +172,8 @@ def test_fills():
         expected = np.moveaxis(np.moveaxis(blur, axis, -1) / weight, -1, axis)
     np.testing.assert_allclose(blurred, expected, atol=1e-5)
     for fill in ("blur", "mean", "noise"):  # units do not matter
-        shifted = filled(3 * image - 1, KEY, fill)
-        np.testing.assert_allclose(shifted, 3 * filled(image, KEY, fill) - 1, atol=1e-4)
+        shifted = fill_image(3 * image - 1, KEY, fill)
+        np.testing.assert_allclose(shifted, 3 * fill_image(image, KEY, fill) - 1, atol=1e-4)
 
 
 def test_chunks_batches_and_jit_change_nothing():
@@ -176,7 +181,7 @@ def test_chunks_batches_and_jit_change_nothing():
     masks = np.stack([MAP, -MAP, MAP.T])
 
     def of(chunk):
-        return lambda i, m, k: deletion(linear, i, m, k, FRACTIONS, chunk=chunk)
+        return lambda i, m, k: deletion(linear, i, m, k, fractions=FRACTIONS, chunk=chunk)
 
     single = jax.jit(of(1))
     one = [single(i, m, k).values for i, m, k in zip(images, masks, keys, strict=True)]
@@ -191,7 +196,7 @@ def test_chunks_batches_and_jit_change_nothing():
 def test_steps_are_scanned():
     def size(steps):
         q = tuple(np.linspace(0, 1, steps).tolist())
-        return len(str(jax.make_jaxpr(lambda i: deletion(linear, i, MAP, KEY, q))(IMAGE)))
+        return len(str(jax.make_jaxpr(lambda i: deletion(linear, i, MAP, KEY, fractions=q))(IMAGE)))
 
     assert size(200) < 1.2 * size(5)
 
@@ -199,17 +204,19 @@ def test_steps_are_scanned():
 @pytest.mark.parametrize("bad", [0 * MAP, np.full_like(MAP, 2), np.where(MAP > 1, np.nan, MAP)])
 def test_a_map_that_ranks_nothing_is_nan(bad):
     for metric in (deletion, insertion):
-        curve = metric(linear, IMAGE, bad, KEY, FRACTIONS)
+        curve = metric(linear, IMAGE, bad, KEY, fractions=FRACTIONS)
         assert np.isnan(curve.values).all()
         assert np.isnan(curve.area)
-        assert np.isfinite(metric(linear, IMAGE, bad, KEY, FRACTIONS, order="random").area)
+        assert np.isfinite(
+            metric(linear, IMAGE, bad, KEY, fractions=FRACTIONS, order="random").area
+        )
 
 
 def test_area_is_the_trapezoid_over_the_range():
     values = rng.uniform(size=4).astype(np.float32)
     q = (0.1, 0.2, 0.5, 0.9)
-    assert area(values, q) == pytest.approx(np.trapezoid(values, q) / 0.8, rel=1e-5)
-    assert area(np.full(4, 3, np.float32), q) == pytest.approx(3)
+    assert trapezoid_mean(values, q) == pytest.approx(np.trapezoid(values, q) / 0.8, rel=1e-5)
+    assert trapezoid_mean(np.full(4, 3, np.float32), q) == pytest.approx(3)
 
 
 @pytest.mark.parametrize(

@@ -40,15 +40,15 @@ def slow_iou(map, mask, threshold):
 @given(maps, masks, st.sampled_from([None, 0.125, 0.5, 0.75, 1.0]))
 def test_iou_equals_a_slow_count_and_sees_neither_sign_nor_scale(map, mask, threshold):
     map = map.astype(np.float32)
-    value = float(iou(map, mask, threshold))
+    value = float(iou(map, mask, threshold=threshold))
     assert value == pytest.approx(float(slow_iou(map, mask, threshold)), abs=1e-6)
     for factor in (np.float32(-1), np.float32(2.0**100)):
-        assert float(iou(factor * map, mask, threshold)) == value
+        assert float(iou(factor * map, mask, threshold=threshold)) == value
     for other in (mask.astype(np.float32), 255 * mask.astype(np.uint8)):
-        assert float(iou(map, other, threshold)) == value
+        assert float(iou(map, other, threshold=threshold)) == value
     order = np.random.default_rng(0).permutation(map.size)
     moved = [a.ravel()[order].reshape(a.shape) for a in (map, mask)]
-    assert float(iou(*moved, threshold)) == value
+    assert float(iou(*moved, threshold=threshold)) == value
 
 
 @settings(deadline=None, max_examples=100)
@@ -92,13 +92,15 @@ def test_by_hand():
     m = np.array([[8, 3], [4, 1]], np.float32)
     mask = np.array([[1, 1], [0, 0]], bool)
     assert float(iou(m, mask)) == pytest.approx(1 / 3)  # 8 and 4 reach a half
-    assert float(iou(m, mask, 0.51)) == pytest.approx(1 / 2)
-    assert float(iou(m, mask, 0.375)) == pytest.approx(2 / 3)
-    assert float(iou(m, mask, None)) == pytest.approx(1 / 3)  # 8 and 4 are the two strongest
+    assert float(iou(m, mask, threshold=0.51)) == pytest.approx(1 / 2)
+    assert float(iou(m, mask, threshold=0.375)) == pytest.approx(2 / 3)
+    assert float(iou(m, mask, threshold=None)) == pytest.approx(
+        1 / 3
+    )  # 8 and 4 are the two strongest
     assert float(pointing_game(m, mask)) == 1
     assert float(pointing_game(m, ~mask)) == 0
     grey = np.array([[127, 128], [0, 0]], np.uint8)  # a mask begins above one half
-    assert float(iou(m, grey, 1.0)) == 0
+    assert float(iou(m, grey, threshold=1.0)) == 0
     assert float(pointing_game(m, 255 - grey)) == 1
 
 
@@ -106,7 +108,7 @@ def test_a_map_without_preference_scores_the_share_of_the_mask():
     m, mask = np.full((10, 10), 0.3, np.float32), np.zeros((10, 10), bool)
     mask[:3] = True
     assert float(iou(m, mask)) == pytest.approx(0.3)
-    assert float(iou(m, mask, None)) == pytest.approx(0.3 / 1.7)
+    assert float(iou(m, mask, threshold=None)) == pytest.approx(0.3 / 1.7)
     assert float(pointing_game(m, mask)) == pytest.approx(0.3)
 
 
@@ -118,7 +120,7 @@ def test_ties_are_shared_as_random_order_would_on_average():
     for _ in range(4000):
         broken = m + rng.uniform(0, 0.5, m.shape)
         hits.append(mask.ravel()[np.argsort(broken.ravel())[::-1][:k]].sum())
-    u = float(iou(m, mask, None))
+    u = float(iou(m, mask, threshold=None))
     assert 2 * u / (1 + u) == pytest.approx(np.mean(hits) / k, abs=0.01)  # rank accuracy
 
 
@@ -127,11 +129,11 @@ def test_neighbours_of_the_maximum_do_not_tie_with_it():
     for _ in range(20):
         m = np.array([np.nextafter(peak, np.float32(0)), peak], np.float32)
         assert float(pointing_game(m, np.array([False, True]))) == 1
-        assert float(iou(m, np.array([False, True]), 1.0)) == 1
+        assert float(iou(m, np.array([False, True]), threshold=1.0)) == 1
         peak = np.nextafter(peak, np.float32(100))
 
 
-@pytest.mark.parametrize("metric", [iou, lambda m, g: iou(m, g, None), pointing_game])
+@pytest.mark.parametrize("metric", [iou, lambda m, g: iou(m, g, threshold=None), pointing_game])
 def test_undefined_is_nan(metric):
     m, mask = np.ones((3, 3), np.float32), np.eye(3, dtype=np.float32)
     assert np.isfinite(metric(m, mask))
@@ -145,7 +147,7 @@ def test_undefined_is_nan(metric):
         assert np.isnan(metric(m, mask))
 
 
-@pytest.mark.parametrize("metric", [iou, lambda m, g: iou(m, g, None), pointing_game])
+@pytest.mark.parametrize("metric", [iou, lambda m, g: iou(m, g, threshold=None), pointing_game])
 def test_vmap_is_a_loop_and_the_gradient_is_zero(metric):
     rng = np.random.default_rng(0)
     batch = rng.integers(0, 9, (6, 7, 8)).astype(np.float32)
@@ -169,4 +171,4 @@ def test_bad_input_is_refused():
             metric(m, mask)
     for threshold in (0.0, -0.5, 1.5, float("nan")):
         with pytest.raises(InputError, match=rf"threshold is {threshold}.*\(0, 1\]"):
-            localisation.iou(m, m > 0, threshold)
+            localisation.iou(m, m > 0, threshold=threshold)

@@ -35,8 +35,17 @@ def maps(space, count=2, dtype=np.float32):
 
 
 def test_all_are_here():
-    # What maps go through first, and the metrics that ask the model again.
-    others = {"scale", "to_8_bit", "Curve", "deletion", "insertion"}
+    # Normalisation, descriptions, and the metrics that evaluate the model again.
+    others = {
+        "METRICS",
+        "MetricInfo",
+        "Similarity",
+        "scale",
+        "to_8_bit",
+        "Curve",
+        "deletion",
+        "insertion",
+    }
     assert {name(f) for f in OF_ONE + OF_TWO} | others == set(metrics.__all__)
 
 
@@ -106,9 +115,9 @@ def test_maps_of_two_shapes_are_refused_by_name(metric):
 
 
 @pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
-def test_a_map_without_cells_is_refused(metric):
+def test_a_map_without_pixels_is_refused(metric):
     empty = np.zeros((0, 7), np.float32)
-    with pytest.raises(InputError, match="no cells"):
+    with pytest.raises(InputError, match="no pixels"):
         call(metric, empty, empty)
 
 

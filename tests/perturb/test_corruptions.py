@@ -9,12 +9,11 @@ from scipy.ndimage import gaussian_filter
 from skimage.util import img_as_float, random_noise
 
 from salix.perturb.corruptions import (
-    TRUNCATED,
     gaussian_blur,
     gaussian_noise,
-    grey_levels,
     salt_and_pepper,
 )
+from salix.perturb.grey import TRUNCATED, grey_levels
 from salix.typing import Explainer, InputError
 
 KEY = jax.random.key(0)

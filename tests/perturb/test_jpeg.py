@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from salix.perturb.jpeg import CHROMA, LUMA, _steps, jpeg
+from salix.perturb.jpeg import CHROMA, LUMA, jpeg, quantisation_steps
 from salix.typing import InputError
 
 KEY = jax.random.key(0)
@@ -35,11 +35,13 @@ def pillow(image, quality, subsampling="4:2:0"):
             return np.asarray(read).reshape(image.shape).astype(int), tables
 
 
-compress = jax.jit(jpeg, static_argnums=3)
+compress = jax.jit(jpeg, static_argnames="subsampling")
 
 
 def ours(image, quality, subsampling="4:2:0"):
-    found = compress(image.astype(np.float32) / 255, jnp.float32(quality), KEY, subsampling)
+    found = compress(
+        image.astype(np.float32) / 255, jnp.float32(quality), KEY, subsampling=subsampling
+    )
     levels = np.asarray(found) * 255
     assert found.shape == image.shape
     np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)  # a file of 8 bits
@@ -70,7 +72,7 @@ def test_the_two_subsamplings_are_told_apart():
 def test_the_tables_are_those_that_pillow_writes(quality):
     tables = pillow(PICTURES["flat"], quality)[1]
     for table, at in ((LUMA, 0), (CHROMA, 1)):
-        np.testing.assert_array_equal(np.ravel(_steps(table, quality)), tables[at])
+        np.testing.assert_array_equal(np.ravel(quantisation_steps(table, quality)), tables[at])
 
 
 def test_lower_quality_loses_more_and_grey_stays_grey():
@@ -87,7 +89,9 @@ def test_vmap_over_images_and_qualities_is_a_loop():
     images = np.stack([FACE[:16, :24], FACE[50:66, 60:84]]).astype(np.float32) / 255
     qualities = jnp.array([80.0, 20.0])
     together = jax.jit(jax.vmap(lambda x, q: jpeg(x, q, KEY)))(images, qualities)
-    alone = [compress(x, q, KEY, "4:2:0") for x, q in zip(images, qualities, strict=True)]
+    alone = [
+        compress(x, q, KEY, subsampling="4:2:0") for x, q in zip(images, qualities, strict=True)
+    ]
     np.testing.assert_allclose(together, np.stack(alone), atol=1e-6)
 
 

@@ -1,0 +1,84 @@
+"""`salix.sweep`: maps and measures of one classifier over a data set of images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from salix.attribution import GradCAM
+from salix.data import Arrays, Source, open_source
+from salix.engine.classification import Classification, MapType
+from salix.engine.labelled_images import LabelledImages
+from salix.engine.run import run_problem
+from salix.model import Model
+from salix.nn import round_kernels
+from salix.precision import Precision
+from salix.scores import ScoreOf, logit
+from salix.store import Run
+from salix.typing import Measure, Method, Params
+
+
+def sweep(
+    model: Model,
+    params: Params,
+    data: Source | np.ndarray | Path | str,
+    attribution: Method = GradCAM(),
+    measures: Sequence[Measure] = (),
+    *,
+    out: Path | str,
+    score: ScoreOf = logit(),
+    precision: Precision = "float32",
+    maps: MapType | None = "uint8",
+    side: int = 64,
+    batch_size: int = 32,
+    seed: int = 0,
+    name: str | None = None,
+    group: str | None = None,
+    workers: int | None = None,
+    thumbs: int = 16,
+    progress: bool = False,
+) -> Run:
+    """Explain every image of a data set and write one row for each; run it again to resume.
+
+    `data` is a source of `salix.data`, an 8-bit array [n h w c], or a path. `attribution` is any
+    method, `score` any function of the logits: `logit()`, `probability(1)`, or your own. Maps are
+    stored as `maps` "uint8" (255 levels of the map's own range), "float16" or "float32" (shares of
+    it in [0, 1]), averaged down to at most `side` pixels a side, or not at all for None. `thumbs`
+    images are stored small, for the report. `precision` is that of the model's convolutions and
+    matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`, `seed`,
+    `name`, `group` and `workers` are those of `salix.engine.run_problem`.
+
+    Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
+    of another configuration.
+    """
+    source = as_source(data)
+    problem = Classification(
+        model,
+        attribution,
+        score=score,
+        measures=tuple(measures),
+        precision=precision,
+        maps=maps,
+        side=side,
+        reference_masks=source.has_reference_masks,
+    )
+    return run_problem(
+        problem,
+        round_kernels(params, precision),
+        LabelledImages(source, model, thumbs),
+        out=out,
+        batch_size=batch_size,
+        seed=seed,
+        name=name or model.name,
+        group=group,
+        workers=workers,
+        progress=progress,
+        unit="images",
+    )
+
+
+def as_source(data: Source | np.ndarray | Path | str) -> Source:
+    """Return `data` as a source: an array of images, or what a path names."""
+    if isinstance(data, (str, Path)):
+        return open_source([str(data)])
+    return Arrays(data) if isinstance(data, np.ndarray) else data

@@ -1,0 +1,104 @@
+"""Images of a source as examples of a model: labels as class indices, and small pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from salix.data import ImageExamples, Source, id_hash
+from salix.model import Model
+from salix.store import digest
+from salix.typing import Column, InputError
+
+THUMB = 112  # longest side of a stored picture, in pixels
+HOST_COLUMNS = (
+    Column("label", "Label", "Index of the example's class; -1 where unknown.", dtype="int32"),
+    Column("thumb", "Thumbnail", "The image as a small JPEG, for a few rows.", dtype="binary"),
+    Column(
+        "reference_mask", "Reference mask", "The mask of the thumbnail as grey PNG.", dtype="binary"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """The images of a source, as `Examples` of a classifier.
+
+    `thumbs` images, an equal share of each class, are stored small for the gallery of a report.
+    Raises `InputError` for a label that is not a class of the model.
+    """
+
+    source: Source
+    model: Model
+    thumbs: int = 16
+    columns: tuple[Column, ...] = HOST_COLUMNS
+    ids: Sequence[str] = field(init=False, repr=False)
+    labels: tuple[int | None, ...] = field(init=False, repr=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "ids", tuple(self.source.ids))
+        object.__setattr__(self, "labels", match_labels(self.model, self.source))
+
+    @cached_property
+    def images(self) -> ImageExamples:
+        """Pixels and reference masks in the size of the model."""
+        return ImageExamples(self.source, self.model.preprocess)
+
+    @cached_property
+    def pictured(self) -> frozenset[int]:
+        """Positions of the images that are stored small: the same ones for every model."""
+        chosen: set[int] = set()
+        for label in (classes := set(self.labels)):
+            members = [i for i, other in enumerate(self.labels) if other == label]
+            members.sort(key=lambda i: (id_hash(self.ids[i]), self.ids[i]))
+            chosen.update(members[: -(-self.thumbs // len(classes))])
+        return frozenset(chosen)
+
+    def load(self, index: int) -> dict[str, Any]:
+        """Decode one image and its reference mask."""
+        return self.images.load(index)
+
+    def describe(self, index: int, example: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the label, and the pictures of an image that is stored small."""
+        row: dict[str, Any] = {"label": self.labels[index]}
+        if example is not None and index in self.pictured:
+            row["thumb"] = picture(example["pixels"], "JPEG")
+            mask = example["reference_mask"]
+            if mask is not None and mask.any():
+                row["reference_mask"] = picture(mask, "PNG")
+        return row
+
+    def identity(self) -> dict[str, Any]:
+        """Return a hash of the labels: ids and labels stand for the images themselves."""
+        return {"labels": digest(list(self.source.labels))}
+
+
+def match_labels(model: Model, source: Source) -> tuple[int | None, ...]:
+    """Return the index of each image's class among the model's, None where unknown.
+
+    Names are compared without case. Raises `InputError` for a name that the model does not have.
+    """
+    known = {name.casefold(): i for i, name in enumerate(model.classes)}
+    names = list(source.labels)
+    unknown = sorted({n for n in names if n is not None and n.casefold() not in known})
+    if unknown:
+        listed = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
+        raise InputError(
+            f"labels {listed} are not classes of {model.name} ({', '.join(model.classes)}): "
+            f"name each folder by its class, --data {model.classes[0]}=DIR, or use --no-labels"
+        )
+    return tuple(None if n is None else known[n.casefold()] for n in names)
+
+
+def picture(pixels: np.ndarray, format: str) -> bytes:
+    """Encode 8-bit pixels as a small picture."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    image.thumbnail((THUMB, THUMB))
+    buffer = BytesIO()
+    image.save(buffer, format, quality=88)
+    return buffer.getvalue()

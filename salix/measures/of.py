@@ -1,0 +1,142 @@
+"""Measure of any metric: of the map, of map and reference mask, or of (score, image, map, key)."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from salix.metrics import METRICS, Curve, MetricInfo
+from salix.metrics.curves import FRACTIONS
+from salix.metrics.resizing import resize_mask
+from salix.typing import (
+    Column,
+    Explain,
+    Explanation,
+    Image,
+    InputError,
+    PRNGKey,
+    Scalar,
+    Values,
+    as_explainer,
+)
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Of:
+    """A metric of the clean image's map, scaled to [0, 1], in the columns `name` or `map_metric`.
+
+    The metric's number of required arguments decides how it is called: `metric(map)`;
+    `metric(map, reference_mask)`, the mask resized to the map's grid as shares in [0, 1]; or
+    `metric(score, image, map, key)`, where the score is the softmax probability of the clean
+    image's target and the image is preprocessed. `options` are keyword arguments of the metric,
+    `Of(iou, threshold=0.25)`. A metric returns a scalar, or a `Curve`: columns `name_values`,
+    [fractions], and `name_area`. NaN where the map is constant, and where a required reference mask
+    is missing.
+
+    `METRICS` describes the metrics of Salix; a user's function is described by its name and its
+    docstring's first line. Raises `InputError` for a `metric` that is not callable, takes another
+    number of arguments or lacks an option.
+    """
+
+    metric: Callable[..., Any]
+    name: str
+    options: tuple[tuple[str, Any], ...]
+
+    def __init__(self, metric: Any, name: str = "", **options: Any):
+        if not callable(metric) or isinstance(metric, type):
+            known = ", ".join(METRICS)
+            raise InputError(f"{metric!r} is not a metric: give a function, or one of {known}")
+        object.__setattr__(self, "metric", metric)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "options", tuple(options.items()))
+        if self.arity not in (1, 2, 4):
+            raise InputError(
+                f"{_name(metric)} requires {self.arity} arguments: give a metric(map), "
+                "metric(map, reference_mask) or metric(score, image, map, key)"
+            )
+        try:
+            inspect.signature(metric).bind(*range(self.arity), **options)
+        except TypeError as error:
+            signature = f"{_name(metric)}{inspect.signature(metric)}"
+            raise InputError(f"{error}: the options are those of {signature}") from None
+
+    def __repr__(self) -> str:
+        name = [f"name={self.name!r}"] if self.name else []
+        options = [f"{key}={value!r}" for key, value in self.options]
+        return f"Of({', '.join([_name(self.metric), *name, *options])})"
+
+    @property
+    def arity(self) -> int:
+        """The number of positional arguments that the metric requires."""
+        positional = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return sum(
+            parameter.kind in positional and parameter.default is parameter.empty
+            for parameter in inspect.signature(self.metric).parameters.values()
+        )
+
+    @property
+    def column(self) -> str:
+        """The name of the column, or the prefix of the columns of a curve."""
+        return self.name or f"map_{_name(self.metric).rpartition('.')[2]}"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The description of the value, or of the curve and its area."""
+        info = METRICS.get(_name(self.metric)) or _describe(self.metric)
+        settings = ", ".join(f"{key}={value!r}" for key, value in self.options)
+        title = f"{info.title} ({settings})" if settings else info.title
+        objects = {1: "map", 2: "map and reference mask", 4: "score, image and map"}[self.arity]
+        meaning = f"{title} of {objects} ({info.source})." if info.source else f"{title}."
+        options = dict(self.options)
+        # The better direction of a curve is that of the most salient pixels first.
+        direction = info.direction if options.get("order", "most") == "most" else ""
+        bounds = info.low, info.high
+        if inspect.signature(self.metric).return_annotation is not Curve:
+            return (Column(self.column, title, meaning, *bounds, direction),)
+        axis = "share of pixels", options.get("fractions", FRACTIONS)
+        return (
+            Column(f"{self.column}_values", title, meaning, *bounds, "", *axis),
+            Column(f"{self.column}_area", f"{title}: area", meaning, *bounds, direction),
+        )
+
+    def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
+        result = self._compute(explain, image, clean, key)
+        values = {self.column: result}
+        if isinstance(result, Curve):
+            values = {f"{self.column}_values": result.values, f"{self.column}_area": result.area}
+        defined = clean.map.max() > clean.map.min()
+        return {name: jnp.where(defined, value, jnp.nan) for name, value in values.items()}
+
+    def _compute(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Any:
+        options = dict(self.options)
+        if self.arity == 1:
+            return self.metric(clean.map, **options)
+        if self.arity == 2:
+            if clean.reference_mask is None:
+                return jnp.full((), jnp.nan, jnp.float32)
+            mask = resize_mask(clean.reference_mask, clean.map)
+            return self.metric(clean.map, mask, **options)
+        explainer = as_explainer(explain)
+
+        def score(image: Image) -> Scalar:
+            return jax.nn.softmax(explainer(image, clean.target).logits)[clean.target]
+
+        return self.metric(score, image, clean.map, key, **options)
+
+
+def _name(metric: Callable[..., Any]) -> str:
+    """Return the name of a metric of Salix, else the module and name of a function."""
+    name = getattr(metric, "__name__", type(metric).__name__)
+    if name in METRICS and METRICS[name].function is metric:
+        return name
+    return f"{metric.__module__}.{name}"
+
+
+def _describe(metric: Callable[..., Any]) -> MetricInfo:
+    """Return the description of a user's function: its name and its docstring's first line."""
+    title = _name(metric).rpartition(".")[2].replace("_", " ").capitalize()
+    first_line = (inspect.getdoc(metric) or "").partition("\n")[0].rstrip(".")
+    return MetricInfo(metric, title, first_line, None, None)

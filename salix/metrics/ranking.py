@@ -1,0 +1,72 @@
+"""Order of an image's pixels by a map: ranks, and the pixels that come first."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Int
+
+from salix.metrics.inputs import as_float
+from salix.typing import Flag, GridMap, InputError, Map, PRNGKey
+
+ORDERS = ("most", "least", "random")
+GOLDEN = 2654435769  # 2^32 over the golden ratio: its multiples fill the circle evenly
+
+Ranks = Int[Array, "*space"]  # greatest for the first pixel
+
+
+def rank_pixels(map: GridMap, space: tuple[int, ...], key: PRNGKey, order: str) -> Ranks:
+    """Return whole numbers that are greatest where a map, enlarged to the image, comes first.
+
+    `order` is "most" or "least" salient first, or "random". Raises `InputError` for another order
+    and for a map that has other axes than the image or is larger.
+    """
+    if order not in ORDERS:
+        raise InputError(f"order is {order!r}: choose one of {', '.join(ORDERS)}")
+    fits = len(map.shape) == len(space) and all(
+        m <= s for m, s in zip(map.shape, space, strict=True)
+    )
+    if not fits:
+        raise InputError(f"a map of shape {map.shape} does not fit an image of {space} pixels")
+    if order == "random":
+        return jax.random.bits(key, space, jnp.uint32).astype(jnp.int32)
+    x = as_float(map)
+    if x.shape != space:
+        x = jax.image.resize(x, space, "linear")
+    x = (x if order == "most" else -x).astype(jnp.float32)
+    # Floats order as their bits do, negative ones backwards; XLA sorts integers faster. A zero has
+    # two patterns of bits, of which the negative one is left out.
+    bits = lax.bitcast_convert_type(jnp.where(x == 0, 0, x), jnp.int32)
+    return jnp.where(bits < 0, bits ^ jnp.int32(0x7FFFFFFF), bits)
+
+
+def leading_pixels(
+    ranks: Ranks, ordered: Int[Array, " pixels"], count: Any
+) -> Bool[Array, "*space"]:
+    """Return which pixels are the first `count`, given their ranks and the same in rising order."""
+    last = ordered[jnp.clip(ordered.size - count, 0, ordered.size - 1)]
+    above, tied = ranks > last, ranks == last
+    share = (count - above.sum()) / tied.sum()
+    position = lax.iota(jnp.uint32, ranks.size) * jnp.uint32(GOLDEN)
+    spread = (position >> 8).astype(jnp.float32) / 2**24  # in [0, 1)
+    return above | (tied & (spread.reshape(ranks.shape) < share))
+
+
+def is_ranked(map: Map) -> Flag:
+    """Return whether a map ranks pixels: it is finite, and not constant."""
+    x = as_float(map)
+    return jnp.isfinite(x).all() & (x.max() > x.min())
+
+
+def pixel_counts(fractions: Sequence[float | int], pixels: int) -> Int[np.ndarray, " steps"]:
+    """Return how many pixels each fraction amounts to.
+
+    Raises `InputError` for fractions that are not two or more, rising, in [0, 1].
+    """
+    q = np.array(fractions, float)
+    if q.size < 2 or not (np.diff(q) > 0).all() or not (q[0] >= 0 and q[-1] <= 1):
+        raise InputError(f"fractions are {tuple(fractions)}: give two or more, rising, in [0, 1]")
+    return np.rint(q * pixels).astype(np.int32)
