@@ -29,7 +29,7 @@ from torch_networks import torch_network
 
 from peers.case import BenchmarkCase, PeerCall, PeerVariants
 from peers.prepare import import_package, last_linear
-from peers.released_host import Explainer, Prediction, measure_pictures
+from peers.released_host import PictureExplainer, Prediction, measure_pictures
 
 BATCH = 8
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -98,7 +98,7 @@ def explain_picture(net: Any, cam: Any, images: Any) -> Prediction:
     return Prediction(map[0].cpu().numpy(), scores[0].detach().cpu().numpy())
 
 
-def reload_each_time(case: BenchmarkCase) -> Explainer:
+def reload_each_time(case: BenchmarkCase) -> PictureExplainer:
     preprocessing = ReleasedPreprocessing(case)
     weights = torch.load(case.path, weights_only=True)
 
@@ -111,10 +111,12 @@ def reload_each_time(case: BenchmarkCase) -> Explainer:
         load_network(case, again)  # for scores that the script does not use
         return explain(picture, again)
 
-    return Explainer(lambda pictures: [explain(picture) for picture in pictures], explain_again)
+    return PictureExplainer(
+        lambda pictures: [explain(picture) for picture in pictures], explain_again
+    )
 
 
-def load_once(case: BenchmarkCase) -> Explainer:
+def load_once(case: BenchmarkCase) -> PictureExplainer:
     preprocessing = ReleasedPreprocessing(case)
     net, cam = extractor(case, torch.load(case.path, weights_only=True))
 
@@ -122,10 +124,10 @@ def load_once(case: BenchmarkCase) -> Explainer:
         inputs = (preprocessing.images([p]).contiguous() for p in pictures)
         return [explain_picture(net, cam, images) for images in inputs]
 
-    return Explainer(explain)
+    return PictureExplainer(explain)
 
 
-def batched(case: BenchmarkCase, dtype: Any = torch.float32) -> Explainer:
+def batched(case: BenchmarkCase, dtype: Any = torch.float32) -> PictureExplainer:
     preprocessing, net = ReleasedPreprocessing(case), torch_network(case.network)
     net.load_state_dict(torch.load(case.path, weights_only=True))
     net.requires_grad_(False).to(case.device, dtype, memory_format=torch.channels_last)
@@ -144,10 +146,10 @@ def batched(case: BenchmarkCase, dtype: Any = torch.float32) -> Explainer:
         batches = [pictures[i : i + BATCH] for i in range(0, len(pictures), BATCH)]
         return [prediction for batch in batches for prediction in explain_batch(batch)]
 
-    return Explainer(explain)
+    return PictureExplainer(explain)
 
 
-EXPLAINERS: dict[str, Callable[[BenchmarkCase], Explainer]] = {
+EXPLAINERS: dict[str, Callable[[BenchmarkCase], PictureExplainer]] = {
     "released": reload_each_time,
     "released, model kept": load_once,
     "released, batched": batched,
@@ -155,7 +157,7 @@ EXPLAINERS: dict[str, Callable[[BenchmarkCase], Explainer]] = {
 }
 
 
-def build(explainer: Callable[[BenchmarkCase], Explainer], case: BenchmarkCase) -> PeerCall:
+def build(explainer: Callable[[BenchmarkCase], PictureExplainer], case: BenchmarkCase) -> PeerCall:
     torch.backends.cuda.matmul.allow_tf32 = case.precision != "float32"
     torch.backends.cudnn.allow_tf32 = case.precision != "float32"
     pictures, ready = ReleasedPreprocessing(case).pictures(), explainer(case)

@@ -77,7 +77,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Explainer:
+class PictureExplainer:
     """Explains 8-bit pictures [h w 3].
 
     `explain_again(picture, prediction)` is called for the reference mask of each degradation, for a
@@ -90,7 +90,7 @@ class Explainer:
     )
 
 
-def measure_pictures(explainer: Explainer, pictures: list[np.ndarray]) -> np.ndarray:
+def measure_pictures(explainer: PictureExplainer, pictures: list[np.ndarray]) -> np.ndarray:
     """Statistics of pictures, [b statistics], named by `COLUMNS`."""
     variants = [[p, *noisy(p, i), *transformed(p)] for i, p in enumerate(pictures)]
     predictions = iter(explainer.explain([p for group in variants for p in group]))

@@ -67,11 +67,14 @@ def auc_difference(a: Any, b: Any, labels: Any, *, level: float = 0.95) -> tuple
             "0 or 1, and both models the same images"
         )
     known = np.isfinite(first).all(0) & np.isfinite(second).all(0)
-    m, n = int((known & (y == 1)).sum()), int((known & (y == 0)).sum())
-    undefined = int((~known).sum())
+    positive, negative = known & (y == 1), known & (y == 0)
+    m, n, undefined = int(positive.sum()), int(negative.sum()), int((~known).sum())
     if not m or not n:
         return Interval(NAN, NAN, NAN, m + n, undefined), NAN
-    values = [_mean_placement_values(s[:, known], y[known]) for s in (first, second)]
+    values = []  # V10 and V01 of either model, averaged over its runs
+    for scores in (first, second):
+        runs = [placement_values(s[positive], s[negative]) for s in scores]
+        values.append([np.mean(v, axis=0) for v in zip(*runs, strict=True)])
     areas = [float(v10.mean()) for v10, _ in values]
     (a10, a01), (b10, b01) = values
     error = float(np.sqrt(auc_variance(a10 - b10, a01 - b01)))
@@ -120,9 +123,3 @@ def auc_limits(
     half = special.ndtri(1 - alpha / 2) * np.sqrt(variance) / (area * (1 - area))
     log_odds = special.logit(area)
     return float(special.expit(log_odds - half)), float(special.expit(log_odds + half))
-
-
-def _mean_placement_values(scores: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
-    """Means over the runs of the placement values of `scores[run, image]`."""
-    runs = [placement_values(s[labels == 1], s[labels == 0]) for s in scores]
-    return [np.mean(values, axis=0) for values in zip(*runs, strict=True)]

@@ -73,15 +73,12 @@ def bootstrap_difference(
     Welch (1947), doi:10.2307/2332510.
     """
     first, second = as_table(a), as_table(b)
-    if first.shape[1] != second.shape[1]:
-        raise InputError(
-            f"{first.shape[1]} and {second.shape[1]} images: give both groups the same"
-        )
-    m, n = len(first), len(second)
+    (m, images), (n, others) = first.shape, second.shape
+    if images != others:
+        raise InputError(f"{images} and {others} images: give both groups the same")
     weights = np.repeat([1 / m, -1 / n], [m, n])
     variance = partial(_variance_of_difference, first=m) if min(m, n) > 1 else None
-    table = np.concatenate([first, second])
-    return _interval(table, weights, variance, level, draws, seed, over)
+    return _interval(np.concatenate([first, second]), weights, variance, level, draws, seed, over)
 
 
 def bootstrap_pairwise_mean(
@@ -181,8 +178,7 @@ def _interval(
         else:
             samples = _error_of_both(table, images, variance, draws, seed)
             error = np.quantile(samples, tails, method="hazen")
-    low, high = float(value + error[0]), float(value + error[1])
-    return Interval(value, low, high, n, values.shape[1] - n)
+    return Interval(value, float(value + error[0]), float(value + error[1]), n, values.shape[1] - n)
 
 
 def _error_of_both(

@@ -46,8 +46,10 @@ def max_t(a: Any, b: Any, *, draws: int = 10_000, seed: int = 0) -> np.ndarray:
     both = np.concatenate([x, y])
     if not np.isfinite(both).all():
         raise InputError("a run's value is NaN or infinite: leave out its images, or the run")
+    both = both - both.mean(0)
+    scale, constant = both.std(0), np.ptp(both, axis=0) == 0
+    both = np.where(constant, 0, both / np.where(constant, 1, scale))
     # |t| of pooled variance is monotone in this distance: a split leaves the total variance.
-    both = _standardise(both)
     splits = _splits(len(x), len(both), draws, seed)
     distance = np.abs(splits @ both / len(x) - (1 - splits) @ both / len(y))  # [split measure]
     order = np.argsort(-distance[0], kind="stable")
@@ -117,13 +119,6 @@ def holm(p: Any) -> np.ndarray:
     adjusted = np.full(p.shape, np.nan)
     adjusted[order] = np.minimum(1, np.maximum.accumulate(factors * p[order]))
     return adjusted
-
-
-def _standardise(x: np.ndarray) -> np.ndarray:
-    """Centre each column and divide it by its standard deviation; a constant column is zeros."""
-    x = x - x.mean(0)
-    scale, constant = x.std(0), np.ptp(x, axis=0) == 0
-    return np.where(constant, 0, x / np.where(constant, 1, scale))
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,6 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from salix.stats import (
     bootstrap_difference,
@@ -22,13 +21,6 @@ from salix.stats import (
 )
 
 DRAWS = 600
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Thousands of small matrix products run faster in one thread."""
-    with threadpool_limits(1):
-        yield
 
 
 def normal(rng, size):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 from salix.stats import (
     Interval,
@@ -78,13 +77,6 @@ def test_mean_interval_covers():
     rng = RNG(6)
     result = [mean_interval(rng.normal(1, 2, 3)) for _ in range(1000)]  # three seeds
     assert 0.93 <= np.mean([i.low <= 1 <= i.high for i in result]) <= 0.97
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Thousands of small matrix products run faster in one thread."""
-    with threadpool_limits(1):
-        yield
 
 
 def coverage(results, truth):

@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 from salix.stats import (
     MeanMap,
@@ -15,13 +14,6 @@ from salix.stats.mean_map import BATCHES
 from salix.typing import InputError
 
 RNG = np.random.default_rng
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Thousands of small matrix products run faster in one thread."""
-    with threadpool_limits(1):
-        yield
 
 
 def limits(interval):
