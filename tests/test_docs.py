@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
+FENCE = re.compile(r"^```(?: \{ \.)?(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 INCLUDE = re.compile(r'^--8<-- "(.*)"$', re.M)
 
 
