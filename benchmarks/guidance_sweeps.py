@@ -18,7 +18,7 @@ from salix.engine import sweep
 from salix.measures import Agreement, RelevanceMass
 from salix.measures.presets import PRESETS
 from salix.models import load
-from salix.studies.guidance_data import study
+from salix.studies.guidance.data import study_faces
 
 HERE = Path(__file__).parent
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--network", default="cifar_resnet8")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "guidance-sweeps.json")
     options = parser.parse_args()
-    faces = study(options.portraits).source()
+    faces = study_faces(options.portraits).source()
     measures = (*PRESETS[options.preset], RelevanceMass(), Agreement())
     runs, result = [], {}
     for loss in options.losses:

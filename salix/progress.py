@@ -1,4 +1,4 @@
-"""Progress of long work: rate and time left, as a bar or, where there is no terminal, lines."""
+"""Progress bar with rate and remaining time; plain lines where there is no terminal."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ LINE_SECONDS = 10.0  # between two plain lines
 
 
 class Progress:
-    """Counts units of work: a bar on a terminal, lines elsewhere, nothing unless asked to."""
+    """Counter of finished units of work, shown as a bar or lines if `show`."""
 
     def __init__(self, name: str, total: int, *, show: bool, unit: str = "images"):
         self.name, self.total, self.show, self.unit = name, total, show, unit
@@ -16,7 +16,7 @@ class Progress:
         self.bar: Any = None
 
     def __enter__(self) -> "Progress":
-        self.start = self.told = time.monotonic()
+        self.start = self.printed = time.monotonic()
         if self.show and sys.stderr.isatty():
             self._open_bar()
         return self
@@ -28,7 +28,7 @@ class Progress:
             self._line()
 
     def skip(self, count: int) -> None:
-        """Count what an earlier run has finished."""
+        """Count units that an earlier run has finished."""
         self.before = min(count, self.total)
         if self.before and self.show:
             print(
@@ -38,20 +38,20 @@ class Progress:
             self.bar.update(self.task, completed=self.before)
 
     def advance(self, count: int) -> None:
-        """Count what came back."""
+        """Count finished units."""
         self.done += count
         if self.bar is not None:
             self.bar.update(self.task, advance=count, rate=f"{self.rate():.1f} {self.unit}/s")
-        elif self.show and time.monotonic() - self.told > LINE_SECONDS:
+        elif self.show and time.monotonic() - self.printed > LINE_SECONDS:
             self._line()
-            self.told = time.monotonic()
+            self.printed = time.monotonic()
 
     def rate(self) -> float:
-        """Units a second of this run."""
+        """Return units per second of this run."""
         return self.done / max(time.monotonic() - self.start, 1e-9)
 
     def timing(self) -> dict[str, float]:
-        """Return what the manifest records."""
+        """Return rate and count for the manifest."""
         return {
             f"{self.unit}_per_second": round(self.rate(), 3),
             f"{self.unit}_timed": self.done,

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: help, examples, one line for bad input."""
+"""Command line: help, examples, and one-line errors for bad input."""
 
 import json
 import re
@@ -10,20 +10,20 @@ import pytest
 from flax import nnx
 from PIL import Image
 
-from salix import store
+from salix import runtime, store
 from salix.adapters import from_nnx
 from salix.cli import COMMANDS, main
 from salix.models import MODELS, Small, load, save
-from salix.studies import demo as study
+from salix.studies.demo import run as study
 
 
 @pytest.fixture(autouse=True)
-def launched(monkeypatch):
-    """Leave the process of the tests as it is; return what would have been set in it."""
-    done: list[str] = []
+def process_settings(monkeypatch):
+    """Replace the process settings by a record of their names."""
+    applied: list[str] = []
     for name in ("keep_memory", "cache_programs"):
-        monkeypatch.setattr(launch, name, lambda name=name: done.append(name))
-    return done
+        monkeypatch.setattr(runtime, name, lambda name=name: applied.append(name))
+    return applied
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def sweep(root, out, *more):
 
 def test_sweep_and_report(material, tmp_path, capsys):
     assert sweep(material, tmp_path / "runs" / "a") == 0
-    said = capsys.readouterr().out
-    assert "17 images explained, 1 skipped" in said
-    assert re.search(r"skipped fake/3<b>.jpg: .*truncated", said)
-    assert f"salix report {tmp_path / 'runs' / 'a'}" in said
+    output = capsys.readouterr().out
+    assert "17 images explained, 1 skipped" in output
+    assert re.search(r"skipped fake/3<b>.jpg: .*truncated", output)
+    assert f"salix report {tmp_path / 'runs' / 'a'}" in output
     run = store.Run(tmp_path / "runs" / "a")
     assert run.classes == ("real", "fake")
     assert np.bincount(run.rows["label"]).tolist() == [9, 8]
@@ -70,7 +70,10 @@ def test_sweep_and_report(material, tmp_path, capsys):
 
 def test_methods_scores_and_measures_by_name(material, tmp_path):
     more = ["--attribution", "SmoothGrad(method=Gradient(), samples=2)", "--score", "margin(1)"]
-    assert sweep(material, tmp_path / "run", *more, "--measures", "Inside()", "--no-labels") == 0
+    assert (
+        sweep(material, tmp_path / "run", *more, "--measures", "RelevanceMass()", "--no-labels")
+        == 0
+    )
     config = store.Run(tmp_path / "run").manifest["config"]
     assert config["attribution"] == "SmoothGrad(method=Gradient(), samples=2, noise=0.15)"
     assert config["score"] == "margin(target=1)"
@@ -122,12 +125,12 @@ def test_bad_input_is_one_line_before_any_work(material, tmp_path, capsys, chang
 
 
 def test_convert(material, tmp_path, capsys):
-    given, out = str(material / "small.safetensors"), tmp_path / "out.safetensors"
-    words = ["convert", "--model", "small", "--weights", given]
+    source, out = str(material / "small.safetensors"), tmp_path / "out.safetensors"
+    words = ["convert", "--model", "small", "--weights", source]
     assert main([*words, "--out", str(out), "--classes", "live", "spoof"]) == 0
     model, params = load("small", out)
     assert model.classes == ("live", "spoof")
-    before = load("small", given)[1]
+    before = load("small", source)[1]
     assert all(jax.tree.leaves(jax.tree.map(lambda a, b: (a == b).all(), params, before)))
     capsys.readouterr()
     assert main([*words, "--out", str(tmp_path / "x.pth")]) == 2
@@ -143,19 +146,21 @@ def test_precision_by_name(material, tmp_path, capsys):
     assert "precision: 'bfloat16_dots' there, 'float32' now" in capsys.readouterr().err
 
 
-def test_what_computes_keeps_memory_and_programs(material, tmp_path, monkeypatch, launched, capsys):
+def test_computing_commands_keep_memory_and_programs(
+    material, tmp_path, monkeypatch, process_settings, capsys
+):
     assert sweep(material, tmp_path / "run", "--batch-size", "0") == 2
-    assert launched == ["keep_memory", "cache_programs"]
+    assert process_settings == ["keep_memory", "cache_programs"]
     monkeypatch.setenv("SALIX_KEEP_MEMORY", "0")
     assert sweep(material, tmp_path / "run", "--batch-size", "0") == 2
-    assert launched[2:] == ["cache_programs"]
+    assert process_settings[2:] == ["cache_programs"]
     assert main(["report", str(tmp_path / "none")]) == 2
-    assert len(launched) == 3
+    assert len(process_settings) == 3
     with pytest.raises(SystemExit):
         main(["--help"])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for name in ("SALIX_KEEP_MEMORY=0", "JAX_ENABLE_COMPILATION_CACHE=false", "SALIX_CACHE"):
-        assert name in said
+        assert name in output
 
 
 def test_a_report_of_nothing(tmp_path, capsys):
@@ -175,7 +180,7 @@ def test_help_has_an_example_and_a_text_for_each_option(command, capsys):
 
 
 def test_the_demo_from_end_to_end(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(study, "STEPS", 4)  # what it trains is another test's matter
+    monkeypatch.setattr(study, "STEPS", 4)  # accuracy is not tested here
     arguments = ["demo", "--offline", "--seeds", "2", "--out"]
     tables = []
     for place in ("a", "b"):
@@ -191,8 +196,8 @@ def test_the_demo_from_end_to_end(tmp_path, monkeypatch, capsys):
     runs = store.read_runs([tmp_path / "a" / "runs"])
     assert [r.group for r in runs] == ["cross-entropy"] * 2 + ["guided"] * 2
     fake = runs[0].rows["label"] == 1
-    assert np.isfinite(runs[0].rows["inside"][fake & ~runs[0].rows["constant_map"]]).all()
-    assert np.isnan(runs[0].rows["inside"][~fake]).all()
+    assert np.isfinite(runs[0].rows["relevance_mass"][fake & ~runs[0].rows["constant_map"]]).all()
+    assert np.isnan(runs[0].rows["relevance_mass"][~fake]).all()
     checkpoint = tmp_path / "a" / "models" / "guided-1.safetensors"
     assert checkpoint.stat().st_size > 200_000
 
@@ -212,24 +217,24 @@ def test_the_demo_on_own_faces(material, tmp_path, monkeypatch, capsys):
     assert Path(tmp_path / "out" / "report.html").exists()
 
 
-def test_train_then_sweep_what_was_trained(material, tmp_path, capsys):
+def test_train_then_sweep_the_trained_network(material, tmp_path, capsys):
     out = tmp_path / "trained"
     data = [f"real={material / 'real'}", f"fake={material / 'fake'}"]
-    how = ["--recipe", "Recipe(CrossEntropy(), AdamW(0.003), epochs=2, batch_size=4)"]
+    recipe = ["--recipe", "Recipe(CrossEntropy(), AdamW(0.003), epochs=2, batch_size=4)"]
     with pytest.warns(UserWarning, match="1 image cannot be read"):
-        assert main(["train", "--arch", "small", "--data", *data, *how, "--out", str(out)]) == 0
-    said = capsys.readouterr()
-    assert "seed 0, epoch 2 of 2" in said.err
+        assert main(["train", "--arch", "small", "--data", *data, *recipe, "--out", str(out)]) == 0
+    output = capsys.readouterr()
+    assert "seed 0, epoch 2 of 2" in output.err
     weights = out / "small-0-best.safetensors"
-    assert f"--weights {weights}" in said.out
-    swept = ["--model", "small", "--weights", str(weights), "--measures", "paper"]
-    assert main(["sweep", *swept, "--data", *data, "--out", str(tmp_path / "run")]) == 0
+    assert f"--weights {weights}" in output.out
+    arguments = ["--model", "small", "--weights", str(weights), "--measures", "paper"]
+    assert main(["sweep", *arguments, "--data", *data, "--out", str(tmp_path / "run")]) == 0
     rows = store.Run(tmp_path / "run").rows
     assert rows["paper_salt_and_pepper_similarity"].shape == (17, 8)
     assert rows["paper_geometry_flip"].shape == (17, 12)
 
 
-def test_train_refuses_what_it_cannot_use(material, tmp_path, capsys):
+def test_train_refuses_bad_data_seeds_and_recipes(material, tmp_path, capsys):
     common = ["train", "--arch", "small", "--out", str(tmp_path / "t")]
     real = ["--data", f"real={material / 'real'}"]
     assert main([*common, *real]) == 2
@@ -241,11 +246,22 @@ def test_train_refuses_what_it_cannot_use(material, tmp_path, capsys):
     assert "unknown 'fast'" in capsys.readouterr().err
 
 
-def test_bench_prints_where_a_network_stands_and_writes_it(tmp_path, capsys, launched):
+def test_bench_prints_a_table_and_ceilings_and_writes_json(tmp_path, capsys, process_settings):
     out = tmp_path / "bench.json"
-    told = ["--model", "small", "--workloads", "forward", "cam", "--rounds", "1", "--batch-size"]
-    assert main(["bench", *told, "2", "--out", str(out)]) == 0
-    assert launched == ["keep_memory"]  # a kept program would hide what compiling takes
+    arguments = [
+        "--model",
+        "small",
+        "--workloads",
+        "forward",
+        "cam",
+        "--rounds",
+        "1",
+        "--batch-size",
+    ]
+    assert main(["bench", *arguments, "2", "--out", str(out)]) == 0
+    assert process_settings == [
+        "keep_memory"
+    ]  # a cached program would hide the time of compilation
     printed = capsys.readouterr().out
     assert "matrix products reach" in printed
     assert "images/s" in printed
@@ -254,6 +270,6 @@ def test_bench_prints_where_a_network_stands_and_writes_it(tmp_path, capsys, lau
     assert all(row["images_per_second"]["median"] > 0 for row in rows)
 
 
-def test_bench_names_the_workloads_there_are(capsys, launched):
+def test_bench_lists_the_known_workloads(capsys, process_settings):
     assert main(["bench", "--model", "small", "--workloads", "gradient"]) == 2
     assert "no workload 'gradient': there are forward, cam" in capsys.readouterr().err

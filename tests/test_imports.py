@@ -38,6 +38,7 @@ MAY = {
     | {"metrics", "data", "stats", "store", "perturb"},
 }
 MAY["bench"] = MAY["engine"] | {"engine", "models"}
+MAY["extend"] = {"engine", "report"}  # the protocols that they are extended by
 MAY["runtime"] = {"data"}  # the folder of the cache
 MAY["studies"] = set(MAY)
 MAY["cli"] = set(MAY) | {"studies"}

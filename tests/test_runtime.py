@@ -1,4 +1,4 @@
-"""What a process that computes sets: freed memory is used again, and so are compiled programs."""
+"""Process settings: freed memory is reused, and compiled programs are cached."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ FAULTS = """
 import ctypes
 import sys
 from resource import RUSAGE_SELF, getrusage
-from salix import launch
+from salix import runtime
 
 assert sys.argv[1] == "leave" or runtime.keep_memory()
 library = ctypes.CDLL(None)
@@ -34,10 +34,10 @@ print(fill())
 KEPT = """
 import jax
 import salix
-from salix import launch
+from salix import runtime
 
 assert jax.config.jax_compilation_cache_dir is None  # importing Salix sets nothing
-runtime.WORTH = 0.0
+runtime.MIN_COMPILE_SECONDS = 0.0
 runtime.cache_programs(FOLDER)
 found = []
 jax.monitoring.register_event_listener(lambda event, **_: found.append(event))
@@ -47,10 +47,10 @@ print(found.count("/jax/compilation_cache/cache_hits"), total)
 SWEEP = """
 import sys
 import jax
-from salix import launch
+from salix import runtime
 from salix.cli import main
 
-runtime.WORTH = 0.0
+runtime.MIN_COMPILE_SECONDS = 0.0
 made = []
 jax.monitoring.register_event_listener(lambda event, **_: made.append(event))
 assert main(sys.argv[1:]) == 0
@@ -124,7 +124,7 @@ def path_half(path):
 
 
 def test_programs_unused_for_longest_go_first(tmp_path, monkeypatch, config):
-    monkeypatch.setattr(launch, "BOUND", 250)
+    monkeypatch.setattr(runtime, "MAX_BYTES", 250)
     for age, name in enumerate(("new", "middle", "old")):
         path = tmp_path / f"{name}-cache"
         path.write_bytes(runtime.ZSTANDARD.ljust(100, b"."))
@@ -156,7 +156,7 @@ def test_programs_are_kept_in_the_cache_of_salix_unless_the_user_has_chosen(
 
 def test_a_folder_that_cannot_be_written_is_told_and_left(tmp_path, config):
     (tmp_path / "file").touch()
-    with pytest.warns(UserWarning, match=r"programs are not kept \(.*file.*SALIX_CACHE"):
+    with pytest.warns(UserWarning, match=r"programs are not cached \(.*file.*SALIX_CACHE"):
         assert runtime.cache_programs(tmp_path / "file") is None
     assert config.jax_compilation_cache_dir is None
 
@@ -174,7 +174,7 @@ def test_a_sweep_with_kept_programs_writes_the_same_rows(tmp_path):
         out = tmp_path / name
         words = ["--model", "small", "--data", tmp_path / "images", "--no-labels", "--out", out]
         ran = python(SWEEP, "sweep", *words, SALIX_CACHE=str(folder))
-        assert ("programs are not kept" in ran.stderr) == (name == "none")
+        assert ("programs are not cached" in ran.stderr) == (name == "none")
         assert "achine" not in ran.stderr  # what XLA says of programs for another one
         assert len(list((tmp_path / "cache" / "programs").glob("jit_step-*-cache"))) == 1
         made.append(int(ran.stdout.split()[-1]))

@@ -5,7 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.measures import Noise
+from salix import extend
+from salix.attribution import Gradient
+from salix.engine.classification import Classification
+from salix.measures import Noise, RelevanceMass
 from salix.typing import Explain, Explainer, Explanation, InputError, Measure, as_explainer
 
 IMAGE = np.random.default_rng(0).uniform(size=(16, 16, 3)).astype(np.float32)
@@ -55,3 +58,15 @@ def test_an_explainer_and_a_wrapped_function_are_accepted():
     assert int(as_explainer(jax.jit(explain))(IMAGE, jnp.int32(2)).target) == 2
     assert isinstance(explain, Explain)
     assert isinstance(Noise(), Measure)
+
+
+def test_the_extension_protocols_are_in_one_place(tiny):
+    members = {
+        extend.Method: Gradient(),
+        extend.Measure: RelevanceMass(),
+        extend.Explain: Explainer(explain),
+        extend.Problem: Classification(tiny[0], Gradient()),
+    }
+    for protocol, member in members.items():
+        assert isinstance(member, protocol)
+        assert not isinstance(object(), protocol)

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Every command's `--help` ends with an example."""
+"""Command line: parses options, calls the library and prints; each `--help` has an example."""
 
 import os
 import sys
@@ -25,26 +25,23 @@ COMMANDS = {
     "bench": Bench,
 }
 COMPUTE = (Demo, Train, Sweep, Bench)
-ABOUT = """What image models look at, over whole datasets.
+ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
 
-demo, train, sweep and bench keep freed memory for the next batch, and all but bench keep compiled
-programs for the next command, in SALIX_CACHE (~/.cache/salix). In the environment
-SALIX_KEEP_MEMORY=0 gives memory back, JAX_ENABLE_COMPILATION_CACHE=false keeps no program."""
+Environment: SALIX_CACHE is the folder of downloads and compiled programs (~/.cache/salix);
+JAX_ENABLE_COMPILATION_CACHE=false turns the cache of compiled programs off (bench never uses it);
+SALIX_KEEP_MEMORY=0 returns freed memory to the system instead of keeping it for the next batch."""
 
 
-def prepare(programs: bool) -> None:
-    """Set up the process for a command that computes, before JAX has a device.
-
-    `programs` are kept unless their compilation is what is timed.
-    """
+def configure_process(*, cache_programs: bool) -> None:
+    """Set the allocator and the compilation cache of this process, before JAX has a device."""
     if os.environ.get("SALIX_KEEP_MEMORY") != "0":
         runtime.keep_memory()
-    if programs:
+    if cache_programs:
         runtime.cache_programs()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `salix`: returns 0, or 2 after one line that says what to do about bad input."""
+    """Run `salix`; returns 0, or 2 after a one-line error for bad input."""
     command: Any = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         args=arguments,
@@ -52,12 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=ABOUT,
     )
     if isinstance(command, COMPUTE):
-        prepare(programs=not isinstance(command, Bench))
+        configure_process(cache_programs=not isinstance(command, Bench))
     try:
         return command.run()
     except InputError as error:
         print(f"salix: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("salix: stopped; finished rows are kept, the same command goes on", file=sys.stderr)
+        print(
+            "salix: interrupted; finished rows are kept, run the same command again to resume",
+            file=sys.stderr,
+        )
         return 130

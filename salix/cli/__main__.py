@@ -1,4 +1,4 @@
-"""`python -m salix.cli` is `salix`."""
+"""Entry point of `python -m salix.cli`, the same as `salix`."""
 
 import sys
 

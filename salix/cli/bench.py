@@ -1,4 +1,4 @@
-"""`salix bench`: a model in, a table of times out."""
+"""`salix bench`: throughput of a model's workloads, with the ceilings of the device."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +9,16 @@ from salix.cli.options import Given
 
 @dataclass(frozen=True)
 class Bench:
-    """Time what Salix does with a model here, beside the most that this device can do.
+    """Measure the throughput of a model on this device, and the device's own ceilings.
 
     Example: salix bench --model resnet50 --workloads forward saliency ig --batch-size 8
     --out bench.json
     """
 
     model: Annotated[str, Given(help="architecture, for example resnet50")]
-    weights: Annotated[Path | None, Given(help="checkpoint; random weights take as long")] = None
+    weights: Annotated[
+        Path | None, Given(help="checkpoint; random weights by default, equally fast")
+    ] = None
     workloads: Annotated[
         list[str],
         Given(
@@ -26,14 +28,16 @@ class Bench:
     precision: Annotated[
         list[str], Given(help="float32, tf32, bfloat16, bfloat16_dots", aliases=["--precisions"])
     ] = field(default_factory=lambda: ["float32"])
-    batch_size: Annotated[list[int], Given(help="images in one run", aliases=["--batch-sizes"])] = (
+    batch_size: Annotated[list[int], Given(help="images in a batch", aliases=["--batch-sizes"])] = (
         field(default_factory=lambda: [8])
     )
-    rounds: Annotated[int, Given(help="runs of each that are timed, in turn with the others")] = 5
-    out: Annotated[Path | None, Given(help="file for the numbers, .json")] = None
+    rounds: Annotated[
+        int, Given(help="timed runs of each workload, interleaved with the others")
+    ] = 5
+    out: Annotated[Path | None, Given(help="file for the results, .json")] = None
 
     def run(self) -> int:
-        """Time, print the table, and write it."""
+        """Measure, print the table, and write it."""
         from salix.bench import WORKLOADS, bench, check, roofline, save, show
         from salix.models import load
 

@@ -1,4 +1,4 @@
-"""Options that several commands have in common, each with its help."""
+"""Options shared by several commands."""
 
 from typing import Annotated
 
@@ -8,8 +8,8 @@ Given = tyro.conf.arg
 Data = Annotated[
     list[str],
     Given(
-        help="DIR (sub-folders are classes), FILE.csv (path, label, map), "
+        help="DIR (a sub-folder for each class), FILE.csv (columns path, label, map), "
         "tfds:NAME:SPLIT or CLASS=DIR"
     ),
 ]
-Classes = Annotated[list[str], Given(help="names of the outputs, in order")]
+Classes = Annotated[list[str], Given(help="class names of the model's outputs, in order")]

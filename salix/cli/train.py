@@ -1,4 +1,4 @@
-"""`salix train`: data and a recipe in, the weights of each seed out."""
+"""`salix train`: trains a detector from labelled images, with one or several seeds."""
 
 import sys
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from salix.cli.options import Classes, Data, Given
 
 @dataclass(frozen=True)
 class Train:
-    """Train a detector with one or several seeds; run it again to go on after a stop.
+    """Train a detector with one or several seeds; run the same command again to resume.
 
     Example: salix train --arch resnet50 --weights resnet50.pth --data real=photos fake=portraits
     --reference-masks heatmaps --recipe cyborg --seeds 10 --out trained
@@ -18,27 +18,32 @@ class Train:
 
     arch: Annotated[str, Given(help="architecture, for example resnet50", aliases=["--model"])]
     data: Data
-    out: Annotated[Path, Given(help="directory of the training: made, or gone on with")]
-    validation: Annotated[list[str], Given(help="data to validate with, as --data")] = field(
+    out: Annotated[Path, Given(help="directory of the training: created, or resumed")]
+    validation: Annotated[list[str], Given(help="validation data, as --data")] = field(
         default_factory=list
     )
     reference_masks: Annotated[
-        Path | None, Given(help="folder of grey maps, each named by the id of its image")
+        Path | None, Given(help="folder of grey reference masks, each named by its image's id")
     ] = None
-    weights: Annotated[Path | None, Given(help="checkpoint to start from")] = None
+    weights: Annotated[Path | None, Given(help="checkpoint of the initial weights")] = None
     classes: Classes = field(default_factory=list)
     recipe: Annotated[
         str,
         Given(help="cyborg, cross_entropy, adamw, or 'Recipe(CYBORG(0.5), SGD(), epochs=20)'"),
     ] = "adamw"
-    loss: Annotated[str | None, Given(help="another loss, for example 'ModelFocus(0.5)'")] = None
-    held_out: Annotated[
-        float | None, Given(help="share of each class to validate with, where no data are given")
+    loss: Annotated[
+        str | None, Given(help="loss instead of the recipe's, for example 'ModelFocus(0.5)'")
     ] = None
-    seeds: Annotated[int, Given(help="how many networks are trained, each from its own seed")] = 1
-    first_seed: Annotated[int, Given(help="seed of the first of them")] = 0
+    held_out: Annotated[
+        float | None, Given(help="share of each class for validation, without --validation")
+    ] = None
+    seeds: Annotated[int, Given(help="number of networks, each with its own seed")] = 1
+    first_seed: Annotated[int, Given(help="seed of the first network")] = 0
     together: Annotated[
-        bool | None, Given(help="train the seeds as one program; by default where that is faster")
+        bool | None,
+        Given(
+            help="train all seeds in one program; by default on accelerators, for small networks"
+        ),
     ] = None
 
     def run(self) -> int:
@@ -49,7 +54,7 @@ class Train:
         from salix.data import open_source
         from salix.models import save
         from salix.train import LOSSES, train
-        from salix.train.initialize import starts
+        from salix.train.initialise import initialiser
         from salix.train.recipe import PRESETS, RECIPES
         from salix.train.reference_masks import WithReferenceMasks
 
@@ -59,7 +64,7 @@ class Train:
         if self.held_out is not None:
             recipe = replace(recipe, validation=self.held_out)
         source = open_source(self.data)
-        build, about = starts(self.arch, self.weights, self.classes or None)
+        build, about = initialiser(self.arch, self.weights, classes=self.classes or None)
         trained = train(
             build,
             source
@@ -72,15 +77,15 @@ class Train:
             together=self.together,
             title=self.out.name,
             progress=True,
-            tell=lambda line: print(line, file=sys.stderr),
+            log=lambda line: print(line, file=sys.stderr),
             **about,
         )
         best = self.out
-        for one in trained:
-            for kind, params in (("best", one.params), ("last", one.last)):
-                file = self.out / f"{self.arch}-{one.seed}-{kind}.safetensors"
+        for result in trained:
+            for kind, params in (("best", result.params), ("last", result.last_params)):
+                file = self.out / f"{self.arch}-{result.seed}-{kind}.safetensors"
                 save(self.arch, file, params, classes=about["classes"])
-            best = self.out / f"{self.arch}-{one.seed}-best.safetensors"
-            print(f"{best}: seed {one.seed}, epoch {one.epoch + 1} of {recipe.epochs}")
+            best = self.out / f"{self.arch}-{result.seed}-best.safetensors"
+            print(f"{best}: seed {result.seed}, epoch {result.best_epoch + 1} of {recipe.epochs}")
         print(f"next: salix sweep --model {self.arch} --weights {best} --data … --out …")
         return 0

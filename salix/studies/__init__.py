@@ -1,1 +1,1 @@
-"""Studies: the thin part that is each system's own."""
+"""Studies: the data, training, sweeps and results of each system that Salix implements."""

@@ -1,4 +1,4 @@
-"""Images changed at random while a model is trained, each reference mask along with its image."""
+"""Random augmentation of training images together with their reference masks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +13,14 @@ from salix.typing import Image, InputError, PRNGKey, ReferenceMask, Scalar
 
 @dataclass(frozen=True)
 class Augment:
-    r"""Mirrors an image left to right, shifts or crops it, and changes brightness and contrast.
+    r"""Random horizontal flip, shift, crop, brightness and contrast.
 
     `flip` is the probability of a mirror image. A window of a side drawn from [`crop`, 1], at a
-    place drawn from all within the image and then moved by up to `shift` on each axis, is resized
-    bilinearly to the whole; both are shares of the image's side, and what lies outside repeats the
-    edge. The reference mask goes along, on its own grid. Values of a file in [0, 1] become
-    $c\,(x - \bar x) + \bar x + b$, cut to [0, 1], with b within `brightness` of 0 and c within
-    `contrast` of 1. What is 0 (1 for `crop`) changes nothing, to the last bit.
+    position drawn from all within the image and then moved by up to `shift` on each axis, is
+    resized bilinearly to the full image; both are shares of the image's side, and pixels outside
+    repeat the edge. The reference mask is transformed likewise, on its own grid. Values in [0, 1]
+    become $c\,(x - \bar x) + \bar x + b$, clipped to [0, 1], with b within `brightness` of 0 and c
+    within `contrast` of 1. A setting of 0 (1 for `crop`) changes nothing, to the last bit.
     """
 
     flip: float = 0.5
@@ -35,33 +35,27 @@ class Augment:
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{name} is {getattr(self, name)}: give a number in [0, 1]")
         if not 0 < self.crop <= 1:
-            raise InputError(f"crop is {self.crop}: give the smallest side kept, in (0, 1]")
+            raise InputError(
+                f"crop is {self.crop}: give the smallest side of the window, in (0, 1]"
+            )
 
     def __call__(
-        self, image: Image, reference_mask: ReferenceMask | None, to: Preprocess, key: PRNGKey
+        self, image: Image, mask: ReferenceMask | None, preprocess: Preprocess, key: PRNGKey
     ) -> tuple[Image, ReferenceMask | None]:
-        """Return an image of `to`, and its reference mask, changed by what `key` draws."""
-        turn, place, light = jax.random.split(key, 3)
+        """Return a preprocessed image and its reference mask, augmented by draws from `key`."""
+        flip_key, window_key, light_key = jax.random.split(key, 3)
         image = jnp.asarray(image)
         if self.flip:
-            mirrored = jax.random.bernoulli(turn, self.flip)
-            image = jnp.where(mirrored, image[:, ::-1], image)
-            reference_mask = (
-                reference_mask
-                if reference_mask is None
-                else jnp.where(mirrored, reference_mask[:, ::-1], reference_mask)
-            )
+            flipped = jax.random.bernoulli(flip_key, self.flip)
+            image = jnp.where(flipped, image[:, ::-1], image)
+            mask = None if mask is None else jnp.where(flipped, mask[:, ::-1], mask)
         if self.shift or self.crop < 1:
-            window = self._window(place)
-            image = _cut(image, *window)
-            reference_mask = (
-                reference_mask
-                if reference_mask is None
-                else _cut(reference_mask[..., None], *window)[..., 0]
-            )
+            window = self._window(window_key)
+            image = _resized_window(image, *window)
+            mask = None if mask is None else _resized_window(mask[..., None], *window)[..., 0]
         if self.brightness or self.contrast:
-            image = self._light(image, to, light)
-        return image, reference_mask
+            image = self._adjust_light(image, preprocess, light_key)
+        return image, mask
 
     def _window(self, key: PRNGKey) -> tuple[Scalar, Float[Array, "2"]]:
         """Return the side of the window, and its top and left corner."""
@@ -69,24 +63,25 @@ class Augment:
         side = self.crop + (1 - self.crop) * draws[0]
         return side, draws[1:3] * (1 - side) + self.shift * (2 * draws[3:5] - 1)
 
-    def _light(self, image: Image, to: Preprocess, key: PRNGKey) -> Image:
-        mean, std = (jnp.array(v, jnp.float32).reshape(1, 1, -1) for v in (to.mean, to.std))
+    def _adjust_light(self, image: Image, preprocess: Preprocess, key: PRNGKey) -> Image:
+        statistics = (preprocess.mean, preprocess.std)
+        mean, std = (jnp.array(v, jnp.float32).reshape(1, 1, -1) for v in statistics)
         values = image * std + mean
-        drawn = jax.random.uniform(key, (2,), minval=-1.0)
+        draws = jax.random.uniform(key, (2,), minval=-1.0)
         centre = values.mean()
-        values = (1 + self.contrast * drawn[0]) * (values - centre) + centre
-        return (jnp.clip(values + self.brightness * drawn[1], 0, 1) - mean) / std
+        values = (1 + self.contrast * draws[0]) * (values - centre) + centre
+        return (jnp.clip(values + self.brightness * draws[1], 0, 1) - mean) / std
 
 
-def _cut(image: Any, side: Scalar, corner: Float[Array, "2"]) -> Array:
-    """Resize a window of an image [h w c] to the whole, by products: no gather, no scatter."""
-    rows, columns = (_weights(n, side, corner[i]) for i, n in enumerate(image.shape[:2]))
+def _resized_window(image: Any, side: Scalar, corner: Float[Array, "2"]) -> Array:
+    """Resize a window of an image [h w c] to the image's size, as matrix products."""
+    rows, columns = (_bilinear_weights(n, side, corner[i]) for i, n in enumerate(image.shape[:2]))
     exact = jax.lax.Precision.HIGHEST  # else the images would be rounded on some devices
     return jnp.einsum("yh,hwc,xw->yxc", rows, image, columns, precision=exact)
 
 
-def _weights(n: int, side: Scalar, first: Scalar) -> Float[Array, "n n"]:
-    """Return how much each of n old places gives to each of n new ones."""
-    places = jnp.arange(n, dtype=jnp.float32)
-    at = jnp.clip((places + 0.5) * side + first * n - 0.5, 0, n - 1)
-    return jnp.maximum(0, 1 - jnp.abs(at[:, None] - places[None]))
+def _bilinear_weights(n: int, side: Scalar, first: Scalar) -> Float[Array, "n n"]:
+    """Return the weight of each of n source positions for each of n target positions."""
+    positions = jnp.arange(n, dtype=jnp.float32)
+    sampled = jnp.clip((positions + 0.5) * side + first * n - 0.5, 0, n - 1)
+    return jnp.maximum(0, 1 - jnp.abs(sampled[:, None] - positions[None]))

@@ -1,4 +1,4 @@
-"""Checkpoints of a training by Orbax: each whole or absent, the newest alone kept."""
+"""Atomic checkpoints of a training, written by Orbax; only the newest is kept."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from salix.typing import InputError
 class Checkpoints:
     """The checkpoints of one training, in `path`.
 
-    A checkpoint holds the arrays of a pytree by name, and a JSON value. `owner` is the hash of the
+    A checkpoint has the arrays of a pytree by name, and a JSON value. `owner` is the hash of the
     training's configuration: a checkpoint of another is refused.
     """
 
@@ -20,27 +20,27 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self.path, self.owner = path, owner
-        # A thread that saves while the next step runs would need a copy of the arrays given away.
+        # Asynchronous saves would need a copy of the arrays, whose buffers the next step reuses.
         options = ocp.CheckpointManagerOptions(
             max_to_keep=1, enable_async_checkpointing=False, cleanup_tmp_directories=True
         )
-        handlers = {"state": ocp.StandardCheckpointHandler(), "place": ocp.JsonCheckpointHandler()}
+        handlers = {
+            "arrays": ocp.StandardCheckpointHandler(),
+            "progress": ocp.JsonCheckpointHandler(),
+        }
         self.manager = ocp.CheckpointManager(
             path.absolute(), options=options, item_handlers=handlers
         )
 
-    def save(self, step: int, tree: Any, place: dict[str, Any]) -> None:
+    def save(self, step: int, arrays: Any, progress: dict[str, Any]) -> None:
         """Write a checkpoint after that many steps."""
         import orbax.checkpoint as ocp
 
-        place = {"owner": self.owner, **place}
-        self.manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(_named(tree)), place=ocp.args.JsonSave(place)
-            ),
-            force=True,
+        items = ocp.args.Composite(
+            arrays=ocp.args.StandardSave(_by_name(arrays)),
+            progress=ocp.args.JsonSave({"owner": self.owner, **progress}),
         )
+        self.manager.save(step, args=items, force=True)
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
         """Return the newest checkpoint, in the structure of `like`, or None if there is none.
@@ -52,38 +52,42 @@ class Checkpoints:
         step = self.manager.latest_step()
         if step is None:
             return None
-        place = self.manager.restore(step, args=ocp.args.Composite(place=ocp.args.JsonRestore()))
-        if place["place"].get("owner") != self.owner:
-            raise InputError(f"{self.path} holds a checkpoint of another training: use a new out")
-        wanted = {
-            name: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding)
-            for name, a in _named(like).items()
-        }
-        held = self.manager.item_metadata(step)["state"].tree
-        differing = [
-            name
-            for name in sorted({*wanted, *held})
-            if name not in wanted
-            or name not in held
-            or (tuple(held[name].shape), np.dtype(held[name].dtype))
-            != (wanted[name].shape, wanted[name].dtype)
-        ]
-        if differing:
-            some = ", ".join(differing[:3])
+        args = ocp.args.Composite(progress=ocp.args.JsonRestore())
+        progress = self.manager.restore(step, args=args)["progress"]
+        if progress.get("owner") != self.owner:
             raise InputError(
-                f"{self.path} holds a checkpoint of another architecture ({some} differ): use a "
-                "new out"
+                f"{self.path} has a checkpoint of another training: give another --out"
             )
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(wanted))
-        found = self.manager.restore(step, args=args)["state"]
-        leaves = [found[name] for name in _named(like)]
-        return jax.tree.unflatten(jax.tree.structure(like), leaves), place["place"]
+        expected = {
+            name: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding)
+            for name, a in _by_name(like).items()
+        }
+        stored = self.manager.item_metadata(step)["arrays"].tree
+        if differing := _differing(expected, stored):
+            raise InputError(
+                f"{self.path} has a checkpoint of another architecture ({', '.join(differing[:3])} "
+                "differ): give another --out"
+            )
+        args = ocp.args.Composite(arrays=ocp.args.StandardRestore(expected))
+        arrays = self.manager.restore(step, args=args)["arrays"]
+        leaves = [arrays[name] for name in _by_name(like)]
+        return jax.tree.unflatten(jax.tree.structure(like), leaves), progress
 
     def close(self) -> None:
-        """Finish what is being written."""
+        """Finish pending writes."""
         self.manager.close()
 
 
-def _named(tree: Any) -> dict[str, Any]:
+def _by_name(tree: Any) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def _differing(expected: dict[str, Any], stored: dict[str, Any]) -> list[str]:
+    """Return the names of arrays that are not in both, or of another shape or dtype."""
+    shapes = (
+        {name: (tuple(a.shape), np.dtype(a.dtype)) for name, a in arrays.items()}
+        for arrays in (expected, stored)
+    )
+    first, second = shapes
+    return [n for n in sorted({*first, *second}) if first.get(n) != second.get(n)]

@@ -1,4 +1,4 @@
-"""Reference masks of a training: files beside the images, and whether a loss needs any."""
+"""Reference masks for training: a folder of mask files, and whether a loss depends on masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ from salix.train.losses import Loss
 
 @dataclass(frozen=True)
 class WithReferenceMasks:
-    """A source whose reference masks are the grey images of a folder, each under the id of its image.
+    """A source with reference masks from a folder of grey images, each named by its image's id.
 
-    Suffixes may differ: `fake/a.jpg` is guided by `fake/a.png`. An image may have none. Raises
+    Suffixes may differ: `fake/a.png` is the mask of `fake/a.jpg`. An image may have none. Raises
     `InputError` for a folder without reference masks, or a reference mask without its image.
     """
 
@@ -46,17 +46,17 @@ class WithReferenceMasks:
         return True
 
     def read(self, index: int) -> Any:
-        """Read from the source."""
+        """Return one image of the source."""
         return self.source.read(index)
 
     def reference_mask(self, index: int) -> np.ndarray | None:
-        """Decode the reference mask of one image, None if it has none; raises `Unreadable`."""
+        """Return the decoded reference mask of one image, or None; raises `Unreadable`."""
         file = self.files[index]
         return None if file is None else read_reference_mask(file)
 
 
 def uses_reference_masks(loss: Loss) -> bool:
-    """Whether a loss depends on the reference mask: two opposite ones are tried on made-up features."""
+    """Whether a loss depends on the reference mask, by evaluating it on two opposite ones."""
     features = jnp.arange(18, dtype=jnp.float32).reshape(3, 3, 2) / 18
 
     def value(reference_mask: Any) -> Any:

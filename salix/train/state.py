@@ -1,4 +1,4 @@
-"""How far a training has come, and what it has come to since the epoch began."""
+"""Resumable training state, throughput, and the record of an epoch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,33 +8,36 @@ from salix.typing import InputError
 
 
 @dataclass
-class Place:
-    """What a checkpoint holds besides arrays; the lists are one for each seed."""
+class TrainingState:
+    """Position in the training and running sums; what a checkpoint stores besides arrays.
+
+    Lists have one element for each seed.
+    """
 
     epoch: int
-    batch: int  # of the epoch, done
+    batch: int  # finished batches of the epoch
     sums: list[dict[str, float]]  # over the images of the epoch so far
-    best: list[float]  # validation accuracy of the best epoch
-    at: list[int]  # that epoch; -1 before the first
+    best_accuracy: list[float]  # on validation data
+    best_epoch: list[int]  # -1 before the first
 
     @staticmethod
-    def start(seeds: int) -> "Place":
-        """Return the place before the first step."""
-        return Place(0, 0, [{} for _ in range(seeds)], [-1.0] * seeds, [-1] * seeds)
+    def initial(seeds: int) -> "TrainingState":
+        """Return the state before the first step."""
+        return TrainingState(0, 0, [{} for _ in range(seeds)], [-1.0] * seeds, [-1] * seeds)
 
-    def add(self, means: Sequence[Mapping[str, float]], images: int) -> None:
-        """Count a batch: means over its images, for each seed."""
-        for sums, found in zip(self.sums, means, strict=True):
-            for name, mean in {**found, "images": 1.0}.items():
+    def add_batch(self, means: Sequence[Mapping[str, float]], images: int) -> None:
+        """Add a batch, given the means over its images for each seed."""
+        for sums, batch in zip(self.sums, means, strict=True):
+            for name, mean in {**batch, "images": 1.0}.items():
                 sums[name] = sums.get(name, 0.0) + mean * images
         self.batch += 1
 
-    def judge(self, accuracies: Sequence[float]) -> list[bool]:
-        """Return which seeds are at their best, the later epoch of equals, and remember it."""
-        better = [now >= best for now, best in zip(accuracies, self.best, strict=True)]
-        for at, is_best in enumerate(better):
+    def update_best(self, accuracies: Sequence[float]) -> list[bool]:
+        """Record the best epoch, the later of equals; returns for which seeds it is this one."""
+        better = [now >= best for now, best in zip(accuracies, self.best_accuracy, strict=True)]
+        for seed, is_best in enumerate(better):
             if is_best:
-                self.best[at], self.at[at] = accuracies[at], self.epoch
+                self.best_accuracy[seed], self.best_epoch[seed] = accuracies[seed], self.epoch
         return better
 
     def next_epoch(self) -> None:
@@ -43,28 +46,30 @@ class Place:
 
 
 @dataclass
-class Pace:
-    """Time of an epoch less that of compiling, and of it that of waiting for data."""
+class Throughput:
+    """Images of an epoch, its seconds without compilation, and those of waiting for data."""
 
     images: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
 
-    def told(self) -> dict[str, float]:
-        """Return images a second, and the share of time waiting for data."""
+    def record(self) -> dict[str, float]:
+        """Return images per second, and the share of time spent waiting for data."""
         seconds = max(self.seconds, 1e-9)
         return {"images_per_second": self.images / seconds, "waiting": self.waiting / seconds}
 
 
-def record(
-    seed: int, sums: Mapping[str, float], held: Mapping[str, float], **more: float
+def epoch_record(
+    seed: int, sums: Mapping[str, float], validation: Mapping[str, float], **more: float
 ) -> Record:
-    """Return the numbers of one seed and epoch, of sums over its images and of validation."""
+    """Return the record of one seed and epoch, from sums over images and validation metrics."""
     means = {f"train_{n}": v / sums["images"] for n, v in sums.items() if n != "images"}
-    return {"seed": seed, **more, **means, **{f"validation_{n}": v for n, v in held.items()}}
+    return {"seed": seed, **more, **means, **{f"validation_{n}": v for n, v in validation.items()}}
 
 
-def not_finite(seed: int, loss: float, step: int, epoch: int, ids: Sequence[str]) -> InputError:
+def non_finite_loss(
+    seed: int, loss: float, step: int, epoch: int, ids: Sequence[str]
+) -> InputError:
     """Return the error of a loss that is NaN or infinite."""
     listed = ", ".join(ids[:20]) + (f", … ({len(ids)} in all)" if len(ids) > 20 else "")
     return InputError(

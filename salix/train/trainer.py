@@ -1,8 +1,8 @@
-"""One training from its first step to its last: of one seed, or of several that step together."""
+"""Trainer of one seed, or of several that step together, from the first step to the last."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,217 +14,208 @@ import numpy as np
 from salix.data import id_hash
 from salix.progress import Progress
 from salix.train import history
-from salix.train.check import no_reference_masks
+from salix.train.check import missing_reference_masks
 from salix.train.checkpoint import Checkpoints
 from salix.train.evaluate import evaluate, positive_class
-from salix.train.examples import Examples, Streamed, pick
+from salix.train.examples import LabelledImages
+from salix.train.feed import epoch_feed
 from salix.train.history import Record
-from salix.train.network import Weights
-from salix.train.program import Program, State
-from salix.train.sampling import order
-from salix.train.state import Pace, Place, not_finite, record
+from salix.train.network import Weights, select_weights
+from salix.train.program import Program
+from salix.train.state import Throughput, TrainingState, epoch_record, non_finite_loss
+from salix.train.step import ModelState
+from salix.train.streamed import Streamed, pick
 from salix.typing import InputError
 
 IN_FLIGHT = 2  # steps on the device while the next batch is made
-SAVE_SECONDS = 300.0  # at most this much work is lost to a kill within an epoch
+SAVE_SECONDS = 300.0  # the most work lost to a kill within an epoch
+
+Metrics = list[dict[str, float]]  # one element for each seed
 
 
 @dataclass(frozen=True)
-class Finished:
-    """Weights of the best and the last epoch, which epoch was best for each seed, all numbers."""
+class TrainingResult:
+    """Weights of the best and the last epoch, the best epoch of each seed, and the history."""
 
     best: Weights
     last: Weights
-    epochs: tuple[int, ...]
-    history: list[Record]
+    best_epochs: tuple[int, ...]
+    history: tuple[Record, ...]
 
 
-class Track:
-    """Trains the seeds `of` by one program, in the directory `path` if there is one."""
+class Trainer:
+    """Trains `seeds` by one program, with checkpoints and history in `path` if it is given."""
 
     def __init__(
         self,
         program: Program,
-        examples: Examples | Streamed,
-        held: Examples | Streamed | None,
-        of: tuple[int, ...],
+        *,
+        examples: LabelledImages | Streamed,
+        validation: LabelledImages | Streamed | None,
+        seeds: tuple[int, ...],
         classes: tuple[str, ...],
         path: Path | None,
         owner: str,
     ):
         self.program, self.recipe = program, program.recipe
-        self.examples, self.held, self.seeds = examples, held, of
+        self.examples, self.validation, self.seeds = examples, validation, seeds
         self.positive, self.path = positive_class(classes), path
         self.hashes = np.array([id_hash(id) for id in examples.ids], np.uint32)
         self.per_epoch = self.recipe.batches(len(examples.labels))
         self.schedule = self.recipe.schedule(len(examples.labels))
         self.checkpoints = path and Checkpoints(path / "checkpoints", owner)
-        self.records: list[Record] = []
-        numbers = np.array(of, np.uint32)
+        numbers = np.array(seeds, np.uint32)
         self.key = numbers if program.together else numbers[0]
 
-    def run(self, weights: list[Weights], bar: Progress, tell: Callable[[str], None]) -> Finished:
+    def run(
+        self, weights: list[Weights], bar: Progress, log: Callable[[str], None]
+    ) -> TrainingResult:
         """Train to the end, from the newest checkpoint if there is one."""
         together = self.program.together
         start = jax.tree.map(lambda *a: jnp.stack(a), *weights) if together else weights[0]
-        state = self.program.start(start)
-        best = self.program.place(State(start, ())).weights if self.held else None
-        place = Place.start(len(self.seeds))
+        model = self.program.initial(start)
+        best = self.program.place(ModelState(start, ())).weights if self.validation else None
+        state = TrainingState.initial(len(self.seeds))
+        records: list[Record] = []
         try:
             if self.checkpoints:
-                state, best, place = self._restored(state, best, place, bar, tell)
-            while place.epoch < self.recipe.epochs:
-                state, pace = self._epoch(state, best, place, bar)
-                unguided = not any(sums["guided"] for sums in place.sums)
-                if unguided and self.program.guided:
-                    raise no_reference_masks(self.recipe)
-                best, found = self._validate(state, place, best)
-                records = self._records(place, pace, found)
-                for told in records:
-                    tell(history.line(told, self.recipe.epochs))
+                model, best, state = self._restored(model, best, state, bar, log)
+            while state.epoch < self.recipe.epochs:
+                model, throughput = self._train_epoch(model, best, state, bar)
+                without_masks = not any(sums["has_reference_mask"] for sums in state.sums)
+                if without_masks and self.program.needs_reference_masks:
+                    raise missing_reference_masks(self.recipe)
+                best, metrics = self._validate(model, state, best)
+                epoch_records = self._records(state, throughput, metrics)
+                for record in epoch_records:
+                    log(history.line(record, self.recipe.epochs))
                 if self.path:  # before the checkpoint: a kill between them repeats the epoch
-                    history.write(self.path, place.epoch, records)
-                self.records += records
-                place.next_epoch()
-                self._save(state, best, place)
+                    history.write(self.path, state.epoch, epoch_records)
+                records += epoch_records
+                state.next_epoch()
+                self._save(model, best, state)
         finally:
             if self.checkpoints:
                 self.checkpoints.close()
-        last = state.weights
-        at = tuple(place.at) if best else (self.recipe.epochs - 1,) * len(self.seeds)
-        every = history.read(self.path) if self.path else self.records
-        return Finished(best or last, last, at, every)
+        last = model.weights
+        last_epochs = (self.recipe.epochs - 1,) * len(self.seeds)
+        best_epochs = tuple(state.best_epoch) if best else last_epochs
+        records = history.read(self.path) if self.path else records
+        return TrainingResult(best or last, last, best_epochs, tuple(records))
 
-    def _epoch(
-        self, state: State, best: Weights | None, place: Place, bar: Progress
-    ) -> tuple[State, Pace]:
-        """Take the steps of one epoch that are left."""
-        flying: deque[tuple[int, list[np.ndarray], Any]] = deque()
-        pace, began, saved = Pace(), time.monotonic(), time.monotonic()
+    def _train_epoch(
+        self, model: ModelState, best: Weights | None, state: TrainingState, bar: Progress
+    ) -> tuple[ModelState, Throughput]:
+        """Take the remaining steps of an epoch."""
+        in_flight: deque[tuple[int, list[np.ndarray], Any]] = deque()
+        throughput, start, saved = Throughput(), time.monotonic(), time.monotonic()
         compiling = sum(self.program.seconds.values())
 
-        def land() -> None:
-            batch, chosen, told = flying.popleft()
-            self._add(place, batch, chosen, jax.device_get(told))
+        def finish_one() -> None:
+            batch, positions, means = in_flight.popleft()
+            self._add(state, batch, positions, jax.device_get(means))
             bar.advance(1)
 
-        feed = self._batches(place.epoch, place.batch)
+        feed = epoch_feed(
+            self.program, self.examples, self.seeds, self.hashes, state.epoch, state.batch
+        )
         while True:
-            asked = time.monotonic()
-            given = next(feed, None)
-            pace.waiting += time.monotonic() - asked
-            if given is None:
+            requested = time.monotonic()
+            fed = next(feed, None)
+            throughput.waiting += time.monotonic() - requested
+            if fed is None:
                 break
-            batch, chosen, arguments = given
-            step = place.epoch * self.per_epoch + batch
-            state, told = self.program.step(state, arguments, step, self.key)
-            flying.append((batch, chosen, told))
-            pace.images += sum(map(len, chosen))
-            while len(flying) > IN_FLIGHT:
-                land()
-            late = self.checkpoints and time.monotonic() - saved > SAVE_SECONDS
-            if late and batch + 1 < self.per_epoch:  # the end of the epoch is saved anyway
-                while flying:
-                    land()
-                self._save(state, best, place)
+            batch, positions, arguments = fed
+            step = state.epoch * self.per_epoch + batch
+            model, means = self.program.step(model, arguments, step, self.key)
+            in_flight.append((batch, positions, means))
+            throughput.images += sum(map(len, positions))
+            while len(in_flight) > IN_FLIGHT:
+                finish_one()
+            due = self.checkpoints and time.monotonic() - saved > SAVE_SECONDS
+            if due and batch + 1 < self.per_epoch:  # the end of the epoch is saved anyway
+                while in_flight:
+                    finish_one()
+                self._save(model, best, state)
                 saved = time.monotonic()
-        while flying:
-            land()
+        while in_flight:
+            finish_one()
         compiling = sum(self.program.seconds.values()) - compiling
-        pace.seconds = time.monotonic() - began - compiling
-        return state, pace
+        throughput.seconds = time.monotonic() - start - compiling
+        return model, throughput
 
-    def _batches(
-        self, epoch: int, done: int
-    ) -> Iterator[tuple[int, list[np.ndarray], dict[str, Any]]]:
-        """Yield number, images of each seed and arguments of the batches that are not done."""
-        labels = self.examples.labels
-        orders = [order(self.recipe, labels, seed, epoch)[done:] for seed in self.seeds]
-        feeds = zip(*(self.examples.take(chosen) for chosen in orders), strict=True)
-        for batch, (chosen, taken) in enumerate(zip(zip(*orders, strict=True), feeds, strict=True)):
-            each = [
-                {"pixels": p, "labels": labels[of], "reference_masks": g, "hashes": self.hashes[of]}
-                for of, (p, g) in zip(chosen, taken, strict=True)
-            ]
-            together = self.program.together
-            stacked = jax.tree.map(lambda *a: np.stack(a), *each) if together else each[0]
-            yield done + batch, list(chosen), stacked
-
-    def _add(self, place: Place, batch: int, chosen: list[np.ndarray], told: Any) -> None:
-        """Add the numbers of a batch to those of its epoch; a loss that is not finite ends it."""
-        together = self.program.together
-        means = [
-            {n: float(v[at] if together else v) for n, v in told.items()}
-            for at in range(len(self.seeds))
+    def _add(
+        self, state: TrainingState, batch: int, positions: list[np.ndarray], means: Any
+    ) -> None:
+        """Add a batch to the sums of its epoch; raises `InputError` for a non-finite loss."""
+        by_seed = [
+            {n: float(v[i] if self.program.together else v) for n, v in means.items()}
+            for i in range(len(self.seeds))
         ]
-        for seed, of, found in zip(self.seeds, chosen, means, strict=True):
-            if not np.isfinite(found["loss"]):
-                step = place.epoch * self.per_epoch + batch
-                named = pick(self.examples.ids, of)
-                raise not_finite(seed, found["loss"], step, place.epoch, named)
-        place.add(means, len(chosen[0]))
+        for seed, indices, values in zip(self.seeds, positions, by_seed, strict=True):
+            if not np.isfinite(values["loss"]):
+                step = state.epoch * self.per_epoch + batch
+                ids = pick(self.examples.ids, indices)
+                raise non_finite_loss(seed, values["loss"], step, state.epoch, ids)
+        state.add_batch(by_seed, len(positions[0]))
 
     def _validate(
-        self, state: State, place: Place, best: Weights | None
-    ) -> tuple[Weights | None, list[dict[str, float]]]:
-        """Return the best weights so far, and the numbers of this epoch's validation."""
-        if self.held is None or best is None:
+        self, model: ModelState, state: TrainingState, best: Weights | None
+    ) -> tuple[Weights | None, Metrics]:
+        """Return the best weights so far, and the validation metrics of this epoch."""
+        if self.validation is None or best is None:
             return None, [{} for _ in self.seeds]
-        found = evaluate(self.program, state.weights, self.held, self.positive)
-        for seed, numbers in zip(self.seeds, found, strict=True):
-            if not np.isfinite(numbers["loss"]):
+        metrics = evaluate(self.program, model.weights, self.validation, self.positive)
+        for seed, values in zip(self.seeds, metrics, strict=True):
+            if not np.isfinite(values["loss"]):
                 raise InputError(
-                    f"the validation loss of seed {seed} is {numbers['loss']} after epoch "
-                    f"{place.epoch}: lower the learning rate"
+                    f"the validation loss of seed {seed} is {values['loss']} after epoch "
+                    f"{state.epoch}: lower the learning rate"
                 )
-        better = place.judge([numbers["accuracy"] for numbers in found])
+        better = state.update_best([values["accuracy"] for values in metrics])
         chosen = np.array(better if self.program.together else better[0])
-        return _choose(chosen, state.weights, best), found
+        return select_weights(chosen, model.weights, best), metrics
 
-    def _records(self, place: Place, pace: Pace, found: list[dict[str, float]]) -> list[Record]:
-        steps = (place.epoch + 1) * self.per_epoch
+    def _records(
+        self, state: TrainingState, throughput: Throughput, metrics: Metrics
+    ) -> list[Record]:
+        steps = (state.epoch + 1) * self.per_epoch
         with jax.numpy_dtype_promotion("standard"):
             rate = np.asarray(self.schedule(max(0, steps // self.recipe.accumulate - 1))).item()
-        told = {"epoch": place.epoch, "step": steps, "learning_rate": rate, **pace.told()}
-        each = zip(self.seeds, place.sums, found, strict=True)
-        return [record(seed, sums, held, **told) for seed, sums, held in each]
+        shared = {"epoch": state.epoch, "step": steps, "learning_rate": rate, **throughput.record()}
+        seeds = zip(self.seeds, state.sums, metrics, strict=True)
+        return [epoch_record(seed, sums, values, **shared) for seed, sums, values in seeds]
 
-    def _save(self, state: State, best: Weights | None, place: Place) -> None:
+    def _save(self, model: ModelState, best: Weights | None, state: TrainingState) -> None:
         if self.checkpoints:
-            step = place.epoch * self.per_epoch + place.batch
-            self.checkpoints.save(step, _tree(state, best), vars(place))
+            step = state.epoch * self.per_epoch + state.batch
+            self.checkpoints.save(step, _arrays(model, best), vars(state))
 
     def _restored(
-        self, state: State, best: Any, place: Place, bar: Progress, tell: Callable[[str], None]
-    ) -> tuple[State, Any, Place]:
-        found = self.checkpoints and self.checkpoints.restore(_tree(state, best))
-        if not found:
-            return state, best, place
-        tree, held = found
-        place = Place(**{name: held[name] for name in vars(place)})
-        done = place.epoch * self.per_epoch + place.batch
-        bar.skip(bar.before + done)
+        self,
+        model: ModelState,
+        best: Weights | None,
+        state: TrainingState,
+        bar: Progress,
+        log: Callable[[str], None],
+    ) -> tuple[ModelState, Weights | None, TrainingState]:
+        checkpoint = self.checkpoints and self.checkpoints.restore(_arrays(model, best))
+        if not checkpoint:
+            return model, best, state
+        arrays, progress = checkpoint
+        state = TrainingState(**{name: progress[name] for name in vars(state)})
+        bar.skip(bar.before + state.epoch * self.per_epoch + state.batch)
         names = ", ".join(map(str, self.seeds))
-        tell(f"seed {names}: {place.epoch} of {self.recipe.epochs} epochs are done")
+        log(f"seed {names}: {state.epoch} of {self.recipe.epochs} epochs are done")
         if best is not None:
-            best = replace(best, **tree["best"])
-        weights = replace(state.weights, params=tree["params"], stats=tree["stats"])
-        # Restored arrays go where the steps expect them, and none is shared with the best.
-        return self.program.place(State(weights, tree["optimiser"])), best, place
+            best = replace(best, **arrays["best"])
+        weights = replace(model.weights, params=arrays["params"], stats=arrays["stats"])
+        # Restored arrays go where the steps expect them, and share no buffer with the best.
+        return self.program.place(ModelState(weights, arrays["optimiser"])), best, state
 
 
-def _tree(state: State, best: Weights | None) -> dict[str, Any]:
-    kept = {} if best is None else {"best": {"params": best.params, "stats": best.stats}}
-    weights = state.weights
-    return {"params": weights.params, "stats": weights.stats, "optimiser": state.optimiser} | kept
-
-
-@jax.jit
-def _choose(better: Any, new: Weights, old: Weights) -> Weights:
-    """Return the better weights; random streams never change, and are the old ones'."""
-
-    def pick(new: Any, old: Any) -> Any:
-        return jnp.where(better.reshape(better.shape + (1,) * (new.ndim - better.ndim)), new, old)
-
-    params = jax.tree.map(pick, new.params, old.params)
-    return replace(old, params=params, stats=jax.tree.map(pick, new.stats, old.stats))
+def _arrays(model: ModelState, best: Weights | None) -> dict[str, Any]:
+    optional = {} if best is None else {"best": {"params": best.params, "stats": best.stats}}
+    weights = model.weights
+    arrays = {"params": weights.params, "stats": weights.stats, "optimiser": model.optimiser}
+    return arrays | optional

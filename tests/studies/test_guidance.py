@@ -1,6 +1,7 @@
-"""The study of guided training: faces are kept apart and marked, numbers are what they say."""
+"""Study of guided training: disjoint parts, masks, results against slow versions, resumption."""
 
 import json
+import shutil
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from sklearn.metrics import roc_auc_score
 
 from salix.data import Unreadable
 from salix.data.assets import AssetError
+from salix.engine.columns import standard_columns
 from salix.stats import minimum_p
-from salix.store import Run
-from salix.studies import guidance
-from salix.studies import guidance_data as data
-from salix.studies import guidance_results as numbers
-from salix.studies.guidance_data import Counts, Faces
-from salix.typing import InputError
+from salix.store import Run, write_run
+from salix.store.manifest import update_about
+from salix.studies.guidance import data, stability
+from salix.studies.guidance import results as numbers
+from salix.studies.guidance import run as guidance
+from salix.studies.guidance.data import Counts, FaceSet
+from salix.typing import Column, InputError
 
 COUNTS = Counts(train=11, validation=5, forged=10, dcgan=7, vae=6)
 
@@ -47,12 +50,14 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The study's faces of made-up photographs and generators."""
     rng = np.random.default_rng(2)
     grey = rng.integers(0, 256, (9, 64, 64), np.uint8)
-    monkeypatch.setattr(data, "celeba", photographs)
-    monkeypatch.setattr(data, "generated", lambda n: rng.integers(0, 256, (n, 64, 64, 3), np.uint8))
+    monkeypatch.setattr(data, "celeba_faces", photographs)
+    monkeypatch.setattr(
+        data, "generate_faces", lambda n: rng.integers(0, 256, (n, 64, 64, 3), np.uint8)
+    )
     monkeypatch.setattr(data, "olivetti", lambda: (grey, np.arange(9) // 3))
-    drawn = Faces(np.zeros((6, 64, 64, 3), np.uint8), tuple("abcdef"), True)
-    monkeypatch.setattr(data, "autoencoded", lambda grey, people, count: drawn)
-    return data.study(portraits(tmp_path / "sd3"), COUNTS)
+    drawn = FaceSet(np.zeros((6, 64, 64, 3), np.uint8), tuple("abcdef"), True)
+    monkeypatch.setattr(data, "autoencode_faces", lambda grey, people, count: drawn)
+    return data.study_faces(portraits(tmp_path / "sd3"), COUNTS)
 
 
 def check(study: Any, total: int) -> None:
@@ -81,7 +86,7 @@ def check(study: Any, total: int) -> None:
     assert [id.split("/")[0] for id in source.ids] == [n for n in test for _ in test[n].keys]
     expected = [("fake", "real")[n in data.REAL] for n in test for _ in test[n].keys]
     assert list(source.labels) == expected
-    assert source.guided
+    assert source.has_reference_masks
     for at, id in enumerate(source.ids):
         assert (source.reference_mask(at) is not None) == id.startswith("forged/")
     forged = test["forged"]
@@ -111,34 +116,34 @@ def test_all_pictures_take_one_path() -> None:
     expected = Image.fromarray(wide).resize((64, 64), Image.Resampling.BILINEAR)
     small = wide[:64, :64]
     for given in (wide, Image.fromarray(wide)):
-        np.testing.assert_array_equal(data.same_path([given])[0], np.asarray(expected))
-    np.testing.assert_array_equal(data.same_path([small, small[..., 0]])[0], small)
-    grey = data.same_path([small[..., 0]])[0]
+        np.testing.assert_array_equal(data.preprocess_faces([given])[0], np.asarray(expected))
+    np.testing.assert_array_equal(data.preprocess_faces([small, small[..., 0]])[0], small)
+    grey = data.preprocess_faces([small[..., 0]])[0]
     np.testing.assert_array_equal(grey, np.repeat(small[..., :1], 3, -1))
     ratios = [(b - t) / (r - le) for le, t, r, b in (data.CELEBA, data.PORTRAIT)]
     assert ratios[0] == ratios[1]  # no face is stretched more than another
 
 
 def test_the_study_is_the_same_every_time_and_says_what_it_lacks(made: Any, tmp_path: Path) -> None:
-    again = data.study(tmp_path / "sd3", COUNTS)
+    again = data.study_faces(tmp_path / "sd3", COUNTS)
     np.testing.assert_array_equal(again.test["forged"].pixels, made.test["forged"].pixels)
     assert again.train.ids == made.train.ids
     with pytest.raises(InputError, match="need more than the 40 photographs"):
-        data.study(tmp_path / "sd3", Counts(train=30, validation=5, forged=6))
+        data.study_faces(tmp_path / "sd3", Counts(train=30, validation=5, forged=6))
     (tmp_path / "none").mkdir()
-    with pytest.raises(InputError, match=r"holds no \.jpg or \.png"):
-        data.folder(tmp_path / "none")
+    with pytest.raises(InputError, match=r"has no \.jpg or \.png"):
+        data.portrait_faces(tmp_path / "none")
     with pytest.raises(InputError, match=r"p0\.png is not of 256 x 256"):
-        data.folder(portraits(tmp_path / "large", 1, 300))
+        data.portrait_faces(portraits(tmp_path / "large", 1, 300))
     (tmp_path / "sd3" / "p3.png").write_bytes(b"broken")
     with pytest.raises(Unreadable):
-        data.folder(tmp_path / "sd3")
+        data.portrait_faces(tmp_path / "sd3")
 
 
 @pytest.mark.assets
 def test_the_study_of_real_photographs(tmp_path: Path) -> None:
     try:
-        study = data.study(portraits(tmp_path / "sd3"), COUNTS)
+        study = data.study_faces(portraits(tmp_path / "sd3"), COUNTS)
     except AssetError as error:
         pytest.skip(str(error))
     check(study, 999)
@@ -154,12 +159,18 @@ def test_the_study_of_real_photographs(tmp_path: Path) -> None:
     assert softer["dcgan"]["n"] == 983 + 7
 
 
-def run(name: str, group: str, rows: dict[str, Any]) -> Run:
-    found = Run(Path(name))
-    config = {"classes": ["real", "fake"], "grid": [8, 8]}
-    found.__dict__["manifest"] = {"config": config, "about": {"name": name, "group": group}}
-    found.__dict__["rows"] = rows
-    return found
+def write(path: Path, name: str, group: str, values: dict[str, Any]) -> Run:
+    """Write a run with the given columns, as arrays over images."""
+    count = len(values["id"])
+    config = {"classes": ["real", "fake"], "grid": [8, 8], "data": {"count": count}}
+    names = ("relevance_mass", "relevance_mass_0", "relevance_mass_1")
+    columns = (*standard_columns(2, (8, 8)), *map(Column, names))
+    rows = [
+        {"index": i, **{n: v[i].reshape(-1) if v[i].ndim else v[i] for n, v in values.items()}}
+        for i in range(count)
+    ]
+    write_run(path / name, columns, rows, config=config, about={"name": name, "group": group})
+    return Run(path / name)
 
 
 SIZES = {"celeba": 30, "forged": 12, "dcgan": 10, "sd3": 8, "olivetti": 9, "vae": 7}
@@ -193,10 +204,11 @@ def synthetic(seed: int, better: float, noise: float) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def runs() -> list[Run]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    path = tmp_path_factory.mktemp("runs")
     kinds = {"cross-entropy": (0.5, 1.0), "cyborg": (2.0, 0.1), "focus": (0.5, 1.0)}
     return [
-        run(f"{g}-{s}", g, synthetic(100 * at + s, *of))
+        write(path, f"{g}-{s}", g, synthetic(100 * at + s, *of))
         for at, (g, of) in enumerate(kinds.items())
         for s in range(1, 5)
     ]
@@ -211,7 +223,7 @@ def test_placements_are_the_area_under_the_curve(runs: list[Run]) -> None:
     auc = roc_auc_score(np.repeat([0, 1], [40, 30]), np.concatenate([real, fake]))
     assert found.mean() == pytest.approx(auc)
     rows, held = runs[0].rows, numbers.tables(runs)
-    at = numbers.collections(rows["id"])
+    at = numbers.subsets(rows["id"])
     score = rows["logits"][:, 1] - rows["logits"][:, 0]
     for name, pairs in numbers.AREAS.items():
         assert held[name]["cyborg"].shape == (4, sum(SIZES[f] for f in pairs))
@@ -236,7 +248,7 @@ def test_placements_are_the_area_under_the_curve(runs: list[Run]) -> None:
 def test_a_class_order_of_its_own_turns_the_score() -> None:
     rows = synthetic(0, 1.0, 0.0)
     turned = rows | {"logits": rows["logits"][:, ::-1]}
-    one, other = numbers.of_run(rows, 1), numbers.of_run(turned, 0)
+    one, other = numbers.run_values(rows, 1), numbers.run_values(turned, 0)
     np.testing.assert_array_equal(one["auc_sd3"], other["auc_sd3"])
 
 
@@ -276,9 +288,16 @@ def test_results_tell_apart_what_differs_and_nothing_else(runs: list[Run]) -> No
         )
 
 
-def test_a_direction_against_the_published_one_does_not_hold(runs: list[Run]) -> None:
+def test_a_direction_against_the_published_one_does_not_hold(
+    runs: list[Run], tmp_path: Path
+) -> None:
     names = {"cross-entropy": "cyborg", "cyborg": "cross-entropy"}
-    swapped = [run(r.name, names.get(r.group, r.group), r.rows) for r in runs]
+    swapped = []
+    for run in runs:
+        shutil.copytree(run.path, tmp_path / run.name)
+        group = names.get(run.group, run.group)
+        update_about(tmp_path / run.name, group=group)
+        swapped.append(Run(tmp_path / run.name))
     claims = {(d["measure"], d["loss"]): d for d in numbers.results(swapped)["directions"]}
     assert not claims["spatial_entropy", "cyborg"]["held"]
     assert claims["spatial_entropy", "cyborg"]["found"] == "higher"
@@ -297,17 +316,17 @@ def test_splits_of_runs_are_counted_out() -> None:
 
     every = list(combinations(range(6), 3))
     expected = np.mean([gap(of) >= gap((0, 1, 2)) - 1e-12 for of in every])
-    assert numbers.split_test(similar, 3) == pytest.approx(expected)
+    assert stability.split_test(similar, 3) == pytest.approx(expected)
     alike = np.zeros((6, 6))
     alike[:3, :3] = 1 - np.eye(3)
-    assert numbers.split_test(alike, 3) == pytest.approx(minimum_p(3, 3))
-    assert numbers.split_test(np.ones((6, 6)) - np.eye(6), 3) == 1
+    assert stability.split_test(alike, 3) == pytest.approx(minimum_p(3, 3))
+    assert stability.split_test(np.ones((6, 6)) - np.eye(6), 3) == 1
 
 
 def test_undefined_limits_are_null() -> None:
     from salix.stats import Interval
 
-    told = numbers.told(Interval(0.5, float("nan"), float("nan"), 1, 2))
+    told = numbers.interval_json(Interval(0.5, float("nan"), float("nan"), 1, 2))
     assert told == {"value": 0.5, "low": None, "high": None, "n": 1, "undefined": 2}
 
 
@@ -315,7 +334,7 @@ def test_the_whole_study_runs_and_goes_on(
     made: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     one = {"cross-entropy": guidance.LOSSES["cross-entropy"]}
-    monkeypatch.setattr(guidance, "study", lambda portraits: made)
+    monkeypatch.setattr(guidance, "study_faces", lambda portraits: made)
     monkeypatch.setattr(guidance, "NETWORK", "small")
     monkeypatch.setattr(guidance, "LOSSES", one)
     path = tmp_path / "results.json"
@@ -332,7 +351,7 @@ def test_the_whole_study_runs_and_goes_on(
     same = rows["relevance_mass"] == rows["relevance_mass_1"]
     assert same[forged & fake].all()
     assert not same[forged & ~fake].any()
-    assert set(runs[0].columns) == {"relevance_mass", "relevance_mass_1"}
+    assert {"relevance_mass", "relevance_mass_1"} <= set(runs[0].columns)
     assert first["images"]["test"]["forged"] == 10
     assert first["images"]["train"] == [11, 22]
     assert 0.05 < first["mask_mean"] < 0.3

@@ -1,4 +1,4 @@
-"""The loop learns what can be learnt, goes on after a kill with the same numbers, stops well."""
+"""Training converges, resumes bit-identically after a kill, and stops with clear errors."""
 
 import json
 import os
@@ -16,10 +16,10 @@ from jax import numpy as jnp
 
 from salix.data import Arrays
 from salix.preprocess import Preprocess
-from salix.train import CYBORG, CrossEntropy, Examples, Recipe, history, train
+from salix.train import CYBORG, CrossEntropy, LabelledImages, Recipe, history, train, trainer
 from salix.train.augment import Augment
 from salix.train.recipe import SGD, AdamW
-from salix.train.state import Place
+from salix.train.state import TrainingState
 from salix.typing import InputError
 
 TO = Preprocess((16, 16))
@@ -45,14 +45,14 @@ class Net(nnx.Module):
 
 
 def noise_faces(count=64):
-    """Return faces of noise: a fake one is brighter in its upper half, which the reference mask marks."""
+    """Return noise images: a fake is brighter in its upper half, which its mask marks."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(60, 120, (count, 16, 16, 3)).astype(np.uint8)
     labels = np.arange(count, dtype=np.int32) % 2
     pixels[labels == 1, :8] += 60
     reference_masks = np.zeros((count, 8, 8), np.uint8)
     reference_masks[labels == 1, :4] = 255
-    return Examples(pixels, labels, reference_masks)
+    return LabelledImages(pixels, labels, reference_masks)
 
 
 FACES = noise_faces()
@@ -61,63 +61,65 @@ RECIPE = Recipe(CYBORG(0.5, "true"), SGD(0.05), epochs=4, batch_size=9,
 
 
 def same(a, b):
-    """Whether two trainings came to the same numbers, to the last bit."""
+    """Whether two trainings have the same results, to the last bit."""
     trees = zip(
-        jax.tree.leaves((a.params, a.last)), jax.tree.leaves((b.params, b.last)), strict=True
+        jax.tree.leaves((a.params, a.last_params)),
+        jax.tree.leaves((b.params, b.last_params)),
+        strict=True,
     )
     numbers = [[{n: v for n, v in r.items() if n not in ("images_per_second", "waiting")}
                 for r in t.history] for t in (a, b)]  # fmt: skip
     arrays = all((np.asarray(x) == np.asarray(y)).all() for x, y in trees)
-    return arrays and repr(numbers[0]) == repr(numbers[1]) and a.epoch == b.epoch
+    return arrays and repr(numbers[0]) == repr(numbers[1]) and a.best_epoch == b.best_epoch
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):
-    """Keep compiled programs: the trainings here are much the same ones."""
-    place = str(tmp_path_factory.mktemp("cache"))
+    """Share compiled programs among the trainings of this module."""
+    folder = str(tmp_path_factory.mktemp("cache"))
     names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
     old = [getattr(jax.config, name) for name in names]
-    for name, value in zip(names, (place, 0), strict=True):
+    for name, value in zip(names, (folder, 0), strict=True):
         jax.config.update(name, value)
-    yield {name.upper(): value for name, value in zip(names, (place, "0"), strict=True)}
+    yield {name.upper(): value for name, value in zip(names, (folder, "0"), strict=True)}
     for name, value in zip(names, old, strict=True):
         jax.config.update(name, value)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A training that nothing interrupted, and its directory."""
-    out = tmp_path_factory.mktemp("whole")
+def uninterrupted(tmp_path_factory):
+    """An uninterrupted training, its directory and its log."""
+    out = tmp_path_factory.mktemp("uninterrupted")
     lines = []
-    return train(Net, FACES, RECIPE, preprocess=TO, out=out, tell=lines.append)[0], out, lines
+    return train(Net, FACES, RECIPE, preprocess=TO, out=out, log=lines.append)[0], out, lines
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), CYBORG(0.5, "true")], ids=repr)
 def test_training_learns_and_repeats(loss):
     recipe = Recipe(loss, AdamW(0.02), epochs=40, batch_size=24, augment=Augment())
-    found = train(Net, FACES, recipe, preprocess=TO, seeds=(0, 1))
-    assert [t.seed for t in found] == [0, 1]
-    for trained in found:
+    results = train(Net, FACES, recipe, preprocess=TO, seeds=(0, 1))
+    assert [t.seed for t in results] == [0, 1]
+    for trained in results:
         logits = jax.vmap(lambda p, t=trained: t.model.logits(t.params, TO(p)))(FACES.pixels)
         assert (np.argmax(logits, 1) == FACES.labels).mean() > 0.95
         assert len(trained.history) == 40
-        assert trained.epoch == 39
-    assert same(found[1], train(Net, FACES, recipe, preprocess=TO, seeds=(1,))[0])
+        assert trained.best_epoch == 39
+    assert same(results[1], train(Net, FACES, recipe, preprocess=TO, seeds=(1,))[0])
 
 
-def test_what_is_written(whole):
-    trained, out, lines = whole
+def test_history_manifest_and_log(uninterrupted):
+    trained, out, lines = uninterrupted
     rows = history.read(out / "seed-0")
     assert [r["epoch"] for r in rows] == [0, 1, 2, 3]
-    parts = ["loss", "cross_entropy", "human", "cam_entropy", "guided", "accuracy"]
+    parts = ["loss", "cross_entropy", "human", "cam_entropy", "has_reference_mask", "accuracy"]
     ranks = ["auc", "tdr_0.001", "tdr_0.002", "tdr_0.01", "tdr_0.05", "acer", "acer_grid"]
     names = {"seed", "epoch", "step", "learning_rate", "images_per_second", "waiting"}
     names |= {f"train_{n}" for n in parts} | {f"validation_{n}" for n in (*parts, *ranks)}
     assert set(rows[0]) == names
     assert rows[0]["learning_rate"] == pytest.approx(0.05)
     assert [r["step"] for r in rows] == [5, 10, 15, 20]  # of 52 images
-    best = [r["validation_accuracy"] for r in rows]
-    assert trained.epoch == max(e for e in range(4) if best[e] == max(best))
+    accuracy = [r["validation_accuracy"] for r in rows]
+    assert trained.best_epoch == max(e for e in range(4) if accuracy[e] == max(accuracy))
     assert "epoch 4 of 4; train loss" in lines[-1]
     assert "AUC" in lines[-1]
     assert not list(out.rglob("*.tmp"))
@@ -125,40 +127,36 @@ def test_what_is_written(whole):
     assert manifest["config"]["recipe"] == repr(RECIPE)
 
 
-def test_a_finished_training_is_read_back(whole):
-    trained, out, _ = whole
+def test_a_finished_training_is_read_back(uninterrupted):
+    trained, out, _ = uninterrupted
     lines = []
-    assert same(trained, train(Net, FACES, RECIPE, preprocess=TO, out=out, tell=lines.append)[0])
+    assert same(trained, train(Net, FACES, RECIPE, preprocess=TO, out=out, log=lines.append)[0])
     assert lines == ["seed 0: 4 of 4 epochs are done"]
 
 
-def test_resume_within_an_epoch_is_bit_identical(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(track, "SAVE_SECONDS", 0.0)
+def test_resume_within_an_epoch_is_bit_identical(uninterrupted, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "SAVE_SECONDS", 0.0)
     calls = 0
 
-    class Cut(Examples):
-        def take(self, chosen):
+    class Cut(LabelledImages):
+        def take(self, positions):
             nonlocal calls
-            for taken in super().take(chosen):
+            for taken in super().take(positions):
                 calls += 1
                 if calls == 18:  # in the third epoch: 5 batches of training, 2 of validation
                     raise RuntimeError("power cut")
                 yield taken
 
-        def at(self, of):
-            return Cut(
-                self.pixels[of],
-                self.labels[of],
-                self.reference_masks[of],
-                [self.ids[i] for i in of],
-            )
+        def subset(self, indices):
+            some = super().subset(indices)
+            return Cut(some.pixels, some.labels, some.reference_masks, some.ids)
 
     cut = Cut(FACES.pixels, FACES.labels, FACES.reference_masks)
     with pytest.raises(RuntimeError, match="power cut"):
         train(Net, cut, RECIPE, preprocess=TO, out=tmp_path)
     steps = [int(p.name) for p in (tmp_path / "seed-0" / "checkpoints").iterdir()]
     assert steps[0] % 5, steps  # a step of no epoch's end
-    assert same(whole[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
+    assert same(uninterrupted[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
 
 
 KILLED = """
@@ -166,36 +164,36 @@ import importlib.util, sys, time
 spec = importlib.util.spec_from_file_location("shared", sys.argv[1])
 shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
-shared.track.SAVE_SECONDS = 0.0
-class Slow(shared.Examples):
-    def take(self, chosen):
-        for taken in super().take(chosen):
+shared.trainer.SAVE_SECONDS = 0.0
+class Slow(shared.LabelledImages):
+    def take(self, positions):
+        for taken in super().take(positions):
             time.sleep(0.2)
             yield taken
-    def at(self, of):
-        some = super().at(of)
-        return Slow(some.pixels, some.labels, some.reference masks, some.ids)
+    def subset(self, indices):
+        some = super().subset(indices)
+        return Slow(some.pixels, some.labels, some.reference_masks, some.ids)
 faces = shared.FACES
-faces = Slow(faces.pixels, faces.labels, faces.reference masks)
+faces = Slow(faces.pixels, faces.labels, faces.reference_masks)
 shared.train(shared.Net, faces, shared.RECIPE, preprocess=shared.TO, out=sys.argv[2])
 """
 
 
-def test_numbers_are_bit_identical_after_a_kill_and_a_resume(whole, cache, tmp_path):
-    ran = [sys.executable, "-c", KILLED, __file__, str(tmp_path)]
-    place, deadline = tmp_path / "seed-0" / "checkpoints", time.monotonic() + 200
-    with subprocess.Popen(ran, env=os.environ | cache) as process:
-        while not any(int(p.name) > 6 for p in place.glob("[0-9]*") if p.name.isdigit()):
+def test_numbers_are_bit_identical_after_a_kill_and_a_resume(uninterrupted, cache, tmp_path):
+    command = [sys.executable, "-c", KILLED, __file__, str(tmp_path)]
+    folder, deadline = tmp_path / "seed-0" / "checkpoints", time.monotonic() + 200
+    with subprocess.Popen(command, env=os.environ | cache) as process:
+        while not any(int(p.name) > 6 for p in folder.glob("[0-9]*") if p.name.isdigit()):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     assert len(history.read(tmp_path / "seed-0")) in (1, 2)
-    assert same(whole[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
+    assert same(uninterrupted[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
 
 
-def test_another_training_is_refused(whole, tmp_path):
-    _, out, _ = whole
+def test_another_training_is_refused(uninterrupted, tmp_path):
+    _, out, _ = uninterrupted
     with pytest.raises(InputError, match=r"another configuration.*recipe"):
         train(Net, FACES, Recipe(CrossEntropy()), preprocess=TO, out=out)
     with pytest.raises(InputError, match=r"another configuration.*data"):
@@ -211,13 +209,13 @@ def test_another_training_is_refused(whole, tmp_path):
 
 
 def test_best_of_equals_is_the_later():
-    place = Place.start(2)
-    for epoch, seen in enumerate([(0.5, 0.9), (0.7, 0.9), (0.7, 0.8), (0.6, 0.9)]):
-        place.epoch = epoch
-        place.judge(seen)
-    assert (place.at, place.best) == ([2, 3], [0.7, 0.9])
+    state = TrainingState.initial(2)
+    for epoch, accuracies in enumerate([(0.5, 0.9), (0.7, 0.9), (0.7, 0.8), (0.6, 0.9)]):
+        state.epoch = epoch
+        state.update_best(accuracies)
+    assert (state.best_epoch, state.best_accuracy) == ([2, 3], [0.7, 0.9])
     frozen = Recipe(CrossEntropy(), SGD(1e-30), epochs=3, batch_size=16, validation=0.2)
-    assert train(Linear, FACES, frozen, preprocess=TO)[0].epoch == 2
+    assert train(Linear, FACES, frozen, preprocess=TO)[0].best_epoch == 2
 
 
 class Linear(nnx.Module):
@@ -231,7 +229,7 @@ class Linear(nnx.Module):
         return self.linear(jnp.mean(x, axis=(1, 2)))
 
 
-def test_a_loss_that_is_no_number_stops_with_its_step_and_images():
+def test_a_loss_that_is_not_finite_stops_with_its_step_and_images():
     wild = Recipe(CrossEntropy(), SGD(1e38), epochs=3, batch_size=16)
     with pytest.raises(
         InputError, match=r"loss of seed 0 is (nan|inf) in step [12] \(epoch 0, images 0000"
@@ -242,16 +240,21 @@ def test_a_loss_that_is_no_number_stops_with_its_step_and_images():
 @pytest.mark.parametrize(
     ("data", "recipe", "more", "message"),
     [
-        (Examples(FACES.pixels, np.zeros(64, int)), RECIPE, {}, "hold one class, real"),
-        (Examples(FACES.pixels, FACES.labels + 1), RECIPE, {}, r"labels \[1, 2\] are not of the 2"),
+        (LabelledImages(FACES.pixels, np.zeros(64, int)), RECIPE, {}, "have one class, real"),
         (
-            Examples(FACES.pixels, FACES.labels),
+            LabelledImages(FACES.pixels, FACES.labels + 1),
+            RECIPE,
+            {},
+            r"labels \[1, 2\] are not of the 2",
+        ),
+        (
+            LabelledImages(FACES.pixels, FACES.labels),
             RECIPE,
             {},
             "CYBORG.* needs reference masks and no image",
         ),
         (
-            Examples(FACES.pixels, FACES.labels, FACES.reference_masks * 0),
+            LabelledImages(FACES.pixels, FACES.labels, FACES.reference_masks * 0),
             RECIPE,
             {},
             "needs reference masks and no",
@@ -259,8 +262,13 @@ def test_a_loss_that_is_no_number_stops_with_its_step_and_images():
         (FACES, Recipe(CrossEntropy(), batch_size=65), {}, "64 images make no batch of 65"),
         (FACES, RECIPE, {"seeds": ()}, r"seeds are \(\)"),
         (FACES, RECIPE, {"seeds": (1, 1)}, r"seeds are \(1, 1\)"),
-        (FACES, RECIPE, {"validation": FACES.at(np.arange(0, 64, 2))}, "validation data hold one"),
-        (Arrays(FACES.pixels), RECIPE, {}, "64 images have no class of real, fake"),
+        (
+            FACES,
+            RECIPE,
+            {"validation": FACES.subset(np.arange(0, 64, 2))},
+            "validation data have one",
+        ),
+        (Arrays(FACES.pixels), RECIPE, {}, "64 images have none of the classes real"),
     ],
 )
 def test_bad_input_stops_before_any_work(data, recipe, more, message, tmp_path):
@@ -270,7 +278,7 @@ def test_bad_input_stops_before_any_work(data, recipe, more, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_ids_in_both_parts_are_told():
+def test_ids_in_both_parts_raise_a_warning():
     recipe = Recipe(CrossEntropy(), epochs=1, batch_size=16)
     with pytest.warns(UserWarning, match="64 ids are in training and validation"):
         train(Linear, FACES, recipe, preprocess=TO, validation=FACES)

@@ -1,4 +1,4 @@
-"""Losses and their gradients against an independent float64 version, and the laws they keep."""
+"""Losses and their gradients against an independent float64 implementation, and invariants."""
 
 import jax
 import numpy as np
@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from scipy.stats import entropy
 
 from salix.spec import parse
-from salix.train.loss_terms import class_map, distance, spread
+from salix.train.loss_terms import class_activation_map, map_distance, map_entropy
 from salix.train.losses import CYBORG, LOSSES, Blend, CrossEntropy, ModelFocus, Viser
 from salix.typing import InputError
 
@@ -17,7 +17,7 @@ rng = np.random.default_rng(1)
 F, W, B = rng.normal(size=(4, 5, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)
 T = rng.normal(size=(4, 5, 3))  # tapped features, other than those of the head
 REFERENCE_MASK = rng.random((4, 5))
-PARTS = {"loss", "cross_entropy", "human", "cam_entropy", "guided", "logits"}
+PARTS = {"loss", "cross_entropy", "human", "cam_entropy", "has_reference_mask", "logits"}
 EACH = [CrossEntropy(), CYBORG(0.3), ModelFocus(0.7), Blend(0.5, 0.2, 0.3), Viser()]
 
 
@@ -72,7 +72,7 @@ def test_values_and_gradients(kind, label, target):
         np.testing.assert_allclose(found, terms, rtol=1e-12)
         assert parts["loss"] == pytest.approx(total(loss, terms), rel=1e-12)
         np.testing.assert_allclose(parts["logits"], F.mean((0, 1)) @ W + B, rtol=1e-12)
-        assert parts["guided"] == 1
+        assert parts["has_reference_mask"] == 1
         gradients = jax.grad(lambda *a: fast(*a, label, REFERENCE_MASK, loss)["loss"], (0, 1, 2, 3))
         alpha = terms[0] / (terms[0] + terms[1] + 1e-8)  # of Viser, not followed
         for which, gradient in enumerate(gradients(F, T, W, B)):
@@ -100,7 +100,7 @@ def test_a_batch_is_combined_of_its_images(loss):
 
     parts = jax.jit(jax.vmap(one))(*batch, labels, reference_masks)
     assert set(parts) == PARTS
-    np.testing.assert_array_equal(parts["guided"], [1, 1, 0, 0, 1, 1])
+    np.testing.assert_array_equal(parts["has_reference_mask"], [1, 1, 0, 0, 1, 1])
     np.testing.assert_array_equal(parts["human"] == 0, [False, False, True, True, False, False])
     for i in range(6):
         alone = one(batch[0][i], batch[1][i], labels[i], reference_masks[i])
@@ -139,7 +139,7 @@ def test_without_its_other_terms_a_loss_is_cross_entropy_bit_for_bit(loss):
     assert plain == pytest.approx(-log_softmax(F.mean((0, 1)) @ W + B)[1], rel=1e-5)
 
 
-def test_blend_holds_the_others():
+def test_blend_contains_the_other_losses():
     reference_mask = REFERENCE_MASK.astype(np.float32)
     found = [
         float(fast(*single(), 0, reference_mask, loss)["loss"])
@@ -150,11 +150,11 @@ def test_blend_holds_the_others():
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, 0.3])
-def test_a_reference_mask_that_says_nothing_has_no_term(value):
-    """None, and any constant: after resizing it must not be rounding that is followed."""
+def test_a_constant_reference_mask_has_no_term(value):
+    """None, and any constant: rounding errors after resizing must not become a target."""
     reference_mask = None if value is None else np.full((15, 13), value, np.float32)
     parts = fast(*single(), 1, reference_mask, CYBORG(0.5))
-    assert parts["human"] == parts["guided"] == 0
+    assert parts["human"] == parts["has_reference_mask"] == 0
     assert parts["loss"] == 0.5 * parts["cross_entropy"]
 
 
@@ -164,22 +164,22 @@ def test_a_reference_mask_of_any_size_is_resized_as_pillow_does_and_scaled(shape
     cam = rng.random((4, 5)).astype(np.float32)
     small = np.asarray(Image.fromarray(reference_mask).resize((5, 4), Image.Resampling.BILINEAR))
     small = (small - small.min()) / (small.max() - small.min())
-    found, defined = distance(cam, reference_mask)
+    found, defined = map_distance(cam, reference_mask)
     assert defined
     assert found == pytest.approx(((small - cam) ** 2).mean(), rel=1e-5)
     eight = np.rint(reference_mask * 510).astype(np.uint8)  # only its own range counts
-    assert distance(cam, eight)[0] == pytest.approx(float(found), rel=0.05)
+    assert map_distance(cam, eight)[0] == pytest.approx(float(found), rel=0.05)
 
 
 def test_the_spread_of_a_map():
-    assert spread(np.full((7, 7), 0.3, np.float32)) == pytest.approx(1, abs=1e-6)
+    assert map_entropy(np.full((7, 7), 0.3, np.float32)) == pytest.approx(1, abs=1e-6)
     one = np.zeros((7, 7), np.float32)
     one[2, 3] = 1
-    assert spread(one) == pytest.approx(0, abs=1e-6)
-    assert spread(np.zeros((7, 7), np.float32)) == pytest.approx(0, abs=1e-6)
-    assert spread(np.ones((1, 1), np.float32)) == 0
+    assert map_entropy(one) == pytest.approx(0, abs=1e-6)
+    assert map_entropy(np.zeros((7, 7), np.float32)) == pytest.approx(0, abs=1e-6)
+    assert map_entropy(np.ones((1, 1), np.float32)) == 0
     some = rng.random((6, 4)).astype(np.float32)
-    assert spread(some) == pytest.approx(entropy(some.ravel(), base=24), rel=1e-5)
+    assert map_entropy(some) == pytest.approx(entropy(some.ravel(), base=24), rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", EACH, ids=repr)
@@ -204,7 +204,7 @@ def test_volumes_halves_and_heads_of_one_output():
 
     parts = CYBORG(0.5, "true")(head, f, f, np.int32(1), reference_mask)
     cam = f @ w[:, 0] / 2
-    small, _ = distance((cam - cam.min()) / (cam.max() - cam.min()), reference_mask)
+    small, _ = map_distance((cam - cam.min()) / (cam.max() - cam.min()), reference_mask)
     assert parts["human"] == pytest.approx(float(small), rel=1e-5)
     half = jnp.asarray(f, jnp.bfloat16)
     low = CYBORG(0.5, "true")(
@@ -233,7 +233,7 @@ def test_an_entropy_term_narrows_the_map():
     assert fast(t, t, w, b, 1, None, ModelFocus())["cam_entropy"] < first - 0.1
 
 
-def test_losses_are_read_from_their_own_words():
+def test_losses_round_trip_through_text():
     assert {type(loss).__name__ for loss in EACH} == set(LOSSES)
     for loss in (*EACH, CYBORG(alpha=0.25, target="true")):
         assert parse(repr(loss), LOSSES) == loss
@@ -247,11 +247,17 @@ def test_losses_are_read_from_their_own_words():
         (lambda: ModelFocus(-1), "weight is -1"),
         (lambda: Blend(0.5, 0.6, 0), "add up to 1"),
         (lambda: Blend(1.5, -0.5, 0), "add up to 1"),
-        (lambda: distance(np.ones((4, 4), np.float32), np.ones(16)), "a reference mask of shape"),
-        (lambda: class_map(np.ones((2, 2, 8)), np.ones((2, 2, 4))), "weighs 8 channels"),
+        (
+            lambda: map_distance(np.ones((4, 4), np.float32), np.ones(16)),
+            "a reference mask of shape",
+        ),
+        (
+            lambda: class_activation_map(np.ones((2, 2, 8)), np.ones((2, 2, 4))),
+            "weights for 8 channels",
+        ),
     ],
 )
-def test_what_cannot_be_used(make, message):
+def test_invalid_settings_are_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
 

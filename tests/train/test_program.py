@@ -1,4 +1,4 @@
-"""One step: statistics, accumulation, precision, streams of dropout, devices, compilations."""
+"""Training step: statistics, accumulation, precision, dropout, devices, compilations."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix.preprocess import Preprocess
-from salix.train import Examples, train
+from salix.train import LabelledImages, train
 from salix.train.augment import Augment
 from salix.train.losses import CYBORG, CrossEntropy
 from salix.train.network import Network
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (32, 16, 16, 3), np.uint8)
 LABELS = np.arange(32, dtype=np.int32) % 2
 REFERENCE_MASKS = RNG.integers(0, 256, (32, 16, 16), np.uint8)
-EXAMPLES = Examples(PIXELS, LABELS, REFERENCE_MASKS)
+EXAMPLES = LabelledImages(PIXELS, LABELS, REFERENCE_MASKS)
 
 
 class Net(nnx.Module):
@@ -66,17 +66,17 @@ def largest_difference(a, b):
     )
 
 
-def one(recipe, examples=EXAMPLES, build=Net, **more):
+def train_one(recipe, examples=EXAMPLES, build=Net, **more):
     return train(build, examples, recipe, preprocess=TO, **more)[0]
 
 
-def batch(of=slice(None)):
+def batch(part=slice(None)):
     hashes = np.arange(32, dtype=np.uint32)
     return {
-        "pixels": PIXELS[of],
-        "labels": LABELS[of],
-        "reference_masks": REFERENCE_MASKS[of],
-        "hashes": hashes[of],
+        "pixels": PIXELS[part],
+        "labels": LABELS[part],
+        "reference_masks": REFERENCE_MASKS[part],
+        "hashes": hashes[part],
     }
 
 
@@ -88,12 +88,12 @@ def test_statistics_are_those_of_the_batch_once_a_step(loss):
     for i, j in np.ndindex(4, 4):  # kernel 3, stride 4: "SAME" adds nothing to 16 pixels
         y[:, i, j] = np.einsum("bhwc,hwco->bo", x[:, 4 * i : 4 * i + 3, 4 * j : 4 * j + 3], kernel)
     recipe = Recipe(loss, SGD(1e-30), epochs=2, batch_size=32)
-    found = leaves(one(recipe).params)
+    trained = leaves(train_one(recipe).params)
     mean, var = np.zeros(4), np.ones(4)
     for _ in range(2):
         mean, var = 0.9 * mean + 0.1 * y.mean((0, 1, 2)), 0.9 * var + 0.1 * y.var((0, 1, 2))
-    np.testing.assert_allclose(found["['norm']['mean'].value"], mean, rtol=1e-4)
-    np.testing.assert_allclose(found["['norm']['var'].value"], var, rtol=1e-4)
+    np.testing.assert_allclose(trained["['norm']['mean'].value"], mean, rtol=1e-4)
+    np.testing.assert_allclose(trained["['norm']['var'].value"], var, rtol=1e-4)
 
 
 def test_the_gradient_is_that_of_the_batch():
@@ -114,39 +114,39 @@ def test_the_gradient_is_that_of_the_batch():
 
     gradient = jax.jit(jax.grad(total))(params)
     expected = jax.tree.map(lambda p, g: p - g, params, gradient)
-    found = leaves(one(recipe).params)
+    trained = leaves(train_one(recipe).params)
     for name, value in leaves(expected).items():
-        np.testing.assert_allclose(found[name], value, atol=2e-6)
+        np.testing.assert_allclose(trained[name], value, atol=2e-6)
 
 
 def test_two_half_batches_are_one():
     plain = lambda seed: Net(seed, norm=False)  # noqa: E731
     loss, rule = CYBORG(0.5, "true"), SGD(0.05)
     augment = Augment(shift=0.1, brightness=0.1)
-    whole = Recipe(loss, rule, epochs=3, batch_size=16, augment=augment)
+    full = Recipe(loss, rule, epochs=3, batch_size=16, augment=augment)
     halves = Recipe(loss, rule, epochs=3, batch_size=8, accumulate=2, augment=augment)
-    a, b = one(whole, build=plain).params, one(halves, build=plain).params
+    a, b = train_one(full, build=plain).params, train_one(halves, build=plain).params
     assert largest_difference(a, b) < 1e-6
-    assert largest_difference(a, Network.of(plain(0))[1].params) > 1e-3
+    assert largest_difference(a, Network.split(plain(0))[1].params) > 1e-3
 
 
 def test_seeds_together_equal_seeds_alone():
     recipe = Recipe(CYBORG(0.5, "true"), SGD(0.05), epochs=3, batch_size=8, validation=0.25)
-    alone, together = (
+    alone, stacked = (
         train(
             lambda s: Net(s, dropout=0.2),
             EXAMPLES,
             recipe,
             preprocess=TO,
             seeds=(0, 3),
-            together=how,
+            together=together,
         )
-        for how in (False, True)
+        for together in (False, True)
     )
-    for a, b in zip(alone, together, strict=True):
-        assert (a.seed, a.epoch) == (b.seed, b.epoch)
+    for a, b in zip(alone, stacked, strict=True):
+        assert (a.seed, a.best_epoch) == (b.seed, b.best_epoch)
         assert largest_difference(a.params, b.params) < 1e-5
-        assert largest_difference(a.last, b.last) < 1e-5
+        assert largest_difference(a.last_params, b.last_params) < 1e-5
         for x, y in zip(a.history, b.history, strict=True):
             for name in set(x) - {"images_per_second", "waiting"}:
                 assert x[name] == pytest.approx(y[name], abs=1e-5, nan_ok=True)
@@ -161,7 +161,7 @@ def test_seeds_share_one_compilation():
 
 
 def test_dropout_follows_the_step_the_seed_and_the_image():
-    network, weights = Network.of(Net(0, dropout=0.5))
+    network, weights = Network.split(Net(0, dropout=0.5))
     features = jnp.ones((4, 4, 4))
 
     def logits(step, example):
@@ -189,18 +189,18 @@ def test_a_module_without_a_cut_and_with_one_output():
     pixels = PIXELS // 2
     pixels[LABELS == 1] += 100
     recipe = Recipe(CrossEntropy(), SGD(1.0), epochs=30, batch_size=16)
-    found = train(Whole, Examples(pixels, LABELS), recipe, preprocess=TO)[0]
-    assert found.history[-1]["train_accuracy"] == 1
-    assert found.model.logits(found.params, TO(pixels[1])).shape == (2,)
+    trained = train(Whole, LabelledImages(pixels, LABELS), recipe, preprocess=TO)[0]
+    assert trained.history[-1]["train_accuracy"] == 1
+    assert trained.model.logits(trained.params, TO(pixels[1])).shape == (2,)
 
 
-def test_precisions_stay_near_and_keep_the_weights_whole():
+def test_precisions_agree_and_leave_weights_in_float32():
     losses = {}
     for precision in ("float32", "tf32", "bfloat16"):
         recipe = Recipe(CYBORG(0.5), SGD(0.05), epochs=2, batch_size=16, precision=precision)
-        found = one(recipe)
-        assert all(a.dtype == np.float32 for a in leaves(found.params).values())
-        losses[precision] = found.history[-1]["train_loss"]
+        trained = train_one(recipe)
+        assert all(a.dtype == np.float32 for a in leaves(trained.params).values())
+        losses[precision] = trained.history[-1]["train_loss"]
     assert losses["tf32"] == losses["float32"]  # the CPU does not have it
     assert losses["bfloat16"] != losses["float32"]
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
@@ -210,7 +210,7 @@ DEVICES = """
 import numpy as np, jax
 from flax import nnx
 from salix.preprocess import Preprocess
-from salix.train import Examples, train
+from salix.train import LabelledImages, train
 from salix.train.losses import CYBORG
 from salix.train.recipe import SGD, Recipe
 
@@ -228,11 +228,11 @@ class Net(nnx.Module):
         return self.linear(features.mean((1, 2)))
 
 pixels = np.random.default_rng(0).integers(0, 256, (21, 16, 16, 3), np.uint8)
-examples = Examples(pixels, np.arange(21) % 2, pixels[..., 0])
+examples = LabelledImages(pixels, np.arange(21) % 2, pixels[..., 0])
 recipe = Recipe(CYBORG(0.5, "true"), SGD(0.05), epochs=2, batch_size=4, partial=True)
-found = [train(Net, examples, recipe, preprocess=Preprocess((16, 16)), together=how)[0]
-         for how in (False, True)]
-arrays = [np.asarray(a) for of in found for a in jax.tree.leaves(of.params)]
+results = [train(Net, examples, recipe, preprocess=Preprocess((16, 16)), together=together)[0]
+           for together in (False, True)]
+arrays = [np.asarray(a) for result in results for a in jax.tree.leaves(result.params)]
 """
 SAVED = """
 assert jax.device_count() == 2
@@ -244,9 +244,9 @@ np.savez(sys.argv[1], *arrays)
 def test_devices_share_a_batch(tmp_path):
     file = tmp_path / "two.npz"
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    ran = [sys.executable, "-c", DEVICES + SAVED, str(file)]
+    command = [sys.executable, "-c", DEVICES + SAVED, str(file)]
     here = {}
-    with subprocess.Popen(ran, env=os.environ | flags) as process:
+    with subprocess.Popen(command, env=os.environ | flags) as process:
         exec(DEVICES, here)
         assert process.wait(300) == 0
     two = np.load(file)
@@ -257,11 +257,11 @@ def test_devices_share_a_batch(tmp_path):
 
 def test_a_batch_is_split_among_devices_where_it_divides():
     recipe = Recipe(CrossEntropy(), batch_size=8)
-    network, weights = Network.of(Net(0))
+    network, weights = Network.split(Net(0))
     program = Program(network, recipe, TO, recipe.transformation(32), False, False)
-    state = program.start(weights)
-    state, told = program.step(state, batch(slice(8)), 0, np.uint32(0))
-    assert np.isfinite(told["loss"])
+    state = program.initial(weights)
+    state, means = program.step(state, batch(slice(8)), 0, np.uint32(0))
+    assert np.isfinite(means["loss"])
     assert list(program.compiled) == [(True, 8)]
     program.step(state, batch(slice(3)), 1, np.uint32(0))
     assert list(program.compiled) == [(True, 8), (True, 3)]

@@ -8,7 +8,7 @@ import pytest
 from salix.spec import parse
 from salix.train.losses import CrossEntropy
 from salix.train.recipe import PAPER, PRESETS, RECIPES, SGD, AdamW, Recipe
-from salix.train.sampling import order, split
+from salix.train.sampler import epoch_batches, split_validation
 from salix.typing import InputError
 
 
@@ -67,7 +67,7 @@ def test_weight_decay_of_adamw_spares_vectors():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_recipes_are_read_from_their_own_words(name):
+def test_recipes_round_trip_through_text(name):
     assert parse(repr(PRESETS[name]), RECIPES) == PRESETS[name]
 
 
@@ -88,19 +88,23 @@ def test_bad_recipes(build, message):
 def test_the_order_is_a_function_of_seed_and_epoch():
     labels = np.arange(21) % 2
     recipe = Recipe(CrossEntropy(), batch_size=5, partial=True)
-    first = order(recipe, labels, 3, 4)
+    first = epoch_batches(recipe, labels, 3, 4)
     assert [len(b) for b in first] == [5, 5, 5, 5, 1]
     assert sorted(np.concatenate(first)) == list(range(21))
-    assert all((a == b).all() for a, b in zip(first, order(recipe, labels, 3, 4), strict=True))
-    others = [np.concatenate(order(recipe, labels, s, e)) for s, e in [(3, 4), (3, 5), (4, 4)]]
+    assert all(
+        (a == b).all() for a, b in zip(first, epoch_batches(recipe, labels, 3, 4), strict=True)
+    )
+    others = [
+        np.concatenate(epoch_batches(recipe, labels, s, e)) for s, e in [(3, 4), (3, 5), (4, 4)]
+    ]
     assert len({tuple(o) for o in others}) == 3
-    assert len(order(Recipe(CrossEntropy(), batch_size=5), labels, 0, 0)) == 4
+    assert len(epoch_batches(Recipe(CrossEntropy(), batch_size=5), labels, 0, 0)) == 4
 
 
 def test_balance_draws_classes_equally_and_rare_images_in_rounds():
     labels = np.array([0] * 26 + [1] * 4)
     recipe = Recipe(CrossEntropy(), batch_size=10, balance=True)
-    drawn = np.concatenate(order(recipe, labels, 0, 0))
+    drawn = np.concatenate(epoch_batches(recipe, labels, 0, 0))
     assert np.bincount(labels[drawn]).tolist() == [15, 15]
     counts = np.bincount(drawn, minlength=30)
     assert counts[:26].max() == 1
@@ -110,11 +114,11 @@ def test_balance_draws_classes_equally_and_rare_images_in_rounds():
 def test_the_split_follows_ids_alone():
     ids = [f"image{i}" for i in range(40)]
     labels = np.arange(40) % 2
-    kept, held = split(labels, ids, 0.25)
-    assert sorted([*kept, *held]) == list(range(40))
-    assert np.bincount(labels[held]).tolist() == [5, 5]
+    training, validation = split_validation(labels, ids, 0.25)
+    assert sorted([*training, *validation]) == list(range(40))
+    assert np.bincount(labels[validation]).tolist() == [5, 5]
     turned = np.random.default_rng(0).permutation(40)
-    again = split(labels[turned], [ids[i] for i in turned], 0.25)[1]
-    assert {ids[i] for i in held} == {ids[turned[i]] for i in again}
+    again = split_validation(labels[turned], [ids[i] for i in turned], 0.25)[1]
+    assert {ids[i] for i in validation} == {ids[turned[i]] for i in again}
     with pytest.raises(InputError, match="leaves nothing to one part"):
-        split(np.array([0, 0, 1]), ["a", "b", "c"], 0.5)
+        split_validation(np.array([0, 0, 1]), ["a", "b", "c"], 0.5)

@@ -1,4 +1,4 @@
-"""What a training's manifest says: what decides its numbers, and the circumstances."""
+"""Manifest of a training: the configuration that decides its numbers, and its circumstances."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,40 +6,42 @@ from typing import Any
 import numpy as np
 
 from salix.store import circumstances, weights_digest
-from salix.train.examples import Examples, Streamed
+from salix.train.examples import LabelledImages
 from salix.train.network import Weights
 from salix.train.program import Program
+from salix.train.streamed import Streamed
 
 
 def configuration(
     program: Program,
+    *,
     weights: Sequence[Weights],
-    examples: Examples | Streamed,
-    held: Examples | Streamed | None,
+    examples: LabelledImages | Streamed,
+    validation: LabelledImages | Streamed | None,
     seeds: tuple[int, ...],
     name: str,
     classes: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return everything that decides the numbers of a training, as JSON."""
 
-    def data(of: Examples | Streamed | None) -> Any:
-        if of is None:
+    def describe(data: LabelledImages | Streamed | None) -> Any:
+        if data is None:
             return None
-        counts = np.bincount(of.labels, minlength=len(classes)).tolist()
+        counts = np.bincount(data.labels, minlength=len(classes)).tolist()
         balance = dict(zip(classes, counts, strict=True))
-        return {"count": len(of.labels), "balance": balance, "fingerprint": of.fingerprint()}
+        return {"count": len(data.labels), "balance": balance, "fingerprint": data.fingerprint()}
 
     return {
         "kind": "training",
         "model": name,
         "start": [weights_digest((w.params, w.stats)) for w in weights],
         "classes": list(classes),
-        "preprocess": repr(program.to),
+        "preprocess": repr(program.preprocess),
         "recipe": repr(program.recipe),
         "seeds": list(seeds),
         "together": program.together,
-        "data": data(examples),
-        "validation": data(held),
+        "data": describe(examples),
+        "validation": describe(validation),
     }
 
 

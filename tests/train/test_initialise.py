@@ -1,4 +1,4 @@
-"""Trainings start from what they are told to."""
+"""Initial weights: drawn by seed, or from a checkpoint with a new or the same head."""
 
 import jax
 import numpy as np
@@ -8,7 +8,7 @@ from flax import nnx
 from salix.adapters import from_nnx
 from salix.models import MODELS, Architecture, save
 from salix.preprocess import Preprocess
-from salix.train.initialize import starts
+from salix.train.initialise import initialiser
 from salix.typing import InputError
 
 
@@ -38,7 +38,7 @@ def file(tmp_path, monkeypatch):
 
 def test_a_new_head_is_drawn_by_the_seed(file):
     path, module = file
-    build, about = starts("two", path, ("real", "fake"))
+    build, about = initialiser("two", path, classes=("real", "fake"))
     assert about == {"preprocess": Preprocess((4, 4)), "classes": ("real", "fake"), "name": "two"}
     first, second = build(0), build(1)
     assert (first.norm.mean[...] == module.norm.mean[...]).all()
@@ -48,7 +48,7 @@ def test_a_new_head_is_drawn_by_the_seed(file):
 
 def test_the_same_classes_keep_the_head(file):
     path, module = file
-    build, about = starts("two", path, None)
+    build, about = initialiser("two", path)
     assert about["classes"] == ("a", "b", "c")
     for a, b in zip(
         jax.tree.leaves(nnx.state(build(4))), jax.tree.leaves(nnx.state(module)), strict=True
@@ -56,16 +56,16 @@ def test_the_same_classes_keep_the_head(file):
         assert (a == b).all()
 
 
-def test_without_weights_all_is_drawn(file):
-    build, about = starts("two", None, None)
+def test_without_weights_everything_is_drawn(file):
+    build, about = initialiser("two")
     assert about["classes"] == ("real", "fake")
     assert (build(0).fc.kernel[...] == Two(nnx.Rngs(0), 2).fc.kernel[...]).all()
 
 
-def test_what_cannot_be(tmp_path):
+def test_unknown_architectures_and_fixed_classes_are_refused(tmp_path):
     with pytest.raises(InputError, match="no architecture 'three'"):
-        starts("three", None, None)
+        initialiser("three")
     _, params = from_nnx(MODELS["small"].build(nnx.Rngs(0), 2))
     save("small", tmp_path / "small.safetensors", params)
     with pytest.raises(InputError, match="small has 2 classes and cannot have 3"):
-        starts("small", tmp_path / "small.safetensors", ("a", "b", "c"))
+        initialiser("small", tmp_path / "small.safetensors", classes=("a", "b", "c"))

@@ -1,13 +1,12 @@
-"""Faces for the study of guided training: real, forged with a known mask, and generated.
+"""Data of the study of guided training: real faces, forgeries with masks, and generated faces.
 
-Every picture takes one path: the face's box, RGB, 64 x 64 pixels by Pillow's antialiased bilinear
-filter, rounded to 8 bits. The boxes of CelebA (120 x 140 pixels) and of the portraits (96 x 112)
-have one shape and are reduced; the faces of the generators and Olivetti's are of 64 x 64 by nature
-and come out as they went in: a generator of 64 pixels imitates pictures that were reduced. To
-enlarge them to 120 x 140 first would give them away: sharpness alone would tell the DCGAN's from
-photographs with an AUC of 0.99 in place of 0.89. It is the study's baseline. Forgeries are made of
-faces at the end of that path, so that one and its photograph have the same history but for what
-was forged.
+All pictures are preprocessed alike: the face's box, RGB, 64 x 64 pixels by Pillow's antialiased
+bilinear filter, rounded to 8 bits. The boxes of CelebA (120 x 140 pixels) and of the portraits
+(96 x 112) have one aspect ratio and are reduced; the faces of the generators and Olivetti's are
+64 x 64 already and unchanged: a generator of 64 pixels imitates reduced pictures. Enlarging them
+to 120 x 140 first would reveal them: sharpness alone, the study's baseline, would distinguish the
+DCGAN's from photographs with an AUC of 0.99 instead of 0.89. Forgeries are made from preprocessed
+faces, so that a forgery differs from its photograph by the forgery alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +22,13 @@ from salix.data.assets import fetch, olivetti
 from salix.data.decode import decode
 from salix.data.forge import FORGERIES, forge
 from salix.preprocess import Preprocess
-from salix.train import Examples
+from salix.train import LabelledImages
 from salix.typing import InputError
 
 SEED = 0  # of the choice of photographs, of the forgeries and of the generators' codes
 SIDE = 64
 CELEBA = (29, 50, 149, 190)  # left, top, right, bottom of the face in CelebA's pictures
-PORTRAIT = (80, 48, 176, 160)  # the same shape about the mean place of the portraits' heads
+PORTRAIT = (80, 48, 176, 160)  # the same aspect ratio, at the mean position of the heads
 SIZE = Preprocess((SIDE, SIDE))
 KINDS = tuple(FORGERIES)
 TEST = ("celeba", "forged", "dcgan", "sd3", "olivetti", "vae")  # in the order of the sweep
@@ -38,7 +37,9 @@ REAL = ("celeba", "olivetti")
 
 @dataclass(frozen=True)
 class Counts:
-    """How many photographs of CelebA train and validate; the others test, with these fakes.
+    """Number of CelebA photographs for training and validation, and of fakes for the test.
+
+    The remaining photographs are for the test.
 
     Of the test photographs `forged` are forged, one each. `vae` faces are half reconstructions of
     photographs, half drawn.
@@ -52,7 +53,7 @@ class Counts:
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class FaceSet:
     """Faces [n 64 64 3] under one name, all real or all fake, with ids and 8-bit masks."""
 
     pixels: UInt8[np.ndarray, "n s s 3"]
@@ -61,74 +62,73 @@ class Faces:
     masks: UInt8[np.ndarray, "n s s"] | None = None
 
     def source(self) -> Arrays:
-        """Return them as a source; the mask is the reference mask."""
+        """Return a source of the faces, with the masks as reference masks."""
         names = [("real", "fake")[self.fake]] * len(self.keys)
         reference_masks = None if self.masks is None else list(self.masks)
         return Arrays(self.pixels, names=names, keys=self.keys, reference_masks=reference_masks)
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
-    """The faces to train on, to validate with and to test on, these by collection."""
+class StudyFaces:
+    """The faces for training, validation and test, the latter by subset."""
 
-    train: Examples
-    validation: Examples
-    test: Mapping[str, Faces]
+    train: LabelledImages
+    validation: LabelledImages
+    test: Mapping[str, FaceSet]
 
     def source(self) -> Joined:
-        """Return the test faces as one source, whose ids begin with the collection."""
+        """Return the test faces as one source, whose ids begin with the subset."""
         return Joined({name: faces.source() for name, faces in self.test.items()})
 
 
-def same_path(pictures: Sequence[Any]) -> UInt8[np.ndarray, "n s s 3"]:
-    """Return pictures, of Pillow or 8-bit arrays, as the study shows them: see above."""
+def preprocess_faces(pictures: Sequence[Any]) -> UInt8[np.ndarray, "n s s 3"]:
+    """Return preprocessed pictures, from Pillow images or 8-bit arrays: see above."""
     return np.stack([fit(picture, SIZE) for picture in pictures])
 
 
-def study(portraits: Path, counts: Counts = Counts()) -> Study:
+def study_faces(portraits: Path, counts: Counts = Counts()) -> StudyFaces:
     """Return the faces of the study; `portraits` is a folder of generated portraits of 256 pixels.
 
-    Photographs are dealt by a fixed seed: none is in two of the parts, be it as it is or forged.
+    A fixed seed assigns the photographs to parts: none is in two parts, forged or not.
     """
-    photographs, names = celeba()
+    photographs, names = celeba_faces()
     known = counts.train + counts.validation
     if known + counts.forged > len(names):
         raise InputError(f"{counts} need more than the {len(names)} photographs of CelebA")
     order = np.random.default_rng(SEED).permutation(len(names))
     parts = np.split(order, [counts.train, known])
     sizes = (counts.train, counts.validation, counts.dcgan)
-    made = np.split(generated(sum(sizes)), np.cumsum(sizes)[:-1])
-    held = []
-    for at, (part, forgeries) in enumerate(
-        zip(parts, (counts.train, counts.validation, counts.forged), strict=True)
-    ):
-        real = Faces(photographs[part], tuple(names[i] for i in part), False)
-        keys = tuple(f"{at}-{i:03d}" for i in range(len(made[at])))
-        held.append((real, forged(real, forgeries, at), Faces(made[at], keys, True)))
-    train, validation, (real, altered, drawn) = held
+    generated = np.split(generate_faces(sum(sizes)), np.cumsum(sizes)[:-1])
+    forgeries = (counts.train, counts.validation, counts.forged)
+    sets = []
+    for number, (part, count, faces) in enumerate(zip(parts, forgeries, generated, strict=True)):
+        real = FaceSet(photographs[part], tuple(names[i] for i in part), False)
+        keys = tuple(f"{number}-{i:03d}" for i in range(len(faces)))
+        sets.append((real, forge_faces(real, count, number), FaceSet(faces, keys, True)))
+    train, validation, (real, forged, dcgan) = sets
     grey, person = olivetti()
     people = tuple(f"person{p:02d}-{i % 10}" for i, p in enumerate(person))
     test = (
         real,
-        altered,
-        drawn,
-        folder(portraits),
-        Faces(same_path(list(grey)), people, False),
-        autoencoded(grey, people, counts.vae),
+        forged,
+        dcgan,
+        portrait_faces(portraits),
+        FaceSet(preprocess_faces(list(grey)), people, False),
+        autoencode_faces(grey, people, counts.vae),
     )
-    return Study(examples(train), examples(validation), dict(zip(TEST, test, strict=True)))
+    return StudyFaces(examples(train), examples(validation), dict(zip(TEST, test, strict=True)))
 
 
-def celeba() -> tuple[UInt8[np.ndarray, "n s s 3"], tuple[str, ...]]:
+def celeba_faces() -> tuple[UInt8[np.ndarray, "n s s 3"], tuple[str, ...]]:
     """Return the faces of CelebA's photographs and their names."""
     files = sorted(fetch("celeba-999").iterdir())
-    return same_path([decode(f).crop(CELEBA) for f in files]), tuple(f.stem for f in files)
+    return preprocess_faces([decode(f).crop(CELEBA) for f in files]), tuple(f.stem for f in files)
 
 
-def forged(real: Faces, count: int, seed: int) -> Faces:
+def forge_faces(real: FaceSet, count: int, seed: int) -> FaceSet:
     """Return forgeries of the first faces, each kind in turn, with their masks.
 
-    A splice takes the region of the next face: of the same part, so that parts stay apart.
+    A splice copies the region of the next face, which is of the same part.
     """
     pixels, masks, keys = [], [], []
     for i in range(count):
@@ -139,33 +139,35 @@ def forged(real: Faces, count: int, seed: int) -> Faces:
         pixels.append(image)
         masks.append(np.rint(mask * 255).astype(np.uint8))
         keys.append(f"{real.keys[i]}-{kind}")
-    return Faces(np.stack(pixels), tuple(keys), True, np.stack(masks))
+    return FaceSet(np.stack(pixels), tuple(keys), True, np.stack(masks))
 
 
-def generated(count: int) -> UInt8[np.ndarray, "n s s 3"]:
+def generate_faces(count: int) -> UInt8[np.ndarray, "n s s 3"]:
     """Return new faces of the DCGAN."""
     from salix.models import dcgan
 
     codes = np.random.default_rng(SEED).normal(size=(count, 100)).astype(np.float32)
     model = dcgan(fetch("dcgan"))
-    found = np.concatenate([model(part) for part in np.array_split(codes, -(-count // 100))])
-    return same_path(list(np.rint((found + 1) * 127.5).astype(np.uint8)))
+    faces = np.concatenate([model(part) for part in np.array_split(codes, -(-count // 100))])
+    return preprocess_faces(list(np.rint((faces + 1) * 127.5).astype(np.uint8)))
 
 
-def folder(portraits: Path) -> Faces:
-    """Return the portraits of a folder, the head's box of each."""
+def portrait_faces(portraits: Path) -> FaceSet:
+    """Return the portraits of a folder, cropped to the box of the head."""
     files = sorted(p for p in portraits.iterdir() if p.suffix.lower() in (".jpg", ".png"))
     if not files:
-        raise InputError(f"{portraits} holds no .jpg or .png: give the folder of the portraits")
+        raise InputError(
+            f"--portraits {portraits} has no .jpg or .png: give the folder of the portraits"
+        )
     heads = [decode(file) for file in files]
-    if odd := [f.name for f, h in zip(files, heads, strict=True) if h.size != (256, 256)]:
-        raise InputError(f"{odd[0]} is not of 256 x 256 pixels: the box of heads is for these")
-    shown = same_path([head.crop(PORTRAIT) for head in heads])
-    return Faces(shown, tuple(f.stem for f in files), True)
+    if other := [f.name for f, h in zip(files, heads, strict=True) if h.size != (256, 256)]:
+        raise InputError(f"{other[0]} is not of 256 x 256 pixels: give portraits of this size")
+    pixels = preprocess_faces([head.crop(PORTRAIT) for head in heads])
+    return FaceSet(pixels, tuple(f.stem for f in files), True)
 
 
-def autoencoded(grey: np.ndarray, people: Sequence[str], count: int) -> Faces:
-    """Return faces of the autoencoder: photographs rebuilt, evenly spread, and faces drawn."""
+def autoencode_faces(grey: np.ndarray, people: Sequence[str], count: int) -> FaceSet:
+    """Return reconstructions of evenly spaced photographs, and faces drawn, by the autoencoder."""
     from salix.models import vae
 
     model = vae(fetch("olivetti-vae"))
@@ -174,13 +176,15 @@ def autoencoded(grey: np.ndarray, people: Sequence[str], count: int) -> Faces:
     codes = np.random.default_rng(SEED).normal(size=(count // 2, 64)).astype(np.float32)
     values = np.concatenate([rebuilt, np.asarray(model.decode(codes))])[..., 0]
     keys = [f"rebuilt-{people[i]}" for i in chosen] + [f"drawn-{i:03d}" for i in range(len(codes))]
-    return Faces(same_path(list(np.rint(values * 255).astype(np.uint8))), tuple(keys), True)
+    return FaceSet(
+        preprocess_faces(list(np.rint(values * 255).astype(np.uint8))), tuple(keys), True
+    )
 
 
-def examples(parts: Sequence[Faces]) -> Examples:
-    """Return real, forged and generated faces to train on; the reference mask is the mask, if any."""
+def examples(parts: Sequence[FaceSet]) -> LabelledImages:
+    """Return real, forged and generated faces as training examples, masks as reference masks."""
     masks = [np.zeros(f.pixels.shape[:3], np.uint8) if f.masks is None else f.masks for f in parts]
-    return Examples(
+    return LabelledImages(
         np.concatenate([f.pixels for f in parts]),
         np.repeat([int(f.fake) for f in parts], [len(f.keys) for f in parts]),
         np.concatenate(masks),

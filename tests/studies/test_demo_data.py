@@ -1,4 +1,4 @@
-"""The demo's faces: what was changed is where the mask says, and nobody is in both parts."""
+"""Data of the demo: changes lie inside the masks, and no person is in both parts."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from salix.data import fit
 from salix.data.assets import AssetError
 from salix.data.forgery_masks import REGIONS, blend, region_mask
 from salix.preprocess import Preprocess
-from salix.studies import faces as module
-from salix.studies.faces import _eigenfaces, demo_faces, lfw_faces, sharpness
+from salix.studies.baselines import sharpness
+from salix.studies.demo import data as module
+from salix.studies.demo.data import _eigenfaces, demo_faces, lfw_faces
 from salix.typing import InputError
 
 
@@ -46,7 +47,7 @@ def test_eigenfaces_are_principal_components_of_the_training_part():
 
 
 def check(faces, real):
-    """Hold what must be true of any forged set of `real` photographs."""
+    """Check a forged set of `real` photographs."""
     n = real
     assert faces.labels.tolist() == [0] * n + [1] * n
     assert (faces.test[:n] == faces.test[n:]).all()  # a photograph and its fake stay together
@@ -93,7 +94,7 @@ def test_without_a_network_lfw_stands_in_and_one_line_says_so(monkeypatch):
     assert len(faces.labels) == 200
 
 
-def test_own_faces_and_what_is_wrong_with_them(tmp_path):
+def test_faces_of_user_folders_and_their_errors(tmp_path):
     rng = np.random.default_rng(0)
     for folder, count in (("real", 20), ("fake", 17), ("few", 3)):
         (tmp_path / folder).mkdir()
@@ -104,7 +105,7 @@ def test_own_faces_and_what_is_wrong_with_them(tmp_path):
     faces = demo_faces(tmp_path / "real", tmp_path / "fake", offline=False)
     assert np.bincount(faces.labels).tolist() == [20, 17]
     assert faces.test.sum() == 5 + 4
-    assert not faces.guided
+    assert not faces.has_reference_masks
     assert faces.source().reference_masks is None
     assert "1 file could not be read" in faces.about[0]
     first = np.asarray(Image.open(tmp_path / "real" / "00.png"))

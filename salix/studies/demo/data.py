@@ -1,4 +1,4 @@
-"""Faces for the demo: real ones, and the same ones with a known region re-generated."""
+"""Data of the demo: real faces, and the same faces with a known region re-generated."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 from salix.data import Arrays, Folder, Unreadable, fit
 from salix.data.assets import AssetError, fetch, olivetti
@@ -19,11 +19,11 @@ SEED = 0  # of the choice of regions and of the split
 
 
 @dataclass(frozen=True)
-class Faces:
-    """Grey faces with their class (0 real, 1 fake), the region that was changed, and a split.
+class DemoFaces:
+    """Grey faces with their class (0 real, 1 fake), the changed region, ids and a test split.
 
-    `reference_masks` are 8-bit masks, zero where nothing was changed; `keys` are ids; `about` says in
-    plain sentences where the faces come from.
+    `reference_masks` are 8-bit masks, zero outside the changed region; `about` describes the origin
+    of the faces in sentences.
     """
 
     pixels: UInt8[np.ndarray, "n s s"]
@@ -35,26 +35,23 @@ class Faces:
 
     @property
     def has_reference_masks(self) -> bool:
-        """Whether it is known where the fakes were changed."""
+        """Whether the changed regions are known."""
         return bool(self.reference_masks.any())
 
     def source(self) -> Arrays:
         """Return the test part as a source."""
-        of = np.flatnonzero(self.test)
+        indices = np.flatnonzero(self.test)
+        masks = [m if m.any() else None for m in self.reference_masks[indices]]
         return Arrays(
-            self.pixels[of],
-            names=[("real", "fake")[self.labels[i]] for i in of],
-            keys=[self.keys[i] for i in of],
-            reference_masks=[
-                self.reference_masks[i] if self.reference_masks[i].any() else None for i in of
-            ]
-            if self.has_reference_masks
-            else None,
+            self.pixels[indices],
+            names=[("real", "fake")[self.labels[i]] for i in indices],
+            keys=[self.keys[i] for i in indices],
+            reference_masks=masks if self.has_reference_masks else None,
         )
 
 
-def demo_faces(real: Path | None, fake: Path | None, offline: bool) -> Faces:
-    """Return the user's own faces, or Olivetti's, or without a network those of scikit-image."""
+def demo_faces(real: Path | None, fake: Path | None, offline: bool) -> DemoFaces:
+    """Return faces of the user's folders, of Olivetti, or offline those of scikit-image."""
     if (real is None) != (fake is None):
         raise InputError("give both --real DIR and --fake DIR, or neither")
     if real is not None and fake is not None:
@@ -67,14 +64,14 @@ def demo_faces(real: Path | None, fake: Path | None, offline: bool) -> Faces:
         return lfw_faces(f"because {error}")
 
 
-def olivetti_faces() -> Faces:
+def olivetti_faces() -> DemoFaces:
     """Olivetti's 400 photographs of 40 people, forged by an autoencoder, split by person."""
     from salix.models import vae
 
     images, person = olivetti()
     model = vae(fetch("olivetti-vae"))
-    again = jax.jit(lambda x: model(x))(images[..., None].astype(np.float32) / 255)
-    regenerated = np.rint(np.asarray(again)[..., 0] * 255).astype(np.uint8)
+    reconstructed = jax.jit(lambda x: model(x))(images[..., None].astype(np.float32) / 255)
+    regenerated = np.rint(np.asarray(reconstructed)[..., 0] * 255).astype(np.uint8)
     people = np.random.default_rng(SEED).permutation(40)[:10]
     names = [f"person{p:02d}-{i % 10}" for i, p in enumerate(person)]
     about = (
@@ -86,8 +83,8 @@ def olivetti_faces() -> Faces:
     return _forge(images, regenerated, np.isin(person, people), names, about)
 
 
-def lfw_faces(why: str) -> Faces:
-    """Return the 100 faces inside scikit-image, forged by eigenfaces, for the reason `why`."""
+def lfw_faces(reason: str) -> DemoFaces:
+    """Return the 100 faces inside scikit-image, forged by eigenfaces, for the given reason."""
     from skimage.data import lfw_subset
 
     small = np.rint(lfw_subset()[:100] * 255).astype(np.uint8)
@@ -95,7 +92,7 @@ def lfw_faces(why: str) -> Faces:
     images = np.stack([np.asarray(fit(face, grey))[..., 0] for face in small])
     test = np.isin(np.arange(100), np.random.default_rng(SEED).permutation(100)[:25])
     about = (
-        f"100 faces of scikit-image (25 x 25 pixels) stand in for Olivetti's {why}.",
+        f"100 faces of scikit-image (25 x 25 pixels) stand in for Olivetti's {reason}.",
         "Fake: the same faces with one region, about a quarter of the image, replaced by its "
         "reconstruction from 20 eigenfaces of the training part and feathered in.",
         "Tested on 25 real faces and their 25 fakes, which no detector has seen.",
@@ -104,7 +101,7 @@ def lfw_faces(why: str) -> Faces:
     return _forge(images, regenerated, test, [f"lfw{i:03d}" for i in range(100)], about)
 
 
-def own_faces(real: Path, fake: Path) -> Faces:
+def own_faces(real: Path, fake: Path) -> DemoFaces:
     """Return the faces of two folders, a quarter of each for the test; regions are unknown."""
     grey = Preprocess((SIDE, SIDE), 1)
     pixels, keys, labels, unread = [], [], [], 0
@@ -121,36 +118,29 @@ def own_faces(real: Path, fake: Path) -> Faces:
     classes = np.array(labels)
     test = np.zeros(len(keys), bool)
     for label in (0, 1):
-        of = np.random.default_rng(SEED).permutation(np.flatnonzero(classes == label))
-        test[of[: len(of) // 4]] = True
-        if len(of) < 16:
-            raise InputError(f"{len(of)} faces in {(real, fake)[label]}: give at least 16")
+        indices = np.random.default_rng(SEED).permutation(np.flatnonzero(classes == label))
+        test[indices[: len(indices) // 4]] = True
+        if len(indices) < 16:
+            raise InputError(f"{len(indices)} faces in {(real, fake)[label]}: give at least 16")
     about = (
         f"Real: {real}. Fake: {fake}. {unread} file{'s' * (unread != 1)} could not be read.",
         "A quarter of each is kept for the test; where the fakes were changed is not known.",
     )
     reference_masks = np.zeros((len(keys), SIDE, SIDE), np.uint8)
-    return Faces(np.stack(pixels), classes, reference_masks, tuple(keys), test, about)
+    return DemoFaces(np.stack(pixels), classes, reference_masks, tuple(keys), test, about)
 
 
-def sharpness(pixels: UInt8[np.ndarray, "n s s"]) -> Float[np.ndarray, " n"]:
-    """Return the variance of each image's Laplacian: a trivial detector of smooth fakes."""
-    from scipy.ndimage import laplace
-
-    return np.array([laplace(image.astype(np.float64)).var() for image in pixels])
-
-
-def _forge(images: Any, regenerated: Any, test: Any, names: list[str], about: Any) -> Faces:
+def _forge(images: Any, regenerated: Any, test: Any, names: list[str], about: Any) -> DemoFaces:
     shuffled = np.random.default_rng(SEED).permutation(len(images))
     regions = [list(REGIONS)[i % len(REGIONS)] for i in shuffled]
     masks = [region_mask(region, SIDE) for region in regions]
-    fakes = np.stack([blend(*of) for of in zip(images, regenerated, masks, strict=True)])
-    marked = np.rint(np.stack(masks) * 255).astype(np.uint8)
+    fakes = np.stack([blend(*faces) for faces in zip(images, regenerated, masks, strict=True)])
+    reference_masks = np.rint(np.stack(masks) * 255).astype(np.uint8)
     keys = [f"{n}-real" for n in names] + [f"{n}-{r}" for n, r in zip(names, regions, strict=True)]
-    return Faces(
+    return DemoFaces(
         np.concatenate([images, fakes]),
         np.repeat([0, 1], len(images)),
-        np.concatenate([np.zeros_like(marked), marked]),
+        np.concatenate([np.zeros_like(reference_masks), reference_masks]),
         tuple(keys),
         np.concatenate([test, test]),
         tuple(about),
@@ -161,5 +151,5 @@ def _eigenfaces(images: np.ndarray, fitted: np.ndarray, count: int) -> UInt8[np.
     flat = images.reshape(len(images), -1).astype(np.float64)
     mean = flat[fitted].mean(0)
     axes = np.linalg.svd(flat[fitted] - mean, full_matrices=False)[2][:count]
-    again = (flat - mean) @ axes.T @ axes + mean
-    return np.clip(np.rint(again), 0, 255).astype(np.uint8).reshape(images.shape)
+    reconstructed = (flat - mean) @ axes.T @ axes + mean
+    return np.clip(np.rint(reconstructed), 0, 255).astype(np.uint8).reshape(images.shape)

@@ -1,0 +1,1 @@
+"""Study of guided training: salience and accuracy of fake-face detectors under four losses."""

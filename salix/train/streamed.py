@@ -1,0 +1,108 @@
+"""Training examples of a source that does not fit into memory, decoded by threads as needed."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from salix.data import Batch, Source, image_batches
+from salix.preprocess import Preprocess
+from salix.typing import InputError
+
+Positions = Sequence[np.ndarray]  # of the images of each batch
+PixelsAndMasks = tuple[np.ndarray, np.ndarray | None]  # of one batch
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """Labelled images of a source that does not fit into memory, decoded by threads as needed.
+
+    An unreadable image is replaced by the first readable one of its batch; `unread` collects the
+    reasons, by id, and `black` the ids of reference masks that are all zero.
+    """
+
+    source: Source
+    preprocess: Preprocess
+    labels: np.ndarray
+    workers: int
+    indices: np.ndarray  # in the source
+    unread: dict[str, str] = field(default_factory=dict)
+    black: set[str] = field(default_factory=set)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids of the images."""
+        return pick(self.source.ids, self.indices)
+
+    def take(self, positions: Positions) -> Iterator[PixelsAndMasks]:
+        """Yield the pixels and reference masks of each batch; all but the last are of one size."""
+        if not positions:
+            return
+        order = self.indices[np.concatenate(positions)]
+        view, size = Reordered(self.source, order, self.black), len(positions[0])
+        for batch in image_batches(
+            view, self.preprocess, size, range(len(positions)), self.workers
+        ):
+            yield self._without_gaps(view, batch)
+
+    def subset(self, indices: np.ndarray) -> "Streamed":
+        """Return the images at positions."""
+        return replace(self, labels=self.labels[indices], indices=self.indices[indices])
+
+    def fingerprint(self) -> str:
+        """Return a sha256 of the ids and labels."""
+        text = "\n".join(f"{label} {id}" for id, label in zip(self.ids, self.labels, strict=True))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _without_gaps(self, view: "Reordered", batch: Batch) -> PixelsAndMasks:
+        for index, reason in batch.reasons.items():
+            self.unread[view.ids[index]] = reason
+        valid = np.flatnonzero(batch.valid)
+        if not len(valid):
+            names = ", ".join(view.ids[i] for i in batch.indices[:5])
+            raise InputError(f"no image of a batch can be read ({names} …): check the files")
+        slots = np.where(batch.valid, np.arange(len(batch.valid)), valid[0])[: len(batch.indices)]
+        masks = batch.examples["reference_mask"]
+        return batch.examples["pixels"][slots], None if masks is None else masks[slots]
+
+
+@dataclass(frozen=True, eq=False)
+class Reordered:
+    """The images of a source in another order, with repeats; collects ids of all-zero masks."""
+
+    source: Source
+    order: np.ndarray
+    black: set[str]
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids, in the new order."""
+        return pick(self.source.ids, self.order)
+
+    @property
+    def labels(self) -> Sequence[str | None]:
+        """Labels, in the new order."""
+        return pick(self.source.labels, self.order)
+
+    @property
+    def has_reference_masks(self) -> bool:
+        """Whether the source has reference masks."""
+        return self.source.has_reference_masks
+
+    def read(self, index: int) -> Any:
+        """Return one image of the source."""
+        return self.source.read(int(self.order[index]))
+
+    def reference_mask(self, index: int) -> np.ndarray | None:
+        """Return the reference mask of one image of the source, or None."""
+        mask = self.source.reference_mask(int(self.order[index]))
+        if mask is not None and not np.any(mask):
+            self.black.add(self.source.ids[int(self.order[index])])
+        return mask
+
+
+def pick(names: Sequence[Any], indices: np.ndarray) -> list[Any]:
+    """Return the names at positions."""
+    return [names[int(i)] for i in indices]
