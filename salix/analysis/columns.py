@@ -65,7 +65,7 @@ AGREEMENT = TableColumn(
 
 
 def standard_columns(region: str) -> dict[str, TableColumn]:
-    """Return the columns that the report has its own words for; `region` is what masks mark."""
+    """Return the columns with titles of the report's own; `region` is what reference masks mark."""
     neutral = "no better or worse"
     columns = (
         TableColumn("relevance_mass", f"Salience inside the {region}", BETTER, 0.0, 1.0, True),

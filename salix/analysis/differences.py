@@ -17,7 +17,7 @@ from salix.stats.interval import NAN
 ALL_PAIRS = 5  # groups; of more, each is compared with the first alone
 PERMUTATIONS = 5000
 UNDEFINED = Interval(NAN, NAN, NAN, 0)
-Pair = tuple[str, str]  # two groups; the second less the first is compared
+GroupPair = tuple[str, str]  # two groups; the second less the first is compared
 # Statistics [run, example] by number, then by group
 GroupTables = Mapping[str, Mapping[str, Statistics]]
 
@@ -76,7 +76,7 @@ def compare_tables(
     reference = None if len(groups) <= ALL_PAIRS else groups[0]
     pairs = [(a, b) for a, b in combinations(groups, 2) if reference in (None, a)]
     over_images, over_runs = [], []
-    replaced: dict[str, set[Pair]] = {}
+    replaced: dict[str, set[GroupPair]] = {}
     for metric in (m for m in metrics if m.paired):
         for pair in pairs:
             runs = _compare_run_values(metric, pair, summary)
@@ -103,7 +103,7 @@ def compare_tables(
 
 
 def _compare_means(
-    metric: DatasetMetric, pair: Pair, groups: Mapping[str, Statistics]
+    metric: DatasetMetric, pair: GroupPair, groups: Mapping[str, Statistics]
 ) -> GroupComparison | None:
     """Compare a number that is a mean of images, the second group less the first."""
     if not set(pair) <= groups.keys():
@@ -115,7 +115,7 @@ def _compare_means(
 
 
 def _compare_run_values(
-    metric: DatasetMetric, pair: Pair, summary: Summary
+    metric: DatasetMetric, pair: GroupPair, summary: Summary
 ) -> GroupComparison | None:
     """Compare a number of a run, the second group less the first; None unless both have several."""
     groups = {g.name: g for g in summary.groups}
@@ -130,7 +130,7 @@ def _compare_run_values(
 
 
 def _compare_paired(
-    metric: DatasetMetric, pair: Pair, groups: Mapping[str, Statistics]
+    metric: DatasetMetric, pair: GroupPair, groups: Mapping[str, Statistics]
 ) -> GroupComparison | None:
     """Compare a number by its own test over images, the second group less the first."""
     if metric.paired is None or not set(pair) <= groups.keys():
@@ -143,7 +143,7 @@ def _compare_paired(
     return _without_effects(metric.key, pair, difference, (a_runs, b_runs), difference.n, p)
 
 
-def _compare_agreements(summary: Summary, pairs: Sequence[Pair]) -> list[GroupComparison]:
+def _compare_agreements(summary: Summary, pairs: Sequence[GroupPair]) -> list[GroupComparison]:
     """Compare agreements whose intervals are over runs; to exchange labels would mix the groups."""
     groups = {g.name: g for g in summary.groups if g.agreement is not None and len(g.runs) > 2}
     comparisons = []
@@ -159,7 +159,7 @@ def _compare_agreements(summary: Summary, pairs: Sequence[Pair]) -> list[GroupCo
 
 def _without_effects(
     key: str,
-    pair: Pair,
+    pair: GroupPair,
     difference: Interval,
     runs: tuple[int, int],
     images: int,

@@ -18,7 +18,7 @@ KEPT = ("id", "label", "predicted", "target", "constant_map", "finite")  # read 
 
 @dataclass(frozen=True)
 class Frame:
-    """Measured examples of one run: scalars are read once and kept, arrays are read when asked for.
+    """Measured examples of one run: scalars are read once, arrays whenever they are needed.
 
     Any run will do: `label` is -1 for every example where the run has no labels, and what else a
     run lacks is not in `run.columns`.
@@ -107,14 +107,14 @@ class Frame:
     def rows(self, ids: Collection[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return some columns of the examples of some ids, those that the run has."""
         wanted = np.isin(self.ids, list(ids)) if len(ids) else np.zeros(len(self), bool)
-        found: dict[str, dict[str, Any]] = {}
+        rows: dict[str, dict[str, Any]] = {}
         if not wanted.any():
-            return found
+            return rows
         known = [n for n in names if n in self.run.columns]
         for part in self.run.iterate(["id", *known]):
             for i in np.flatnonzero(np.isin(part["id"], list(ids))):
-                found[str(part["id"][i])] = {n: part[n][i] for n in known}
-        return found
+                rows[str(part["id"][i])] = {n: part[n][i] for n in known}
+        return rows
 
 
 def shared_examples(frames: Sequence[Frame]) -> tuple[list[str], list[np.ndarray]]:

@@ -1,13 +1,14 @@
 """Tables of subsets: their numbers over the runs of each group, and shifts from the in-set ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from salix.analysis.columns import NARROW, TableColumn
+from salix.analysis.columns import TableColumn
 from salix.analysis.frame import Frame
+from salix.analysis.shifts import NULL, Shift, SubsetColumns, subset_columns, within_range
 from salix.analysis.subsets import (
     ALL_CLASSES,
     ClassChoice,
@@ -23,89 +24,6 @@ POOLED = "in-set together"
 MOST = 40  # subsets that are shown without being asked for
 SAMPLES = ("spatial_entropy", "histogram_entropy")  # compared where a run has them
 OTHER_SAMPLES = 3  # numbers of a run without maps that are compared instead
-
-
-@dataclass(frozen=True)
-class Shift:
-    """One number of an out-of-set subset against the in-set one: a difference, or a distance."""
-
-    column: TableColumn
-    interval: Interval
-    signed: bool
-    null: float | None = 0.0  # the value without a shift, None where it is unknown
-
-    @property
-    def apart(self) -> bool:
-        """Whether the interval leaves out the value without a shift."""
-        null = self.null
-        return null is not None and (self.interval.low > null or self.interval.high < null)
-
-    @property
-    def way(self) -> str:
-        """Return "higher" or "lower" than in-set; nothing for neither, and for a distance."""
-        value = self.interval.value
-        if not self.signed or not np.isfinite(value) or value == 0:
-            return ""
-        return "higher" if value > 0 else "lower"
-
-    @property
-    def text(self) -> str:
-        """Write the number; a difference with its sign, and of shares in points."""
-        text = self.column.format(self.interval.value)
-        if self.signed:
-            text = text.removesuffix(f"{NARROW}%")
-        return f"+{text}" if self.way == "higher" else text
-
-
-@dataclass(frozen=True)
-class SubsetColumns:
-    """Columns of the two tables: numbers of a subset, its differences and its distances."""
-
-    numbers: tuple[TableColumn, ...]
-    differences: tuple[TableColumn, ...]
-    distances: tuple[TableColumn, ...]
-
-    @property
-    def shifts(self) -> tuple[TableColumn, ...]:
-        """Columns of the table of shifts."""
-        return self.differences + self.distances
-
-
-def subset_columns(sampled: Sequence[TableColumn]) -> SubsetColumns:
-    """Return the columns of the tables; `sampled` are those of which means are compared."""
-    name = sampled[0].name[:1].lower() + sampled[0].name[1:] if sampled else ""
-    plain = tuple(TableColumn(c.key, c.name) for c in sampled)
-    return SubsetColumns(
-        numbers=(
-            TableColumn("auc", "AUC", "higher is better", 0.0, 1.0),
-            TableColumn("accuracy", "Accuracy", "higher is better", 0.0, 1.0, True),
-            *(replace(c, direction=c.direction.partition(",")[0]) for c in sampled),
-            TableColumn("constant_map", "Constant", "maps without contrast", 0.0, 1.0, True),
-        ),
-        differences=(
-            *plain,
-            TableColumn("log_odds", "Score", "log odds of the last class"),
-            TableColumn("auc", "AUC"),
-            TableColumn("accuracy", "Accuracy", "in points", percent=True),
-            TableColumn("constant_map", "Constant maps", "in points", percent=True),
-        ),
-        distances=(
-            TableColumn("kolmogorov", "Kolmogorov–Smirnov", f"of {name}", 0.0, 1.0),
-            TableColumn("wasserstein", "1-Wasserstein", f"of {name}", *_bounds(sampled)),
-            TableColumn("detector", f"AUC of {name}", "as a detector of out-of-set", 0.0, 1.0),
-            TableColumn("map_distance", "Mean map: difference", "mean absolute", 0.0, 1.0),
-            TableColumn("map_correlation", "Mean map: correlation", "Pearson", -1.0, 1.0),
-        ),
-    )
-
-
-def _bounds(sampled: Sequence[TableColumn]) -> tuple[float | None, float | None]:
-    """Return the range of the distance of two distributions of the first sampled number."""
-    low, high = (sampled[0].low, sampled[0].high) if sampled else (None, None)
-    return (None, None) if low is None or high is None else (0.0, high - low)
-
-
-NULL = {"detector": 0.5, "map_correlation": None}  # values without a shift, where not 0
 
 
 @dataclass(frozen=True)
@@ -180,7 +98,10 @@ def subset_table(
         table.append(
             (group, tuple(r for n in chosen for r in _rows(runs, n, kinds, table_columns)))
         )
-    return SubsetTable(tuple(table), inside, table_columns)
+    rows = [row for _, rows in table for row in rows]
+    numbers = {key for row in rows for key in row.numbers}
+    shifts = {key for row in rows for key in row.shifts}
+    return SubsetTable(tuple(table), inside, table_columns.having(numbers, shifts))
 
 
 def _names(
@@ -259,14 +180,6 @@ def _over_runs(
         for c, intervals in defined
         if intervals
     }
-
-
-def within_range(column: TableColumn, i: Interval) -> Interval:
-    """Clip the limits of an interval to the range of its number."""
-    if column.low is None or column.high is None:
-        return i
-    low, high = np.clip([i.low, i.high], column.low, column.high).tolist()
-    return replace(i, low=low, high=high)
 
 
 def _mean(maps: Sequence[np.ndarray]) -> np.ndarray | None:

@@ -102,7 +102,9 @@ class RunSubsets:
         return reduce(Subset.merge, joined) if joined else None
 
     def _auc(self, names: tuple[str, ...], chosen: ClassChoice) -> Interval | None:
-        if len(self.classes) != 2 or not self._has("log_odds"):
+        if len(self.classes) != 2 or any(
+            "log_odds" not in s.samples for s in self.subsets.values()
+        ):
             return None
         zero, one = self.classes
         if chosen is ALL_CLASSES:
@@ -113,9 +115,6 @@ class RunSubsets:
         if chosen == one:
             return subset_auc(subset, self.pick(self.in_set, zero))
         return subset_auc(self.pick(self.in_set, one), subset)
-
-    def _has(self, name: str) -> bool:
-        return all(name in subset.samples for subset in self.subsets.values())
 
     def numbers(self, names: tuple[str, ...], chosen: ClassChoice) -> dict[str, Interval]:
         """Return the numbers of some images, those that are defined."""

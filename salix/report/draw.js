@@ -11,7 +11,7 @@ function draw(canvas) {
   drawn.push(canvas);
 }
 const watch = new IntersectionObserver(
-  (seen) => seen.filter((s) => s.isIntersecting).forEach((s) => draw(s.target)),
+  (entries) => entries.filter((s) => s.isIntersecting).forEach((s) => draw(s.target)),
   { rootMargin: "600px" },
 );
 for (const source of document.querySelectorAll("script[data-figure]")) {
@@ -19,7 +19,7 @@ for (const source of document.querySelectorAll("script[data-figure]")) {
   waiting.set(canvas, source);
   watch.observe(canvas);
 }
-// Paper has a width of its own, which a figure must be told before the page is laid out.
+// Figures take the width of the paper, before the page is laid out.
 window.addEventListener("beforeprint", () => {
   [...waiting.keys()].forEach(draw);
   drawn.forEach((c) => Plotly.relayout(c, { width: 660 }));

@@ -55,6 +55,11 @@ def smooth(map: np.ndarray) -> str:
     return pixelated(np.asarray(image))
 
 
+def mean_picture(mean: np.ndarray, top: float) -> str:
+    """Draw a mean map [h w] of real values; the brightest colour is `top`."""
+    return smooth(np.rint(mean * 255 / top).astype(np.uint8))
+
+
 def photograph(data: bytes | None) -> tuple[str, tuple[int, int]] | None:
     """Return a kept picture as a data address with its size; None if it cannot be read.
 

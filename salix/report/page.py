@@ -102,7 +102,10 @@ def _render(
     }
     contents = []
     for section in sections:
-        downloads = [(f"report{d.suffix}", _data_address(d.text)) for d in section.downloads]
+        downloads = [
+            (f"report{d.suffix}", f"data:text/plain;base64,{b64encode(d.text.encode()).decode()}")
+            for d in section.downloads
+        ]
         context = shared | {"downloads": downloads} | dict(section.context)
         content = environment.from_string(section.template).render(context)
         contents.append((section, Markup(content)))  # rendered with autoescape
@@ -120,7 +123,3 @@ def _render(
         script=(here / "draw.js").read_text(),
         plotly=get_plotlyjs(),
     )
-
-
-def _data_address(text: str) -> str:
-    return f"data:text/plain;base64,{b64encode(text.encode()).decode()}"

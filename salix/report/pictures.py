@@ -12,8 +12,8 @@ from salix.report import heatmap
 
 PICTURES = 240  # maps on a page, which keeps it small with many runs
 MOST, LEAST = 24, 6  # images
-KEPT = ("label", "thumb", "reference_mask")
-SHOWN = ("label", "predicted", "logits", "constant_map", "map")
+SOURCE_COLUMNS = ("label", "thumb", "reference_mask")
+MAP_COLUMNS = ("label", "predicted", "logits", "constant_map", "map")
 
 
 @dataclass(frozen=True)
@@ -68,30 +68,30 @@ def gallery(analysis: Analysis) -> Gallery:
     Pictures and maps are read of the images that are shown alone.
     """
     frames = analysis.frames
-    kept: dict[str, tuple[Frame, int]] = {}  # frame with the picture, label
+    origins: dict[str, tuple[Frame, int]] = {}  # frame with the picture, label
     shares: list[float] = []
     for frame in frames:
         if not frame.has("thumb"):
             continue
-        known = [n for n in KEPT if frame.has(n)]
+        known = [n for n in SOURCE_COLUMNS if frame.has(n)]
         for part in frame.run.iterate(["id", *known]):
             for i in np.flatnonzero([t is not None for t in part["thumb"]]):
                 id = str(part["id"][i])
-                if id not in kept:
-                    kept[id] = (frame, int(part["label"][i]) if "label" in part else -1)
+                if id not in origins:
+                    origins[id] = (frame, int(part["label"][i]) if "label" in part else -1)
                     mask = part["reference_mask"][i] if "reference_mask" in part else None
                     share = heatmap.mask_share(mask)
                     shares += [] if share is None else [share]
     most = max(LEAST, min(MOST, PICTURES // len(frames)))
-    ids = _in_turn({id: label for id, (_, label) in kept.items()})[:most]
-    sources = {f: f.rows([id for id in ids if kept[id][0] == f], KEPT) for f in frames}
-    rows = [frame.rows(ids, SHOWN) for frame in frames]
+    ids = _in_turn({id: label for id, (_, label) in origins.items()})[:most]
+    sources = {f: f.rows([id for id in ids if origins[id][0] == f], SOURCE_COLUMNS) for f in frames}
+    rows = [frame.rows(ids, MAP_COLUMNS) for frame in frames]
     images = (
-        _draw(n, id, kept[id][0], sources[kept[id][0]][id], frames, rows)
+        _draw(n, id, origins[id][0], sources[origins[id][0]][id], frames, rows)
         for n, id in enumerate(ids)
     )
     drawn = any(f.has("map") and len(f.run.columns["map"].shape) == 2 for f in frames)
-    return Gallery(tuple(images), len(kept), float(np.mean(shares)) if shares else None, drawn)
+    return Gallery(tuple(images), len(origins), float(np.mean(shares)) if shares else None, drawn)
 
 
 def _in_turn(labels: dict[str, int]) -> list[str]:
@@ -107,19 +107,19 @@ def _draw(
     index: int,
     id: str,
     source: Frame,
-    kept: dict[str, Any],
+    row: dict[str, Any],
     frames: Sequence[Frame],
     rows: Sequence[dict[str, dict[str, Any]]],
 ) -> ImagePictures:
-    photo, size = heatmap.photograph(kept["thumb"]) or ("", (96, 96))
+    photo, size = heatmap.photograph(row["thumb"]) or ("", (96, 96))
     maps = [_draw_map(f, by[id]) if id in by else None for f, by in zip(frames, rows, strict=True)]
     return ImagePictures(
         index=index,
         id=id,
-        label=source.class_name(int(kept.get("label", -1))),
+        label=source.class_name(int(row.get("label", -1))),
         photo=photo,
         size=size,
-        outline=heatmap.mask_outline(kept.get("reference_mask"), size),
+        outline=heatmap.mask_outline(row.get("reference_mask"), size),
         maps=tuple(maps),
     )
 

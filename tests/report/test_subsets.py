@@ -18,7 +18,7 @@ from scipy import stats
 import salix.report
 from salix.analysis import Frame, analyse, subset_names, subset_table
 from salix.analysis.columns import standard_columns
-from salix.analysis.subset_table import NULL, Shift, subset_columns
+from salix.analysis.shifts import NULL, Shift, subset_columns
 from salix.analysis.subsets import index_subsets, log_odds, split_subsets
 from salix.report.export import FIELDS
 from salix.report.palette import Palette

@@ -10,15 +10,15 @@ def build(analysis: Analysis) -> Section | None:
     differences = analysis.differences
     if differences is None:
         return None
+    areas = [d for d in differences.rows if d.column.key == "auc"]
     return Section(
         "differences",
         "Which groups differ",
         read_template(__file__),
         {
             "differences": differences,
-            "auc_over_images": any(
-                d.column.key == "auc" and d.comparison.over == "images" for d in differences.rows
-            ),
+            "has_auc": bool(areas),
+            "auc_over_images": any(d.comparison.over == "images" for d in areas),
         },
         link="Differences",
         data={"differences": difference_rows(differences)},

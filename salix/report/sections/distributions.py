@@ -16,6 +16,7 @@ ROW = 44  # pixels of a run
 ALWAYS = ("spatial_entropy", "histogram_entropy")
 LEFT_OUT = ("gini",)  # it ranks maps nearly as spatial entropy does
 OTHERS = 4  # distributions of further numbers
+LONGEST = 28  # letters of a name on the axis
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,10 @@ def _draw(d: Distribution, swatches: list[Swatch]) -> Any:
             drawing.add_trace(ridge, 1, j + 1)
             if np.isfinite(interval.value):
                 drawing.add_trace(_mean(name, d.column, interval, base, swatches[i]), 1, j + 1)
-    names = [plain_text(_shorten(name)) for name in reversed(d.runs)]
+    names = [
+        plain_text(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+        for name in reversed(d.runs)
+    ]
     percent: dict[str, Any] = {"tickformat": ".0%"} if d.column.percent else {}
     drawing.update_xaxes(range=[d.edges[0], d.edges[-1]], **GREY_AXIS, **percent)
     drawing.update_yaxes(tickvals=list(range(len(names))), ticktext=names, **GREY_AXIS)
@@ -117,7 +121,3 @@ def _mean(name: str, column: TableColumn, i: Interval, base: float, swatch: Swat
         hoverinfo="text",
         showlegend=False,
     )
-
-
-def _shorten(name: str, most: int = 28) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"

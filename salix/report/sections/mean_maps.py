@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from salix.analysis import Analysis
 from salix.report import heatmap
 from salix.report.section import Section, read_template
@@ -32,7 +30,9 @@ def build(analysis: Analysis) -> Section | None:
         (
             row.title,
             [
-                None if m is None else MeanMapPicture(m.group, _draw(m.mean, top), m.images, m.runs)
+                None
+                if m is None
+                else MeanMapPicture(m.group, heatmap.mean_picture(m.mean, top), m.images, m.runs)
                 for m in row.groups
             ],
         )
@@ -45,7 +45,3 @@ def build(analysis: Analysis) -> Section | None:
         {"rows": rows, "top": top / 255},
         link="Averages",
     )
-
-
-def _draw(mean: np.ndarray, top: float) -> str:
-    return heatmap.smooth(np.rint(mean * 255 / top).astype(np.uint8))

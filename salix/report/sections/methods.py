@@ -46,7 +46,10 @@ def paragraphs(analysis: Analysis) -> list[str]:
 def _runs(analysis: Analysis) -> str:
     frames, runs = analysis.frames, analysis.runs
     models = _listed(_setting(run, "model") for run in runs)
-    about = {key: _listed(_about(run, key) for run in runs) for key in ("salix", "jax", "device")}
+    about = {
+        key: _listed(str(run.manifest["about"].get(key, "not recorded")) for run in runs)
+        for key in ("salix", "jax", "device")
+    }
     counts = sorted({run.count for run in runs})
     count = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     seed = _listed(_setting(run, "seed") for run in runs)
@@ -91,24 +94,44 @@ def _measures(analysis: Analysis) -> str:
 
 
 def _statistics(analysis: Analysis) -> str:
+    keys = {c.key for c in analysis.columns}
     sizes = sorted({len(g.runs) for g in analysis.summary.groups})
     runs = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    return (
-        f"Models were grouped by way of training, {runs} run{'s' * (sizes != [1])} a group. "
-        "Intervals are 95 %: over the images of one run by Student's t (AUC: DeLong et al., 1988, "
-        "on the logit scale; shares: Wilson, 1927; COSE: percentile bootstrap of images), over the "
-        "runs of a group by Student's t. Groups were compared on the images that all runs share. "
-        "The interval of a difference adds the error of the runs (Welch's t on the runs' means) "
-        "and that of the images (BCa bootstrap of the images' mean differences, Efron, 1987, its "
-        "levels widened to Student's, Hesterberg, 2015), so that both are samples; where a group "
-        "has one run it is over images alone. p-values are of permutations of the runs' group "
-        "labels where both groups have several runs, and of sign flips over images otherwise. AUC "
-        "was compared by the AUCs of the runs, its limits recovered from those of the two groups "
-        "(Zou and Donner, 2008), or by DeLong's paired test where a group has one run. p-values "
-        "were corrected by Holm (1979) over all comparisons; agreement between runs was compared "
-        "by its interval alone (jackknife over runs, BCa bootstrap over images). Runs were the "
-        "sample, never pairs of runs."
-    )
+    exceptions = {
+        "auc": "AUC: DeLong et al., 1988, on the logit scale",
+        "accuracy": "shares: Wilson, 1927",
+        "cose": "COSE: percentile bootstrap of images",
+    }
+    special = "; ".join(text for key, text in exceptions.items() if key in keys)
+    sentences = [
+        f"Models were grouped by way of training, {runs} run{'s' * (sizes != [1])} a group.",
+        "Intervals are 95 %: over the images of one run by Student's t"
+        f"{f' ({special})' if special else ''}, over the runs of a group by Student's t.",
+    ]
+    if analysis.differences is not None:
+        sentences += [
+            "Groups were compared on the images that all runs share. The interval of a difference "
+            "adds the error of the runs (Welch's t of the runs' means) and that of the images (BCa "
+            "bootstrap, Efron, 1987, of the images' mean differences, its levels widened to "
+            "Student's, Hesterberg, 2015), so that both are samples; where a group has one run it "
+            "is over images alone.",
+            "p-values are of permutations of the runs' group labels where both groups have several "
+            "runs, and of sign flips over images otherwise, corrected by Holm (1979) over all "
+            "comparisons.",
+        ]
+        if "auc" in keys:
+            sentences.append(
+                "AUC was compared by the AUCs of the runs, with limits recovered from those of the "
+                "two groups (Zou and Donner, 2008), or by DeLong's paired test where a group has "
+                "one run."
+            )
+    if "agreement" in keys:
+        sentences.append(
+            "The interval of the agreement between runs adds the jackknife over runs (Arvesen, "
+            "1969) and the BCa bootstrap over images, and groups were compared in it by that "
+            "interval alone: runs were the sample, never pairs of runs."
+        )
+    return " ".join(sentences)
 
 
 def _left_out(analysis: Analysis) -> str:
@@ -130,10 +153,6 @@ def _count(runs: Sequence[Run], noun: str) -> str:
 
 def _setting(run: Run, key: str) -> str:
     return str(run.manifest["config"].get(key, "not recorded"))
-
-
-def _about(run: Run, key: str) -> str:
-    return str(run.manifest["about"].get(key, "not recorded"))
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -60,7 +60,14 @@ def _extremes(similarity: RunSimilarity) -> tuple[list[StableImage], list[Stable
         [
             StableImage(
                 id,
-                next((n for f, r in zip(frames, rows, strict=True) if (n := _label(f, r[id]))), ""),
+                next(
+                    (
+                        n
+                        for f, r in zip(frames, rows, strict=True)
+                        if (n := f.class_name(int(r[id].get("label", -1))))
+                    ),
+                    "",
+                ),
                 float(similarity.within[i]),
                 tuple(_picture(f, r[id]) for f, r in zip(frames, rows, strict=True)),
             )
@@ -70,10 +77,6 @@ def _extremes(similarity: RunSimilarity) -> tuple[list[StableImage], list[Stable
         for end in ends
     )
     return least, most
-
-
-def _label(frame: Frame, row: dict) -> str:
-    return frame.class_name(int(row.get("label", -1)))
 
 
 def _picture(frame: Frame, row: dict) -> tuple[str, str] | None:

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
 from salix.analysis import Analysis, SubsetTable
-from salix.analysis.subset_table import SubsetRow
 from salix.report import heatmap
 from salix.report.export import record
 from salix.report.section import Section, read_template
@@ -16,14 +13,21 @@ def build(analysis: Analysis) -> Section | None:
     table = analysis.subsets
     if table is None:
         return None
+    top = table.greatest_mean
+    pictures = {
+        group: ["" if row.mean is None else heatmap.mean_picture(row.mean, top) for row in rows]
+        for group, rows in table.groups
+    }
     return Section(
         "subsets",
         "In-set and out-of-set" if table.in_set else "Subsets",
         read_template(__file__),
         {
             "table": table,
+            "has_maps": any(row.mean is not None for _, rows in table.groups for row in rows),
+            "has_auc": "auc" in {c.key for c in table.columns.numbers},
             "groups": [
-                (group, [(row, _draw(row, table.greatest_mean)) for row in rows])
+                (group, list(zip(rows, pictures[group], strict=True)))
                 for group, rows in table.groups
                 if rows
             ],
@@ -31,13 +35,6 @@ def build(analysis: Analysis) -> Section | None:
         link="Out-of-set" if table.in_set else "Subsets",
         records=subset_records(table),
     )
-
-
-def _draw(row: SubsetRow, top: float) -> str:
-    """Return the mean map as a picture; nothing where it cannot be drawn."""
-    if row.mean is None:
-        return ""
-    return heatmap.smooth(np.rint(row.mean * 255 / top).astype(np.uint8))
 
 
 def subset_records(table: SubsetTable) -> list[dict[str, Any]]:
