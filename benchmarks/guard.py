@@ -136,7 +136,7 @@ def main() -> int:
     os.environ["JAX_PLATFORMS"] = "cpu"  # this process only prepares inputs
     load = os.getloadavg()
     measured = measured_ratios(measure(options), options.by)
-    # Accepted ratios are kept apart by device, network, batch, size and clock.
+    # Accepted ratios are stored by device, network, batch, size and clock.
     key = f"{options.device} {options.network} {options.batch} {options.size or ''} {options.by}"
     accepted = json.loads(options.results.read_text()) if options.results.exists() else {}
     ratios = accepted.get(key, {}).get("ratios", {})

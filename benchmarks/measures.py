@@ -89,24 +89,24 @@ def network(name: str) -> tuple[Model, Params]:
 def bare(problem: Classification, passes: int) -> Callable[..., Any]:
     """Return a program of an image's passes alone: the clean one, and the others in a scan."""
 
-    def one(params: Params, example: Any, key: Any) -> Any:
+    def passes_of_image(params: Params, example: Any, key: Any) -> Any:
         image = problem.model.preprocess(example["pixels"])
         clean = problem.explain(params, image, key)
 
         def variant(i: Any) -> Any:
-            # An image of its own, or the pass would be moved out of the loop.
-            held, changed = jax.lax.optimization_barrier(
+            # Each pass needs another image, or the compiler would move it out of the loop.
+            barred, changed = jax.lax.optimization_barrier(
                 (params, image * (1 + i.astype(jnp.float32) / 1024))
             )
-            found = problem.explain(held, changed, key)
-            return found.logits, found.map
+            explanation = problem.explain(barred, changed, key)
+            return explanation.logits, explanation.map
 
         return clean.logits, clean.map, jax.lax.map(variant, jnp.arange(passes - 1))
 
     def step(params: Params, examples: Any, valid: Any, hashes: Any, seed: Any) -> Any:
         del valid
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), hashes)
-        return jax.vmap(one, (None, 0, 0))(params, examples, keys)
+        return jax.vmap(passes_of_image, (None, 0, 0))(params, examples, keys)
 
     return step
 

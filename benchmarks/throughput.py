@@ -43,9 +43,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--batches", nargs="+", type=int)
     parser.add_argument("--size", type=int, help="side of the images; the network's own by default")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--minutes", type=float, default=float("inf"), help="limit of the whole run"
-    )
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="limit of the run")
     parser.add_argument(
         "--task-minutes", type=float, default=float("inf"), help="limit of the rounds of a task"
     )

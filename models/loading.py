@@ -46,7 +46,7 @@ def _checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...
     return classes
 
 
-def build(name: str, seed: int = 0, classes: Sequence[str] | None = None) -> Any:
+def build(name: str, seed: int = 0, *, classes: Sequence[str] | None = None) -> Any:
     """Return the Flax module of an architecture, its weights initialised with `seed`.
 
     Raises InputError for an unknown name, or classes that the architecture cannot have.

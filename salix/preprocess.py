@@ -44,10 +44,10 @@ class Preprocess:
         if self.fit == "stretch":
             return 0, 0, width, height
         aspect = self.size[1] / self.size[0]
-        kept_width = min(aspect * height, width)
-        kept_height = min(width / aspect, height)
-        left, top = (width - kept_width) / 2, (height - kept_height) / 2
-        return left, top, left + kept_width, top + kept_height
+        box_width = min(aspect * height, width)
+        box_height = min(width / aspect, height)
+        left, top = (width - box_width) / 2, (height - box_height) / 2
+        return left, top, left + box_width, top + box_height
 
     def on_host(self, image: Any) -> Pixels:
         """Return a Pillow image as the 8-bit pixels [h w c] of `size` and `channels`."""

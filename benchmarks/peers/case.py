@@ -23,5 +23,5 @@ class BenchmarkCase:
     device: str = "cpu"  # or "cuda"
 
 
-PeerCall = Callable[[], Any]  # runs the whole batch; returns arrays [b ...], channels last
+PeerCall = Callable[[], Any]  # runs the batch; returns arrays [b ...], channels last
 PeerVariants = dict[str, dict[str, Callable[[BenchmarkCase], PeerCall]]]  # by task and name

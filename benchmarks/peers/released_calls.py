@@ -11,7 +11,7 @@ a linear layer.
 This favours the release: nothing is written to disk, scores need no passes of their own, and
 today's torch-cam computes no gradient beyond the features.
 
-All but the last compute in 32 bits as released, whatever the precision of the other variants.
+All but the last compute in 32 bits as released, in every precision of the other variants.
 Results are [b statistics], named by `released_host.COLUMNS`.
 """
 
@@ -80,9 +80,9 @@ def load_network(case: BenchmarkCase, weights: Any) -> Any:
 
 
 def extractor(case: BenchmarkCase, weights: Any) -> tuple[Any, Any]:
-    """Network and its Grad-CAM, at the last spatial layer as found by torch-cam.
+    """Network and its Grad-CAM, at the last spatial layer as torch-cam determines it.
 
-    An identity after the trunk makes its whole output that layer, also where it ends in a function.
+    An identity after the trunk is that layer, also where the trunk ends in a function.
     """
     net, stage, shape = load_network(case, weights), nn.Identity(), (3, *case.images.shape[1:3])
     net.add_module("stage", stage)

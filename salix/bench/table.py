@@ -76,16 +76,15 @@ def standing(rows: Sequence[Row], ceilings: Roofline) -> list[str]:
             key=lambda row: row["percent_of_gemm"],
         )
         if counted:
-            ends = dict.fromkeys(_place(row) for row in (counted[-1], counted[0]))
+            ends = dict.fromkeys(
+                f"{r['percent_of_gemm']:.0f} % ({r['workload']}, batch of {r['batch_size']})"
+                for r in (counted[-1], counted[0])
+            )
             lines.append(f"  of these, {held[0]['model']} reaches {', '.join(ends)}")
         if precision.startswith("bfloat16") and held:
             share = f"{100 * held[0]['rounded']:.0f} % of the products of a forward pass"
             lines.append(f"  {share} take 16 bits: Salix's convolutions, where it rounds them")
     return lines
-
-
-def _place(row: Row) -> str:
-    return f"{row['percent_of_gemm']:.0f} % ({row['workload']}, batch of {row['batch_size']})"
 
 
 def left_out(rows: Sequence[Row]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`salix convert`: a checkpoint in, safetensors out."""
+"""`salix convert`: conversion of a checkpoint to safetensors."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,18 +10,20 @@ from salix.typing import InputError
 
 @dataclass(frozen=True)
 class Convert:
-    """Turn a checkpoint of PyTorch, Keras or ONNX into safetensors that say what they are.
+    """Convert a checkpoint to safetensors, with the architecture and its classes as metadata.
+
+    Reads PyTorch, Keras, ONNX, TensorFlow.js, Orbax and safetensors; nothing in it is executed.
 
     Example: salix convert --model meso4 --weights Meso4_DF.h5 --out meso4.safetensors
     """
 
     model: Annotated[str, Given(help="architecture, for example resnet50")]
-    weights: Annotated[Path, Given(help="checkpoint to read; nothing in it is executed")]
+    weights: Annotated[Path, Given(help="checkpoint to read, a file or a folder")]
     out: Annotated[Path, Given(help="file to write, .safetensors")]
     classes: Classes = field(default_factory=list)
 
     def run(self) -> int:
-        """Convert, and say what was written."""
+        """Convert, and print a line about the file."""
         from salix.models import load, save
 
         if self.out.suffix != ".safetensors":

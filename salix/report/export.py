@@ -1,7 +1,7 @@
 """The report for machines: every number as a row, and the table of groups as CSV and LaTeX."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -96,15 +96,11 @@ def as_latex(analysis: Analysis) -> str:
         rf"{head} \\",
         r"\midrule",
     ]
-    lines += [" & ".join(cells) + r" \\" for cells in _latex_rows(analysis)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _latex_rows(analysis: Analysis) -> Iterator[list[str]]:
     for group in analysis.summary.groups:
         intervals = [(c, group.interval(c.key)) for c in analysis.columns]
         numbers = (_escape_latex(f"{c.format(i.value)} {c.limits(i)}") for c, i in intervals)
-        yield [_escape_latex(group.name), *numbers]
+        lines.append(" & ".join([_escape_latex(group.name), *numbers]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
 def _escape_latex(text: str) -> str:

@@ -62,11 +62,12 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
         case ModuleType():
             return value.__name__
         case list() | tuple():
-            return (
-                f"{type(value).__name__}({', '.join(map(inner, value))})"
-                if _named(value)
-                else _sequence(value, [inner(v) for v in value])
-            )
+            text = ", ".join(map(inner, value))
+            if type(value) is list:
+                return f"[{text}]"
+            if type(value) is tuple:
+                return f"({text},)" if len(value) == 1 else f"({text})"
+            return f"{type(value).__name__}({text})"
         case set() | frozenset():
             return f"{{{', '.join(sorted(map(inner, value)))}}}"
         case dict():
@@ -82,7 +83,8 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
     function = inspect.unwrap(value) if callable(value) else value  # of a compiled function
     if isinstance(function, FunctionType):
         parts = [_code(function.__code__, inner), inner(function.__defaults__)]
-        parts += [inner(function.__kwdefaults__), inner(_closure(function)), inner(_data(function))]
+        closure = [c.cell_contents for c in function.__closure__ or ()]
+        parts += [inner(function.__kwdefaults__), inner(closure), inner(_data(function))]
         sha = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return f"{function.__module__}.{function.__qualname__}#{sha[:16]}"
     if hasattr(value, "__qualname__"):  # built in
@@ -100,25 +102,10 @@ def _array(value: Any) -> str:
     return f"array({array.dtype}{list(np.shape(value))}, sha256={sha})"
 
 
-def _named(value: Any) -> bool:
-    return type(value) not in (list, tuple)
-
-
-def _sequence(value: Any, parts: list[str]) -> str:
-    text = ", ".join(parts)
-    if isinstance(value, list):
-        return f"[{text}]"
-    return f"({text},)" if len(parts) == 1 else f"({text})"
-
-
 def _code(code: CodeType, inner: Any) -> str:
     """Describe the instructions of a function, its constants and the names that it uses."""
     constants = [_code(c, inner) if isinstance(c, CodeType) else inner(c) for c in code.co_consts]
     return f"{code.co_code.hex()} {constants} {code.co_names} {code.co_varnames}"
-
-
-def _closure(function: FunctionType) -> list[Any]:
-    return [c.cell_contents for c in function.__closure__ or ()]
 
 
 def _data(function: FunctionType) -> dict[str, Any]:

@@ -120,7 +120,11 @@ class Run:
     def _chunks(self, chosen: Sequence[Column]) -> Iterator[dict[str, np.ndarray]]:
         for table in self._row_groups(list({*(c.name for c in chosen), "skipped"})):
             measured = table.filter(table["skipped"].is_null()).combine_chunks()
-            yield {c.name: numpy_array(c, _only_chunk(measured[c.name])) for c in chosen}
+            chunks = {c: measured[c.name] for c in chosen}
+            yield {
+                c.name: numpy_array(c, x.chunk(0) if x.num_chunks == 1 else x.combine_chunks())
+                for c, x in chunks.items()
+            }
 
     def _row_groups(self, names: list[str]) -> Iterator[Any]:
         """Yield row groups as Arrow tables, part by part: parts follow the order of the data."""
@@ -135,10 +139,6 @@ class Run:
         import pyarrow.parquet as pq
 
         return sum(pq.read_metadata(path).num_rows for _, _, path in parts(self.path))
-
-
-def _only_chunk(column: Any) -> Any:
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
 def read_runs(paths: Iterable[Path | str]) -> list[Run]:

@@ -26,7 +26,7 @@ def initialiser(
         architecture = MODELS[name]
         names = architecture.classes if classes is None else tuple(classes)
         about = {"preprocess": architecture.preprocess, "classes": names, "name": name}
-        return lambda seed: build(name, seed, names), about
+        return lambda seed: build(name, seed, classes=names), about
     model, params = load(name, weights)
     names = model.classes if classes is None else tuple(classes)
     head, same = MODELS[name].head.rpartition(".")[0], len(names) == len(model.classes)
@@ -36,7 +36,7 @@ def initialiser(
     about = {"preprocess": model.preprocess, "classes": names, "name": name}
 
     def from_checkpoint(seed: int) -> Any:
-        module = build(name, seed, names)
+        module = build(name, seed, classes=names)
         state = nnx.state(module, WEIGHTS)
         for path, leaf in nnx.to_flat_state(state):
             if same or ".".join(map(str, path[:-1])) != head:

@@ -114,8 +114,8 @@ def made(tmp_path_factory):
 @pytest.fixture
 def data(made):
     """Function that opens a split of `toy` in one format."""
-    return lambda format=FORMATS[0], split="train", **given: Dataset(
-        "toy", split, data_dir=made / format, **given
+    return lambda format=FORMATS[0], split="train", **options: Dataset(
+        "toy", split, data_dir=made / format, **options
     )
 
 
@@ -124,13 +124,13 @@ def test_every_example_is_read(data, format):
     source = data(format)
     numbers = [int(id.removeprefix("train/train/é").removesuffix(".png")) for id in source.ids]
     assert sorted(numbers) == list(range(TRAIN))
-    assert numbers != sorted(numbers)  # it is stored in an order of its own
+    assert numbers != sorted(numbers)  # stored in another order
     assert source.has_reference_masks
-    for at, i in enumerate(numbers):
-        pixels, marked, label = truth("train", i)
-        np.testing.assert_array_equal(np.asarray(source.read(at)), pixels)
-        np.testing.assert_array_equal(source.reference_mask(at), marked)
-        assert source.labels[at] == label
+    for position, i in enumerate(numbers):
+        pixels, mask, label = truth("train", i)
+        np.testing.assert_array_equal(np.asarray(source.read(position)), pixels)
+        np.testing.assert_array_equal(source.reference_mask(position), mask)
+        assert source.labels[position] == label
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -147,13 +147,13 @@ def test_every_example_is_read(data, format):
 )
 def test_parts_have_the_ids_of_the_full_split(data, format, split, taken):
     part = data(format, split, key="")
-    assert list(part.ids) == [f"{of}/{i:08d}" for of, at in taken for i in at]
-    wholes = {of: data(format, of) for of in ("train", "test")}
-    rows = [(wholes[of], i) for of, at in taken for i in at]
-    assert list(data(format, split).ids) == [whole.ids[i] for whole, i in rows]
-    assert list(part.labels) == [whole.labels[i] for whole, i in rows]
-    for at, (whole, i) in enumerate(rows):
-        np.testing.assert_array_equal(np.asarray(part.read(at)), np.asarray(whole.read(i)))
+    assert list(part.ids) == [f"{name}/{i:08d}" for name, indices in taken for i in indices]
+    full = {name: data(format, name) for name in ("train", "test")}
+    rows = [(full[name], i) for name, indices in taken for i in indices]
+    assert list(data(format, split).ids) == [source.ids[i] for source, i in rows]
+    assert list(part.labels) == [source.labels[i] for source, i in rows]
+    for position, (source, i) in enumerate(rows):
+        np.testing.assert_array_equal(np.asarray(part.read(position)), np.asarray(source.read(i)))
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -229,9 +229,11 @@ def test_broken_records_are_counted_and_reported(data, made, tmp_path):
         UserWarning, match=r"[12] records? of tfds:toy:test cannot be read \(example"
     ):
         labels = list(source.labels)
-    whole = list(data(split="test").labels)
+    intact = list(data(split="test").labels)
     assert len(labels) == TEST
-    broken = [i for i in range(TEST) if labels[i] != whole[i] or source.ids[i].endswith(f"{i:08d}")]
+    broken = [
+        i for i in range(TEST) if labels[i] != intact[i] or source.ids[i].endswith(f"{i:08d}")
+    ]
     assert 0 < len(broken) < TEST
     for i in broken:
         assert source.ids[i] == f"test/{i:08d}"
@@ -242,7 +244,7 @@ def test_broken_records_are_counted_and_reported(data, made, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options", "message"),
     [
         ({"split": "val"}, r"tfds:toy:val: Unknown split 'val'.*; there are train, test"),
         ({"split": "train[:"}, "Error parsing split"),
@@ -260,9 +262,9 @@ def test_broken_records_are_counted_and_reported(data, made, tmp_path):
         ({"key": "score"}, "can be its key; .* one of filename, number, twice"),
     ],
 )
-def test_unknown_names_are_reported(data, given, message):
+def test_unknown_names_are_reported(data, options, message):
     with pytest.raises(InputError, match=message):
-        data(**given)
+        data(**options)
 
 
 @pytest.mark.parametrize("name", ["toyz", "toy:9.9.9", "toy/none", "mnist", "no name"])

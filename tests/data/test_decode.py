@@ -1,4 +1,4 @@
-"""Odd files become the pixels that the module says, or are refused with a reason."""
+"""Decoding of unusual image files: 8-bit pixels, or a reason for refusal."""
 
 from io import BytesIO
 
@@ -24,7 +24,7 @@ def pixels(content: bytes) -> np.ndarray:
 GRADIENT = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3) * 3
 
 
-def test_rgb_is_kept():
+def test_rgb_is_unchanged():
     np.testing.assert_array_equal(pixels(encoded(Image.fromarray(GRADIENT))), GRADIENT)
 
 
@@ -48,18 +48,18 @@ def test_16_bit_grey_is_scaled_not_clipped():
 
 def test_cmyk_becomes_rgb():
     ink = Image.new("CMYK", (2, 2), (0, 255, 255, 0))
-    seen = pixels(encoded(ink, "JPEG", quality=95))[0, 0]
-    assert seen[0] > 240
-    assert seen[1:].max() < 15
+    decoded = pixels(encoded(ink, "JPEG", quality=95))[0, 0]
+    assert decoded[0] > 240
+    assert decoded[1:].max() < 15
 
 
 @pytest.mark.parametrize(("alpha", "grey"), [(0, 255), (255, 40), (128, 147)])
-def test_alpha_is_laid_over_white(alpha, grey):
+def test_alpha_is_composited_over_white(alpha, grey):
     content = encoded(Image.new("RGBA", (2, 2), (40, 40, 40, alpha)))
     assert pixels(content)[0, 0].tolist() == [grey] * 3
 
 
-def test_transparent_palette_is_laid_over_white():
+def test_a_transparent_palette_is_composited_over_white():
     image = Image.new("P", (2, 2), 0)
     image.putpalette([10, 20, 30])
     assert pixels(encoded(image, transparency=0))[0, 0].tolist() == [255, 255, 255]
@@ -75,8 +75,8 @@ def test_first_frame_of_an_animation():
 def test_every_mode_gives_8_bit_rgb(mode):
     image = Image.new("L", (5, 5), 0).convert("RGB").convert(mode) if mode != "LAB" else None
     image = image or Image.new("LAB", (5, 5))
-    found = pixels(encoded(image, "TIFF"))
-    assert (found.shape, found.dtype) == ((5, 5, 3), np.uint8)
+    decoded = pixels(encoded(image, "TIFF"))
+    assert (decoded.shape, decoded.dtype) == ((5, 5, 3), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_crop_keeps_the_aspect():
 @pytest.mark.parametrize(
     "array", [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8)]
 )
-def test_an_array_that_is_no_8_bit_image_is_refused(array):
+def test_an_array_that_is_not_an_8_bit_image_is_refused(array):
     with pytest.raises(Unreadable, match="pixels of"):
         fit(array, Preprocess())
 

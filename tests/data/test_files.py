@@ -67,26 +67,26 @@ def test_reference_masks_below_the_images_are_not_a_class(folder):
 
 
 def test_the_map_column(folder):
-    found = table(
+    source = table(
         folder,
         "path,map,label\n"
         "data/real/a.png,,real\n"
         "data/fake/b.1.png,reference_masks/fake/b.1.bmp,fake\n"
         "data/fake/a.jpg,reference_masks/fake/a.png,\n",
     )
-    assert found.has_reference_masks
-    assert list(found.labels) == [None, "fake", "real"]
-    assert list(greys(found).values()) == [100, 200, None]
-    (batch,) = image_batches(found, Preprocess((4, 4)), 3, [0], 1)
+    assert source.has_reference_masks
+    assert list(source.labels) == [None, "fake", "real"]
+    assert list(greys(source).values()) == [100, 200, None]
+    (batch,) = image_batches(source, Preprocess((4, 4)), 3, [0], 1)
     assert batch.examples["reference_mask"].max((1, 2)).tolist() == [100, 200, 0]
     assert batch.examples["reference_mask"].min((1, 2)).tolist() == [100, 200, 0]
     assert batch.valid.all()
 
 
 def test_an_empty_map_column_is_no_reference_mask(folder):
-    found = table(folder, "path,map\ndata/real/a.png,\ndata/fake/a.jpg\n")
-    assert not found.has_reference_masks
-    assert found.reference_mask(0) is None
+    source = table(folder, "path,map\ndata/real/a.png,\ndata/fake/a.jpg\n")
+    assert not source.has_reference_masks
+    assert source.reference_mask(0) is None
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_missing_masks_are_reported_by_file_and_line(folder, rows, message):
 
 
 def test_an_image_without_map_may_be_missing(folder):
-    found = table(folder, "path,map\ngone.png,\ndata/fake/a.jpg,reference_masks/fake/a.png,\n")
-    (batch,) = image_batches(found, Preprocess((4, 4)), 2, [0], 1)
+    source = table(folder, "path,map\ngone.png,\ndata/fake/a.jpg,reference_masks/fake/a.png,\n")
+    (batch,) = image_batches(source, Preprocess((4, 4)), 2, [0], 1)
     assert batch.valid.tolist() == [True, False]
 
 
@@ -156,8 +156,8 @@ def test_reference_masks_that_fit_no_image_or_several(tmp_path, files, message):
 def test_a_mask_of_the_same_suffix_matches_first(tmp_path):
     for name in ("b.jpg", "b.png", "img.0001.PNG"):
         (tmp_path / name).touch()
-    found = match_reference_masks(tmp_path, ["b.jpg", "b.tif", "img.0001", "img.0002"])
-    assert [None if f is None else f.name for f in found] == [
+    files = match_reference_masks(tmp_path, ["b.jpg", "b.tif", "img.0001", "img.0002"])
+    assert [None if f is None else f.name for f in files] == [
         "b.jpg",
         "b.png",
         "img.0001.PNG",
@@ -169,6 +169,6 @@ def test_a_mask_of_the_same_suffix_matches_first(tmp_path):
 def test_paths_of_a_table_are_sorted(tmp_path_factory, paths, data):
     paths = data.draw(st.permutations(sorted(paths)))
     folder = tmp_path_factory.mktemp("table")
-    found = table(folder, "path,label\n" + "".join(f'"{p}",{i}\n' for i, p in enumerate(paths)))
-    assert list(found.ids) == sorted(paths)
-    assert [paths[int(label)] for label in found.labels] == list(found.ids)
+    source = table(folder, "path,label\n" + "".join(f'"{p}",{i}\n' for i, p in enumerate(paths)))
+    assert list(source.ids) == sorted(paths)
+    assert [paths[int(label)] for label in source.labels] == list(source.ids)

@@ -79,7 +79,7 @@ def test_random_regions(height, width):
         assert (mask.min(), mask.max()) == (0, 1)
         share = (mask > 0).mean() * max(height, width) / min(height, width)
         assert 0.05 < share < 0.3
-        assert label(mask > 0)[1] == 1  # of one piece
+        assert label(mask > 0)[1] == 1  # connected
         border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
         assert (border > 0).mean() < 0.2
     # A region is the same on every grid: its mask is a function of the place.
@@ -100,10 +100,10 @@ def test_masks_fall_from_the_middle_to_the_edge_as_a_cubic_step():
 def test_blend_of_colour_is_that_of_its_channels():
     mask = np.random.default_rng(0).random((72, 64))
     changed = COLOUR[::-1].copy()
-    found = blend(COLOUR, changed, mask)
+    blended = blend(COLOUR, changed, mask)
     for channel in range(3):
         expected = blend(COLOUR[..., channel], changed[..., channel], mask)
-        np.testing.assert_array_equal(found[..., channel], expected)
+        np.testing.assert_array_equal(blended[..., channel], expected)
     np.testing.assert_array_equal(blend(COLOUR, changed.astype(float) * 9, mask * 0 + 1).max(), 255)
 
 
@@ -123,18 +123,18 @@ def test_a_warp_moves_pixels_and_makes_none():
         shift = (forged.astype(float) - ramp) / 2
         assert np.abs(shift).max() <= 0.04 * 128 + 0.5
         inner = forged[:, 4:-4].astype(float)
-        assert (np.diff(inner, axis=1) >= 0).all()  # order is kept: not folded
+        assert (np.diff(inner, axis=1) >= 0).all()  # order is preserved: not folded
         assert (shift[mask == 0] == 0).all()
 
 
 def test_moved_and_scaled_against_scipy():
     values = COLOUR.astype(float)
     by = np.random.default_rng(0).normal(size=(2, 72, 64))
-    found = forgery.displace(values, by)
-    at = np.mgrid[:72, :64] + by
+    moved = forgery.displace(values, by)
+    positions = np.mgrid[:72, :64] + by
     for c in range(3):
-        expected = map_coordinates(values[..., c], at, order=3, mode="nearest")
-        np.testing.assert_allclose(found[..., c], expected)
+        expected = map_coordinates(values[..., c], positions, order=3, mode="nearest")
+        np.testing.assert_allclose(moved[..., c], expected)
     np.testing.assert_allclose(forgery.enlarge_and_shift(values, 1, (0, 0)), values, atol=1e-9)
     shifted = forgery.enlarge_and_shift(values, 1, (3, -2))
     np.testing.assert_allclose(shifted[3:, :-2], values[:-3, 2:], atol=1e-9)
@@ -149,9 +149,9 @@ def test_hue_is_turned_in_the_plane_of_colour():
     before, after = rgb2yiq(values), rgb2yiq(forgery.transform_colour(values, turn, 1, 0))
     # scikit-image's coefficients have more digits than those of the standard
     np.testing.assert_allclose(after[..., 0], before[..., 0], atol=0.2)
-    whole = (before[..., 1] + 1j * before[..., 2]) * np.exp(1j * turn)
-    np.testing.assert_allclose(after[..., 1], whole.real, atol=0.5)
-    np.testing.assert_allclose(after[..., 2], whole.imag, atol=0.5)
+    turned = (before[..., 1] + 1j * before[..., 2]) * np.exp(1j * turn)
+    np.testing.assert_allclose(after[..., 1], turned.real, atol=0.5)
+    np.testing.assert_allclose(after[..., 2], turned.imag, atol=0.5)
     np.testing.assert_allclose(
         forgery.transform_colour(values, 0, 1.1, -5), values * 1.1 - 5, atol=1e-9
     )
@@ -177,10 +177,10 @@ def test_an_upsampled_image_is_that_of_a_transposed_convolution(factor):
             top, left = (i + 1) * factor, (j + 1) * factor
             out[top : top + factor + 1, left : left + factor + 1] += 1
     out = out[factor:, factor:][:13, :17]
-    found = forgery.upsample_blocks(np.ones((13, 17, 1)), factor, 1.0)[..., 0]
-    np.testing.assert_allclose(found, out / (1 + 1 / factor) ** 2)
+    checkerboard = forgery.upsample_blocks(np.ones((13, 17, 1)), factor, 1.0)[..., 0]
+    np.testing.assert_allclose(checkerboard, out / (1 + 1 / factor) ** 2)
     half = forgery.upsample_blocks(np.ones((13, 17, 1)), factor, 0.5)[..., 0]
-    np.testing.assert_allclose(half, (1 + found) / 2)
+    np.testing.assert_allclose(half, (1 + checkerboard) / 2)
 
 
 @pytest.mark.parametrize(

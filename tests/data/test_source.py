@@ -89,18 +89,18 @@ def test_batches_hold_fixed_slots_and_say_why_one_is_empty():
     images = [np.full((2, 2), i, np.uint8) for i in range(7)]
     images[4] = np.zeros((2, 2), np.float32)  # not 8-bit
     source = Arrays(images, reference_masks=[None, images[6], *[None] * 5])
-    found = list(image_batches(source, Preprocess((2, 2), 1), 3, [0, 1, 2], 2, ahead=1))
-    assert [list(b.indices) for b in found] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert [b.valid.tolist() for b in found] == [
+    result = list(image_batches(source, Preprocess((2, 2), 1), 3, [0, 1, 2], 2, ahead=1))
+    assert [list(b.indices) for b in result] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [b.valid.tolist() for b in result] == [
         [True] * 3,
         [True, False, True],
         [True, False, False],
     ]
-    assert list(found[1].reasons) == [4]
-    assert "float32" in found[1].reasons[4]
-    assert found[1].examples["pixels"][:, 0, 0, 0].tolist() == [3, 0, 5]
-    assert found[0].examples["reference_mask"] is not None
-    assert found[0].examples["reference_mask"][:, 0, 0].tolist() == [0, 6, 0]
+    assert list(result[1].reasons) == [4]
+    assert "float32" in result[1].reasons[4]
+    assert result[1].examples["pixels"][:, 0, 0, 0].tolist() == [3, 0, 5]
+    assert result[0].examples["reference_mask"] is not None
+    assert result[0].examples["reference_mask"][:, 0, 0].tolist() == [0, 6, 0]
 
 
 def test_later_batches_alone_are_the_same():

@@ -92,10 +92,11 @@ def _panel(
         share = (min(max(value, low), high) - low) / (high - low)
         return round(MARGIN + share * (WIDTH - 2 * MARGIN), 2)
 
-    ticks = [low + (high - low) * i / 4 for i in range(5)]
+    ticks = [low + (high - low) * i / 4 for i in range(5)][:: 2 if column.percent else 1]
+    texts = [column.format(t, 2) if column.percent else f"{t:.4g}".replace("-", "−") for t in ticks]
     return Panel(
         column=column,
-        ticks=tuple((place(t), _tick(column, t)) for t in ticks[:: 2 if column.percent else 1]),
+        ticks=tuple(zip(map(place, ticks), texts, strict=True)),
         strips=tuple(_strip(g, column, place) for g in groups),
         references=tuple((place(v), f"{n} {column.format(v, 2)}") for n, v in references.items()),
         note=_note(groups, key),
@@ -120,10 +121,6 @@ def _scale(
     low = min([*shown, *limits], default=0.0) if column.low is None else column.low
     high = max([*shown, *limits], default=1.0) if column.high is None else column.high
     return (float(low), float(high)) if high > low else (low - 0.5, low + 0.5)
-
-
-def _tick(column: TableColumn, value: float) -> str:
-    return column.format(value, 2) if column.percent else f"{value:.4g}".replace("-", "−")
 
 
 def _strip(group: GroupSummary, column: TableColumn, place: Callable[[float], float]) -> Strip:
