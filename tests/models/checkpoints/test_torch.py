@@ -272,14 +272,9 @@ def test_names_are_never_imported(tmp_path: Path) -> None:
     assert "antigravity" not in sys.modules
 
 
-<<<<<<< HEAD
-@pytest.mark.slow
-@pytest.mark.parametrize(("wide", "depth"), [(2, 60), (1000, 12)])
-=======
 @pytest.mark.parametrize(
     ("wide", "depth"), [(2, 60), (100, 12), pytest.param(1000, 12, marks=pytest.mark.slow)]
 )
->>>>>>> main
 def test_references_that_multiply_are_stopped(tmp_path: Path, wide: int, depth: int) -> None:
     def layers(open_: bytes, close: bytes) -> bytes:
         level = TENSOR + b"r" + struct.pack("<I", 100)
