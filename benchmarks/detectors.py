@@ -20,7 +20,7 @@ import tyro
 
 from salix.data.assets import fetch
 from salix.data.decode import decode, fit
-from salix.models import dcgan, load
+from salix.models import load, load_dcgan
 
 FACE = (29, 50, 149, 190)  # left, top, right and bottom of the face in CelebA's aligned pictures
 CLOSE = ("antispoof", "liveness")  # architectures for close-up faces
@@ -35,7 +35,7 @@ def auc(real: np.ndarray, fake: np.ndarray) -> float:
 def generated(count: int, seed: int) -> list[np.ndarray]:
     """Faces drawn by the DCGAN, 64x64 RGB."""
     z = np.random.default_rng(seed).normal(size=(count, 100)).astype(np.float32)
-    faces = np.asarray(dcgan(fetch("dcgan"))(z))
+    faces = np.asarray(load_dcgan(fetch("dcgan"))(z))
     return list(np.rint((faces + 1) * 127.5).astype(np.uint8))
 
 

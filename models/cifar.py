@@ -1,4 +1,4 @@
-"""The residual network of small pictures, made for CIFAR-10, here for pictures of 64 pixels."""
+"""ResNet for CIFAR-10, adapted to images of 64 pixels."""
 
 from typing import ClassVar
 
@@ -15,11 +15,11 @@ WIDTHS = (16, 32, 64)
 
 
 class CifarResNet(StagedNetwork):
-    """A convolution 3x3, three stages of n residual blocks, the mean, and a linear layer.
+    """CIFAR ResNet: a convolution 3x3, three stages of n residual blocks, mean, linear layer.
 
     6n + 2 layers with weights. Images [b 64 64 3], of other sizes too; widths 16, 32, 64, strides
     2, 1, 2, 2: features [b 8 8 64]. The stride of the first convolution is ours, 1 in the paper:
-    its images have 32 pixels, and its features the same 8x8 cells. Where a block changes grid and
+    its images have 32 pixels, and its features the same grid of 8x8. Where a block changes grid and
     width its shortcut is a convolution 1x1 (option B of sec. 4.1; the paper's network for CIFAR
     has A, without weights). Normalisations have epsilon 1e-5. With two classes, 8 layers have
     77,522 weights.
@@ -42,14 +42,12 @@ class CifarResNet(StagedNetwork):
 
     def named_stages(self) -> dict[str, Stage]:
         """Return `stage1` to `stage3`, the first with the convolution before it."""
-        stages = {"stage1": [self._stem], "stage2": [], "stage3": []}
-        blocks = len(self.blocks) // len(stages)
-        for i, stage in enumerate(stages.values()):
-            stage += self.blocks[i * blocks : (i + 1) * blocks]
-        return {name: sequence(*layers) for name, layers in stages.items()}
-
-    def _stem(self, x: Array) -> Array:
-        return jax.nn.relu(self.norm1(self.conv1(x)))
+        n = len(self.blocks) // len(WIDTHS)
+        return {
+            "stage1": sequence(self.conv1, self.norm1, jax.nn.relu, *self.blocks[:n]),
+            "stage2": sequence(*self.blocks[n : 2 * n]),
+            "stage3": sequence(*self.blocks[2 * n :]),
+        }
 
     def classify(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b classes"]:
         """Return the logits of stage3's features."""
@@ -63,7 +61,8 @@ class CifarResNet(StagedNetwork):
         It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
         a folded network, whose last convolution holds its normalisation.
         """
-        h = sequence(self._stem, *self.blocks[:-1])(jnp.asarray(x))
+        n = len(self.blocks) // len(WIDTHS)
+        h = sequence(*self.blocks[2 * n : -1])(self.trunk(x, "stage2"))
         last = self.blocks[-1].last(h)
         return self.blocks[-1].finish(last, h), last
 

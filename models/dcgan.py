@@ -1,4 +1,4 @@
-"""The generator of a DCGAN that makes faces."""
+"""DCGAN generator of face images."""
 
 from pathlib import Path
 
@@ -16,10 +16,11 @@ LATENT = 100
 
 
 class DCGAN(nnx.Module):
-    """Five transposed convolutions, from a latent vector to a 64x64 RGB image in [-1, 1].
+    """DCGAN generator: five transposed convolutions from a latent vector to a 64x64 RGB image.
 
     100 -> 4x4x512 -> 8x8x256 -> 16x16x128 -> 32x32x64 -> 64x64x3, kernels 4x4, stride 2 after the
-    first, without bias; batch normalisation and ReLU after all but the last, then tanh.
+    first, without bias; batch normalisation and ReLU after all but the last, then tanh: pixels in
+    [-1, 1].
 
     Radford, Metz and Chintala (2016), arXiv:1511.06434, sec. 3.
     """
@@ -61,7 +62,7 @@ TORCH: WeightTable = {
 }
 
 
-def dcgan(weights: str | Path) -> DCGAN:
+def load_dcgan(weights: str | Path) -> DCGAN:
     """Return the face generator with the weights of a file, in evaluation.
 
     `weights` is the file of `salix.data.assets.fetch("dcgan")`. Raises InputError when it does not

@@ -1,7 +1,8 @@
-"""DenseNet-121, a network in which each layer reads all those before it."""
+"""DenseNet-121: each layer reads the outputs of all layers before it in its block."""
 
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import ClassVar
 
 import jax
@@ -14,12 +15,13 @@ from salix.nn import Conv, Stage, StagedNetwork, avg_pool, batch_norm, max_pool,
 from salix.typing import AnyArray
 
 GROWTH, BOTTLENECK, DEPTHS = 32, 128, (6, 12, 24, 16)
+_POOL = partial(max_pool, size=3, strides=2, padding=1)
 
 
-class Layer(nnx.Module):
-    """Normalisation, ReLU and convolution, 1x1 to 128 channels and 3x3 to 32, joined to the input.
+class DenseLayer(nnx.Module):
+    """Normalisation, ReLU, convolution, 1x1 to 128 channels and 3x3 to 32, joined to the input.
 
-    The first normalisation reads what many convolutions wrote, and is not folded.
+    The first normalisation reads the outputs of many convolutions, and is not folded.
     """
 
     folds: ClassVar = {"conv1": "norm2"}
@@ -50,11 +52,12 @@ class Transition(nnx.Module):
 
 
 class DenseNet(StagedNetwork):
-    """A convolution 7x7 and a pool, blocks of 6, 12, 24 and 16 layers, the mean, and a linear one.
+    """DenseNet-121: a convolution 7x7 and a pool, four dense blocks, the mean, a linear layer.
 
-    Images [b 224 224 3], of other sizes too, less the mean and by the deviation of ImageNet; grids
-    of 56, 28, 14 and 7; features [b 7 7 1024], on which Grad-CAM works, after the last ReLU.
-    Normalisations have epsilon 1e-5. 7,978,856 weights with 1000 classes.
+    Blocks of 6, 12, 24 and 16 layers. Images [b 224 224 3] or of another size, standardised by
+    ImageNet's mean and deviation; grids of 56, 28, 14 and 7; features [b 7 7 1024], on which
+    Grad-CAM works, after the last ReLU. Normalisations have epsilon 1e-5. 7,978,856 weights with
+    1000 classes.
 
     Huang, Liu, van der Maaten and Weinberger (2017), arXiv:1608.06993, table 1; torchvision 0.28.
     """
@@ -65,12 +68,12 @@ class DenseNet(StagedNetwork):
         self.conv0 = Conv(3, 64, 7, 2, 3, rngs=rngs)
         self.norm0 = batch_norm(64, rngs=rngs)
         width, blocks, transitions = 64, [], []
-        for at, depth in enumerate(DEPTHS):
-            if at:
+        for index, depth in enumerate(DEPTHS):
+            if index:
                 transitions.append(Transition(width, rngs=rngs))
                 width //= 2
             sizes = range(width, width + depth * GROWTH, GROWTH)
-            blocks.append(nnx.List([Layer(size, rngs=rngs) for size in sizes]))
+            blocks.append(nnx.List([DenseLayer(size, rngs=rngs) for size in sizes]))
             width += depth * GROWTH
         self.blocks, self.transitions = nnx.List(blocks), nnx.List(transitions)
         self.norm5 = batch_norm(width, rngs=rngs)
@@ -81,15 +84,14 @@ class DenseNet(StagedNetwork):
 
         block4 ends after the last normalisation and ReLU.
         """
-        before = (self._stem, *self.transitions)
+        stem = sequence(self.conv0, self.norm0, jax.nn.relu, _POOL)
         stages = {
-            f"block{i}": sequence(layer, *block)
-            for i, (layer, block) in enumerate(zip(before, self.blocks, strict=True), 1)
+            f"block{i}": sequence(before, *block)
+            for i, (before, block) in enumerate(
+                zip((stem, *self.transitions), self.blocks, strict=True), 1
+            )
         }
         return stages | {"block4": sequence(stages["block4"], self.norm5, jax.nn.relu)}
-
-    def _stem(self, x: Array) -> Array:
-        return max_pool(jax.nn.relu(self.norm0(self.conv0(x))), 3, 2, 1)
 
     def classify(self, features: Float[AnyArray, "b y x 1024"]) -> Float[Array, "b classes"]:
         """Return the logits of block4's features."""
@@ -104,12 +106,12 @@ class DenseNet(StagedNetwork):
         return jax.nn.relu(before), before
 
 
-def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
+def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
     """Return the names in a state dict of torchvision or timm.
 
-    The file that torchvision publishes has dots that its own module has not: `norm.1`, `conv.2`.
+    The file that torchvision publishes has dots that its own module lacks: `norm.1`, `conv.2`.
     """
-    dot = "." if any(name.endswith(".norm.1.weight") for name in found) else ""
+    dot = "." if any(name.endswith(".norm.1.weight") for name in names) else ""
 
     def renamed(name: str) -> str:
         if name == "classifier":

@@ -1,7 +1,7 @@
-"""EfficientNet, networks of photographs whose width, depth and image size grow together."""
+"""EfficientNet: networks for photographs whose width, depth and image size scale together."""
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import jax
@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, sequence
 from salix.typing import AnyArray
 
@@ -25,25 +24,25 @@ _STAGES = (
 )
 
 
-def _wide(width: int, factor: float) -> int:
-    """Return a width times a factor: the nearest multiple of 8, not below it by more than 10%."""
+def _scale_width(width: int, factor: float) -> int:
+    """Return width times factor, rounded to a multiple of 8 and at most 10 % below it."""
     near = max(8, int(width * factor + 4) // 8 * 8)
     return near if near >= 0.9 * width * factor else near + 8
 
 
 def _stages(width: float, depth: float) -> Iterator[list[tuple[int, int, int, int, int]]]:
-    """Give the blocks of each stage: expansion, kernel, stride, inputs and outputs."""
-    inputs = _wide(32, width)
+    """Yield the blocks of each stage: expansion, kernel, stride, inputs and outputs."""
+    inputs = _scale_width(32, width)
     for expansion, size, first, base, count in _STAGES:
-        outputs, blocks = _wide(base, width), []
+        outputs, blocks = _scale_width(base, width), []
         for strides in (first, *[1] * (math.ceil(count * depth) - 1)):
             blocks.append((expansion, size, strides, inputs, outputs))
             inputs = outputs
         yield blocks
 
 
-class Unit(nnx.Module):
-    """A convolution and its normalisation; `tf` pads as TensorFlow and normalises by 1e-3."""
+class ConvNorm(nnx.Module):
+    """Convolution and normalisation; `tf` pads as TensorFlow, with epsilon 1e-3 for 1e-5."""
 
     folds: ClassVar = {"conv": "norm"}
 
@@ -79,16 +78,17 @@ class Squeeze(nnx.Module):
         self.expand = Conv(squeezed, channels, 1, bias=True, rngs=rngs)
 
     def __call__(self, x: Float[AnyArray, "b y x c"]) -> Float[Array, "b y x c"]:
-        """Return the channels of x in their new proportions."""
+        """Return the reweighted channels of x."""
         mean = jnp.mean(jnp.asarray(x), axis=(1, 2), keepdims=True)
         return jnp.asarray(x) * jax.nn.sigmoid(self.expand(jax.nn.silu(self.reduce(mean))))
 
 
-class Block(nnx.Module):
-    """Expansion 1x1, convolution of each channel, squeeze, projection 1x1; then x where it fits.
+class InvertedBottleneck(nnx.Module):
+    """Inverted bottleneck: expansion 1x1, depthwise convolution, squeeze, projection 1x1.
 
-    The squeeze is to a quarter of the block's inputs. Without an expansion the first convolution,
-    without squeezes (`lite`) the squeeze is left out. Sandler et al. (2018), arXiv:1801.04381.
+    The input is added where shapes agree. The squeeze is to a quarter of the block's inputs. An
+    expansion of 1 has no first convolution, `lite` no squeeze. Sandler et al. (2018),
+    arXiv:1801.04381.
     """
 
     def __init__(
@@ -102,15 +102,15 @@ class Block(nnx.Module):
         expansion, size, strides, inputs, outputs = shape
         middle = inputs * expansion
         self.activate: Callable[..., Any] = jax.nn.relu6 if lite else jax.nn.silu
-        wider = Unit(inputs, middle, 1, tf=tf, rngs=rngs) if expansion > 1 else None
+        wider = ConvNorm(inputs, middle, 1, tf=tf, rngs=rngs) if expansion > 1 else None
         self.expand = nnx.data(wider)
-        self.depthwise = Unit(middle, middle, size, strides, middle, tf=tf, rngs=rngs)
+        self.depthwise = ConvNorm(middle, middle, size, strides, middle, tf=tf, rngs=rngs)
         self.squeeze = nnx.data(None if lite else Squeeze(middle, inputs // 4, rngs=rngs))
-        self.project = Unit(middle, outputs, 1, tf=tf, rngs=rngs)
+        self.project = ConvNorm(middle, outputs, 1, tf=tf, rngs=rngs)
         self.added = strides == 1 and inputs == outputs
 
     def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[Array, "b y x k"]:
-        """Return the features of the next block's grid."""
+        """Return the block's output."""
         h = x if self.expand is None else self.activate(self.expand(x))
         h = self.activate(self.depthwise(h))
         h = self.project(h if self.squeeze is None else self.squeeze(h))
@@ -118,13 +118,13 @@ class Block(nnx.Module):
 
 
 class EfficientNet(StagedNetwork):
-    """A convolution 3x3, seven stages of inverted bottlenecks, one 1x1, the mean, a linear layer.
+    """EfficientNet: a convolution 3x3, seven stages of inverted bottlenecks, one 1x1, a classifier.
 
-    RGB less the mean and by the deviation of ImageNet, [b 224 224 3] for B0 and [b 380 380 3] for
+    RGB standardised by ImageNet's mean and deviation, [b 224 224 3] for B0 and [b 380 380 3] for
     B4, or of other sizes; features [b h/32 w/32 k] after the last swish, k 1280 and 1792: the grid
     of Grad-CAM and CAM, 7x7 and 12x12. With 1000 classes 5,288,548 and 19,341,616 weights.
 
-    Two lines of weights differ in arithmetic: PyTorch's own pad both sides alike and normalise
+    Two families of weights differ in arithmetic: PyTorch's own pad both sides alike and normalise
     with epsilon 1e-5, those that were trained in TensorFlow (`tf`) pad as its "SAME" and normalise
     with 1e-3. `lite` (Lite0: 224x224, (x - 127) / 128, k 1280, 4,652,008 weights; `tf`) has no
     squeezes, and ReLU6 for swish. Training's dropout and stochastic depth are left out.
@@ -144,11 +144,13 @@ class EfficientNet(StagedNetwork):
         self.activate: Callable[..., Any] = jax.nn.relu6 if lite else jax.nn.silu
         width, depth = scale
         stages = list(_stages(width, depth))
-        last, features = stages[-1][-1][-1], _wide(1280, width)
-        self.stem = Unit(3, stages[0][0][3], 3, 2, tf=tf, rngs=rngs)
-        blocks = [[Block(shape, lite, tf, rngs=rngs) for shape in stage] for stage in stages]
+        last, features = stages[-1][-1][-1], _scale_width(1280, width)
+        self.stem = ConvNorm(3, stages[0][0][3], 3, 2, tf=tf, rngs=rngs)
+        blocks = [
+            [InvertedBottleneck(shape, lite, tf, rngs=rngs) for shape in stage] for stage in stages
+        ]
         self.stages = nnx.List([nnx.List(stage) for stage in blocks])
-        self.last = Unit(last, features, 1, tf=tf, rngs=rngs)
+        self.last = ConvNorm(last, features, 1, tf=tf, rngs=rngs)
         self.fc = nnx.Linear(features, classes, rngs=rngs)
 
     def named_stages(self) -> dict[str, Stage]:
@@ -163,7 +165,6 @@ class EfficientNet(StagedNetwork):
         return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
 
 
-_Place = tuple[int, int, int, list[str]]  # of a block: stage, place in it, number, its layers
 _B0, _B4 = (1.0, 1.0), (1.4, 1.8)  # of width and of depth
 
 
@@ -180,69 +181,3 @@ def efficientnet_b4(rngs: nnx.Rngs, classes: int = 1000, tf: bool = False) -> Ef
 def efficientnet_lite0(rngs: nnx.Rngs, classes: int = 1000, tf: bool = True) -> EfficientNet:
     """Return EfficientNet-Lite0: B0 without squeezes, with ReLU6."""
     return EfficientNet(_B0, classes, lite=True, tf=tf, rngs=rngs)
-
-
-def _torchvision(place: _Place, layer: str, part: str) -> str:
-    stage, at, _, layers = place
-    inner = {"conv": "0", "norm": "1", "reduce": "fc1", "expand": "fc2"}[part]
-    return f"features.{stage + 1}.{at}.block.{layers.index(layer)}.{inner}"
-
-
-def _timm(place: _Place, layer: str, part: str) -> str:
-    stage, at, _, layers = place
-    units = {"expand": "conv_pw", "depthwise": "conv_dw", "project": "conv_pwl"}
-    if "expand" not in layers:
-        units = {"depthwise": "conv_dw", "project": "conv_pw"}
-    inner = f"se.conv_{part}"
-    if layer in units:
-        inner = units[layer] if part == "conv" else f"bn{list(units).index(layer) + 1}"
-    return f"blocks.{stage}.{at}.{inner}"
-
-
-def _lukemelas(place: _Place, layer: str, part: str) -> str:
-    inner = f"_se_{part}"
-    if part == "conv":
-        inner = f"_{layer}_conv"
-    elif part == "norm":
-        inner = f"_bn{('expand', 'depthwise', 'project').index(layer)}"
-    return f"_blocks.{place[2]}.{inner}"
-
-
-_OTHERS = ("stem.conv", "stem.norm", "last.conv", "last.norm", "fc")
-_NAMINGS = {  # by the name of the first convolution: of a block's layers, and of the others
-    "features.0.0": (
-        _torchvision,
-        ("features.0.1", "features.8.0", "features.8.1", "classifier.1"),
-    ),
-    "conv_stem": (_timm, ("bn1", "conv_head", "bn2", "classifier")),
-    "_conv_stem": (_lukemelas, ("_bn0", "_conv_head", "_bn1", "_fc")),
-}
-
-
-def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
-    """Return the names in a state dict of torchvision, timm or efficientnet_pytorch."""
-    # a checkpoint may have a prefix with a dot before all names
-    firsts = [f for f in _NAMINGS if any(f".{n}".endswith(f".{f}.weight") for n in found)]
-    first = firsts[0] if firsts else "features.0.0"
-    naming, rest = _NAMINGS[first]
-    others = dict(zip(_OTHERS, (first, *rest), strict=True))
-    blocks: dict[tuple[int, int], list[str]] = {}
-    for name in shapes:
-        if name.startswith("stages."):
-            _, stage, at, layer, *_ = name.split(".")
-            layers = blocks.setdefault((int(stage), int(at)), [])
-            if layer not in layers:
-                layers.append(layer)
-    order = ("expand", "depthwise", "squeeze", "project")
-    places = {
-        (stage, at): (stage, at, number, sorted(blocks[stage, at], key=order.index))
-        for number, (stage, at) in enumerate(sorted(blocks))
-    }
-
-    def renamed(layer: str) -> str:
-        if layer in others:
-            return others[layer]
-        _, stage, at, unit, part = layer.split(".")
-        return naming(places[int(stage), int(at)], unit, part)
-
-    return torch_names(shapes, renamed)

@@ -1,4 +1,4 @@
-"""Meso4 and MesoInception-4, small detectors of forged faces that read mesoscopic texture."""
+"""Meso4 and MesoInception-4: small detectors of forged faces by mesoscopic texture."""
 
 from functools import partial
 from typing import Any
@@ -20,13 +20,14 @@ def _stages(network: Any, layers: tuple[Stage, ...]) -> dict[str, Stage]:
     norms = (network.norm1, network.norm2, network.norm3, network.norm4)
     return {
         # a module of dilated branches is rectified already, so that ReLU changes nothing
-        f"block{i}": sequence(layer, jax.nn.relu, norm, partial(_pool, size))
+        f"block{i}": sequence(
+            layer,
+            jax.nn.relu,
+            norm,
+            partial(max_pool, size=size, strides=size, padding="SAME"),
+        )
         for i, (layer, norm, size) in enumerate(zip(layers, norms, _POOLS, strict=True), 1)
     }
-
-
-def _pool(size: int, x: Array) -> Array:
-    return max_pool(x, size, size, "SAME")
 
 
 def _classify(network: Any, features: AnyArray) -> Array:
@@ -126,25 +127,25 @@ _PLAIN = {"kernel": "kernel", "bias": "bias"}
 _NORM = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
 
 
-def _keras(convs: tuple[str, ...]) -> WeightTable:
-    """Return the rows of a network whose convolutions, in the order of Keras, are these."""
+def _keras_table(convs: tuple[str, ...]) -> WeightTable:
+    """Return the names of a network, given its convolutions in the order of Keras."""
     layers = [
-        *((name, "conv2d", at, _PLAIN) for at, name in enumerate(convs)),
-        *((f"norm{at + 1}", "batch_normalization", at, _NORM) for at in range(4)),
-        *((f"dense{at + 1}", "dense", at, _PLAIN) for at in range(2)),
+        *((name, "conv2d", i, _PLAIN) for i, name in enumerate(convs)),
+        *((f"norm{i + 1}", "batch_normalization", i, _NORM) for i in range(4)),
+        *((f"dense{i + 1}", "dense", i, _PLAIN) for i in range(2)),
     ]
     return {
-        f"{ours}.{mine}": (f"{kind}_{at}/{their}" if at else f"{kind}/{their}", same)
-        for ours, kind, at, names in layers
+        f"{ours}.{mine}": (f"{kind}_{i}/{their}" if i else f"{kind}/{their}", same)
+        for ours, kind, i, names in layers
         for mine, their in names.items()
     }
 
 
 # Meso4_DF.h5 and Meso4_F2F.h5 of the authors' repository
-KERAS = _keras(("conv1", "conv2", "conv3", "conv4"))
+KERAS = _keras_table(("conv1", "conv2", "conv3", "conv4"))
 
 # MesoInception_DF.h5 and MesoInception_F2F.h5
-_MIXED = ("single", *(f"{kind}.{at}" for at in range(3) for kind in ("reduces", "dilated")))
-INCEPTION_KERAS = _keras(
+_MIXED = ("single", *(f"{kind}.{i}" for i in range(3) for kind in ("reduces", "dilated")))
+INCEPTION_KERAS = _keras_table(
     (*(f"{module}.{conv}" for module in ("mixed1", "mixed2") for conv in _MIXED), "conv3", "conv4")
 )

@@ -1,4 +1,4 @@
-"""MobileNetV2, a light network of photographs."""
+"""MobileNetV2, a light network for photographs."""
 
 from collections.abc import Sequence
 from itertools import islice, pairwise
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.efficientnet import Block, Unit
+from salix.models.efficientnet import ConvNorm, InvertedBottleneck
 from salix.nn import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
@@ -31,7 +31,7 @@ class Perceptron(nnx.Module):
         self.layers = nnx.List([nnx.Linear(i, o, rngs=rngs) for i, o in pairwise(widths)])
 
     def __call__(self, x: Float[AnyArray, "b i"]) -> Float[Array, "b o"]:
-        """Return what the last layer gives."""
+        """Return the output of the last layer."""
         h = self.layers[0](jnp.asarray(x))
         for layer in self.layers[1:]:
             h = layer(jax.nn.relu(h))
@@ -39,26 +39,26 @@ class Perceptron(nnx.Module):
 
 
 class MobileNetV2(StagedNetwork):
-    """A convolution 3x3, 17 inverted bottlenecks, one 1x1, the mean, linear layers.
+    """MobileNetV2: a convolution 3x3, 17 inverted bottlenecks, one 1x1, mean, linear layers.
 
-    Images [b h w 3], RGB as its weights want it; features [b h/32 w/32 1280], after the last ReLU6,
-    on which Grad-CAM works: 7x7 of 224x224. Padding and normalisation (epsilon 1e-3) are those of
-    TensorFlow. `hidden` are the widths of dense layers before the last. With 1000 classes and none
-    hidden 3,504,872 weights.
+    Images [b h w 3], RGB as its weights expect it; features [b h/32 w/32 1280], after the last
+    ReLU6, on which Grad-CAM works: 7x7 of 224x224. Padding and normalisation (epsilon 1e-3) are
+    those of TensorFlow. `hidden` are the widths of dense layers before the last. With 1000 classes
+    and none hidden 3,504,872 weights.
 
     Sandler, Howard, Zhu, Zhmoginov and Chen (2018), arXiv:1801.04381, table 2; names of Keras.
     """
 
     def __init__(self, rngs: nnx.Rngs, classes: int = 1000, hidden: tuple[int, ...] = ()):
-        self.stem = Unit(3, 32, 3, 2, tf=True, rngs=rngs)
+        self.stem = ConvNorm(3, 32, 3, 2, tf=True, rngs=rngs)
         blocks, inputs = [], 32
         for expansion, outputs, depth, first in _STAGES:
             for strides in (first, *[1] * (depth - 1)):
                 shape = (expansion, 3, strides, inputs, outputs)
-                blocks.append(Block(shape, True, True, rngs=rngs))
+                blocks.append(InvertedBottleneck(shape, True, True, rngs=rngs))
                 inputs = outputs
         self.blocks = nnx.List(blocks)
-        self.last = Unit(inputs, 1280, 1, tf=True, rngs=rngs)
+        self.last = ConvNorm(inputs, 1280, 1, tf=True, rngs=rngs)
         self.fc = Perceptron((1280, *hidden, classes), rngs=rngs)
 
     def named_stages(self) -> dict[str, Stage]:

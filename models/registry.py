@@ -1,16 +1,14 @@
-"""The table of classifiers: how to build and feed each one, and read its published weights."""
+"""Registry of classifiers by name."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-
-from flax import nnx
 
 from salix.models import (
     antispoof,
     cifar,
     densenet,
     efficientnet,
+    efficientnet_names,
     inception,
     meso,
     mobilenet,
@@ -20,40 +18,18 @@ from salix.models import (
     vit,
     xception,
 )
-from salix.models.checkpoints.naming import Naming, WeightTable
+from salix.models.architecture import (
+    CLIP,
+    IMAGENET,
+    INCEPTION,
+    PHOTOGRAPHS,
+    TENSORFLOW,
+    Architecture,
+)
 from salix.preprocess import Preprocess
 
 __all__ = ["MODELS", "Architecture"]
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """What is known of a classifier: how to build it, feed it, and read its published weights."""
-
-    build: Callable[[nnx.Rngs, int], nnx.Module]  # of the number of classes
-    preprocess: Preprocess
-    classes: tuple[str, ...]
-    parameters: int  # number of trained weights, with the default classes
-    source: str
-    fixed: bool = False  # the number of classes is part of the architecture
-    tables: Mapping[str, WeightTable | Naming] = field(
-        default_factory=dict
-    )  # by `formats.kind` of file
-    head: str = ""  # the array that has one number for each class
-    unused: tuple[str, ...] = ()  # prefixes of what published files hold besides the weights
-    ones: tuple[str, ...] = ()  # suffixes of what published files leave out, being one
-
-
-# Images as torchvision feeds them to networks trained on ImageNet
-IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-INCEPTION = Preprocess(size=(299, 299), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-PHOTOGRAPHS = replace(IMAGENET, fit="crop", interpolation="bicubic")
-TENSORFLOW = replace(PHOTOGRAPHS, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-CLIP = replace(
-    PHOTOGRAPHS,
-    mean=(0.48145466, 0.4578275, 0.40821073),
-    std=(0.26862954, 0.26130258, 0.27577711),
-)
 DETECTOR = ("real", "fake")
 
 MODELS: dict[str, Architecture] = {
@@ -99,7 +75,7 @@ MODELS: dict[str, Architecture] = {
         classes=DETECTOR,
         parameters=4_010_110,
         source="Tan and Le (2019), arXiv:1905.11946; weights: torchvision, timm",
-        tables={"torch": efficientnet.torch_table},
+        tables={"torch": efficientnet_names.torch_table},
         head="fc.bias",
     ),
     "efficientnet_b4": Architecture(
@@ -108,7 +84,7 @@ MODELS: dict[str, Architecture] = {
         classes=DETECTOR,
         parameters=17_552_202,
         source="Tan and Le (2019), arXiv:1905.11946; weights: torchvision, timm",
-        tables={"torch": efficientnet.torch_table},
+        tables={"torch": efficientnet_names.torch_table},
         head="fc.bias",
     ),
     "efficientnet_lite0": Architecture(
@@ -117,7 +93,7 @@ MODELS: dict[str, Architecture] = {
         classes=DETECTOR,
         parameters=3_373_570,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm (tf_efficientnet_lite0)",
-        tables={"torch": efficientnet.torch_table},
+        tables={"torch": efficientnet_names.torch_table},
         head="fc.bias",
     ),
     "inception_v3": Architecture(
@@ -209,7 +185,7 @@ MODELS: dict[str, Architecture] = {
         classes=DETECTOR,
         parameters=4_010_110,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm, efficientnet_pytorch",
-        tables={"torch": efficientnet.torch_table},
+        tables={"torch": efficientnet_names.torch_table},
         head="fc.bias",
     ),
     "tf_efficientnet_b4": Architecture(
@@ -218,7 +194,7 @@ MODELS: dict[str, Architecture] = {
         classes=DETECTOR,
         parameters=17_552_202,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm, efficientnet_pytorch",
-        tables={"torch": efficientnet.torch_table},
+        tables={"torch": efficientnet_names.torch_table},
         head="fc.bias",
     ),
     "xception": Architecture(

@@ -1,6 +1,7 @@
 """ResNet-18 and ResNet-50, residual networks of photographs."""
 
 from collections.abc import Collection
+from functools import partial
 from typing import ClassVar
 
 import jax
@@ -12,9 +13,11 @@ from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
 
+_POOL = partial(max_pool, size=3, strides=2, padding=1)
+
 
 class Basic(nnx.Module):
-    """Two convolutions 3x3, the first with the stride, and the shortcut around them."""
+    """Residual block of two convolutions 3x3, the first with the stride."""
 
     expansion: ClassVar = 1
     folds: ClassVar = {"conv1": "norm1", "conv2": "norm2"}
@@ -31,17 +34,17 @@ class Basic(nnx.Module):
         return self.conv2(relu(self.norm1(self.conv1(x)), convolved=True))
 
     def finish(self, last: AnyArray, x: AnyArray) -> Array:
-        """Return the features of the next block's grid, of that output and of x."""
-        kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
-        return relu(self.norm2(last) + kept)
+        """Return the block's output, given that of its last convolution and its input x."""
+        shortcut = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
+        return relu(self.norm2(last) + shortcut)
 
     def __call__(self, x: AnyArray) -> Array:
-        """Return the features of the next block's grid."""
+        """Return the block's output."""
         return self.finish(self.last(x), x)
 
 
 class Bottleneck(nnx.Module):
-    """Convolutions 1x1, 3x3 (with the stride) and 1x1 to 4 times the width, and the shortcut."""
+    """Residual block of convolutions 1x1, 3x3 (with the stride) and 1x1 to 4 times the width."""
 
     expansion: ClassVar = 4
     folds: ClassVar = {"conv1": "norm1", "conv2": "norm2", "conv3": "norm3"}
@@ -62,17 +65,17 @@ class Bottleneck(nnx.Module):
         return self.conv3(relu(self.norm2(self.conv2(h)), convolved=True))
 
     def finish(self, last: AnyArray, x: AnyArray) -> Array:
-        """Return the features of the next block's grid, of that output and of x."""
-        kept = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
-        return relu(self.norm3(last) + kept)
+        """Return the block's output, given that of its last convolution and its input x."""
+        shortcut = jnp.asarray(x) if self.shortcut is None else self.shortcut(x)
+        return relu(self.norm3(last) + shortcut)
 
     def __call__(self, x: AnyArray) -> Array:
-        """Return the features of the next block's grid."""
+        """Return the block's output."""
         return self.finish(self.last(x), x)
 
 
 class Shortcut(nnx.Module):
-    """The convolution 1x1 around a block that changes the grid or the number of channels."""
+    """Projection 1x1 around a block that changes the grid or the number of channels."""
 
     folds: ClassVar = {"conv": "norm"}
 
@@ -81,7 +84,7 @@ class Shortcut(nnx.Module):
         self.norm = batch_norm(outputs, rngs=rngs)
 
     def __call__(self, x: AnyArray) -> Array:
-        """Return what is added to the block's output."""
+        """Return the projection that is added to the block's output."""
         return self.norm(self.conv(x))
 
 
@@ -92,13 +95,13 @@ def _shortcut(inputs: int, outputs: int, strides: int, rngs: nnx.Rngs) -> Shortc
 
 
 class ResNet(StagedNetwork):
-    """A convolution 7x7 and a pool, four stages of residual blocks, the mean, and a linear layer.
+    """ResNet: a convolution 7x7 and a pool, four stages of residual blocks, mean, linear layer.
 
-    Images [b 224 224 3], of other sizes too, less the mean and by the deviation of ImageNet;
-    widths 64, 128, 256, 512 (times 4 after a bottleneck), strides 4, 1, 2, 2, 2: features
-    [b 7 7 c] of layer4, the last grid, on which Grad-CAM works. The stride of a bottleneck is that
-    of its 3x3 convolution, as in PyTorch. Normalisations have epsilon 1e-5. With 1000 classes,
-    ResNet-18 has 11,689,512 weights and ResNet-50 25,557,032.
+    Images [b 224 224 3] or of another size, standardised by ImageNet's mean and deviation; widths
+    64, 128, 256, 512 (times 4 after a bottleneck), strides 4, 1, 2, 2, 2: features [b 7 7 c] of
+    layer4, the last grid, on which Grad-CAM works. The stride of a bottleneck is that of its 3x3
+    convolution, as in PyTorch. Normalisations have epsilon 1e-5. With 1000 classes, ResNet-18 has
+    11,689,512 weights and ResNet-50 25,557,032.
 
     He, Zhang, Ren and Sun (2016), arXiv:1512.03385, sec. 3.3 and table 1; torchvision 0.28.
     """
@@ -129,14 +132,11 @@ class ResNet(StagedNetwork):
     def named_stages(self) -> dict[str, Stage]:
         """Return `layer1` to `layer4`, the first with the convolution and pool before it."""
         return {
-            "layer1": sequence(self._stem, *self.layer1),
+            "layer1": sequence(self.conv1, self.norm1, jax.nn.relu, _POOL, *self.layer1),
             "layer2": sequence(*self.layer2),
             "layer3": sequence(*self.layer3),
             "layer4": sequence(*self.layer4),
         }
-
-    def _stem(self, x: Array) -> Array:
-        return max_pool(jax.nn.relu(self.norm1(self.conv1(x))), 3, 2, 1)
 
     def classify(self, features: Float[AnyArray, "b y x c"]) -> Float[Array, "b classes"]:
         """Return the logits of layer4's features."""
@@ -168,9 +168,9 @@ def resnet50(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
 TORCH = (("shortcut.conv", "downsample.0"), ("shortcut.norm", "downsample.1"), ("norm", "bn"))
 
 
-def torch_table(shapes: Shapes, found: Collection[str]) -> WeightTable:
+def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
     """Return the names in a state dict of torchvision or timm, which agree."""
-    del found
+    del names
 
     def renamed(name: str) -> str:
         for ours, theirs in TORCH:

@@ -1,4 +1,4 @@
-"""A small detector of grey faces, made to be trained in seconds."""
+"""Small detector of grey face images, which trains in seconds."""
 
 import jax
 from flax import nnx
@@ -14,7 +14,7 @@ STRIDES = (2, 2, 2, 1)
 
 
 class Small(StagedNetwork):
-    """Four 3x3 convolutions over a grey image [b 64 64 1] and its high-pass, pooled and classified.
+    """Four convolutions 3x3 of a grey image [b 64 64 1] and its high-pass, mean, linear layer.
 
     Three of them have stride 2: features [b 8 8 64]. The high-pass channel, the image less its
     3x3 mean, shows the smoothness of generated regions (compare the fixed residual filters of

@@ -1,4 +1,4 @@
-"""A variational autoencoder of small grey faces."""
+"""Variational autoencoder of small grey face images."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ LATENT = 64
 
 
 class VAE(nnx.Module):
-    """Three convolutions and two dense layers to a latent normal distribution; the mirror back.
+    """VAE: encoder of three convolutions and two dense layers, and its mirror image as decoder.
 
     64x64x1 -> 32x32x32 -> 16x16x64 -> 8x8x128 -> 256 -> mean and log variance of 64 values, kernels
     4x4, stride 2, ReLU between layers; the decoder ends in a sigmoid.
@@ -103,7 +103,7 @@ TORCH: WeightTable = {
 }
 
 
-def vae(weights: str | Path) -> VAE:
+def load_vae(weights: str | Path) -> VAE:
     """Return the autoencoder of faces with the weights of a file, in evaluation.
 
     `weights` is the file of `salix.data.assets.fetch("olivetti-vae")`; its faces are those of

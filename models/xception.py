@@ -1,4 +1,4 @@
-"""Xception, in the form that detectors of forged faces use."""
+"""Xception, as used by detectors of forged faces."""
 
 from collections.abc import Collection
 from itertools import pairwise
@@ -26,7 +26,7 @@ _BLOCKS = (
 
 
 class Separable(nnx.Module):
-    """A 3x3 convolution of each channel by itself, a 1x1 across channels, and normalisation."""
+    """Depthwise convolution 3x3, pointwise convolution 1x1 and normalisation."""
 
     folds: ClassVar = {"pointwise": "norm"}
 
@@ -44,12 +44,12 @@ class Separable(nnx.Module):
         return self.norm(self.last(x))
 
 
-class Block(nnx.Module):
+class SeparableBlock(nnx.Module):
     """ReLU and separable convolution, two or three times; then the input is added.
 
     With stride 2 the result is pooled (maximum, 3x3) and the input goes through a 1x1 convolution.
-    The input is added as it comes, not rectified. The published block1 begins without ReLU: its
-    input is rectified already, so that one more changes nothing.
+    The input is added unrectified. The published block1 begins without ReLU: its
+    input is rectified already, so that another changes nothing.
     """
 
     def __init__(self, widths: tuple[int, ...], strides: int, *, rngs: nnx.Rngs):
@@ -86,20 +86,18 @@ class Xception(StagedNetwork):
         self.norm1 = batch_norm(32, rngs=rngs)
         self.conv2 = Conv(32, 64, 3, 1, 0, rngs=rngs)
         self.norm2 = batch_norm(64, rngs=rngs)
-        self.blocks = nnx.List([Block(*block, rngs=rngs) for block in _BLOCKS])
+        self.blocks = nnx.List([SeparableBlock(*block, rngs=rngs) for block in _BLOCKS])
         self.conv3 = Separable(1024, 1536, rngs=rngs)
         self.conv4 = Separable(1536, 2048, rngs=rngs)
         self.fc = nnx.Linear(2048, classes, rngs=rngs)
 
     def named_stages(self) -> dict[str, Stage]:
         """Return `block1` to `block12`, the first with the convolutions before it, and `conv4`."""
-        stages = dict(enumerate(self.blocks, 1)) | {1: sequence(self._stem, self.blocks[0])}
+        relu = jax.nn.relu
+        stem = sequence(self.conv1, self.norm1, relu, self.conv2, self.norm2, relu)
+        stages = dict(enumerate(self.blocks, 1)) | {1: sequence(stem, self.blocks[0])}
         named = {f"block{i}": stage for i, stage in stages.items()}
-        return named | {"conv4": sequence(self.conv3, jax.nn.relu, self.conv4, jax.nn.relu)}
-
-    def _stem(self, x: Array) -> Array:
-        h = jax.nn.relu(self.norm1(self.conv1(x)))
-        return jax.nn.relu(self.norm2(self.conv2(h)))
+        return named | {"conv4": sequence(self.conv3, relu, self.conv4, relu)}
 
     def classify(self, features: Float[AnyArray, "b y x 2048"]) -> Float[Array, "b classes"]:
         """Return the logits of conv4's rectified features."""
@@ -118,16 +116,16 @@ class Xception(StagedNetwork):
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:
-    """Turn a 1x1 convolution OI or OI11 into 11IO; the first published files hold matrices."""
+    """Turn a 1x1 convolution OI or OI11 into 11IO; the first published files have matrices."""
     return conv(array.reshape(*array.shape, 1, 1) if array.ndim == 2 else array)
 
 
-def _named(ours: str) -> str:
+def _published_name(ours: str) -> str:
     """Return the published name of a layer."""
     match ours.replace("depthwise", "conv1").split("."):
-        case ["blocks", block, "convs", at, part]:
-            # `rep` counts the ReLUs, of which block1 has no first one
-            rep = 3 * int(at) + (block != "0")
+        case ["blocks", block, "convs", index, part]:
+            # `rep` counts the ReLUs; block1 lacks the first
+            rep = 3 * int(index) + (block != "0")
             layer = f"block{int(block) + 1}.rep."
             return f"{layer}{rep + 1}" if part == "norm" else f"{layer}{rep}.{part}"
         case ["blocks", block, "skip", part]:
@@ -139,8 +137,8 @@ def _named(ours: str) -> str:
 
 
 def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
-    """Return the names of timm's legacy_xception, of Cadene's, and of detectors made of it."""
-    table = dict(torch_names(shapes, _named))
+    """Return the names of timm's legacy_xception, of Cadene's, and of detectors derived from it."""
+    table = dict(torch_names(shapes, _published_name))
     for ours, (theirs, _) in table.items():
         if ours.endswith("pointwise.kernel"):
             table[ours] = theirs, _matrix

@@ -1,7 +1,7 @@
-"""How fast Salix explains images here, with a model, beside what the device can do at best."""
+"""Throughput of a model's workloads on this device, and the device's measured ceilings."""
 
 from salix.bench.ceilings import Roofline, roofline
-from salix.bench.program import Program
+from salix.bench.program import WorkloadProgram
 from salix.bench.run import PRECISIONS, bench, check
 from salix.bench.table import save, show
 from salix.bench.workloads import WORKLOADS, Workload
@@ -9,9 +9,9 @@ from salix.bench.workloads import WORKLOADS, Workload
 __all__ = [
     "PRECISIONS",
     "WORKLOADS",
-    "Program",
     "Roofline",
     "Workload",
+    "WorkloadProgram",
     "bench",
     "check",
     "roofline",

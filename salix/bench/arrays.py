@@ -1,4 +1,4 @@
-"""Images and maps to time with: seeded, smooth, of the size that a model takes."""
+"""Seeded smooth images and maps, as inputs of benchmarks."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ WAVES, CYCLES = 8, 4.0  # of a field: how many, and the most of each along a sid
 
 
 def images(model: Model, batch: int, seed: int = 0) -> Float[np.ndarray, "b h w c"]:
-    """Return seeded images as preprocessing leaves them: smooth pictures of 8 bits, in float32."""
+    """Return preprocessed seeded images, smooth and rounded to 8 bits, in float32."""
     (height, width), channels = model.preprocess.size, model.preprocess.channels
     fields = smooth(batch * channels, (height, width), seed)
     fields = fields.reshape(batch, channels, height, width).transpose(0, 2, 3, 1)

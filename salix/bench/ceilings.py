@@ -1,4 +1,4 @@
-"""The ceilings of a device, measured: what matrix products reach, and a stream through memory."""
+"""Measured ceilings of a device: FLOP/s of matrix products and bytes/s of memory."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -44,8 +44,7 @@ STREAM = 2**30  # bytes: more than any cache holds
 class Roofline:
     """FLOP/s of matrix products by precision, and bytes/s read and written of a long stream.
 
-    Two operations for each product that is added up. `shapes` are those (m, k, n) that were
-    fastest.
+    Two FLOPs for each multiply-add. `shapes` are the fastest (m, k, n).
     """
 
     gemm: dict[str, float]
@@ -57,7 +56,7 @@ class Roofline:
         return 100 * flops_per_second / self.gemm.get(precision, nan)
 
     def ridge(self, precision: str) -> float:
-        """Return the operations a byte below which memory is the limit, not the products."""
+        """Return the FLOPs per byte below which memory is the limit, not the products."""
         return self.gemm.get(precision, nan) / self.copy
 
 
@@ -69,7 +68,7 @@ def roofline(
 ) -> Roofline:
     """Measure the ceilings of the first device: the fastest of repeated runs, for each shape.
 
-    Each program is repeated for so many `seconds`, once at the least. `shapes` are by default
+    Each program is repeated for `seconds`, at least once. `shapes` are by default
     squares and those of convolutions; `stream` is a number of bytes. A precision that the device
     does not have is left out: tf32 on the CPU. Raises `InputError` for an unknown one.
     """
@@ -77,18 +76,18 @@ def roofline(
         raise InputError(f"{unknown[0]!r} is none of {', '.join(DOTS)}")
     on_cpu = jax.default_backend() == "cpu"
     shapes = shapes or (CPU if on_cpu else ACCELERATOR)
-    had = [p for p in precisions if not (on_cpu and p == "tf32")]
-    reached: dict[str, dict[Shape, float]] = {p: {} for p in had}
+    supported = [p for p in precisions if not (on_cpu and p == "tf32")]
+    rates: dict[str, dict[Shape, float]] = {p: {} for p in supported}
     for shape in shapes:
         a, b = operands(shape)
-        for precision in had:
+        for precision in supported:
             program, *arguments = product(a, b, precision)
             spent = best(program, *arguments, seconds=seconds)
-            reached[precision][shape] = 2 * prod(shape) / spent
+            rates[precision][shape] = 2 * prod(shape) / spent
     fastest: dict[str, Shape] = {
-        p: max(found, key=lambda shape: found[shape]) for p, found in reached.items()
+        p: max(by_shape, key=lambda shape: by_shape[shape]) for p, by_shape in rates.items()
     }
-    gemm: dict[str, float] = {p: max(found.values()) for p, found in reached.items()}
+    gemm: dict[str, float] = {p: max(by_shape.values()) for p, by_shape in rates.items()}
     values = jnp.ones(stream // 4, jnp.float32)
     negate = jax.jit(jnp.negative, donate_argnums=0).lower(values).compile()
     return Roofline(gemm, 2 * values.nbytes / best(negate, values, seconds=seconds), fastest)
@@ -106,27 +105,27 @@ def product(a: Any, b: Any, precision: str) -> tuple[Any, ...]:
     operand, result = DOTS[precision]
     a, b = a.astype(operand), b.astype(operand)
 
-    def multiply(held: Any, a: Any, b: Any) -> Any:
+    def multiply(buffer: Any, a: Any, b: Any) -> Any:
         return lax.dot_general(a, b, (((1,), (0,)), ((), ())), LAX_PRECISION[precision], result)
 
-    held = jnp.zeros((a.shape[0], b.shape[1]), result or operand)
+    buffer = jnp.zeros((a.shape[0], b.shape[1]), result or operand)
     # The buffer of the last result is that of the next: new memory costs time of its own.
     jitted = jax.jit(multiply, donate_argnums=0, keep_unused=True)
-    return jitted.lower(held, a, b).compile(), held, a, b
+    return jitted.lower(buffer, a, b).compile(), buffer, a, b
 
 
-def best(program: Callable[..., Any], held: Any, *rest: Any, seconds: float) -> float:
-    """Return the fewest seconds of a run of `held = program(held, *rest)`.
+def best(program: Callable[..., Any], buffer: Any, *rest: Any, seconds: float) -> float:
+    """Return the shortest time of `buffer = program(buffer, *rest)`, in seconds.
 
     Runs are timed in groups, started without waiting, so that starting them is not what is timed.
     """
-    held = jax.block_until_ready(program(held, *rest))
+    buffer = jax.block_until_ready(program(buffer, *rest))
     fewest, count, end = float("inf"), 1, time.perf_counter() + seconds
     while True:
         start = time.perf_counter()
         for _ in range(count):
-            held = program(held, *rest)
-        jax.block_until_ready(held)
+            buffer = program(buffer, *rest)
+        jax.block_until_ready(buffer)
         now = time.perf_counter()
         fewest = min(fewest, (now - start) / count)
         if now > end:

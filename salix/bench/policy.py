@@ -1,4 +1,4 @@
-"""What a policy of precision does to a model: whether it can be had, and how much it rounds."""
+"""Availability of a precision for a model, and the share of products that it rounds."""
 
 import jax
 

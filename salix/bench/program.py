@@ -1,4 +1,4 @@
-"""A task on a model, compiled ahead of time for a batch, and its operations."""
+"""Workload of a model, compiled ahead of time for a batch, with its FLOPs."""
 
 import time
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from salix.typing import Params
 
 
 @dataclass(frozen=True)
-class Program:
-    """A compiled task over a batch, and what it is worth.
+class WorkloadProgram:
+    """A compiled workload over a batch, with its passes and FLOPs.
 
-    `passes` are those of the model that an image takes, each forward or back. `flops` are those of
-    a run, of the whole batch, two for each product that is added up, counted in the compiled
-    program; NaN where nothing shows them. `leaves` are those of the parameters: taking a tree apart
-    is slow where Python describes it. `extra` are the arguments behind the images.
+    `passes` are passes of the model for each image, forward or back. `flops` are those of a batch,
+    two for each multiply-add, counted in the compiled program; NaN where they are hidden. `leaves`
+    are those of the parameters, as flattening a tree in Python is slow. `extra` are the arguments
+    after the images.
     """
 
     compiled: Any
@@ -34,7 +34,7 @@ class Program:
     flops: float
 
     def run(self, images: Any) -> Any:
-        """Start on images [b h w c], as preprocessing leaves them; nothing is waited for."""
+        """Start a run on preprocessed images [b h w c], without waiting for it."""
         return self.compiled(self.leaves, images, *self.extra)
 
 
@@ -45,7 +45,7 @@ def compiled(
     extra: tuple[Any, ...],
     passes: int,
     precision: Precision,
-) -> Program:
+) -> WorkloadProgram:
     """Compile `function(params, images, *extra)` once, for images of a shape, in a precision."""
     leaves, tree = jax.tree.flatten(round_kernels(params, precision))
     leaves = jax.device_put(leaves)
@@ -59,7 +59,7 @@ def compiled(
         program = compile_traced(jax.jit(flat).trace(*arguments))
         seconds = time.perf_counter() - start
         flops = count(flat, arguments, program.as_text())
-    return Program(program, leaves, extra, passes, seconds, flops)
+    return WorkloadProgram(program, leaves, extra, passes, seconds, flops)
 
 
 def count(function: Callable[..., Any], arguments: Any, text: str | None) -> float:

@@ -1,4 +1,4 @@
-"""Time what Salix does with a model on this machine, beside what the machine does at best."""
+"""Interleaved timing of workloads on a model, with percentages of the device's ceilings."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import jax
 from salix.bench.arrays import images
 from salix.bench.ceilings import Roofline, roofline
 from salix.bench.policy import missing, rounded
-from salix.bench.program import Program
+from salix.bench.program import WorkloadProgram
 from salix.bench.timing import Costs, checksum, spread
 from salix.bench.workloads import WORKLOADS
 from salix.model import Model
@@ -39,7 +39,8 @@ def bench(
     All programs are compiled and run once; then each round runs every one in turn, so that they
     meet the same load. Images are drawn from a seed and lie on the device. A row has median and
     quartiles of `images_per_second` and, of a run of a batch, `wall_seconds`, `cpu_seconds` of all
-    threads and `host_seconds` until the call returned; `passes` and `flops` as in `Program`, and
+    threads and `host_seconds` until the call returned; `passes` and `flops` as in
+    `WorkloadProgram`, and
     `passes_per_second` of all images; `percent_of_gemm`, its operations a second in percent of
     what matrix products reach in that precision, by `ceilings`, which are measured here if None;
     `rounded`, the share of a forward pass's products that take 16 bits; mean and standard
@@ -54,7 +55,7 @@ def bench(
     about["image"] = [*model.preprocess.size, model.preprocess.channels]
     cases = [(w, p, b) for b in batch_sizes for p in precisions for w in workloads]
     rows = [about | {"workload": w, "precision": p, "batch_size": b} for w, p, b in cases]
-    runs: list[_Run] = []
+    runs: list[_TimedRun] = []
     total = len(rows) * (rounds + 1)
     with Progress(f"bench {model.name}", total, show=progress, unit="runs") as bar:
         for row in rows:
@@ -82,7 +83,7 @@ def check(
     batch_sizes: Sequence[int] = (),
     rounds: int = 1,
 ) -> None:
-    """Raise `InputError` for what `bench` does not know, or cannot count."""
+    """Raise `InputError` for an unknown workload or precision, or a count below 1."""
     _known(workloads, list(WORKLOADS), "workload")
     _known(precisions, PRECISIONS, "precision")
     if min(rounds, *batch_sizes, 1) < 1:
@@ -96,9 +97,9 @@ def _known(names: Sequence[str], among: Sequence[str], what: str) -> None:
 
 
 @dataclass
-class _Run:
+class _TimedRun:
     row: Row
-    program: Program
+    program: WorkloadProgram
     images: Any
     result: dict[str, Any]
     rounded: float
@@ -113,19 +114,19 @@ class _Run:
                 self.row["left_out"] = _reason(error)
 
 
-def _start(model: Model, params: Params, row: Row) -> _Run:
-    """Compile the program of a row and run it once. Raises whatever stands in the way."""
+def _start(model: Model, params: Params, row: Row) -> _TimedRun:
+    """Compile the program of a row and run it once; passes on any error."""
     workload, precision, batch = row["workload"], row["precision"], row["batch_size"]
     check([workload], [precision])
     if why := missing(model, params, precision):
         raise InputError(why)
     program = WORKLOADS[workload].program(model, params, batch, precision)
-    held = jax.device_put(images(model, batch))
-    result = checksum(jax.device_get(program.run(held)))
-    return _Run(row, program, held, result, rounded(model, params, precision))
+    batch_images = jax.device_put(images(model, batch))
+    result = checksum(jax.device_get(program.run(batch_images)))
+    return _TimedRun(row, program, batch_images, result, rounded(model, params, precision))
 
 
-def _measured(run: _Run, ceilings: Roofline) -> Row:
+def _measured(run: _TimedRun, ceilings: Roofline) -> Row:
     precision, batch, program = run.row["precision"], run.row["batch_size"], run.program
     wall = spread(run.costs.wall)
     rate = {"median": batch / wall["median"], "low": batch / wall["high"]}

@@ -1,4 +1,4 @@
-"""What was timed, for people and as JSON."""
+"""Results of a benchmark as a printed table and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 def save(path: Path, rows: Sequence[Row], ceilings: Roofline) -> None:
     """Write rows and ceilings as JSON."""
-    found = {"roofline": asdict(ceilings), "rows": list(rows)}
+    results = {"roofline": asdict(ceilings), "rows": list(rows)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    path.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
 
 
 def show(rows: Sequence[Row], ceilings: Roofline) -> None:
-    """Print the rows as a table, where they stand against the ceilings, and what is left out."""
+    """Print the rows as a table, their share of the ceilings, and the workloads left out."""
     from rich.console import Console
 
     console = Console(width=WIDTH, highlight=False)
@@ -65,7 +65,7 @@ def _table(rows: Sequence[Row]) -> Any:
 
 
 def standing(rows: Sequence[Row], ceilings: Roofline) -> list[str]:
-    """Return lines that say where the rows that ran stand against the ceilings."""
+    """Return lines on the ceilings and the share that the rows reach."""
     lines = [f"memory: a long stream is read and written at {_number(ceilings.copy)}B/s"]
     for precision, ceiling in ceilings.gemm.items():
         ridge = f"{ceilings.ridge(precision):.0f} FLOP a byte, below which memory is the limit"
@@ -88,7 +88,7 @@ def standing(rows: Sequence[Row], ceilings: Roofline) -> list[str]:
 
 
 def left_out(rows: Sequence[Row]) -> list[str]:
-    """Return a line for each reason why something is left out."""
+    """Return a line for each reason why workloads are left out."""
     why: dict[str, list[str]] = {}
     several = [n for n in ("precision", "batch_size") if len({row[n] for row in rows}) > 1]
     for row in rows:

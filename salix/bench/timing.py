@@ -1,4 +1,4 @@
-"""What runs of a program cost, and what they came to."""
+"""Wall, CPU and host time of runs, and summaries of their results."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass
 class Costs:
-    """Seconds of each run: on the wall, of the processors, and until the call returned."""
+    """Seconds of each run: wall clock, CPU of all threads, and until the call returned."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)

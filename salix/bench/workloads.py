@@ -1,4 +1,4 @@
-"""The tasks that are timed, each a program over a batch, with settings that are the same for all.
+"""Workloads of the benchmark, each a function of a batch, with fixed settings.
 
 What is explained is the logit of class 0. Integrated gradients take 16 steps of the midpoint rule
 from a baseline of zeros, SmoothGrad 16 samples with noise of 0.15 of the image's range. Deletion
@@ -16,7 +16,7 @@ import numpy as np
 
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.bench.arrays import abstract, smooth
-from salix.bench.program import Program, compiled
+from salix.bench.program import WorkloadProgram, compiled
 from salix.engine.classification import Classification
 from salix.engine.program import batched
 from salix.measures.presets import PRESETS
@@ -29,8 +29,8 @@ from salix.typing import Explainer, InputError, Method, Params
 STEPS = SAMPLES = 16
 FRACTIONS = tuple((j + 1) / STEPS for j in range(STEPS))
 SCORE = logit(0)
-Batch = Callable[..., Any]  # (params, images, keys, maps) -> the results of a batch
-Of = Callable[[Model, int, Precision], Batch]
+BatchFunction = Callable[..., Any]  # (params, images, keys, maps) -> the results of a batch
+WorkloadFunction = Callable[[Model, int, Precision], BatchFunction]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Workload:
     says whether it reads the features of the trunk as a map.
     """
 
-    of: Of
+    of: WorkloadFunction
     passes: int
     features: bool = False
 
@@ -58,8 +58,8 @@ class Workload:
 
     def program(
         self, model: Model, params: Params, batch: int, precision: Precision = "float32"
-    ) -> Program:
-        """Compile the task for batches of a size, in a precision; see `Program`.
+    ) -> WorkloadProgram:
+        """Compile the task for batches of a size, in a precision; see `WorkloadProgram`.
 
         Raises `InputError` for a model that does not admit it, and an unknown precision.
         """
@@ -78,35 +78,35 @@ def maps(batch: int, size: tuple[int, int]) -> np.ndarray:
     return smooth(batch, size)
 
 
-def _each(one: Batch) -> Batch:
+def _each(one: BatchFunction) -> BatchFunction:
     """Lift what is done to one image, (params, image, key, map), to a batch."""
     return jax.vmap(one, (None, 0, 0, 0))
 
 
-def _forward(model: Model, batch: int, precision: Precision) -> Batch:
+def _forward(model: Model, batch: int, precision: Precision) -> BatchFunction:
     """Logits [b classes]."""
     return _each(lambda params, image, key, map: model.logits(params, image))
 
 
-def _explained(method: Method) -> Of:
+def _explained(method: Method) -> WorkloadFunction:
     """Attributions [b h w c] of a method."""
     return lambda model, batch, precision: _each(
         lambda params, image, key, map: method(model.score(params, SCORE), image, key)
     )
 
 
-def _mapped(method: Method) -> Of:
+def _mapped(method: Method) -> WorkloadFunction:
     """Maps [b y x] of a method of one channel, on the grid of the features."""
     explained = _explained(method)
 
-    def of(model: Model, batch: int, precision: Precision) -> Batch:
+    def of(model: Model, batch: int, precision: Precision) -> BatchFunction:
         attribute = explained(model, batch, precision)
         return lambda *arguments: attribute(*arguments)[..., 0]
 
     return of
 
 
-def _deletion(model: Model, batch: int, precision: Precision) -> Batch:
+def _deletion(model: Model, batch: int, precision: Precision) -> BatchFunction:
     """Probabilities [b 16] along the curve, and the area [b] below it."""
 
     def one(params: Params, image: Any, key: Any, map: Any) -> Any:
@@ -128,7 +128,7 @@ def chunk(batch: int) -> int:
 def _measures(preset: str) -> Any:
     """Columns of the rows that a sweep would write: CAM with the measures of a preset."""
 
-    def of(model: Model, batch: int, precision: Precision) -> Batch:
+    def of(model: Model, batch: int, precision: Precision) -> BatchFunction:
         measures = PRESETS[preset]
         step = batched(
             Classification(model, CAM(), score=SCORE, measures=measures, precision=precision)

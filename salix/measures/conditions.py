@@ -1,4 +1,4 @@
-"""Validation of a measure's conditions, and the control condition of a randomly moved map."""
+"""Validation of a measure's settings, and the control condition of a randomly moved map."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from salix.typing import InputError, Map, PRNGKey
+
+
+def check_choice(name: str, value: str, known: Iterable[str]) -> None:
+    """Raise `InputError` for a value that is not one of the known."""
+    if value not in (names := tuple(known)):
+        raise InputError(f"{name} is {value!r}: choose one of {', '.join(names)}")
 
 
 def check_conditions(conditions: tuple[str, ...], known: Iterable[str]) -> None:

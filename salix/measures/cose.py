@@ -20,7 +20,7 @@ from salix.perturb.cose import (
     transform_placements,
 )
 from salix.perturb.grey import grey_levels
-from salix.perturb.warps import Placement, invert, valid_region, warp
+from salix.perturb.warps import invert, valid_region, warp
 from salix.typing import (
     Column,
     Explain,
@@ -28,9 +28,7 @@ from salix.typing import (
     GridMap,
     Image,
     InputError,
-    Map,
     PRNGKey,
-    Scalar,
     Values,
     as_explainer,
 )
@@ -122,7 +120,11 @@ class COSE:
             changed = jax.lax.switch(function[i], functions, levels, forward[i], magnitude[i])
             explanation = explainer(explainer.image(changed / 255))
             constant_map = explanation.map.max() <= 0
-            similarity = self._compare(expected, enlarge(explanation.map, side), back[i])
+            map = enlarge(explanation.map, side)
+            similarity = ssim_where(
+                expected, warp(map, back[i]), valid_region((side, side), back[i]),
+                window=self.window, data_range=jnp.maximum(jnp.ptp(expected), jnp.ptp(map)),
+            )  # fmt: skip
             return {
                 "similarity": jnp.where(has_contrast & ~constant_map, similarity, jnp.nan),
                 "predicted": jnp.argmax(explanation.logits).astype(jnp.float32),
@@ -146,12 +148,6 @@ class COSE:
         return jnp.concatenate(
             [chosen[known.index(name), : self._count(name)] for name in self.transforms]
         )
-
-    def _compare(self, expected: Map, map: Map, back: Placement) -> Scalar:
-        data_range = jnp.maximum(jnp.ptp(expected), jnp.ptp(map))
-        valid = valid_region((map.shape[0], map.shape[1]), back)
-        restored = warp(map, back)
-        return ssim_where(expected, restored, valid, window=self.window, data_range=data_range)
 
     def _check(self, image: Image, map: GridMap) -> int:
         if image.ndim != 3 or image.shape[0] != image.shape[1] or image.shape[2] not in (1, 3):

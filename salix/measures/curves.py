@@ -8,21 +8,17 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from salix.measures.conditions import check_conditions, roll_map
-from salix.metrics.curves import FRACTIONS, Fractions, evaluate_steps, trapezoid_mean
+from salix.measures.conditions import check_choice, check_conditions, roll_map
+from salix.metrics.curves import (
+    FRACTIONS,
+    Fractions,
+    check_chunk,
+    evaluate_steps,
+    trapezoid_mean,
+)
 from salix.metrics.ranking import Ranks, leading_pixels, pixel_counts, rank_pixels
 from salix.perturb.fills import FILLS, fill_image
-from salix.typing import (
-    AnyArray,
-    Column,
-    Explain,
-    Explanation,
-    Image,
-    InputError,
-    PRNGKey,
-    Values,
-    as_explainer,
-)
+from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values, as_explainer
 
 CONDITIONS = {
     "most": "most salient first",
@@ -67,15 +63,10 @@ class Curves:
     chunk: int = 1
 
     def __post_init__(self):
-        for name, value, known in (
-            ("kind", self.kind, ("deletion", "insertion")),
-            ("fill", self.fill, FILLS),
-        ):
-            if value not in known:
-                raise InputError(f"{name} is {value!r}: choose one of {', '.join(known)}")
+        check_choice("kind", self.kind, ("deletion", "insertion"))
+        check_choice("fill", self.fill, FILLS)
         check_conditions(self.conditions, CONDITIONS)
-        if self.chunk < 1:
-            raise InputError(f"chunk is {self.chunk}: give 1 step a batch, or more")
+        check_chunk(self.chunk)
         pixel_counts(self.fractions, 1)  # raises for unusable fractions
 
     @property
@@ -142,7 +133,7 @@ class Curves:
 
 
 def match_change(
-    change: Float[AnyArray, "*space"], ranks: Ranks, other_ranks: Ranks, counts: Any
+    change: Float[Array, "*space"], ranks: Ranks, other_ranks: Ranks, counts: Any
 ) -> Int[Array, " steps"]:
     """Return how many leading pixels of another ranking change as much as `counts` of the first.
 

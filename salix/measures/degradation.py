@@ -1,7 +1,6 @@
 """Reaction of model and map to salience-guided blur of the image."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -17,9 +16,7 @@ from salix.typing import (
     GridMap,
     Image,
     InputError,
-    Map,
     PRNGKey,
-    Scalar,
     Values,
     as_explainer,
 )
@@ -92,17 +89,10 @@ class Degradation:
         explainer = as_explainer(explain)
         degraded, change = self.degrade(explainer.pixels(image), clean.map, key)
 
-        def compare(map: Map, i: Any) -> Scalar:
-            del i  # every condition is compared with the clean map
-            return self.similarity(map, clean.map)
-
-        def make_variant(i: Any) -> Image:
-            return explainer.image(degraded[i])
-
-        count = len(self.conditions)
         values = measure_variants(
-            explainer, clean, make_variant, count, compare, repredict=self.repredict
-        )
+            explainer, clean, lambda i: explainer.image(degraded[i]), len(self.conditions),
+            lambda map, _: self.similarity(map, clean.map), repredict=self.repredict,
+        )  # fmt: skip
         values["change"] = change
         has_contrast = clean.map.max() > 0
         return {

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Num
 
 from salix.measures.variants import measure_variants, variant_columns
 from salix.metrics import Similarity
@@ -14,9 +14,7 @@ from salix.perturb.warps import (
     SHIFTS,
     TURNS,
     invert,
-    rotation,
-    scaling,
-    translation,
+    stack_placements,
     valid_region,
     warp,
 )
@@ -111,19 +109,18 @@ class Geometry:
         )
         axis = "transform", self.names
         variants = variant_columns(self.prefix, title, meaning, *axis, repredict=self.repredict)
+        title = f"{title}: mean similarity"
         means = (
-            Column(
-                f"{self.prefix}_{name}", f"{title}: mean similarity, {target}", meaning,
-                -1, 1, "higher",
-            )
+            Column(f"{self.prefix}_{name}", f"{title}, {target}", meaning, -1, 1, "higher")
             for name, target in MEANS[: 1 + self.repredict]
-        )  # fmt: skip
+        )
         return (*variants, *means)
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         del key  # deterministic
         side, explainer = self._check(image, clean.map), as_explainer(explain)
-        forward = self._placements(side)
+        step = self._shift_pixels(side)
+        forward = stack_placements(self.transforms, self.angles, self.scales, step)
         turns = np.array([name in TURNS for name in self.names]).reshape(-1, 1, 1)
         undo_turn = jnp.asarray(invert(np.where(turns, forward, IDENTITY)), jnp.float32)
         undo_shift = jnp.asarray(invert(np.where(turns, IDENTITY, forward)), jnp.float32)
@@ -155,14 +152,6 @@ class Geometry:
 
     def _shift_pixels(self, side: int) -> int:
         return round(self.shift * side) if self.shift < 1 else int(self.shift)
-
-    def _placements(self, side: int) -> Float[np.ndarray, "transforms 2 3"]:
-        step = self._shift_pixels(side)
-        shifts = {name: translation(dx * step, dy * step) for name, (dx, dy) in SHIFTS.items()}
-        named = TURNS | shifts
-        placements = [named[name] for name in self.transforms]
-        placements += [rotation(angle) for angle in self.angles]
-        return np.stack(placements + [scaling(factor) for factor in self.scales])
 
     def _prepare(self, map: Map, side: int) -> Num[AnyArray, "..."]:
         similarity = replace(self.similarity, side=side) if self.upscaled else self.similarity

@@ -5,22 +5,13 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from salix.measures.conditions import check_choice
 from salix.measures.variants import measure_variants, variant_columns
 from salix.metrics import Similarity
 from salix.metrics.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS
 from salix.perturb.grey import ROUNDINGS, grey_levels
-from salix.typing import (
-    Column,
-    Explain,
-    Explanation,
-    Image,
-    InputError,
-    PRNGKey,
-    Scalar,
-    Values,
-    as_explainer,
-)
+from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values, as_explainer
 
 AREAS = (("area", "target fixed"), ("area_repredicted", "target re-predicted"))
 
@@ -55,12 +46,8 @@ class Noise:
     prefix: str = ""
 
     def __post_init__(self):
-        if self.kind not in CORRUPTIONS:
-            raise InputError(f"kind is {self.kind!r}: choose one of {', '.join(CORRUPTIONS)}")
-        if self.eight_bit not in ROUNDINGS:
-            raise InputError(
-                f"eight_bit is {self.eight_bit!r}: choose one of {', '.join(ROUNDINGS)}"
-            )
+        check_choice("kind", self.kind, CORRUPTIONS)
+        check_choice("eight_bit", self.eight_bit, ROUNDINGS)
         CORRUPTIONS[self.kind].check(self.strengths)
 
     @property
@@ -102,23 +89,16 @@ class Noise:
             after = grey_levels(corruption.function(pixels, levels[i], key), self.eight_bit)
             return jnp.where(after == before, image, explainer.image(after / 255))
 
-        def compare(map: Any, i: Any) -> Scalar:
-            del i  # every level is compared with the clean map
-            return self.similarity(map, clean.map)
-
-        count = len(self.strengths)
         values = measure_variants(
-            explainer, clean, corrupt, count, compare, repredict=self.repredict
-        )
-        values["area"] = self._mean(values["similarity"])
+            explainer, clean, corrupt, len(self.strengths),
+            lambda map, _: self.similarity(map, clean.map), repredict=self.repredict,
+        )  # fmt: skip
+        values["area"] = trapezoid_mean(values["similarity"], self.strengths)
         if self.repredict:
-            values["area_repredicted"] = self._mean(values["similarity_repredicted"])
+            values["area_repredicted"] = trapezoid_mean(
+                values["similarity_repredicted"], self.strengths
+            )
         return {f"{self.prefix or self.kind}_{name}": value for name, value in values.items()}
-
-    def _mean(self, values: Any) -> Scalar:
-        if len(self.strengths) == 1:
-            return values[0]
-        return trapezoid_mean(values, self.strengths)
 
 
 PAPER_NOISE = Noise(

@@ -85,7 +85,11 @@ class Of:
     @property
     def columns(self) -> tuple[Column, ...]:
         """The description of the value, or of the curve and its area."""
-        info = METRICS.get(_name(self.metric)) or _describe(self.metric)
+        info = METRICS.get(_name(self.metric))
+        if info is None:  # a user's function
+            title = _name(self.metric).rpartition(".")[2].replace("_", " ").capitalize()
+            first_line = (inspect.getdoc(self.metric) or "").partition("\n")[0].rstrip(".")
+            info = MetricInfo(self.metric, title, first_line, None, None)
         settings = ", ".join(f"{key}={value!r}" for key, value in self.options)
         title = f"{info.title} ({settings})" if settings else info.title
         objects = {1: "map", 2: "map and reference mask", 4: "score, image and map"}[self.arity]
@@ -133,10 +137,3 @@ def _name(metric: Callable[..., Any]) -> str:
     if name in METRICS and METRICS[name].function is metric:
         return name
     return f"{metric.__module__}.{name}"
-
-
-def _describe(metric: Callable[..., Any]) -> MetricInfo:
-    """Return the description of a user's function: its name and its docstring's first line."""
-    title = _name(metric).rpartition(".")[2].replace("_", " ").capitalize()
-    first_line = (inspect.getdoc(metric) or "").partition("\n")[0].rstrip(".")
-    return MetricInfo(metric, title, first_line, None, None)

@@ -109,8 +109,7 @@ def evaluate_steps(
     chunk: int = 1,
 ) -> Any:
     """Evaluate `before` with its first pixels taken from `after`, for each count, in a scan."""
-    if chunk < 1:
-        raise InputError(f"chunk is {chunk}: give 1 step a batch, or more")
+    check_chunk(chunk)
     ordered = jnp.sort(ranks.ravel())
 
     def step(count: Array) -> Any:
@@ -122,8 +121,19 @@ def evaluate_steps(
     )
 
 
+def check_chunk(chunk: int) -> None:
+    """Raise `InputError` for a batch of fewer than one step."""
+    if chunk < 1:
+        raise InputError(f"chunk is {chunk}: give 1 step a batch, or more")
+
+
 def trapezoid_mean(values: Float[AnyArray, " steps"], points: Sequence[float | int]) -> Scalar:
-    """Return the mean of a curve over the range of its points, by the trapezoid rule."""
+    """Return the mean of a curve over the range of its points, by the trapezoid rule.
+
+    The value itself for a single point.
+    """
+    if len(points) == 1:
+        return values[0]
     gaps = np.diff(points) / (points[-1] - points[0])
     weights = (np.append(gaps, 0) + np.append(0, gaps)) / 2
     return (jnp.asarray(weights, values.dtype) * jnp.asarray(values)).sum()

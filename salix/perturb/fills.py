@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
 
 from salix.typing import Image, InputError, PRNGKey
 
@@ -34,17 +33,12 @@ def fill_image(image: Image, key: PRNGKey, fill: str, *, black: Any = 0.0) -> Im
             return mean + x.std(axes, keepdims=True) * noise
         case "blur":
             for axis in axes:
-                blurred = jnp.tensordot(
-                    _blur_matrix(x.shape[axis], x), x, (1, axis), precision=lax.Precision.HIGHEST
-                )
+                side = x.shape[axis]
+                position = jnp.arange(side, dtype=x.dtype)
+                distance = (position[:, None] - position[None]) / (WIDTH * side)
+                weights = jnp.exp(-(distance**2) / 2)  # positions beyond an edge have none
+                matrix = weights / weights.sum(1, keepdims=True)
+                blurred = jnp.tensordot(matrix, x, (1, axis), precision=lax.Precision.HIGHEST)
                 x = jnp.moveaxis(blurred, 0, axis)
             return x
     raise InputError(f"fill is {fill!r}: choose one of {', '.join(FILLS)}")
-
-
-def _blur_matrix(side: int, like: Array) -> Float[Array, "side side"]:
-    """Return the matrix of a blur along one axis; positions beyond an edge have no weight."""
-    position = jnp.arange(side, dtype=like.dtype)
-    distance = (position[:, None] - position[None]) / (WIDTH * side)
-    weights = jnp.exp(-(distance**2) / 2)
-    return weights / weights.sum(1, keepdims=True)

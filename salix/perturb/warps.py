@@ -4,6 +4,8 @@ A placement is a matrix [2 3], $(A \mid t)$: position $p$ of the result, (row, c
 from the centre, samples the source at $A p + t$. Angles are in degrees, counter-clockwise as seen.
 """
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
@@ -52,6 +54,19 @@ def rotation(angle: float | int) -> Float[np.ndarray, "2 3"]:
 def scaling(factor: float | int) -> Float[np.ndarray, "2 3"]:
     """Return the placement that enlarges an image about its centre by a factor."""
     return IDENTITY / factor
+
+
+def stack_placements(
+    names: Sequence[str],
+    angles: Sequence[float | int],
+    scales: Sequence[float | int],
+    step: int,
+) -> Float[np.ndarray, "transforms 2 3"]:
+    """Return the placements of named turns and shifts by `step` pixels, of angles and of scales."""
+    shifts = {name: translation(dx * step, dy * step) for name, (dx, dy) in SHIFTS.items()}
+    named = TURNS | shifts
+    placements = [named[name] for name in names] + [rotation(angle) for angle in angles]
+    return np.stack(placements + [scaling(factor) for factor in scales])
 
 
 def invert(placements: Float[np.ndarray, "*n 2 3"]) -> Float[np.ndarray, "*n 2 3"]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salix.train.examples import LabelledImages
+from salix.train.examples import TrainingImages
 from salix.train.recipe import Recipe
 from salix.train.streamed import Streamed
 from salix.typing import InputError
@@ -20,8 +20,8 @@ def check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
 
 
 def check_data(
-    examples: LabelledImages | Streamed,
-    validation: LabelledImages | Streamed | None,
+    examples: TrainingImages | Streamed,
+    validation: TrainingImages | Streamed | None,
     *,
     recipe: Recipe,
     classes: tuple[str, ...],
@@ -52,7 +52,7 @@ def missing_reference_masks(recipe: Recipe) -> InputError:
     )
 
 
-def _check_labels(name: str, data: LabelledImages | Streamed, classes: tuple[str, ...]) -> None:
+def _check_labels(name: str, data: TrainingImages | Streamed, classes: tuple[str, ...]) -> None:
     labels = np.unique(data.labels).tolist()
     if not labels or labels[0] < 0 or labels[-1] >= len(classes):
         raise InputError(f"{name} labels {labels} are not of the {len(classes)} classes")
@@ -62,7 +62,7 @@ def _check_labels(name: str, data: LabelledImages | Streamed, classes: tuple[str
         )
 
 
-def _may_have_reference_masks(examples: LabelledImages | Streamed) -> bool:
+def _may_have_reference_masks(examples: TrainingImages | Streamed) -> bool:
     if isinstance(examples, Streamed):
         return examples.source.has_reference_masks  # their contrast is known after one epoch
     if examples.reference_masks is None:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from salix.stats import ACER_GRID, FDR_LEVELS, auc_interval, detection_rate, minimum_acer
-from salix.train.examples import LabelledImages
+from salix.train.examples import TrainingImages
 from salix.train.network import Weights
-from salix.train.program import Program
+from salix.train.program import TrainingProgram
 from salix.train.streamed import Streamed
 
 NAN = float("nan")
@@ -18,7 +18,7 @@ RANKING = ("auc", *(f"tdr_{level:g}" for level in FDR_LEVELS), "acer", "acer_gri
 
 
 def evaluate(
-    program: Program, weights: Weights, data: LabelledImages | Streamed, positive: int
+    program: TrainingProgram, weights: Weights, data: TrainingImages | Streamed, positive: int
 ) -> list[dict[str, float]]:
     """Return the validation metrics of each seed.
 
@@ -47,7 +47,7 @@ def evaluate(
     return metrics
 
 
-def _batch_loss(program: Program, parts: dict[str, np.ndarray], seed: int) -> float:
+def _batch_loss(program: TrainingProgram, parts: dict[str, np.ndarray], seed: int) -> float:
     return float(program.recipe.loss.combine({n: jnp.array(p[seed]) for n, p in parts.items()}))
 
 

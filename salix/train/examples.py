@@ -15,7 +15,7 @@ from salix.typing import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledImages:
+class TrainingImages:
     """Pixels [n h w c] and reference masks [n *grid], 8-bit, with the index of each image's class.
 
     A reference mask of zeros means that the image has none. Ids are the positions by default.
@@ -48,11 +48,11 @@ class LabelledImages:
         for indices in positions:
             yield self.pixels[indices], None if masks is None else masks[indices]
 
-    def subset(self, indices: np.ndarray) -> "LabelledImages":
+    def subset(self, indices: np.ndarray) -> "TrainingImages":
         """Return the examples at positions."""
         masks = None if self.reference_masks is None else self.reference_masks[indices]
         ids = pick(self.ids, indices)
-        return LabelledImages(self.pixels[indices], self.labels[indices], masks, ids)
+        return TrainingImages(self.pixels[indices], self.labels[indices], masks, ids)
 
     def fingerprint(self) -> str:
         """Return a sha256 of ids, pixels, labels and reference masks."""
@@ -65,19 +65,19 @@ class LabelledImages:
 
 
 def gather(
-    data: Source | LabelledImages,
+    data: Source | TrainingImages,
     preprocess: Preprocess,
     *,
     classes: Sequence[str],
     memory: int,
     workers: int | None = None,
-) -> LabelledImages | Streamed:
+) -> TrainingImages | Streamed:
     """Return training examples: decoded once into at most `memory` bytes, or streamed.
 
     Raises `InputError` for an image without a class, or of a class that the model does not have.
     Unreadable images are left out, and all-zero reference masks treated as missing, with a warning.
     """
-    if isinstance(data, LabelledImages):
+    if isinstance(data, TrainingImages):
         return data
     workers = workers or os.cpu_count() or 1
     labels = _labels(data, classes)
@@ -101,7 +101,7 @@ def gather(
         raise InputError(f"none of {len(labels)} images can be read: check the files")
     pixels = np.concatenate(images)
     masks = np.concatenate(reference_masks) if reference_masks else None
-    return LabelledImages(pixels, labels[indices], masks, pick(data.ids, indices))
+    return TrainingImages(pixels, labels[indices], masks, pick(data.ids, indices))
 
 
 def warn(unread: dict[str, str], black: set[str]) -> None:

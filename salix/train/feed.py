@@ -6,15 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from salix.train.examples import LabelledImages
-from salix.train.program import Program
+from salix.train.examples import TrainingImages
+from salix.train.program import TrainingProgram
 from salix.train.sampler import epoch_batches
 from salix.train.streamed import Streamed
 
 
 def epoch_feed(
-    program: Program,
-    examples: LabelledImages | Streamed,
+    program: TrainingProgram,
+    examples: TrainingImages | Streamed,
     seeds: tuple[int, ...],
     hashes: np.ndarray,
     epoch: int,

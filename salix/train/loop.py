@@ -14,11 +14,11 @@ from salix.preprocess import Preprocess
 from salix.progress import Progress
 from salix.store import digest, open_run
 from salix.train.check import check_data, check_seeds
-from salix.train.examples import LabelledImages, gather, warn
+from salix.train.examples import TrainingImages, gather, warn
 from salix.train.history import Record
 from salix.train.manifest import about_training, configuration
 from salix.train.network import Network, Weights
-from salix.train.program import Program
+from salix.train.program import TrainingProgram
 from salix.train.recipe import Recipe
 from salix.train.reference_masks import uses_reference_masks
 from salix.train.sampler import split_validation
@@ -48,12 +48,12 @@ class Trained:
 
 def train(
     build: Callable[[int], nnx.Module],
-    data: Source | LabelledImages,
+    data: Source | TrainingImages,
     recipe: Recipe,
     *,
     preprocess: Preprocess,
     seeds: Sequence[int] = (0,),
-    validation: Source | LabelledImages | None = None,
+    validation: Source | TrainingImages | None = None,
     out: Path | str | None = None,
     classes: Sequence[str] = ("real", "fake"),
     name: str = "model",
@@ -99,7 +99,7 @@ def train(
     together = _train_together(first, seeds) if together is None else together
     count = len(examples.labels)
     rule = recipe.transformation(count)
-    program = Program(network, recipe, preprocess, rule, together, needs_reference_masks)
+    program = TrainingProgram(network, recipe, preprocess, rule, together, needs_reference_masks)
     groups = [seeds] if together else [(seed,) for seed in seeds]
     results: list[Trained] = []
     steps = recipe.batches(count) * recipe.epochs

@@ -6,25 +6,25 @@ from typing import Any
 import numpy as np
 
 from salix.store import circumstances, weights_digest
-from salix.train.examples import LabelledImages
+from salix.train.examples import TrainingImages
 from salix.train.network import Weights
-from salix.train.program import Program
+from salix.train.program import TrainingProgram
 from salix.train.streamed import Streamed
 
 
 def configuration(
-    program: Program,
+    program: TrainingProgram,
     *,
     weights: Sequence[Weights],
-    examples: LabelledImages | Streamed,
-    validation: LabelledImages | Streamed | None,
+    examples: TrainingImages | Streamed,
+    validation: TrainingImages | Streamed | None,
     seeds: tuple[int, ...],
     name: str,
     classes: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return everything that decides the numbers of a training, as JSON."""
 
-    def describe(data: LabelledImages | Streamed | None) -> Any:
+    def describe(data: TrainingImages | Streamed | None) -> Any:
         if data is None:
             return None
         counts = np.bincount(data.labels, minlength=len(classes)).tolist()

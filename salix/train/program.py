@@ -22,7 +22,7 @@ from salix.train.step import Arguments, ModelState, evaluate_step, train_step
 
 
 @dataclass(frozen=True)
-class Program:
+class TrainingProgram:
     """Training and evaluation steps, each compiled once for each batch size and shared by seeds.
 
     With `together` each leaf of the state and of a batch has a leading axis of seeds.

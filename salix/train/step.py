@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from salix.precision import precision
+from salix.precision import computed_in
 from salix.preprocess import Preprocess
 from salix.train.network import Network, Weights
 from salix.train.recipe import Recipe, TrainingPrecision
@@ -45,7 +45,7 @@ def train_step(
         current = replace(weights, params=params)
         update = step // recipe.accumulate
         images, masks = _augmented(recipe, preprocess, batch, update, seed)
-        with computed_in(recipe.precision):
+        with _traced_in(recipe.precision):
             features, tapped, stats = network.forward(current, images, step, recipe.precision)
         masks = _comparable(masks, tapped, needs_reference_masks)
 
@@ -54,7 +54,7 @@ def train_step(
             return recipe.loss(head, features, tapped, label, mask)
 
         axes = (0, 0, 0, None if masks is None else 0, 0)
-        with computed_in("float32"):
+        with _traced_in("float32"):
             parts = jax.vmap(image_loss, axes)(
                 features, tapped, batch["labels"], masks, batch["hashes"]
             )
@@ -78,7 +78,7 @@ def evaluate_step(
 ) -> dict[str, Any]:
     """Return the loss parts and logits of each image of a batch, in evaluation mode."""
     images = jax.vmap(preprocess)(batch["pixels"])
-    with computed_in(recipe.precision):
+    with _traced_in(recipe.precision):
         features, tapped = network.evaluate(weights, images, recipe.precision)
 
     def image_loss(features: Any, tapped: Any, label: Any, mask: Any) -> Any:
@@ -86,20 +86,15 @@ def evaluate_step(
 
     masks = _comparable(_as_float(batch["reference_masks"]), tapped, needs_reference_masks)
     axes = (0, 0, 0, None if masks is None else 0)
-    with computed_in("float32"):
+    with _traced_in("float32"):
         return jax.vmap(image_loss, axes)(features, tapped, batch["labels"], masks)
 
 
 @contextmanager
-def computed_in(policy: TrainingPrecision) -> Iterator[None]:
-    """Return a context that traces matrix products and convolutions in a precision.
-
-    Some devices round matrix products by default.
-    """
-    names = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "default"}
-    # In bfloat16 normalisations stay in float32: types are mixed within the module.
+def _traced_in(policy: TrainingPrecision) -> Iterator[None]:
+    """Trace products in a precision; in bfloat16 normalisations stay in float32, so types mix."""
     mixed = jax.numpy_dtype_promotion("standard") if policy == "bfloat16" else nullcontext()
-    with precision(policy), jax.default_matmul_precision(names[policy]), mixed:
+    with computed_in(policy), mixed:
         yield
 
 

@@ -17,11 +17,11 @@ from salix.train import history
 from salix.train.check import missing_reference_masks
 from salix.train.checkpoint import Checkpoints
 from salix.train.evaluate import evaluate, positive_class
-from salix.train.examples import LabelledImages
+from salix.train.examples import TrainingImages
 from salix.train.feed import epoch_feed
 from salix.train.history import Record
 from salix.train.network import Weights, select_weights
-from salix.train.program import Program
+from salix.train.program import TrainingProgram
 from salix.train.state import Throughput, TrainingState, epoch_record, non_finite_loss
 from salix.train.step import ModelState
 from salix.train.streamed import Streamed, pick
@@ -48,10 +48,10 @@ class Trainer:
 
     def __init__(
         self,
-        program: Program,
+        program: TrainingProgram,
         *,
-        examples: LabelledImages | Streamed,
-        validation: LabelledImages | Streamed | None,
+        examples: TrainingImages | Streamed,
+        validation: TrainingImages | Streamed | None,
         seeds: tuple[int, ...],
         classes: tuple[str, ...],
         path: Path | None,

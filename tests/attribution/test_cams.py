@@ -43,7 +43,7 @@ def test_cam_averages_to_the_logit_without_its_bias():
     np.testing.assert_allclose(CAM()(score, IMAGE, KEY).mean(), score(IMAGE) - BIAS, atol=1e-4)
 
 
-def test_gradcam_is_the_positive_part_of_cam_over_cells():
+def test_gradcam_is_the_positive_part_of_cam_over_the_grid():
     score = Score(pooled_linear, trunk)
     cam = plain_cam() / 12
     np.testing.assert_allclose(

@@ -24,10 +24,10 @@ def test_gradient_agrees_with_finite_differences():
         image, h = IMAGE.astype(np.float64), 1e-6
         score = lambda x: jnp.sin(x).prod() + (x**3).sum()  # noqa: E731
         slow = np.zeros_like(image)
-        for cell in np.ndindex(image.shape):
+        for pixel in np.ndindex(image.shape):
             step = np.zeros_like(image)
-            step[cell] = h
-            slow[cell] = (score(image + step) - score(image - step)) / (2 * h)
+            step[pixel] = h
+            slow[pixel] = (score(image + step) - score(image - step)) / (2 * h)
         np.testing.assert_allclose(Gradient()(score, image, KEY), slow, rtol=1e-6, atol=1e-8)
 
 

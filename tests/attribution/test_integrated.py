@@ -88,19 +88,19 @@ def test_one_midpoint_is_the_gradient_half_way():
 
 
 def test_steps_count_evaluations_of_the_gradient():
-    seen = []
+    points = []
 
     def score(x):
-        jax.debug.callback(lambda v: seen.append(float(v)), x[0, 0, 0])
+        jax.debug.callback(lambda v: points.append(float(v)), x[0, 0, 0])
         return (x**2).sum()
 
     for rule in ("midpoint", "trapezoid", "gauss_legendre"):
-        seen.clear()
+        points.clear()
         IntegratedGradients(steps=7, rule=rule)(score, IMAGE, KEY)
         jax.effects_barrier()
-        assert len(seen) == 7, rule
-        assert np.ptp(np.array(seen) + np.sort(seen)[::-1]) < 1  # on the path, and
-        np.testing.assert_allclose(np.mean(seen), IMAGE[0, 0, 0] / 2, rtol=1e-6)  # symmetric
+        assert len(points) == 7, rule
+        assert np.ptp(np.array(points) + np.sort(points)[::-1]) < 1  # on the path, and
+        np.testing.assert_allclose(np.mean(points), IMAGE[0, 0, 0] / 2, rtol=1e-6)  # symmetric
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_steps_count_evaluations_of_the_gradient():
     ids=["number", "integer", "channels", "constant array", "array"],
 )
 def test_baselines(baseline):
-    # f = sum x^2 has A = x^2 - x'^2 cell by cell, and the midpoint rule is exact for it
+    # f = sum x^2 has A = x^2 - x'^2 pixel by pixel, and the midpoint rule is exact for it
     out = IntegratedGradients(baseline)(lambda x: (x**2).sum(), IMAGE, KEY)
     np.testing.assert_allclose(out, IMAGE**2 - np.asarray(baseline) ** 2, rtol=1e-5, atol=1e-6)
 

@@ -37,8 +37,8 @@ def test_every_pooling_is_named_and_the_default_is_abs_sum():
 @given(arrays)
 def test_agrees_with_a_loop(how, a):
     slow = np.zeros(a.shape[:-1])
-    for cell in np.ndindex(slow.shape):
-        slow[cell] = SLOW[how]([float(x) for x in a[cell]])
+    for pixel in np.ndindex(slow.shape):
+        slow[pixel] = SLOW[how]([float(x) for x in a[pixel]])
     np.testing.assert_allclose(pool(a, how), slow, rtol=1e-5, atol=1e-4)
 
 

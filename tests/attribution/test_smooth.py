@@ -37,14 +37,14 @@ def moment(of, **settings):
     return np.asarray(SmoothGrad(Power(of), **settings)(jnp.sum, IMAGE, KEY))
 
 
-def test_noise_has_mean_zero_in_every_cell_and_the_stated_variance():
+def test_noise_has_mean_zero_in_every_pixel_and_the_stated_variance():
     sigma = 0.2 * RANGE
     mean = moment(1, samples=SAMPLES, noise=0.2)
     variance = moment(2, samples=SAMPLES, noise=0.2)
-    # 90 cells: five standard errors of a mean and of a variance of normal draws
+    # 90 pixels: five standard errors of a mean and of a variance of normal draws
     assert np.abs(mean).max() < 5 * sigma / np.sqrt(SAMPLES)
     assert np.abs(variance / sigma**2 - 1).max() < 5 * np.sqrt(2 / SAMPLES)
-    # over all cells the variance is known ten times better: 0.2 is told from 0.205
+    # over all pixels the variance is known ten times better: 0.2 is told from 0.205
     assert variance.mean() / sigma**2 == pytest.approx(
         1, abs=5 * np.sqrt(2 / variance.size / SAMPLES)
     )

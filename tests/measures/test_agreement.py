@@ -52,20 +52,20 @@ def test_columns_equal_their_oracles_on_a_reference_mask_of_the_same_grid(side):
         reference_mask.max() - reference_mask.min()
     )
     grey = [np.floor(255 * m.astype(np.float32)).astype(np.uint8) for m in (map, unit)]
-    marked, seen = unit > 0.5, map >= 0.5 * map.max()
+    marked, strong = unit > 0.5, map >= 0.5 * map.max()
     top = np.unravel_index(map.argmax(), map.shape)
     expected = {
         "human_ssim": structural_similarity(*grey, win_size=min(7, side)),
         "human_pearson": stats.pearsonr(map.ravel(), unit.ravel()).statistic,
-        "human_iou": (seen & marked).sum() / (seen | marked).sum(),
+        "human_iou": (strong & marked).sum() / (strong | marked).sum(),
         "human_pointing": float(marked[top]),
         "human_relevance_mass": (map * unit).sum() / map.sum(),
     }
-    found = measure(map, reference_mask)
-    assert set(found) == set(expected)
+    result = measure(map, reference_mask)
+    assert set(result) == set(expected)
     for name, value in expected.items():
         # a grey level may fall on its other side in SSIM
-        assert found[name] == pytest.approx(value, abs=5e-3 if name == "human_ssim" else 1e-5)
+        assert result[name] == pytest.approx(value, abs=5e-3 if name == "human_ssim" else 1e-5)
 
 
 @pytest.mark.parametrize("side", [14, 56, 224])
@@ -109,18 +109,20 @@ def test_fields_choose_the_columns_and_how_iou_cuts():
     reference_mask = np.zeros((7, 7), np.float32)
     reference_mask[2:4, 2:5] = 1
     for threshold in (0.25, 0.9):
-        seen = threshold * MAP.max() <= MAP
-        expected = (seen & (reference_mask > 0)).sum() / (seen | (reference_mask > 0)).sum()
-        found = measure(MAP, reference_mask, comparisons=("iou",), threshold=threshold)["human_iou"]
-        assert found == pytest.approx(expected)
+        strong = threshold * MAP.max() <= MAP
+        expected = (strong & (reference_mask > 0)).sum() / (strong | (reference_mask > 0)).sum()
+        result = measure(MAP, reference_mask, comparisons=("iou",), threshold=threshold)[
+            "human_iou"
+        ]
+        assert result == pytest.approx(expected)
     strongest = np.sort(MAP.ravel())[::-1][5] <= MAP
     expected = (strongest & (reference_mask > 0)).sum() / (strongest | (reference_mask > 0)).sum()
-    found = measure(MAP, reference_mask, comparisons=("iou",), threshold=None)["human_iou"]
-    assert found == pytest.approx(expected)
+    result = measure(MAP, reference_mask, comparisons=("iou",), threshold=None)["human_iou"]
+    assert result == pytest.approx(expected)
     grey = np.floor(255 * MAP).astype(np.uint8)
     expected = structural_similarity(grey, (255 * reference_mask).astype(np.uint8), win_size=3)
-    found = measure(MAP, reference_mask, comparisons=("ssim",), window=3)["human_ssim"]
-    assert found == pytest.approx(float(np.asarray(expected)), abs=1e-5)
+    result = measure(MAP, reference_mask, comparisons=("ssim",), window=3)["human_ssim"]
+    assert result == pytest.approx(float(np.asarray(expected)), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +149,9 @@ def test_fields_choose_the_columns_and_how_iou_cuts():
     ],
 )
 def test_undefined_is_nan(map, reference_mask):
-    found = measure(map, reference_mask)
-    assert set(found) == {f"human_{name}" for name in NAMES}
-    assert np.isnan(list(found.values())).all()
+    result = measure(map, reference_mask)
+    assert set(result) == {f"human_{name}" for name in NAMES}
+    assert np.isnan(list(result.values())).all()
 
 
 def test_vmap_is_a_loop_and_a_blank_neighbour_does_no_harm():
@@ -164,9 +166,9 @@ def test_vmap_is_a_loop_and_a_blank_neighbour_does_no_harm():
     together = jax.jit(jax.vmap(one))(batch, reference_masks)
     for i in range(4):
         alone = measure(batch[i], reference_masks[i])
-        found = {name: float(values[i]) for name, values in together.items()}
-        assert found == pytest.approx(alone, rel=1e-5, nan_ok=True)
-        assert np.isnan(list(found.values())).all() == (i == 2)
+        result = {name: float(values[i]) for name, values in together.items()}
+        assert result == pytest.approx(alone, rel=1e-5, nan_ok=True)
+        assert np.isnan(list(result.values())).all() == (i == 2)
 
 
 def test_bad_input_is_refused():
@@ -186,7 +188,7 @@ def test_it_is_a_measure_whose_text_reads_back_and_whose_numbers_are_told():
     assert isinstance(measure, Measure)
     assert parse(repr(measure), {"Agreement": Agreement}) == measure
     assert {q.name for q in measure.columns} == {"human_relevance_mass", "human_ssim"}
-    told = {q.name: q for q in Agreement().columns}
-    assert list(told) == [f"human_{name}" for name in NAMES]
-    assert all(q.direction == "higher" and q.high == 1 and q.meaning for q in told.values())
-    assert [q.low for q in told.values()] == [-1, -1, 0, 0, 0]
+    described = {q.name: q for q in Agreement().columns}
+    assert list(described) == [f"human_{name}" for name in NAMES]
+    assert all(q.direction == "higher" and q.high == 1 and q.meaning for q in described.values())
+    assert [q.low for q in described.values()] == [-1, -1, 0, 0, 0]

@@ -28,7 +28,7 @@ FEW = COSE(magnitudes=2)
 
 
 def follows(image, target):
-    """Explain the class predicted, by its mean score in each cell."""
+    """Explain the class predicted, by its mean score in each pixel."""
     maps = (image @ jnp.asarray(KERNEL)).reshape(CELLS, 7, CELLS, 7, 2).mean((1, 3))
     logits = maps.mean((0, 1))
     target = jnp.argmax(logits).astype(jnp.int32) if target is None else target
@@ -78,12 +78,12 @@ def changed(name, magnitude):
 
 def slow(name, magnitude, function):
     """Return similarity and prediction by Pillow, SciPy and scikit-image."""
-    found = [
+    result = [
         function(jnp.asarray(p / 255, jnp.float32), None)
         for p in (PIXELS, changed(name, magnitude))
     ]
     big = (SIDE, SIDE), Image.Resampling.BICUBIC
-    a, b = (np.clip(Image.fromarray(np.asarray(f.map)).resize(*big), 0, 1) for f in found)
+    a, b = (np.clip(Image.fromarray(np.asarray(f.map)).resize(*big), 0, 1) for f in result)
     widest = max(np.ptp(a), np.ptp(b))
     matrix, offset, pixels = np.eye(2), np.zeros(2), int(magnitude * SIDE / 224)
     if name == "Rotate":  # the map is turned back
@@ -97,20 +97,20 @@ def slow(name, magnitude, function):
     inside = affine_transform(np.ones((SIDE, SIDE)), matrix, offset, order=1) > 0.999
     back = affine_transform(b, matrix, offset, order=1, mode="nearest")
     _, full = structural_similarity(a, back, win_size=5, data_range=widest, full=True)
-    whole = binary_erosion(inside, np.ones((5, 5)))
-    return full[whole].mean(), int(found[1].logits.argmax())
+    complete = binary_erosion(inside, np.ones((5, 5)))
+    return full[complete].mean(), int(result[1].logits.argmax())
 
 
 @pytest.mark.parametrize("function", [follows, place_bound])
 def test_each_variant_is_that_of_pillow_scipy_and_scikit_image(function):
-    found = run(function=function)
+    result = run(function=function)
     assert FEW.variants[:4] == ("TranslateX", "TranslateX", "TranslateY", "TranslateY")
-    assert len(FEW.variants) == len(found["cose_similarity"]) == 7 * 2 + 6
+    assert len(FEW.variants) == len(result["cose_similarity"]) == 7 * 2 + 6
     for i, name in enumerate(FEW.variants):
-        similarity, predicted = slow(name, float(found["cose_magnitude"][i]), function)
-        assert found["cose_similarity"][i] == pytest.approx(similarity, abs=2e-5), name
-        assert found["cose_predicted"][i] == predicted
-    np.testing.assert_array_equal(found["cose_constant_map"], 0)
+        similarity, predicted = slow(name, float(result["cose_magnitude"][i]), function)
+        assert result["cose_similarity"][i] == pytest.approx(similarity, abs=2e-5), name
+        assert result["cose_predicted"][i] == predicted
+    np.testing.assert_array_equal(result["cose_constant_map"], 0)
 
 
 def test_a_map_that_follows_is_alike_and_one_that_stays_is_so_only_under_light():
@@ -127,36 +127,36 @@ def test_magnitudes_are_drawn_of_the_key_without_repetition():
     every = run(COSE(("Brightness",), magnitudes=60))["cose_magnitude"]
     bins = np.linspace(0, 0.99, 31)[1:]
     np.testing.assert_allclose(np.sort(every), np.sort(np.r_[bins, -bins]), atol=1e-6)
-    found = run()["cose_magnitude"]
-    np.testing.assert_array_equal(found, run(function=place_bound)["cose_magnitude"])
+    result = run()["cose_magnitude"]
+    np.testing.assert_array_equal(result, run(function=place_bound)["cose_magnitude"])
     other = run(key=jax.random.key(4))["cose_magnitude"]
-    assert (found != other).sum() > 8
+    assert (result != other).sum() > 8
     bright = np.array(FEW.variants) == "Brightness"
-    np.testing.assert_allclose(found[bright], every[:2])  # beside others it is the same draw
-    assert (found[-6:] == 0).sum() == 4  # Sharpness has a range, what follows has none
+    np.testing.assert_allclose(result[bright], every[:2])  # beside others it is the same draw
+    assert (result[-6:] == 0).sum() == 4  # Sharpness has a range, what follows has none
 
 
 def test_normalised_images_are_changed_as_values_of_a_file():
     few = COSE(("Brightness", "Rotate"), magnitudes=1)
     plain = run(few)
     image = (IMAGE - np.float32(0.4)) / np.float32(0.2)
-    found = compiled(few, normalised, (0.4,), (0.2,))(image, KEY)
-    for name, value in found.items():
+    result = compiled(few, normalised, (0.4,), (0.2,))(image, KEY)
+    for name, value in result.items():
         np.testing.assert_allclose(value, plain[name], atol=1e-3)
 
 
 def test_constant_map_maps_have_no_similarity():
     def blind(image, target):
-        found = follows(image, target)
+        result = follows(image, target)
         bright = image[0, 0].sum() >= image[0, -1].sum()
-        return Explanation(found.logits, found.target, jnp.where(bright, found.map, 0))
+        return Explanation(result.logits, result.target, jnp.where(bright, result.map, 0))
 
     image = IMAGE.copy()
     image[0, 0], image[0, -1] = 1, 0
-    found = run(COSE(("FlipLR", "FlipUD", "Equalize")), blind, image)
+    result = run(COSE(("FlipLR", "FlipUD", "Equalize")), blind, image)
     flat = np.array([1, 0, 0]) if image[-1, 0].sum() >= image[-1, -1].sum() else np.array([1, 1, 0])
-    np.testing.assert_array_equal(found["cose_constant_map"], flat)
-    np.testing.assert_array_equal(np.isnan(found["cose_similarity"]), flat == 1)
+    np.testing.assert_array_equal(result["cose_constant_map"], flat)
+    np.testing.assert_array_equal(np.isnan(result["cose_similarity"]), flat == 1)
     none = run(COSE(("FlipLR", "FlipUD", "Equalize")), blind, image[:, ::-1].copy())
     assert np.isnan(none["cose_similarity"]).all()
 
@@ -187,9 +187,9 @@ def test_each_variant_costs_one_pass():
 
 
 def test_quantities_are_the_columns():
-    found = jax.eval_shape(compiled(FEW, follows), IMAGE, KEY)
-    assert {q.name for q in FEW.columns} == set(found)
-    assert all(found[q.name].shape == (len(q.coordinates),) for q in FEW.columns)
+    result = jax.eval_shape(compiled(FEW, follows), IMAGE, KEY)
+    assert {q.name for q in FEW.columns} == set(result)
+    assert all(result[q.name].shape == (len(q.coordinates),) for q in FEW.columns)
     assert FEW.columns[0].coordinates[1:8:6] == ("TranslateX 2", "FlipUD")
 
 
@@ -209,7 +209,7 @@ def test_what_cannot_be_done_is_refused(fields, text):
 
 
 @pytest.mark.parametrize(
-    ("image", "cells", "text"),
+    ("image", "pixels", "text"),
     [
         (IMAGE[:50], (8, 8), r"\(50, 56, 3\).*square"),
         (IMAGE[..., :2], (8, 8), "1 or 3 channels"),
@@ -218,8 +218,8 @@ def test_what_cannot_be_done_is_refused(fields, text):
         (IMAGE, (8, 8, 8), r"\(8, 8, 8\)"),
     ],
 )
-def test_what_does_not_fit_is_refused(image, cells, text):
-    clean = Explanation(jnp.zeros(2), jnp.int32(0), jnp.zeros(cells))
+def test_what_does_not_fit_is_refused(image, pixels, text):
+    clean = Explanation(jnp.zeros(2), jnp.int32(0), jnp.zeros(pixels))
     with pytest.raises(InputError, match=text):
         FEW(lambda image: clean, image, clean, KEY)
 
@@ -278,9 +278,9 @@ def test_scores_by_hand():
 def test_labels_may_be_unknown_and_nothing_is_nan():
     label = np.array([0, None, None, None, None], object)
     assert consistency(SIMILAR, PREDICTED, CLEAN, label).n == 2
-    found = cose_scores(VARIANTS, SIMILAR, PREDICTED, CLEAN, np.full(5, NAN))
-    assert found.consistency == pytest.approx(MeanOf(NAN, 0), nan_ok=True)
-    assert np.isnan(found.cose)
+    result = cose_scores(VARIANTS, SIMILAR, PREDICTED, CLEAN, np.full(5, NAN))
+    assert result.consistency == pytest.approx(MeanOf(NAN, 0), nan_ok=True)
+    assert np.isnan(result.cose)
 
 
 def test_scores_of_a_run_of_random_rows_are_those_of_a_loop():
@@ -293,9 +293,9 @@ def test_scores_of_a_run_of_random_rows_are_those_of_a_loop():
         for j in range(len(variants)):
             if clean[i] == label[i]:
                 (same if predicted[i, j] == label[i] else other).append(similarity[i, j])
-    found = cose_scores(variants, similarity, predicted, clean, label)
-    assert found.consistency == pytest.approx((np.mean(same), len(same)))
-    assert found.fidelity == pytest.approx((np.mean(other), len(other)))
+    result = cose_scores(variants, similarity, predicted, clean, label)
+    assert result.consistency == pytest.approx((np.mean(same), len(same)))
+    assert result.fidelity == pytest.approx((np.mean(other), len(other)))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ run = jax.jit(one, static_argnums=0)
 @pytest.mark.parametrize("fill", ["black", "mean"])
 def test_columns_are_the_metrics_of_the_probability(kind, fill):
     measure = Curves(kind, FRACTIONS, fill, ("most", "least"))
-    found = run(measure, normalised(PIXELS), KEY)
+    result = run(measure, normalised(PIXELS), KEY)
     clean = EXPLAINER(normalised(PIXELS))
     metric = {"deletion": deletion, "insertion": insertion}[kind]
 
@@ -63,42 +63,42 @@ def test_columns_are_the_metrics_of_the_probability(kind, fill):
             probability, PIXELS, clean.map, KEY, fractions=FRACTIONS, fill=fill, order=order
         )
         name = f"{kind}_{order}"
-        np.testing.assert_allclose(found[f"{name}_probability"], curve.values, atol=1e-4)
-        assert found[f"{name}_area"] == pytest.approx(float(curve.area), abs=1e-4)
+        np.testing.assert_allclose(result[f"{name}_probability"], curve.values, atol=1e-4)
+        assert result[f"{name}_area"] == pytest.approx(float(curve.area), abs=1e-4)
         expected = np.asarray(curve.values) < 0.5
-        np.testing.assert_array_equal(found[f"{name}_flip"], expected)
+        np.testing.assert_array_equal(result[f"{name}_flip"], expected)
     if fill == "black":
-        assert found[f"{kind}_most_flip"].max() == 1
+        assert result[f"{kind}_most_flip"].max() == 1
 
 
 def test_a_planted_region_is_what_matters():
-    found = run(Curves("deletion", FRACTIONS, "black"), normalised(PIXELS), KEY)
+    result = run(Curves("deletion", FRACTIONS, "black"), normalised(PIXELS), KEY)
     most, least = (
-        np.asarray(found[f"deletion_{condition}_probability"]) for condition in ("most", "least")
+        np.asarray(result[f"deletion_{condition}_probability"]) for condition in ("most", "least")
     )
-    # the region is 9 of 64 cells, its edges blurred by enlarging: gone at 0.3, kept until 0.6
+    # the region is 9 of 64 pixels, its edges blurred by enlarging: gone at 0.3, kept until 0.6
     clean = float(jax.nn.softmax(EXPLAINER(normalised(PIXELS)).logits)[1])
     np.testing.assert_allclose(most[[0, 3]], [clean, 1 / (1 + np.exp(7))], atol=1e-3)
     np.testing.assert_allclose(least[:5], clean, atol=1e-5)
-    assert found["deletion_most_area"] < 0.2
-    assert found["deletion_least_area"] > 0.7
+    assert result["deletion_most_area"] < 0.2
+    assert result["deletion_least_area"] > 0.7
     areas = [
         run(Curves("deletion", FRACTIONS, "black"), normalised(PIXELS), jax.random.key(i))
         for i in range(5)
     ]
     for condition in ("moved", "matched"):
         controls = [a[f"deletion_{condition}_area"] for a in areas]
-        assert np.mean(controls) > found["deletion_most_area"] + 0.2
+        assert np.mean(controls) > result["deletion_most_area"] + 0.2
 
 
 @pytest.mark.parametrize("kind", ["deletion", "insertion"])
 def test_the_matched_control_changes_as_many_grey_levels(kind):
     uneven = PIXELS * np.linspace(0.1, 1, SIDE, dtype=np.float32).reshape(-1, 1, 1)
-    found = run(Curves(kind, FRACTIONS, "black"), normalised(uneven), KEY)
+    result = run(Curves(kind, FRACTIONS, "black"), normalised(uneven), KEY)
     change = {
-        condition: np.asarray(found[f"{kind}_{condition}_change"]) for condition in CONDITIONS
+        condition: np.asarray(result[f"{kind}_{condition}_change"]) for condition in CONDITIONS
     }
-    # to within one cell, of 1024
+    # to within one pixel, of 1024
     np.testing.assert_allclose(change["matched"], change["most"], atol=1 / SIDE**2)
     assert np.abs(change["moved"] - change["most"]).max() > 0.01
     other = fill_image(uneven, KEY, "black")
@@ -108,20 +108,20 @@ def test_the_matched_control_changes_as_many_grey_levels(kind):
     assert (steps > 0).all() if kind == "deletion" else (steps < 0).all()
 
 
-def test_matching_takes_the_fewest_cells_that_reach():
+def test_matching_takes_the_fewest_pixels_that_reach():
     change = rng.uniform(size=(9, 11)).astype(np.float32)
     first, second = rng.normal(size=(2, 9, 11)).astype(np.float32)
     a, b = (rank_pixels(m, m.shape, KEY, "most") for m in (first, second))
     counts = np.array([0, 1, 20, 98, 99], np.int32)
-    found = np.asarray(jax.jit(match_change)(change, a, b, counts))
+    result = np.asarray(jax.jit(match_change)(change, a, b, counts))
     one, two = (
         np.append(0, np.cumsum(change.ravel().astype(float)[np.argsort(-m.ravel())]))
         for m in (first, second)
     )
     expected = [np.argmax(two >= one[n] - 1e-5) for n in counts]
-    np.testing.assert_array_equal(found, expected)
-    taken = leading_pixels(b, jnp.sort(b.ravel()), found[2])
-    assert taken.sum() == found[2]
+    np.testing.assert_array_equal(result, expected)
+    taken = leading_pixels(b, jnp.sort(b.ravel()), result[2])
+    assert taken.sum() == result[2]
 
 
 def test_constant_map_maps_are_nan_and_names_are_told():
@@ -132,14 +132,14 @@ def test_constant_map_maps_are_nan_and_names_are_told():
 
     image = normalised(PIXELS)
     explainer = Explainer(constant_map)
-    found = jax.jit(lambda i, k: measure(explainer, i, explainer(i), k))(image, KEY)
-    assert set(found) == {q.name for q in measure.columns}
-    assert all(np.isnan(v).all() for v in found.values())
-    told = {q.name: q for q in measure.columns}
-    assert told["deletion_most_area"].direction == "lower"
-    assert told["deletion_least_area"].direction == "higher"
-    assert told["deletion_moved_area"].direction == ""
-    assert told["deletion_most_flip"].coordinates == measure.fractions
+    result = jax.jit(lambda i, k: measure(explainer, i, explainer(i), k))(image, KEY)
+    assert set(result) == {q.name for q in measure.columns}
+    assert all(np.isnan(v).all() for v in result.values())
+    described = {q.name: q for q in measure.columns}
+    assert described["deletion_most_area"].direction == "lower"
+    assert described["deletion_least_area"].direction == "higher"
+    assert described["deletion_moved_area"].direction == ""
+    assert described["deletion_most_flip"].coordinates == measure.fractions
     assert {q.direction for q in Curves("insertion", conditions=("most",)).columns} == {
         "",
         "higher",
@@ -154,14 +154,14 @@ def test_maps_are_not_computed():
             asked.append(1)
             return x
 
-        seen = explain(image, target)
-        map = jax.pure_callback(count, jax.ShapeDtypeStruct((8, 8), jnp.float32), seen.map)
-        return Explanation(seen.logits, seen.target, map)
+        explanation = explain(image, target)
+        map = jax.pure_callback(count, jax.ShapeDtypeStruct((8, 8), jnp.float32), explanation.map)
+        return Explanation(explanation.logits, explanation.target, map)
 
     image, explainer = normalised(PIXELS), Explainer(counting, MEAN, STD)
     clean = EXPLAINER(image)
-    found = jax.jit(lambda i, k: Curves(fractions=FRACTIONS)(explainer, i, clean, k))(image, KEY)
-    assert np.isfinite(jax.block_until_ready(found)["deletion_most_area"])
+    result = jax.jit(lambda i, k: Curves(fractions=FRACTIONS)(explainer, i, clean, k))(image, KEY)
+    assert np.isfinite(jax.block_until_ready(result)["deletion_most_area"])
     assert not asked  # only logits are: a pass costs no gradient
 
 

@@ -13,6 +13,7 @@ from skimage.metrics import structural_similarity
 
 from salix.measures.conditions import roll_map
 from salix.measures.degradation import CONDITIONS, PAPER_DEGRADATION, Degradation
+from salix.measures.guided_blur import blur_levels
 from salix.metrics import scale, to_8_bit
 from salix.metrics.comparison import Similarity
 from salix.spec import parse
@@ -28,16 +29,16 @@ QUARTER = np.zeros((4, 4), np.float32)
 QUARTER[:2, :2] = 1
 
 
-def blob(cells=7):
+def blob(positions=7):
     """A map as a CAM is: positive in places, scaled by its range."""
-    map = np.maximum(rng.normal(size=(cells, cells)), 0).astype(np.float32)
+    map = np.maximum(rng.normal(size=(positions, positions)), 0).astype(np.float32)
     return map / map.max()
 
 
 def released(image, cam):
     """The published recipe on 8-bit arrays [h w c] and [h w], level by level."""
-    seen = gaussian_filter(cam, 5)
-    z = np.around(seen / (seen.max() / 10), decimals=1)
+    smooth = gaussian_filter(cam, 5)
+    z = np.around(smooth / (smooth.max() / 10), decimals=1)
     out = image.copy()
     for value in np.unique(z):
         b = round(10 - value, 1)
@@ -52,8 +53,8 @@ def explain(image, target):
     """Logits and map of a planted model: local contrast inside its quarter, for class 1."""
     image = jnp.asarray(image)
     rough = jnp.abs(jnp.diff(image, axis=0)[:, :-1]).mean(-1)
-    seen = jnp.pad(rough, ((0, 1), (0, 1))).reshape(4, SIDE // 4, 4, SIDE // 4).mean((1, 3))
-    map = seen * QUARTER
+    smooth = jnp.pad(rough, ((0, 1), (0, 1))).reshape(4, SIDE // 4, 4, SIDE // 4).mean((1, 3))
+    map = smooth * QUARTER
     logits = 10 * jnp.stack([jnp.float32(0.7), map.sum() / QUARTER.sum()])
     target = jnp.argmax(logits).astype(jnp.int32) if target is None else target
     return Explanation(logits, target, scale(map)[0])
@@ -75,13 +76,14 @@ def one(measure, image, key):
 
 
 alone = jax.jit(one, static_argnums=0)  # one compilation a measure
-degrade = jax.jit(lambda measure, *given: measure.degrade(*given), static_argnums=0)
+degrade = jax.jit(lambda measure, *settings: measure.degrade(*settings), static_argnums=0)
 
 
 def run(measure, pixels=PIXELS, key=KEY):
-    found = alone(measure, normalised(pixels), key)
+    result = alone(measure, normalised(pixels), key)
     return {
-        name: dict(zip(measure.conditions, np.asarray(v), strict=True)) for name, v in found.items()
+        name: dict(zip(measure.conditions, np.asarray(v), strict=True))
+        for name, v in result.items()
     }
 
 
@@ -92,9 +94,9 @@ def test_paper_images_are_the_released_ones():
     small = Image.fromarray(np.floor(255 * map).astype(np.uint8))
     cam = np.asarray(small.resize((224, 224), Image.Resampling.BICUBIC))
     conditions, change = degrade(PAPER_DEGRADATION, image.astype(np.float32) / 255, map, KEY)
-    for found, moved, reference_mask in zip(conditions, change, (cam, 255 - cam), strict=True):
+    for result, moved, reference_mask in zip(conditions, change, (cam, 255 - cam), strict=True):
         expected = released(image, reference_mask).astype(float)
-        wrong = np.abs(np.asarray(found) * 255 - expected)
+        wrong = np.abs(np.asarray(result) * 255 - expected)
         # SciPy loses a grey level an axis where all pixels under a kernel are equal
         assert wrong.max() <= 2 + 1e-3
         assert (wrong > 0.5).mean() < 5e-3
@@ -102,17 +104,19 @@ def test_paper_images_are_the_released_ones():
 
 
 def test_paper_levels_are_the_released_ones():
-    levels = jax.jit(PAPER_DEGRADATION._levels, static_argnums=(0, 2))
+    levels = jax.jit(
+        partial(blur_levels, eight_bit=True), static_argnums=1, static_argnames="invert"
+    )
 
     def check(map):
         small = Image.fromarray(np.floor(255 * map).astype(np.uint8))
         cam = np.asarray(small.resize((224, 224), Image.Resampling.BICUBIC))
         most = []
-        for condition, reference_mask in (("background", cam), ("object", 255 - cam)):
-            seen = gaussian_filter(reference_mask, 5)
-            expected = 100 - np.rint(10 * np.around(seen / (seen.max() / 10), decimals=1))
-            assert (np.asarray(levels(condition, map, 224, KEY)) != expected).sum() <= 5
-            most.append(int(seen.max()))
+        for invert, grey in ((False, cam), (True, 255 - cam)):
+            smooth = gaussian_filter(grey, 5)
+            expected = 100 - np.rint(10 * np.around(smooth / (smooth.max() / 10), decimals=1))
+            assert (np.asarray(levels(map, 224, invert=invert)) != expected).sum() <= 5
+            most.append(int(smooth.max()))
         return most
 
     for _ in range(5):
@@ -131,17 +135,17 @@ def test_in_floats_a_pixel_takes_the_blur_of_its_own_level():
     map = blob(4)
     conditions, change = degrade(UNMATCHED, PIXELS, map, KEY)
     grown = np.asarray(Image.fromarray(map).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-    for found, moved, reference_mask in zip(conditions, change, (grown, 1 - grown), strict=True):
-        seen = gaussian_filter(np.clip(reference_mask, 0, 1).astype(float), 5)
-        levels = 100 - np.rint(100 * seen / seen.max())
-        expected, edge = PIXELS.astype(float).copy(), 100 * seen / seen.max()
+    for result, moved, reference_mask in zip(conditions, change, (grown, 1 - grown), strict=True):
+        smooth = gaussian_filter(np.clip(reference_mask, 0, 1).astype(float), 5)
+        levels = 100 - np.rint(100 * smooth / smooth.max())
+        expected, edge = PIXELS.astype(float).copy(), 100 * smooth / smooth.max()
         for level in np.unique(levels):
             for c in range(3):
                 blurred = gaussian_filter(PIXELS[..., c].astype(float), (level / 10) ** 4 / 1000)
                 expected[..., c][levels == level] = blurred[levels == level]
         clear = np.abs(edge % 1 - 0.5) > 1e-3  # not on the edge between two levels
         assert clear.mean() > 0.99
-        np.testing.assert_allclose(np.asarray(found)[clear], expected[clear], atol=1e-5)
+        np.testing.assert_allclose(np.asarray(result)[clear], expected[clear], atol=1e-5)
         assert moved == pytest.approx(np.abs(expected - PIXELS).mean(), rel=1e-2)
 
 
@@ -149,8 +153,8 @@ def test_in_floats_a_pixel_takes_the_blur_of_its_own_level():
 def test_conditions_are_brought_to_the_same_change(change):
     measure = Degradation(change=change)
     for _ in range(3):
-        conditions, found = degrade(measure, PIXELS, blob(), KEY)
-        np.testing.assert_allclose(found, change, rtol=1e-3)
+        conditions, result = degrade(measure, PIXELS, blob(), KEY)
+        np.testing.assert_allclose(result, change, rtol=1e-3)
         true = np.abs(np.asarray(conditions) - PIXELS).mean((1, 2, 3))
         np.testing.assert_allclose(true, change, rtol=1e-3)
     _, unequal = degrade(UNMATCHED, PIXELS, blob(), KEY)
@@ -160,29 +164,29 @@ def test_conditions_are_brought_to_the_same_change(change):
 def test_a_change_beyond_reach_falls_short_and_says_so():
     flat = np.full_like(PIXELS, 0.5)
     flat[0, 0] = 0.6
-    conditions, found = degrade(MATCHED, flat, blob(), KEY)
-    assert (np.asarray(found) < 0.01).all()
+    conditions, result = degrade(MATCHED, flat, blob(), KEY)
+    assert (np.asarray(result) < 0.01).all()
     assert np.isfinite(conditions).all()
 
 
 def test_8_bit_conditions_of_equal_change_are_whole_grey_levels():
     measure = Degradation(change=0.05, eight_bit=True)
-    conditions, found = degrade(measure, PIXELS, blob(), KEY)
+    conditions, result = degrade(measure, PIXELS, blob(), KEY)
     grey = np.asarray(conditions) * 255
     np.testing.assert_allclose(grey, np.round(grey), atol=1e-3)
-    np.testing.assert_allclose(found, 0.05, rtol=0.05)
+    np.testing.assert_allclose(result, 0.05, rtol=0.05)
 
 
 def test_a_planted_model_is_hurt_where_it_looks_and_nowhere_else():
-    found = run(MATCHED)
-    probability, flip = found["degradation_probability"], found["degradation_flip"]
+    result = run(MATCHED)
+    probability, flip = result["degradation_probability"], result["degradation_flip"]
     clean = float(jax.nn.softmax(explain(normalised(PIXELS), None).logits)[1])
     assert clean > 0.95
     assert probability["background"] > clean - 0.05
     assert probability["object"] < clean - 0.5
     assert flip["background"] == 0
     assert flip["object"] == 1
-    assert found["degradation_similarity_repredicted"]["background"] > 0.9
+    assert result["degradation_similarity_repredicted"]["background"] > 0.9
 
 
 def test_where_it_was_moved_to_matters_to_the_controls():
@@ -194,25 +198,25 @@ def test_where_it_was_moved_to_matters_to_the_controls():
 
 
 def test_paper_columns_are_the_released_measure():
-    found = run(PAPER_DEGRADATION)
-    assert set(found) == {q.name for q in PAPER_DEGRADATION.columns}
+    result = run(PAPER_DEGRADATION)
+    assert set(result) == {q.name for q in PAPER_DEGRADATION.columns}
     clean = explain(normalised(PIXELS), None)
     conditions, _ = degrade(PAPER_DEGRADATION, PIXELS, clean.map, KEY)
     for condition, image in zip(PAPER_DEGRADATION.conditions, conditions, strict=True):
-        seen = explain(normalised(np.asarray(image)), None)
+        smooth = explain(normalised(np.asarray(image)), None)
         big = [
             np.asarray(
                 Image.fromarray(np.asarray(to_8_bit(m))).resize(
                     (224, 224), Image.Resampling.BICUBIC
                 )
             )
-            for m in (seen.map, clean.map)
+            for m in (smooth.map, clean.map)
         ]
-        assert found["paper_degradation_similarity_repredicted"][condition] == pytest.approx(
+        assert result["paper_degradation_similarity_repredicted"][condition] == pytest.approx(
             structural_similarity(*big), abs=0.02
         )
-        assert found["paper_degradation_score"][condition] == pytest.approx(
-            float(jax.nn.sigmoid(seen.logits[1])), abs=1e-3
+        assert result["paper_degradation_score"][condition] == pytest.approx(
+            float(jax.nn.sigmoid(smooth.logits[1])), abs=1e-3
         )
 
 
@@ -229,9 +233,9 @@ def test_moving_keeps_values_and_reaches_every_place():
 
 def test_constant_map_maps_are_nan():
     flat = np.full_like(PIXELS, 0.3)
-    found = run(MATCHED, flat)
-    assert set(found) == {q.name for q in MATCHED.columns}
-    assert all(np.isnan(v) for column in found.values() for v in column.values())
+    result = run(MATCHED, flat)
+    assert set(result) == {q.name for q in MATCHED.columns}
+    assert all(np.isnan(v) for column in result.values() for v in column.values())
 
 
 def test_batches_are_loops_in_any_order():

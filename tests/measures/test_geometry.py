@@ -25,16 +25,16 @@ KERNEL = np.array([[1, -0.5], [-0.5, 1], [0.25, 0.25]], np.float32)
 IMAGE = rng.integers(0, 65, (SIDE, SIDE, 3)).astype(np.float32) / 64
 
 
-def pooled(image, kernel, cells):
-    """Return the class scores of the mean colour, and their maps of cells."""
-    cell = image.shape[0] // cells
-    maps = (image @ kernel).reshape(cells, cell, cells, cell, 2).mean((1, 3))
+def pooled(image, kernel, positions):
+    """Return the class scores of the mean colour, and their maps of positions."""
+    block = image.shape[0] // positions
+    maps = (image @ kernel).reshape(positions, block, positions, block, 2).mean((1, 3))
     return maps.mean((0, 1)), maps
 
 
-def follows(image, target, cells=CELLS):
+def follows(image, target, positions=CELLS):
     """Explain by a model that moves its map as its image moves."""
-    logits, maps = pooled(image, jnp.asarray(KERNEL), cells)
+    logits, maps = pooled(image, jnp.asarray(KERNEL), positions)
     target = jnp.argmax(logits).astype(jnp.int32) if target is None else target
     return Explanation(logits, target, scale(maps[..., target])[0])
 
@@ -108,20 +108,20 @@ def slow(function, name, step):
 
 @pytest.mark.parametrize("function", [follows, place_bound])
 def test_each_transform_is_the_released_comparison(function):
-    found = measure(Geometry(shift=5), function)
-    assert len(found["geometry_similarity"]) == len(TWELVE) == 12
-    for name, value in zip(TWELVE, found["geometry_similarity_repredicted"], strict=True):
+    result = measure(Geometry(shift=5), function)
+    assert len(result["geometry_similarity"]) == len(TWELVE) == 12
+    for name, value in zip(TWELVE, result["geometry_similarity_repredicted"], strict=True):
         # A turn is undone before the map is enlarged, columns first, and rounded to 8 bits.
         slack = 3e-3 if name.startswith("turn") else 1e-5
         assert value == pytest.approx(slow(function, name, 5), abs=slack)
-    mean = found["geometry_similarity"].mean()
-    assert found["geometry_mean"] == pytest.approx(mean, abs=1e-6)
+    mean = result["geometry_similarity"].mean()
+    assert result["geometry_mean"] == pytest.approx(mean, abs=1e-6)
 
 
 def test_flips_and_turns_of_a_model_that_follows_are_exactly_alike():
-    for found in (measure(Geometry(shift=5)), measure(Geometry(TWELVE[:4], upscaled=False))):
-        np.testing.assert_allclose(found["geometry_similarity"][:4], 1, atol=1e-6)
-        np.testing.assert_array_equal(found["geometry_flip"][:4], 0)
+    for result in (measure(Geometry(shift=5)), measure(Geometry(TWELVE[:4], upscaled=False))):
+        np.testing.assert_allclose(result["geometry_similarity"][:4], 1, atol=1e-6)
+        np.testing.assert_array_equal(result["geometry_flip"][:4], 0)
 
 
 @pytest.mark.parametrize("kind", ["ssim", "pearson", "spearman"])
@@ -145,9 +145,9 @@ def test_every_transform_of_a_map_of_pixels_that_follows_is_alike(kind):
 def test_a_map_bound_to_its_place_is_compared_with_its_own_mirror():
     exact = Similarity(eight_bit=False)
     geometry = Geometry(("flip_lr", "turn_clockwise"), similarity=exact, upscaled=False)
-    found = measure(geometry, place_bound)["geometry_similarity"]
+    result = measure(geometry, place_bound)["geometry_similarity"]
     own = np.asarray(place_bound(IMAGE, None).map, np.float64)
-    for value, back in zip(found, (np.fliplr(own), np.rot90(own)), strict=True):
+    for value, back in zip(result, (np.fliplr(own), np.rot90(own)), strict=True):
         expected = structural_similarity(own, back, data_range=1)
         assert value == pytest.approx(expected, abs=1e-5)
 
@@ -164,27 +164,27 @@ def test_the_class_is_kept_or_free():
     image = IMAGE.copy()
     image[:4] += KERNEL[:, 0] / 2
     image[-4:] += KERNEL[:, 1] / 2
-    found = measure(Geometry(("flip_lr", "flip_ud")), top, image)
-    np.testing.assert_array_equal(found["geometry_flip"], [0, 1])
-    np.testing.assert_allclose(found["geometry_similarity"], 1, atol=1e-6)
-    assert found["geometry_similarity_repredicted"][1] < 0.9
-    assert found["geometry_mean_repredicted"] < found["geometry_mean"]
+    result = measure(Geometry(("flip_lr", "flip_ud")), top, image)
+    np.testing.assert_array_equal(result["geometry_flip"], [0, 1])
+    np.testing.assert_allclose(result["geometry_similarity"], 1, atol=1e-6)
+    assert result["geometry_similarity_repredicted"][1] < 0.9
+    assert result["geometry_mean_repredicted"] < result["geometry_mean"]
 
 
 def test_constant_map_maps_have_no_similarity():
     def blind(image, target):
-        found = follows(image, target)
+        result = follows(image, target)
         brighter = image[0, 0].sum() > image[-1, 0].sum()
-        return Explanation(found.logits, found.target, jnp.where(brighter, found.map, 0))
+        return Explanation(result.logits, result.target, jnp.where(brighter, result.map, 0))
 
     image = IMAGE.copy()
     image[0, 0], image[-1, 0] = 1, 0
     image[0, -1], image[-1, -1] = 1, 0
     flips = Geometry(("flip_lr", "flip_ud"))
-    found = measure(flips, blind, image)
-    np.testing.assert_array_equal(found["geometry_constant_map"], [0, 1])
-    np.testing.assert_array_equal(np.isnan(found["geometry_similarity"]), [False, True])
-    assert found["geometry_mean"] == pytest.approx(1, abs=1e-6)
+    result = measure(flips, blind, image)
+    np.testing.assert_array_equal(result["geometry_constant_map"], [0, 1])
+    np.testing.assert_array_equal(np.isnan(result["geometry_similarity"]), [False, True])
+    assert result["geometry_mean"] == pytest.approx(1, abs=1e-6)
     none = measure(flips, blind, image[::-1].copy())  # the clean map is constant
     np.testing.assert_array_equal(none["geometry_constant_map"], [1, 0])
     assert np.isnan(none["geometry_similarity"]).all()
@@ -192,12 +192,10 @@ def test_constant_map_maps_have_no_similarity():
 
 
 def test_shares_of_the_side_are_pixels():
-    assert Geometry()._pixels(224) == 16
-    assert Geometry()._pixels(299) == 21
-    assert PAPER_GEOMETRY._pixels(299) == 16
-    np.testing.assert_array_equal(
-        Geometry(shift=7)._placements(28), Geometry(shift=0.25)._placements(28)
-    )
+    assert Geometry()._shift_pixels(224) == 16
+    assert Geometry()._shift_pixels(299) == 21
+    assert PAPER_GEOMETRY._shift_pixels(299) == 16
+    assert Geometry(shift=7)._shift_pixels(28) == Geometry(shift=0.25)._shift_pixels(28) == 7
 
 
 def test_each_transform_costs_one_pass_and_one_trace_of_each_kind():
@@ -226,11 +224,11 @@ def test_vmap_is_a_loop():
 
 def test_quantities_are_the_columns():
     for geometry in (Geometry(angles=(10,), scales=(0.9,)), Geometry(repredict=False, prefix="x")):
-        found = jax.eval_shape(compiled(geometry, follows), IMAGE)
-        assert ("geometry_mean_repredicted" in found) == geometry.repredict
-        assert {q.name for q in geometry.columns} == set(found)
+        result = jax.eval_shape(compiled(geometry, follows), IMAGE)
+        assert ("geometry_mean_repredicted" in result) == geometry.repredict
+        assert {q.name for q in geometry.columns} == set(result)
         for quantity in geometry.columns:
-            assert found[quantity.name].shape == (
+            assert result[quantity.name].shape == (
                 (len(quantity.coordinates),) if quantity.coordinates else ()
             )
     assert Geometry(angles=(10,), scales=(0.9,)).names[-2:] == ("rotate 10", "scale 0.9")
@@ -242,8 +240,8 @@ def test_an_image_that_is_not_square_can_be_flipped():
         return Explanation(jnp.zeros(2), jnp.int32(0), map)
 
     oblong, flips = IMAGE[:, :20].copy(), ("flip_lr", "flip_ud")
-    found = measure(Geometry(flips, upscaled=False), explain, oblong)
-    np.testing.assert_allclose(found["geometry_similarity"], 1, atol=1e-6)
+    result = measure(Geometry(flips, upscaled=False), explain, oblong)
+    np.testing.assert_allclose(result["geometry_similarity"], 1, atol=1e-6)
     with pytest.raises(InputError, match=r"28 x 20 .* square.*upscaled=False"):
         measure(Geometry(flips), explain, oblong)
     with pytest.raises(InputError, match="28 x 20"):
@@ -299,12 +297,12 @@ def test_text_reads_back(geometry):
 
 def test_angles_and_scales_interpolate_beside_whole_transforms():
     geometry = Geometry(("flip_lr",), (15,), (1.25,), shift=4)
-    found = measure(geometry, sees_one_pixel)
+    result = measure(geometry, sees_one_pixel)
     moved = [IMAGE[:, ::-1], *(np.asarray(warp(IMAGE, p)) for p in (rotation(15), scaling(1.25)))]
     pixels = np.array([image[9, 4, 1] for image in moved])
-    np.testing.assert_allclose(found["geometry_score"], 1 / (1 + np.exp(-pixels)), rtol=1e-5)
+    np.testing.assert_allclose(result["geometry_score"], 1 / (1 + np.exp(-pixels)), rtol=1e-5)
     like, clean = Similarity(), Similarity().prepare(IMAGE[..., 0])
     for i, back in enumerate((rotation(-15), scaling(1 / 1.25)), 1):
-        seen = warp(like.prepare(moved[i][..., 0]).astype(np.float32), back)
-        expected = like.compare_where(clean, seen, valid_region((SIDE, SIDE), back))
-        assert found["geometry_similarity"][i] == pytest.approx(float(expected), abs=1e-3)
+        restored = warp(like.prepare(moved[i][..., 0]).astype(np.float32), back)
+        expected = like.compare_where(clean, restored, valid_region((SIDE, SIDE), back))
+        assert result["geometry_similarity"][i] == pytest.approx(float(expected), abs=1e-3)

@@ -14,6 +14,7 @@ from skimage.util import img_as_float
 
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.metrics.comparison import Similarity
+from salix.metrics.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS, salt_and_pepper
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
@@ -83,8 +84,8 @@ def upscaled(map):
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_paper_setting_is_the_released_pipeline(file):
-    found = measure(PAPER_NOISE, file)
-    columns = {k.removeprefix("paper_salt_and_pepper_"): v for k, v in found.items()}
+    result = measure(PAPER_NOISE, file)
+    columns = {k.removeprefix("paper_salt_and_pepper_"): v for k, v in result.items()}
     _, target, clean = cam(file.astype(float))
     for i, amount in enumerate((0.00, 0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 1.0)):
         at, colour = positions(amount, file.shape)
@@ -94,8 +95,8 @@ def test_the_paper_setting_is_the_released_pipeline(file):
         if amount == 0:
             assert (written != file).sum() == np.isin(file, LOWERED).sum() > 0
         logits, repredict, map = cam(written.astype(float))
-        kept = cam(written.astype(float), target)[2]
-        for name, other in (("similarity", kept), ("similarity_repredicted", map)):
+        fixed = cam(written.astype(float), target)[2]
+        for name, other in (("similarity", fixed), ("similarity_repredicted", map)):
             expected = structural_similarity(upscaled(other), upscaled(clean))
             assert columns[name][i] == pytest.approx(expected, abs=2e-5)
         assert columns["flip"][i] == (repredict != target)
@@ -110,45 +111,45 @@ LOWERED = np.nonzero((img_as_float(np.arange(256, dtype=np.uint8)) * 255).astype
 
 def test_decisions_flip_in_what_is_compared():
     # that the test above has met a class that differs from the clean one
-    found = measure(PAPER_NOISE, FILES[0])
-    flips = found["paper_salt_and_pepper_flip"]
+    result = measure(PAPER_NOISE, FILES[0])
+    flips = result["paper_salt_and_pepper_flip"]
     same = (
-        found["paper_salt_and_pepper_similarity"]
-        == (found["paper_salt_and_pepper_similarity_repredicted"])
+        result["paper_salt_and_pepper_similarity"]
+        == (result["paper_salt_and_pepper_similarity_repredicted"])
     )
     assert 0 < flips.sum() < 8
     np.testing.assert_array_equal(same, flips == 0)
 
 
 def test_by_default_maps_are_compared_on_their_own_grid_and_values_rounded():
-    found = measure(Noise(), FILES[0])
+    result = measure(Noise(), FILES[0])
     clean = eight_bit(cam(FILES[0].astype(float))[2])
     _, target, _ = cam(FILES[0].astype(float))
     for i, amount in enumerate(Noise().strengths):
         at, colour = positions(amount, FILES[0].shape)
         noisy = np.where(at, 255 * colour, FILES[0])
         expected = structural_similarity(eight_bit(cam(noisy, target)[2]), clean)
-        assert found["salt_and_pepper_similarity"][i] == pytest.approx(expected, abs=1e-5)
+        assert result["salt_and_pepper_similarity"][i] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["salt_and_pepper", "gaussian", "blur"])
 def test_level_0_is_the_clean_image_to_the_last_bit(kind):
-    seen = []
+    images = []
 
     def looking(image, target):
-        jax.debug.callback(lambda x: seen.append(np.asarray(x)), image)
+        jax.debug.callback(lambda x: images.append(np.asarray(x)), image)
         return explain(image, target)
 
     image = normalised(FILES[0]) + np.float32(1e-4)  # nor does it have to be a file's
     clean = jax.jit(lambda image: EXPLAIN(image))(image)
     noise = Noise(kind, levels=(0.0, 0.5), repredict=False)
     explainer = Explainer(looking, MEAN, STD)
-    found = jax.jit(lambda image, clean: noise(explainer, image, clean, KEY))(image, clean)
+    result = jax.jit(lambda image, clean: noise(explainer, image, clean, KEY))(image, clean)
     jax.effects_barrier()
-    assert found[f"{kind}_similarity"][0] == 1
-    assert found[f"{kind}_flip"][0] == 0
-    assert found[f"{kind}_similarity"][1] < 1
-    changed = [int((x != image).sum()) for x in seen]
+    assert result[f"{kind}_similarity"][0] == 1
+    assert result[f"{kind}_flip"][0] == 0
+    assert result[f"{kind}_similarity"][1] < 1
+    changed = [int((x != image).sum()) for x in images]
     assert changed[0] == 0 < changed[1]
 
 
@@ -156,49 +157,53 @@ def test_level_0_is_the_clean_image_to_the_last_bit(kind):
 def test_a_model_that_ignores_its_image_is_steady(kind):
     map = jnp.asarray(rng.uniform(size=(7, 7)), jnp.float32)
     constant = Explanation(jnp.array([1.0, 0.0]), jnp.int32(0), map)
-    found = measure(Noise(kind), FILES[0], Explainer(lambda image, target: constant))
-    np.testing.assert_array_equal(found[f"{kind}_similarity"], 1)
-    np.testing.assert_array_equal(found[f"{kind}_similarity_repredicted"], 1)
-    assert found[f"{kind}_area"] == pytest.approx(1, abs=1e-6)
-    assert found[f"{kind}_flip"].sum() == 0
+    result = measure(Noise(kind), FILES[0], Explainer(lambda image, target: constant))
+    np.testing.assert_array_equal(result[f"{kind}_similarity"], 1)
+    np.testing.assert_array_equal(result[f"{kind}_similarity_repredicted"], 1)
+    assert result[f"{kind}_area"] == pytest.approx(1, abs=1e-6)
+    assert result[f"{kind}_flip"].sum() == 0
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "blur", "jpeg"])
 def test_each_kind_explains_the_corrupted_file(kind):
     noise, corrupt = Noise(kind), jax.jit(CORRUPTIONS[kind].function)
-    found = measure(noise, FILES[1])
+    result = measure(noise, FILES[1])
     clean, target = eight_bit(cam(FILES[1].astype(float))[2]), cam(FILES[1].astype(float))[1]
     for i, level in enumerate(noise.strengths):
         pixels = corrupt(FILES[1].astype(np.float32) / 255, np.float32(level), KEY)
         written = np.round(np.asarray(pixels, float) * 255)
         expected = structural_similarity(eight_bit(cam(written, target)[2]), clean)
         # a value next to a half may be rounded otherwise
-        assert found[f"{kind}_similarity"][i] == pytest.approx(expected, abs=0.01)
+        assert result[f"{kind}_similarity"][i] == pytest.approx(expected, abs=0.01)
 
 
 def test_area_is_the_mean_over_unevenly_spaced_levels():
-    whole = measure(Noise(levels=(0.0, 0.3, 0.4), repredict=False), FILES[0])
-    a, b, c = whole["salt_and_pepper_similarity"]
-    assert whole["salt_and_pepper_area"] == pytest.approx(
+    complete = measure(Noise(levels=(0.0, 0.3, 0.4), repredict=False), FILES[0])
+    a, b, c = complete["salt_and_pepper_similarity"]
+    assert complete["salt_and_pepper_area"] == pytest.approx(
         (0.3 * (a + b) / 2 + 0.1 * (b + c) / 2) / 0.4, abs=1e-6
     )
-    falling = Noise("jpeg", (90, 80, 10))._mean(jnp.array([1, 0.5, 0], jnp.float32))
+    falling = trapezoid_mean(
+        jnp.array([1, 0.5, 0], jnp.float32), Noise("jpeg", (90, 80, 10)).strengths
+    )
     assert falling == pytest.approx((10 * 0.75 + 70 * 0.25) / 80, abs=1e-6)
-    assert Noise(levels=(0.3,))._mean(jnp.array([0.7], jnp.float32)) == np.float32(0.7)
+    assert trapezoid_mean(jnp.array([0.7], jnp.float32), (0.3,)) == np.float32(0.7)
+    single = measure(Noise(levels=(0.3,), repredict=False), FILES[0])
+    assert single["salt_and_pepper_area"] == single["salt_and_pepper_similarity"][0]
 
 
 def test_a_constant_map_map_leaves_no_area():
     def dying(image, target):
-        found = EXPLAIN(image, target)
+        result = EXPLAIN(image, target)
         constant_map = (EXPLAIN.pixels(image) > 0.999).mean() > 0.3
-        return replace(found, map=jnp.where(constant_map, 0, found.map))
+        return replace(result, map=jnp.where(constant_map, 0, result.map))
 
-    found = measure(Noise(), FILES[0], Explainer(dying, MEAN, STD))
-    np.testing.assert_array_equal(found["salt_and_pepper_constant_map"], [0, 0, 0, 0, 0, 0, 1, 1])
+    result = measure(Noise(), FILES[0], Explainer(dying, MEAN, STD))
+    np.testing.assert_array_equal(result["salt_and_pepper_constant_map"], [0, 0, 0, 0, 0, 0, 1, 1])
     np.testing.assert_array_equal(
-        np.isnan(found["salt_and_pepper_similarity"]), found["salt_and_pepper_constant_map"] == 1
+        np.isnan(result["salt_and_pepper_similarity"]), result["salt_and_pepper_constant_map"] == 1
     )
-    assert np.isnan(found["salt_and_pepper_area"])
+    assert np.isnan(result["salt_and_pepper_area"])
 
 
 def test_vmap_over_images_permutes_with_them():
@@ -250,7 +255,7 @@ def test_memory_does_not_grow_with_the_levels(kind):
 
 
 @pytest.mark.parametrize(
-    ("given", "text"),
+    ("settings", "text"),
     [
         ({"kind": "fog"}, "fog.*salt_and_pepper"),
         ({"eight_bit": "ceil"}, "ceil.*truncate"),
@@ -265,9 +270,9 @@ def test_memory_does_not_grow_with_the_levels(kind):
         ({"kind": "jpeg", "levels": (101, 90)}, "between 100 and 1"),
     ],
 )
-def test_what_cannot_be_used_is_refused(given, text):
+def test_what_cannot_be_used_is_refused(settings, text):
     with pytest.raises(InputError, match=text):
-        Noise(**given)
+        Noise(**settings)
 
 
 @pytest.mark.parametrize(
@@ -276,11 +281,13 @@ def test_what_cannot_be_used_is_refused(given, text):
 )
 def test_text_reads_back_and_quantities_name_the_columns(noise):
     assert parse(repr(noise), {"Noise": Noise, "Similarity": Similarity}) == noise
-    told = {q.name: q for q in noise.columns}
-    found = jax.eval_shape(compiled(noise, EXPLAIN), normalised(FILES[0]), KEY)
-    assert set(told) == set(found)
-    for name, value in found.items():
+    described = {q.name: q for q in noise.columns}
+    result = jax.eval_shape(compiled(noise, EXPLAIN), normalised(FILES[0]), KEY)
+    assert set(described) == set(result)
+    for name, value in result.items():
         assert (
-            value.shape == (len(told[name].coordinates),) if told[name].axis else value.shape == ()
+            value.shape == (len(described[name].coordinates),)
+            if described[name].axis
+            else value.shape == ()
         )
-        assert told[name].coordinates in ((), noise.strengths)
+        assert described[name].coordinates in ((), noise.strengths)

@@ -25,7 +25,7 @@ AWAY = REGION[::-1, ::-1].copy()  # where nothing was marked
 
 
 def faces():
-    """Pictures whose texture is strong in some cells and faint in others, one region marked."""
+    """Pictures whose texture is strong in some blocks and faint in others, one region marked."""
     rng = np.random.default_rng(0)
     strength = np.kron(rng.uniform(10, 60, (IMAGES, GRID, GRID)), np.ones((CELL, CELL)))
     signs = rng.choice([-1, 1], strength.shape)
@@ -35,9 +35,9 @@ def faces():
 
 
 def texture(image):
-    """Standard deviation of the pixels of each cell: what every planted model sees."""
-    cells = image[..., 0].reshape(GRID, CELL, GRID, CELL)
-    return cells.std((1, 3))
+    """Standard deviation of the pixels of each block: what every planted model sees."""
+    blocks = image[..., 0].reshape(GRID, CELL, GRID, CELL)
+    return blocks.std((1, 3))
 
 
 def head(params, features):
@@ -56,16 +56,16 @@ def planted(trunk, gain=60.0, bias=0.0, **params):
     )
 
 
-def masked(params, seen):
-    return params["where"] * seen
+def masked(params, features):
+    return params["where"] * features
 
 
-# What each looks at: one region, every cell alike (so that its map moves as the image does), or,
+# What each looks at: one region, every block alike (so that its map moves as the image does), or,
 # whatever the image shows, one and the same place.
 MODELS = {
     "region": planted(masked, where=REGION, gain=200.0, bias=2.5),
     "equivariant": planted(masked, where=np.ones((GRID, GRID)), bias=5.0),
-    "blind": planted(lambda params, seen: params["where"] + 0 * seen, where=AWAY),
+    "blind": planted(lambda params, features: params["where"] + 0 * features, where=AWAY),
 }
 LIKE = Similarity("pearson")
 NOISE = Noise(levels=(0.0, 0.05, 0.5), similarity=LIKE, repredict=False)
@@ -110,19 +110,19 @@ def test_maps_are_what_was_planted(runs):
     assert not maps["region"][:, REGION == 0].any()
     assert (maps["region"][:, REGION > 0] > 20).all()
     assert (maps["blind"] == 255 * AWAY).all()
-    seen = np.stack([np.asarray(texture(p[..., None] / 255)) for p in faces().images])
-    low, high = (f(seen, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
-    expected = np.floor(255 * (seen - low) / (high - low))
+    features = np.stack([np.asarray(texture(p[..., None] / 255)) for p in faces().images])
+    low, high = (f(features, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
+    expected = np.floor(255 * (features - low) / (high - low))
     assert np.abs(maps["equivariant"] - expected).max() <= 1
 
 
 def test_both_entropies_tell_a_region_from_everywhere(runs):
     spatial, histogram = means(runs, "spatial_entropy"), means(runs, "histogram_entropy")
     assert spatial["region"] < spatial["equivariant"] - 0.3
-    assert spatial["region"] <= np.log2(9) / np.log2(64) + 1e-6  # nine cells at most
+    assert spatial["region"] <= np.log2(9) / np.log2(64) + 1e-6  # nine blocks at most
     assert spatial["blind"] == pytest.approx(np.log2(9) / np.log2(64), abs=1e-5)
     assert spatial["equivariant"] > 0.9
-    # Grey values alone: two for the blind map, nearly all different for every cell's own texture.
+    # Grey values alone: two for the blind map, nearly all different for every block's own texture.
     assert histogram["blind"] < histogram["region"] - 0.05 < histogram["equivariant"] - 0.6
     assert histogram["equivariant"] > 0.85
 
@@ -139,8 +139,8 @@ def test_both_entropies_tell_a_region_from_everywhere(runs):
     ],
 )
 def test_agreement_ranks_the_region_first_and_the_place_away_from_it_last(runs, column, margin):
-    found = means(runs, column)
-    assert found["region"] - 0.4 > found["equivariant"] > found["blind"] + margin
+    result = means(runs, column)
+    assert result["region"] - 0.4 > result["equivariant"] > result["blind"] + margin
 
 
 def test_agreement_of_no_preference_is_chance_and_of_a_place_away_is_none(runs):
@@ -156,29 +156,29 @@ def test_agreement_of_no_preference_is_chance_and_of_a_place_away_is_none(runs):
 
 
 def group(folder, spread, count):
-    """Runs that see every cell, each with a map of its own added: `spread` times what is seen."""
-    found = []
+    """Runs that see every block, each with a map of its own added: `spread` times what is seen."""
+    result = []
     for seed in range(count):
         own = np.random.default_rng(seed).uniform(0, spread, (GRID, GRID))
-        model = planted(lambda params, seen: seen + params["own"], own=own, bias=5.0)
-        found.append(run(model, folder / f"{spread}-{seed}", group=f"spread {spread}"))
-    return found
+        model = planted(lambda params, features: features + params["own"], own=own, bias=5.0)
+        result.append(run(model, folder / f"{spread}-{seed}", group=f"spread {spread}"))
+    return result
 
 
 def test_stability_falls_as_the_runs_spread(tmp_path):
     groups = {s: group(tmp_path, s, count) for s, count in ((0.0, 2), (0.05, 2), (0.2, 3))}
-    found = group_agreement([r for members in groups.values() for r in members])
-    values = [found[f"spread {spread}"].value for spread in groups]
+    result = group_agreement([r for members in groups.values() for r in members])
+    values = [result[f"spread {spread}"].value for spread in groups]
     assert values[0] == 1  # the same map again, to the last bit
     assert values[0] - 0.02 > values[1] > values[2] + 0.2
-    assert all(interval.n == IMAGES for interval in found.values())
+    assert all(interval.n == IMAGES for interval in result.values())
     # Pair by pair: runs of wide spread are less like each other than like those of none.
     every = shared_maps([*groups[0.0], *groups[0.2]])
-    whole = stability(every.maps, kind="spearman").mean
+    complete = stability(every.maps, kind="spearman").mean
     block = cross_stability(every.maps[:2], every.maps[2:], kind="spearman").mean
-    np.testing.assert_array_equal(whole[:2, 2:], block)
-    assert whole[0, 1] == 1
-    assert block.min() > whole[2:, 2:][np.triu_indices(3, 1)].max() + 0.02
+    np.testing.assert_array_equal(complete[:2, 2:], block)
+    assert complete[0, 1] == 1
+    assert block.min() > complete[2:, 2:][np.triu_indices(3, 1)].max() + 0.02
 
 
 def test_a_stable_map_need_not_be_a_right_one(runs, tmp_path):

@@ -32,21 +32,21 @@ def columns():
 
 
 def test_columns_of_all_presets_are_apart(columns):
-    names = [c for measures in columns.values() for found in measures for c in found]
+    names = [c for measures in columns.values() for result in measures for c in result]
     assert len(names) == len(set(names))
-    paper = [c for found in columns["paper"] for c in found]
+    paper = [c for result in columns["paper"] for c in result]
     assert paper
     assert all(c.startswith("paper_") for c in paper)
 
 
 def test_every_column_says_what_it_is(columns):
     for name, measures in PRESETS.items():
-        for measure, found in zip(measures, columns[name], strict=True):
-            told = {q.name: q for q in measure.columns}
-            assert set(told) == set(found)
-            for column, value in found.items():
+        for measure, result in zip(measures, columns[name], strict=True):
+            described = {q.name: q for q in measure.columns}
+            assert set(described) == set(result)
+            for column, value in result.items():
                 assert value.shape == (
-                    (len(told[column].coordinates),) if told[column].coordinates else ()
+                    (len(described[column].coordinates),) if described[column].coordinates else ()
                 )
 
 

@@ -51,13 +51,13 @@ def test_a_fine_reference_mask_is_averaged_onto_the_map(n):
 
 
 def test_fine_stripes_average_to_grey_instead_of_being_sampled():
-    # nine columns a cell, so that the middle of every cell falls on the middle of a stripe
+    # nine columns a pixel, so that the middle of every pixel falls on the middle of a stripe
     stripes = np.zeros((72, 72), np.float32)
     stripes[:, ::2] = 1
     for column in (3, 4):
-        cell = np.zeros((8, 8), np.float32)
-        cell[2, column] = 1
-        assert measure(cell, stripes) == pytest.approx(0.5, abs=0.02)
+        pixel = np.zeros((8, 8), np.float32)
+        pixel[2, column] = 1
+        assert measure(pixel, stripes) == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_constant_reference_mask_is_its_value_and_volumes_work():

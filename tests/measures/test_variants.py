@@ -47,7 +47,7 @@ def run(repredict=True):
 
 
 def test_each_variant_is_measured_beside_the_clean_image():
-    clean, found = run()
+    clean, result = run()
     assert int(clean.target) == CLASS
     flips = []
     for i in range(6):
@@ -56,27 +56,27 @@ def test_each_variant_is_measured_beside_the_clean_image():
         flips.append(float(logits.argmax() != CLASS))
         fixed, repredict = (scale(image @ KERNEL[:, t])[0] for t in (CLASS, int(logits.argmax())))
         e = np.exp(logits - logits.max())
-        assert found["probability"][i] == pytest.approx(e[CLASS] / e.sum(), rel=1e-4)
-        assert found["score"][i] == pytest.approx(1 / (1 + np.exp(-logits[1])), rel=1e-4)
-        assert found["similarity"][i] == pytest.approx(float(ssim(fixed, clean.map)), abs=1e-4)
-        assert found["similarity_repredicted"][i] == pytest.approx(
+        assert result["probability"][i] == pytest.approx(e[CLASS] / e.sum(), rel=1e-4)
+        assert result["score"][i] == pytest.approx(1 / (1 + np.exp(-logits[1])), rel=1e-4)
+        assert result["similarity"][i] == pytest.approx(float(ssim(fixed, clean.map)), abs=1e-4)
+        assert result["similarity_repredicted"][i] == pytest.approx(
             float(ssim(repredict, clean.map)), abs=1e-4
         )
-        assert found["entropy"][i] == pytest.approx(float(spatial_entropy(fixed)), abs=1e-4)
-    np.testing.assert_array_equal(found["flip"], flips)
+        assert result["entropy"][i] == pytest.approx(float(spatial_entropy(fixed)), abs=1e-4)
+    np.testing.assert_array_equal(result["flip"], flips)
     assert flips[0] == 0
     assert flips[-1] == 1  # both cases were met
 
 
 def test_the_unchanged_image_is_its_own_equal():
-    _, found = run()
-    assert found["similarity"][0] == 1
-    assert found["flip"][0] == 0
+    _, result = run()
+    assert result["similarity"][0] == 1
+    assert result["flip"][0] == 0
 
 
 def test_the_class_left_free_can_be_left_out():
-    _, found = run(repredict=False)
-    assert "similarity_repredicted" not in found
+    _, result = run(repredict=False)
+    assert "similarity_repredicted" not in result
 
 
 def test_constant_map_maps_have_no_similarity_and_are_counted():
@@ -86,10 +86,10 @@ def test_constant_map_maps_have_no_similarity_and_are_counted():
 
     explainer = Explainer(ignoring)
     clean = explainer(jnp.asarray(IMAGE))
-    found = measure_variants(explainer, clean, brightened, 3, lambda map, i: jnp.ones(()))
-    assert np.isnan(found["similarity"]).all()
-    assert np.isnan(found["similarity_repredicted"]).all()
-    np.testing.assert_array_equal(found["constant_map"], 1)
+    result = measure_variants(explainer, clean, brightened, 3, lambda map, i: jnp.ones(()))
+    assert np.isnan(result["similarity"]).all()
+    assert np.isnan(result["similarity_repredicted"]).all()
+    np.testing.assert_array_equal(result["constant_map"], 1)
 
 
 def test_variants_are_scanned():
@@ -109,10 +109,10 @@ def test_variants_are_scanned():
 
 
 def test_the_quantities_name_the_columns():
-    _, found = run()
-    told = variant_columns("noise", "Noise", "amount", (0, 0.1), "About.")
-    assert {q.name for q in told} == {f"noise_{name}" for name in found}
-    assert len(told) == len(COLUMNS)
-    assert all(q.axis == "amount" and q.coordinates == (0, 0.1) for q in told)
-    without = variant_columns("noise", "Noise", "amount", (0,), "About.", repredict=False)
+    _, result = run()
+    described = variant_columns("noise", "Noise", "About.", "amount", (0, 0.1))
+    assert {q.name for q in described} == {f"noise_{name}" for name in result}
+    assert len(described) == len(COLUMNS)
+    assert all(q.axis == "amount" and q.coordinates == (0, 0.1) for q in described)
+    without = variant_columns("noise", "Noise", "About.", "amount", (0,), repredict=False)
     assert "noise_similarity_repredicted" not in {q.name for q in without}

@@ -14,11 +14,11 @@ from salix.typing import InputError
 rng = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize(("cells", "side"), [((7, 7), 224), ((8, 8), 299), ((5, 9), 64)], ids=str)
-def test_8_bit_maps_are_enlarged_as_pillow_does_to_the_last_bit(cells, side):
+@pytest.mark.parametrize(("pixels", "side"), [((7, 7), 224), ((8, 8), 299), ((5, 9), 64)], ids=str)
+def test_8_bit_maps_are_enlarged_as_pillow_does_to_the_last_bit(pixels, side):
     grow = jax.jit(lambda map: enlarge(map, side))
     for _ in range(10):
-        map = rng.integers(0, 256, cells, np.uint8)
+        map = rng.integers(0, 256, pixels, np.uint8)
         map[map < 100] = 0
         expected = Image.fromarray(map).resize((side, side), Image.Resampling.BICUBIC)
         assert (np.asarray(grow(map)) == np.asarray(expected)).all()
@@ -44,8 +44,8 @@ def test_ssim_of_8_bit_maps_is_that_of_scikit_image(side):
 
 def test_a_window_larger_than_the_map_becomes_the_largest_odd_one_that_fits():
     a, b = rng.uniform(size=(2, 6, 4)).astype(np.float32)
-    found = Similarity(eight_bit=False)(a, b)
-    assert found == pytest.approx(structural_similarity(a, b, win_size=3, data_range=1), abs=1e-5)
+    result = Similarity(eight_bit=False)(a, b)
+    assert result == pytest.approx(structural_similarity(a, b, win_size=3, data_range=1), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["ssim", "pearson", "spearman"])

@@ -28,7 +28,7 @@ def linear(image):
 
 
 def slow(before, after, map, fractions):
-    """Scores of the linear model, cell by cell: the first of the map are taken from `after`."""
+    """Scores of the linear model, pixel by pixel: the first of the map are taken from `after`."""
     order = np.argsort(-map.ravel(), kind="stable")
     values = []
     for q in fractions:
@@ -58,7 +58,7 @@ def test_curves_are_those_of_slow_numpy(fill, order):
 
 
 def test_a_planted_region_is_all_that_a_score_loses():
-    # the score is the mean of a region of a quarter of the cells, and the map marks the region
+    # the score is the mean of a region of a quarter of the pixels, and the map marks the region
     region = np.zeros(SPACE, np.float32)
     region[:4, 4:] = 1
     score = Score(lambda x: (x.mean(-1) * region).sum() / region.sum())
@@ -105,7 +105,7 @@ maps = hnp.arrays(np.float32, (6, 7), elements=st.floats(-2, 2, width=16))
 
 @settings(deadline=None, max_examples=40)
 @given(maps, st.integers(0, 42))
-def test_the_leading_cells_are_the_greatest_and_as_many_as_asked(map, count):
+def test_the_leading_pixels_are_the_greatest_and_as_many_as_asked(map, count):
     ranks = rank_pixels(map, map.shape, KEY, "most")
     chosen = np.asarray(leading_pixels(ranks, jnp.sort(ranks.ravel()), jnp.int32(count)))
     values = np.sort(map.ravel())[::-1]
@@ -126,7 +126,7 @@ def test_ties_leave_evenly_and_in_number():
     for count in (0, 1000, 4480, 10000, 30000, 50176):
         chosen = np.asarray(leading_pixels(ranks, jnp.sort(ranks.ravel()), jnp.int32(count)))
         assert abs(int(chosen.sum()) - count) <= 10
-        rest = chosen[20:].reshape(6, 34, 224).mean((1, 2))  # six bands of the tied cells
+        rest = chosen[20:].reshape(6, 34, 224).mean((1, 2))  # six bands of the tied pixels
         np.testing.assert_allclose(rest, max(count - 4480, 0) / (204 * 224), atol=0.005)
 
 
@@ -186,9 +186,9 @@ def test_chunks_batches_and_jit_change_nothing():
     single = jax.jit(of(1))
     one = [single(i, m, k).values for i, m, k in zip(images, masks, keys, strict=True)]
     for chunk in (1, 4, 50):
-        found = jax.jit(jax.vmap(of(chunk)))(images, masks, keys)
-        assert isinstance(found, Curve)
-        np.testing.assert_allclose(found.values, np.stack(one), atol=1e-4)
+        result = jax.jit(jax.vmap(of(chunk)))(images, masks, keys)
+        assert isinstance(result, Curve)
+        np.testing.assert_allclose(result.values, np.stack(one), atol=1e-4)
     turned = jax.jit(jax.vmap(of(1)))(images[::-1], masks[::-1], keys[::-1])
     np.testing.assert_allclose(turned.values[::-1], np.stack(one), atol=1e-4)
 

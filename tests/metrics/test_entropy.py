@@ -63,11 +63,11 @@ def test_truncation_not_rounding():
 
 
 @pytest.mark.parametrize(
-    ("cells", "values", "bits", "share"),
+    ("pixels", "values", "bits", "share"),
     [(16, 4, 2, 0.5), (49, 49, math.log2(49), 1), (1024, 256, 8, 1), (1024, 2, 1, 1 / 8)],
 )
-def test_histogram_entropy_of_equally_frequent_values(cells, values, bits, share):
-    grey = (np.arange(cells) % values).astype(np.uint8)
+def test_histogram_entropy_of_equally_frequent_values(pixels, values, bits, share):
+    grey = (np.arange(pixels) % values).astype(np.uint8)
     np.testing.assert_allclose(histogram_entropy(grey, normalise=False), bits, rtol=1e-6)
     np.testing.assert_allclose(histogram_entropy(grey), share, rtol=1e-6)
 
@@ -104,7 +104,7 @@ def test_constant_map_has_one_grey_value_and_the_widest_spread():
 
 @pytest.mark.parametrize("entropy", [histogram_entropy, spatial_entropy])
 @pytest.mark.parametrize("one", [np.ones((1, 1), np.float32), np.array([200], np.uint8)])
-def test_a_single_cell_has_no_bits_and_no_normalised_entropy(entropy, one):
+def test_a_single_pixel_has_no_bits_and_no_normalised_entropy(entropy, one):
     assert float(entropy(one, normalise=False)) == 0
     assert np.isnan(entropy(one))
 
@@ -162,10 +162,10 @@ def test_gradient_is_that_of_finite_differences_and_finite_at_zero():
     with jax.enable_x64(True):
         gradient = np.asarray(jax.grad(spatial_entropy)(m))
         slow, h = np.zeros_like(m), 1e-6
-        for cell in np.ndindex(m.shape):
+        for pixel in np.ndindex(m.shape):
             step = np.zeros_like(m)
-            step[cell] = h
-            slow[cell] = (spatial_entropy(m + step) - spatial_entropy(m - step)) / (2 * h)
+            step[pixel] = h
+            slow[pixel] = (spatial_entropy(m + step) - spatial_entropy(m - step)) / (2 * h)
     np.testing.assert_allclose(gradient, slow, rtol=1e-5, atol=1e-8)
     m[0] = 0
     assert np.isfinite(jax.grad(spatial_entropy)(m.astype(np.float32))).all()

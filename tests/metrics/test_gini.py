@@ -46,7 +46,7 @@ def test_equal_and_single_shares(n):
 
 
 @pytest.mark.parametrize("used", [1, 3, 10])
-def test_cells_used_equally(used):
+def test_pixels_used_equally(used):
     m = np.zeros(10, np.float32)
     m[:used] = 2
     np.testing.assert_allclose(gini(m), 1 - used / 10, rtol=1e-5, atol=1e-6)

@@ -16,7 +16,7 @@ from salix.typing import InputError
 iou = jax.jit(localisation.iou, static_argnames="threshold")  # one compilation a shape
 pointing_game = jax.jit(localisation.pointing_game)
 shape = st.shared(st.sampled_from([(9,), (4, 5), (3, 4, 2)]))
-# Few values, so that cells often tie; eighths, so that thresholds fall on some of them exactly.
+# Few values, so that pixels often tie; eighths, so that thresholds fall on some of them exactly.
 maps = hnp.arrays(np.int8, shape, elements=st.integers(-8, 8)).filter(np.any)
 masks = hnp.arrays(np.bool_, shape).filter(np.any)
 
@@ -26,7 +26,7 @@ def slow_iou(map, mask, threshold):
     if threshold is not None:
         b = a >= threshold * a.max()
         return Fraction(int((b & g).sum()), int((b | g).sum()))
-    # the k strongest, each group of equal cells sharing the places that are left for it
+    # the k strongest, each group of equal pixels sharing the places that are left for it
     k, hits, left = int(g.sum()), Fraction(0), int(g.sum())
     for value in sorted(set(a), reverse=True):
         tied = a == value
@@ -57,24 +57,24 @@ def test_pointing_equals_a_slow_count(map, mask):
     a = np.abs(map.astype(int)).ravel()
     winners = [i for i in range(a.size) if a[i] == max(a)]
     expected = sum(bool(mask.ravel()[i]) for i in winners) / len(winners)
-    found = float(pointing_game(map.astype(np.float32), mask))
-    assert found == pytest.approx(expected, abs=1e-6)
+    result = float(pointing_game(map.astype(np.float32), mask))
+    assert result == pytest.approx(expected, abs=1e-6)
     if not mask.all():
         away = float(pointing_game(map.astype(np.float32), ~mask))
-        assert found + away == pytest.approx(1, abs=1e-6)
+        assert result + away == pytest.approx(1, abs=1e-6)
 
 
 def square(rows, columns, side=250):
-    found = np.zeros((side, side), np.float32)
-    found[slice(*rows), slice(*columns)] = 1
-    return found
+    result = np.zeros((side, side), np.float32)
+    result[slice(*rows), slice(*columns)] = 1
+    return result
 
 
 ALL = (0, 250)
 
 
 @pytest.mark.parametrize(
-    ("truth", "seen", "expected"),
+    ("truth", "predicted", "expected"),
     [
         (square((0, 100), (0, 100)), square((50, 150), (50, 150)), 1 / 7),
         (square((100, 250), (200, 250)), square((50, 250), (100, 250)), 0.25),
@@ -83,9 +83,9 @@ ALL = (0, 250)
         (square((3, 9), (5, 200)), square((3, 9), (5, 200)), 1),
     ],
 )
-def test_published_squares(truth, seen, expected):
+def test_published_squares(truth, predicted, expected):
     # Boggust et al. (2022), arXiv:2107.09234: the cases of Shared Interest
-    assert float(iou(seen, truth)) == pytest.approx(expected, abs=1e-6)
+    assert float(iou(predicted, truth)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_by_hand():

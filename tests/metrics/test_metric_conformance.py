@@ -79,7 +79,7 @@ def test_float64_is_kept_and_closes_in_on_float32(metric):
     with jax.enable_x64(True):
         double = call(metric, a.astype(np.float64), b.astype(np.float64))
         assert double.dtype == jnp.float64
-    tolerance = 0.1 if metric is histogram_entropy else 1e-5  # a cell may cross a grey level
+    tolerance = 0.1 if metric is histogram_entropy else 1e-5  # a pixel may cross a grey level
     np.testing.assert_allclose(double, call(metric, a, b), rtol=tolerance, atol=1e-6)
 
 

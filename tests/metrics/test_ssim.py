@@ -108,10 +108,10 @@ def test_gradient_is_that_of_finite_differences():
     with jax.enable_x64(True):
         gradient = np.asarray(jax.grad(ssim)(a, b))
         slow, h = np.zeros_like(a), 1e-6
-        for cell in np.ndindex(a.shape):
+        for pixel in np.ndindex(a.shape):
             step = np.zeros_like(a)
-            step[cell] = h
-            slow[cell] = (ssim(a + step, b) - ssim(a - step, b)) / (2 * h)
+            step[pixel] = h
+            slow[pixel] = (ssim(a + step, b) - ssim(a - step, b)) / (2 * h)
     np.testing.assert_allclose(gradient, slow, rtol=1e-5, atol=1e-8)
     flat = jnp.zeros((7, 7))
     assert np.isfinite(jax.grad(ssim)(flat, flat)).all()

@@ -36,10 +36,10 @@ def attribute(node: dict[str, Any], name: str) -> Any:
 
 def evaluate(graph: dict[str, Any], weights: Arrays, image: np.ndarray) -> Arrays:
     """Give the result of every node of a frozen TensorFlow graph, for one image."""
-    found: Arrays = dict(weights)
+    actual: Arrays = dict(weights)
     for node in graph["node"]:
         name, op = node["name"], node["op"]
-        x = [found[i] for i in node.get("input", [])]
+        x = [actual[i] for i in node.get("input", [])]
         if op == "Const":
             continue
         elif op == "Placeholder":
@@ -66,8 +66,8 @@ def evaluate(graph: dict[str, Any], weights: Arrays, image: np.ndarray) -> Array
             y = x[0]
         if op == "Relu" or ("fused_ops" in node["attr"] and "Relu" in attribute(node, "fused_ops")):
             y = np.maximum(y, 0)
-        found[name] = y
-    return found
+        actual[name] = y
+    return actual
 
 
 def graph(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
@@ -103,12 +103,12 @@ def test_parity_with_the_published_graph(
     for _ in range(2):
         pixels = draw.integers(0, 256, (*model.preprocess.size, 3), np.uint8)
         features, logits = run(model.preprocess(pixels))
-        found = evaluate(topology, weights, pixels / 255)
-        grid = found[last]
+        actual = evaluate(topology, weights, pixels / 255)
+        grid = actual[last]
         assert features.shape == grid.shape
         np.testing.assert_allclose(features, grid, atol=1e-5 * np.abs(grid).max())
         # sigmoid: P(real), class 1; softmax: live, class 0
-        theirs = found["Identity"][0]
+        theirs = actual["Identity"][0]
         real = model.classes.index("real")
         assert 1e-6 < theirs < 1 - 1e-6
         np.testing.assert_allclose(jax.nn.softmax(logits)[real], theirs, rtol=1e-4)
@@ -122,9 +122,9 @@ def test_published_weights_are_saved_and_come_back(
     folder, path = asset(name), tmp_path / "net.safetensors"
     model, params = models.load(name, folder / f"{name}.json")
     models.save(name, path, params)
-    again, found = models.load(name, path)
+    again, actual = models.load(name, path)
     assert again.classes == model.classes
-    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found, params))
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), actual, params))
     with pytest.raises(
         InputError, match=r"no TensorFlow.js weights of small are known, only safetensors"
     ):

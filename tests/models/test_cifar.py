@@ -47,8 +47,8 @@ def test_layers_and_weights(n: int, weights: int, layers: int) -> None:
     assert len(counted) == layers == 6 * n + 2
     for height, width, grid in ((64, 64, (8, 8)), (32, 48, (4, 6))):
         x = jax.ShapeDtypeStruct((2, height, width, 3), np.float32)
-        found = nnx.eval_shape(lambda m, x: (m.trunk(x), *m.tap(x)), module, x)
-        assert {of.shape for of in found} == {(2, *grid, 64)}
+        actual = nnx.eval_shape(lambda m, x: (m.trunk(x), *m.tap(x)), module, x)
+        assert {of.shape for of in actual} == {(2, *grid, 64)}
         assert nnx.eval_shape(lambda m, x: m(x), module, x).shape == (2, 2)
 
 

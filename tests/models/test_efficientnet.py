@@ -13,7 +13,8 @@ from salix import models
 from salix.models import efficientnet
 from salix.models.checkpoints.module_state import arrays, expected
 from salix.models.checkpoints.safetensors import write_safetensors
-from salix.models.efficientnet import Block, EfficientNet, Squeeze, Unit, torch_table
+from salix.models.efficientnet import ConvNorm, EfficientNet, InvertedBottleneck, Squeeze
+from salix.models.efficientnet_names import torch_table
 from salix.typing import InputError
 
 NETS = [
@@ -78,41 +79,44 @@ def slow_depthwise(x: np.ndarray, kernel: np.ndarray, strides: int, tf: bool) ->
 @pytest.mark.parametrize("tf", [True, False])
 @pytest.mark.parametrize(("size", "strides"), [(3, 1), (3, 2), (5, 2)])
 def test_a_unit_pads_and_normalises_as_its_source(size: int, strides: int, tf: bool) -> None:
-    unit = shaken(Unit(4, 4, size, strides, 4, tf=tf, rngs=nnx.Rngs(0)))
-    held = {name: a.astype(np.float64) for name, a in arrays(nnx.state(unit)).items()}
-    held["norm.var"] = held["norm.var"] * 1e-3  # where epsilon matters
-    unit.norm.var.set_value(jax.numpy.asarray(held["norm.var"], np.float32))
+    unit = shaken(ConvNorm(4, 4, size, strides, 4, tf=tf, rngs=nnx.Rngs(0)))
+    state = {name: a.astype(np.float64) for name, a in arrays(nnx.state(unit)).items()}
+    state["norm.var"] = state["norm.var"] * 1e-3  # where epsilon matters
+    unit.norm.var.set_value(jax.numpy.asarray(state["norm.var"], np.float32))
     x = np.random.default_rng(1).normal(size=(1, 8, 7, 4)).astype(np.float32)  # even and odd
-    y = slow_depthwise(x[0].astype(np.float64), held["conv.kernel"], strides, tf)
-    y = (y - held["norm.mean"]) / np.sqrt(held["norm.var"] + (1e-3 if tf else 1e-5))
-    y = y * held["norm.scale"] + held["norm.bias"]
+    y = slow_depthwise(x[0].astype(np.float64), state["conv.kernel"], strides, tf)
+    y = (y - state["norm.mean"]) / np.sqrt(state["norm.var"] + (1e-3 if tf else 1e-5))
+    y = y * state["norm.scale"] + state["norm.bias"]
     np.testing.assert_allclose(unit(x)[0], y, rtol=1e-4, atol=1e-4)
 
 
 def test_squeeze_and_excitation_weighs_whole_channels() -> None:
     squeeze = shaken(Squeeze(6, 2, rngs=nnx.Rngs(0)))
-    held = arrays(nnx.state(squeeze))
+    state = arrays(nnx.state(squeeze))
     x = np.random.default_rng(2).normal(size=(1, 3, 5, 6)).astype(np.float32)
-    h = x[0].mean((0, 1)) @ held["reduce.kernel"][0, 0] + held["reduce.bias"]
-    h = h / (1 + np.exp(-h)) @ held["expand.kernel"][0, 0] + held["expand.bias"]
+    h = x[0].mean((0, 1)) @ state["reduce.kernel"][0, 0] + state["reduce.bias"]
+    h = h / (1 + np.exp(-h)) @ state["expand.kernel"][0, 0] + state["expand.bias"]
     np.testing.assert_allclose(squeeze(x)[0], x[0] / (1 + np.exp(-h)), rtol=1e-5)
 
 
 def test_a_block_adds_its_input_where_it_fits() -> None:
     x = np.random.default_rng(3).normal(size=(1, 8, 8, 16)).astype(np.float32)
     for strides, outputs, added in [(1, 16, True), (2, 16, False)]:
-        block = shaken(Block((6, 3, strides, 16, outputs), False, False, rngs=nnx.Rngs(0)))
+        block = shaken(
+            InvertedBottleneck((6, 3, strides, 16, outputs), False, False, rngs=nnx.Rngs(0))
+        )
         scale = block.project.norm.scale
         scale.set_value(0 * scale.get_value())  # what is left is the bias, and the input
         bias = np.broadcast_to(block.project.norm.bias[...], block(x).shape)
         np.testing.assert_allclose(block(x), bias + x if added else bias, atol=1e-6)
-    lite = Block((1, 3, 1, 16, 16), True, True, rngs=nnx.Rngs(0))
+    lite = InvertedBottleneck((1, 3, 1, 16, 16), True, True, rngs=nnx.Rngs(0))
     assert (lite.expand, lite.squeeze, lite.depthwise.norm.epsilon) == (None, None, 1e-3)
 
 
 def test_widths_are_multiples_of_eight() -> None:
-    found = [efficientnet._wide(width, 1.4) for width in (32, 16, 24, 40, 80, 112, 192, 320, 1280)]
-    assert found == [48, 24, 32, 56, 112, 160, 272, 448, 1792]
+    widths = (32, 16, 24, 40, 80, 112, 192, 320, 1280)
+    actual = [efficientnet._scale_width(width, 1.4) for width in widths]
+    assert actual == [48, 24, 32, 56, 112, 160, 272, 448, 1792]
 
 
 FIRST = {
@@ -139,20 +143,20 @@ def test_every_weight_has_a_name_in_each_source(name: str, first: str, prefix: s
 def test_weights_come_back(tmp_path: Path) -> None:
     name, path = "efficientnet_lite0", tmp_path / "net.safetensors"
     draw, shapes = np.random.default_rng(4), shapes_of("efficientnet_lite0")
-    held = {n: draw.uniform(0.1, 1, s.shape).astype(np.float32) for n, s in shapes.items()}
+    weights = {n: draw.uniform(0.1, 1, s.shape).astype(np.float32) for n, s in shapes.items()}
     theirs = {ours: name for ours, (name, _) in torch_table(shapes, ["conv_stem.weight"]).items()}
     turned = {4: (3, 2, 0, 1), 2: (1, 0)}
-    state = {theirs[n]: a.transpose(turned.get(a.ndim, range(a.ndim))) for n, a in held.items()}
+    state = {theirs[n]: a.transpose(turned.get(a.ndim, range(a.ndim))) for n, a in weights.items()}
     write_safetensors(path, state, {"format": "pt"})  # as timm publishes them
     model, params = models.load(name, path)
     assert model.classes == tuple("01234")
     for n, a in arrays(params).items():
-        np.testing.assert_array_equal(a, held[n], strict=True)
+        np.testing.assert_array_equal(a, weights[n], strict=True)
     models.save(name, path, params, classes=tuple("abcde"))
-    again, found = models.load(name, path)
+    again, actual = models.load(name, path)
     assert again.classes == tuple("abcde")
-    assert jax.tree.structure(found) == jax.tree.structure(params)
-    assert all((a == held[n]).all() for n, a in arrays(found).items())
+    assert jax.tree.structure(actual) == jax.tree.structure(params)
+    assert all((a == weights[n]).all() for n, a in arrays(actual).items())
     del state[theirs["stages.3.1.depthwise.norm.var"]]
     write_safetensors(path, state, {"format": "pt"})
     with pytest.raises(InputError, match=r"missing 1 \(stages\.3\.1\.depthwise\.norm\.var\)"):

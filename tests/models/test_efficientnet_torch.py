@@ -180,12 +180,12 @@ def test_parity(tmp_path: Path, name: str, source: str, scale: Any, size: Any) -
         maps = [method(score, x, key)[..., 0] for method in (GradCAM(), CAM())]
         return model.features(params, x), model.logits(params, x), jax.grad(score)(x), maps
 
-    found, found_logits, slope, maps = all_of(image)
+    actual, found_logits, slope, maps = all_of(image)
     expected = logits[0].detach().numpy()
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(found_logits, expected, atol=1e-5 * np.abs(expected).max())
     grid = features[0].detach().permute(1, 2, 0).numpy()
-    np.testing.assert_allclose(found, grid, atol=2e-5 * np.abs(grid).max())
+    np.testing.assert_allclose(actual, grid, atol=2e-5 * np.abs(grid).max())
     theirs = x.grad[0].permute(1, 2, 0).numpy()
     assert np.corrcoef(slope.ravel(), theirs.ravel())[0, 1] > 0.999999
     alpha = features.grad[0].mean((1, 2)).numpy()

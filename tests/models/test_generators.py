@@ -140,7 +140,7 @@ def doubles(arrays: Arrays) -> Arrays:
 def test_dcgan_agrees_with_numpy(tmp_path: Path) -> None:
     arrays = drawn(0, DCGAN_SHAPES)
     named = {f"netG_state_dict.main.{name}": array for name, array in arrays.items()}
-    generator = models.dcgan(torch_file(tmp_path / "weights.tar", named))
+    generator = models.load_dcgan(torch_file(tmp_path / "weights.tar", named))
     z = np.random.default_rng(1).normal(size=(2, 100)).astype(np.float32)
     images = np.asarray(generator(z))
     assert 0.2 < images.std() < 0.95
@@ -151,7 +151,7 @@ def test_dcgan_agrees_with_numpy(tmp_path: Path) -> None:
 
 def test_vae_agrees_with_numpy(tmp_path: Path) -> None:
     arrays = drawn(0, VAE_SHAPES)
-    vae = models.vae(torch_file(tmp_path / "vae.pth", arrays))
+    vae = models.load_vae(torch_file(tmp_path / "vae.pth", arrays))
     draw = np.random.default_rng(1)
     x = draw.uniform(size=(1, 64, 64, 1)).astype(np.float32)
     mean, logvar = slow_encode(doubles(arrays), x[0, ..., 0][None].astype(np.float64))
@@ -167,18 +167,18 @@ def test_vae_agrees_with_numpy(tmp_path: Path) -> None:
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path = torch_file(tmp_path / "vae.pth", drawn(0, VAE_SHAPES))
     with pytest.raises(InputError, match=r"vae\.pth does not fit dcgan: missing 21 .*; unknown 20"):
-        models.dcgan(path)
+        models.load_dcgan(path)
     short = drawn(0, VAE_SHAPES)
     short["encoder.7.weight"] = short["encoder.7.weight"][:, :-1].copy()
     short["decoder.2.bias"] = short["decoder.2.bias"][:-1].copy()
     with pytest.raises(InputError, match=r"does not fit vae: misshaped 2 \("):
-        models.vae(torch_file(path, short))
+        models.load_vae(torch_file(path, short))
 
 
 @pytest.mark.assets
 def test_published_vae_reconstructs_its_faces(asset: Callable[[str], Path]) -> None:
     asset("olivetti")
-    vae = models.vae(asset("olivetti-vae"))
+    vae = models.load_vae(asset("olivetti-vae"))
     faces = (olivetti()[0] / 255).astype(np.float32)[..., None]
     error = np.mean((np.asarray(vae(faces)) - faces) ** 2)
     np.testing.assert_allclose(faces.var(), 0.0298, atol=1e-4)
@@ -190,7 +190,7 @@ def test_published_vae_reconstructs_its_faces(asset: Callable[[str], Path]) -> N
 
 @pytest.mark.assets
 def test_published_dcgan_makes_faces_of_many_kinds(asset: Callable[[str], Path]) -> None:
-    generator = models.dcgan(asset("dcgan"))
+    generator = models.load_dcgan(asset("dcgan"))
     images = np.asarray(generator(jax.random.normal(jax.random.key(0), (64, 100))))
     across = np.abs(np.diff(images, axis=2)).mean()
     assert across < 0.15 < images.std(axis=0).mean()  # smooth, and no two alike

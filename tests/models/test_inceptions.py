@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from salix import models
 from salix.models import inception, xception
 from salix.models.checkpoints.safetensors import write_safetensors
+from salix.models.inception_blocks import mean_pool
 from salix.nn import fold
 from salix.typing import InputError
 
@@ -184,9 +185,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any
     return get
 
 
-def close(found: Any, expected: Any) -> None:
+def close(actual: Any, expected: Any) -> None:
     expected = expected.transpose(1, 2, 0) if expected.ndim == 3 else expected
-    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
+    np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
 
 
 @pytest.mark.slow
@@ -205,8 +206,8 @@ def test_networks_agree_with_numpy(drawn: Any, name: str) -> None:
         net: Any = nnx.merge(graph, state)
         return net.tap(x)[1], net.trunk(x), net(x)
 
-    for found, expected in zip(run(state, image[None]), (tap, features, logits), strict=True):
-        close(found[0], expected)
+    for actual, expected in zip(run(state, image[None]), (tap, features, logits), strict=True):
+        close(actual[0], expected)
     assert features.shape == (2048, *[SIZES[name][1]] * 2)
     assert (features == 0).any()  # the last ReLU is part of the trunk
     assert (tap < 0).any() == (name == "xception")
@@ -245,8 +246,10 @@ def test_files_that_do_not_fit(tmp_path: Path, drawn: Any) -> None:
 
 
 BLOCKS = {
-    "inception_v3": lambda: inception.Unit(4, inception.Step("", 6, 3), rngs=nnx.Rngs(0)),
-    "xception": lambda: xception.Block((4, 6, 6), 2, rngs=nnx.Rngs(0)),
+    "inception_v3": lambda: inception.ConvNormRelu(
+        4, inception.ConvStep("", 6, 3), rngs=nnx.Rngs(0)
+    ),
+    "xception": lambda: xception.SeparableBlock((4, 6, 6), 2, rngs=nnx.Rngs(0)),
 }
 
 
@@ -277,8 +280,8 @@ def test_the_names_of_other_xceptions(tmp_path: Path, drawn: Any) -> None:
         for name, array in state.items()
     }
     write_safetensors(path, other, {})
-    _, found = models.load("xception", path)
-    same = jax.tree.map(np.array_equal, found, models.load("xception", held)[1])
+    _, actual = models.load("xception", path)
+    same = jax.tree.map(np.array_equal, actual, models.load("xception", held)[1])
     assert jax.tree.all(same)
     shapes = {"fc.bias": jax.ShapeDtypeStruct((3,), np.float32)}
     table = xception.torch_table(shapes, ["model.last_linear.bias", "model.last_linear.weight"])
@@ -286,20 +289,20 @@ def test_the_names_of_other_xceptions(tmp_path: Path, drawn: Any) -> None:
 
 
 def test_the_mean_counts_the_zeros_beyond_the_border() -> None:
-    block = inception.Block(1, ((inception._mean,),), rngs=nnx.Rngs(0))
+    block = inception.InceptionBlock(1, ((mean_pool,),), rngs=nnx.Rngs(0))
     row, edge = np.array([4, 6, 6, 4]) / 9, np.array([6, 9, 9, 6]) / 9
-    found = block(jnp.ones((1, 4, 4, 1)))[0, :, :, 0]
-    np.testing.assert_allclose(found, [row, edge, edge, row], rtol=1e-6)
+    actual = block(jnp.ones((1, 4, 4, 1)))[0, :, :, 0]
+    np.testing.assert_allclose(actual, [row, edge, edge, row], rtol=1e-6)
 
 
 def test_the_input_of_a_block_is_added_unrectified_and_pools_ignore_their_padding() -> None:
     x = -np.random.default_rng(0).uniform(1, 2, (1, 5, 5, 4)).astype(np.float32)
-    kept = xception.Block((4, 4, 4), 1, rngs=nnx.Rngs(0))
+    kept = xception.SeparableBlock((4, 4, 4), 1, rngs=nnx.Rngs(0))
     kept.eval()
     for convolution in kept.convs:
         convolution.pointwise.kernel[...] = jnp.zeros_like(convolution.pointwise.kernel[...])
     np.testing.assert_array_equal(kept(x), x)
-    strided = xception.Block((4, 4, 4), 2, rngs=nnx.Rngs(0))
+    strided = xception.SeparableBlock((4, 4, 4), 2, rngs=nnx.Rngs(0))
     strided.eval()
     last = strided.convs[-1]
     last.pointwise.kernel[...] = jnp.zeros_like(last.pointwise.kernel[...])

@@ -65,8 +65,8 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
 
     parts = (logits, features[0].permute(1, 2, 0), maps, grad_maps, by_image[0].permute(1, 2, 0))
     expected = [part.detach().numpy() for part in parts]
-    *found, gradient = run(params, image)
-    for ours, theirs in zip(found, expected[:-1], strict=True):
+    *actual, gradient = run(params, image)
+    for ours, theirs in zip(actual, expected[:-1], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max(), rtol=0)
     # In float32 a ReLU near zero falls on either side, in PyTorch too: these steep networks reach
     # 0.9998, its own 0.99998. The definition is held in float64, below.

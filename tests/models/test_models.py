@@ -61,13 +61,13 @@ def test_saved_parameters_come_back(tmp_path: Path, name: str) -> None:
     model, params = models.load(name)
     params = jax.tree.map(lambda x: np.asarray(draw.normal(size=x.shape), x.dtype), params)
     models.save(name, path, params, classes=("left", "right"))
-    again, found = models.load(name, path)
+    again, actual = models.load(name, path)
     assert again.classes == ("left", "right")
-    assert jax.tree.structure(found) == jax.tree.structure(params)
-    assert same(found, params)
+    assert jax.tree.structure(actual) == jax.tree.structure(params)
+    assert same(actual, params)
     image = draw.uniform(size=(*model.preprocess.size, model.preprocess.channels))
     image = image.astype(np.float32)
-    np.testing.assert_array_equal(again.logits(found, image), model.logits(params, image))
+    np.testing.assert_array_equal(again.logits(actual, image), model.logits(params, image))
     assert models.load(name, path, classes=("a", "b"))[0].classes == ("a", "b")
 
 

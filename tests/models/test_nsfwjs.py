@@ -158,16 +158,16 @@ def test_parity_with_the_layers_of_keras(
         np.testing.assert_array_equal(array, weights[owner][part], strict=True)
     model, params = models.load(name, folder)
     pixels = fit(data.astronaut(), model.preprocess)
-    found: dict[str, np.ndarray] = {}
+    actual: dict[str, np.ndarray] = {}
     for one in layers:
         own, about = one["name"], one["config"]
-        before = [found[i[0]] for i in (one["inbound_nodes"] or [[]])[0]]
+        before = [actual[i[0]] for i in (one["inbound_nodes"] or [[]])[0]]
         if one["class_name"] == "InputLayer":
-            found[own] = (pixels / 255).astype(np.float32)
+            actual[own] = (pixels / 255).astype(np.float32)
         else:
-            found[own] = layer(one["class_name"], about, before, weights.get(own, {}))
+            actual[own] = layer(one["class_name"], about, before, weights.get(own, {}))
     run = jax.jit(lambda p, x: (model.features(p, x), model.logits(p, x)))
     features, logits = run(params, model.preprocess(pixels))
-    assert features.shape == found[last].shape == shape
-    np.testing.assert_allclose(features, found[last], atol=2e-5 * found[last].max())
-    np.testing.assert_allclose(logits, found["dense_3"], atol=1e-3)
+    assert features.shape == actual[last].shape == shape
+    np.testing.assert_allclose(features, actual[last], atol=2e-5 * actual[last].max())
+    np.testing.assert_allclose(logits, actual["dense_3"], atol=1e-3)

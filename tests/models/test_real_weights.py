@@ -56,7 +56,7 @@ def test_the_clip_detector_tells_celeba_from_dcgan(asset: Callable[[str], Path])
     model, params = models.load("clip_vit_b16", asset("clip-detector"))
     files = sorted(asset("celeba-999").iterdir())[:40]
     z = np.random.default_rng(0).normal(size=(40, 100)).astype(np.float32)
-    faces = np.asarray(models.dcgan(asset("dcgan"))(z))
+    faces = np.asarray(models.load_dcgan(asset("dcgan"))(z))
     pictures = [Image.open(file) for file in files] + list(
         np.rint((faces + 1) * 127.5).astype(np.uint8)
     )
@@ -93,7 +93,7 @@ def test_small_face_networks_on_real_and_generated_faces(
     model, params = models.load(name, asset(name))
     files = sorted(asset("celeba-999").iterdir())[:60]
     z = np.random.default_rng(0).normal(size=(60, 100)).astype(np.float32)
-    faces = np.rint((np.asarray(models.dcgan(asset("dcgan"))(z)) + 1) * 127.5).astype(np.uint8)
+    faces = np.rint((np.asarray(models.load_dcgan(asset("dcgan"))(z)) + 1) * 127.5).astype(np.uint8)
     pictures = [Image.open(file).crop(FACE) for file in files] + list(faces)
     pixels = np.stack([fit(picture, model.preprocess) for picture in pictures])
     index = model.classes.index("fake")
@@ -120,6 +120,6 @@ def test_photographs_are_neutral(
     model, params = models.load(name, asset(source))
     classify = jax.jit(lambda p, x: jax.nn.softmax(model.logits(p, model.preprocess(x))))
     pictures = (data.chelsea(), data.coffee(), data.astronaut())
-    found = [classify(params, fit(picture, model.preprocess))[2] for picture in pictures]
+    actual = [classify(params, fit(picture, model.preprocess))[2] for picture in pictures]
     assert model.classes[2] == "Neutral"
-    np.testing.assert_allclose(found, chances, atol=0.01)
+    np.testing.assert_allclose(actual, chances, atol=0.01)

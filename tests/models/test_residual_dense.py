@@ -63,8 +63,8 @@ def test_published_counts_grids_and_taps(name: str) -> None:
     }
     for height, width, grid in ((224, 224, (7, 7)), (96, 160, (3, 5))):
         x = jax.ShapeDtypeStruct((2, height, width, 3), np.float32)
-        found = nnx.eval_shape(lambda m, x: m.tap(x), module, x)  # its first part is the trunk
-        assert {of.shape for of in found} == {(2, *grid, WIDTHS[name])}
+        actual = nnx.eval_shape(lambda m, x: m.tap(x), module, x)  # its first part is the trunk
+        assert {of.shape for of in actual} == {(2, *grid, WIDTHS[name])}
 
 
 @pytest.mark.slow
@@ -76,8 +76,8 @@ def test_a_folded_network_is_the_same_function(name: str) -> None:
     jax.tree.map(np.testing.assert_array_equal, before, nnx.state(module))  # is left as it was
     norms = [part for _, part in nnx.iter_modules(folded) if isinstance(part, nnx.BatchNorm)]
     spared = [part for _, part in nnx.iter_modules(folded) if isinstance(part, Folded)]
-    found = {"resnet18": (0, 20), "resnet50": (0, 53), "densenet121": (62, 59)}[name]
-    assert (len(norms), len(spared)) == found
+    actual = {"resnet18": (0, 20), "resnet50": (0, 53), "densenet121": (62, 59)}[name]
+    assert (len(norms), len(spared)) == actual
     results = []
     for network in (module, folded):
         model, params = from_nnx(network)
@@ -94,8 +94,8 @@ def test_loading_folded_and_what_cannot_be_saved(tmp_path: Path) -> None:
     module = drawn("resnet18")
     _, params = from_nnx(module)
     models.save("resnet18", path, params, classes=("a", "b"))
-    model, found = models.load("resnet18", path)
-    jax.tree.map(np.testing.assert_array_equal, params, found)
+    model, actual = models.load("resnet18", path)
+    jax.tree.map(np.testing.assert_array_equal, params, actual)
     assert model.classes == ("a", "b")
     _, folded = models.load("resnet18", path, folded=True)
     assert len(jax.tree.leaves(folded)) == 42  # a kernel and a bias for 20 convolutions and fc
@@ -110,12 +110,12 @@ def state_dict(name: str, classes: int) -> dict[str, np.ndarray]:
     shapes = expected(lambda: models.MODELS[name].build(nnx.Rngs(0), classes))
     table: Any = models.MODELS[name].tables["torch"]
     order = {4: (3, 2, 0, 1), 2: (1, 0)}
-    found = {"counter.num_batches_tracked": np.array(3)}
+    actual = {"counter.num_batches_tracked": np.array(3)}
     for at, (ours, (theirs, _)) in enumerate(table(shapes, ()).items()):
         shape = shapes[ours].shape
         axes = order.get(len(shape), (0,)) if ours.endswith("kernel") else (0,)
-        found[theirs] = np.full([shape[axis] for axis in axes], at, np.float32)
-    return found
+        actual[theirs] = np.full([shape[axis] for axis in axes], at, np.float32)
+    return actual
 
 
 KNOWN = {

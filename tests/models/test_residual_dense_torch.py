@@ -32,9 +32,9 @@ def heard(net: Any, name: str, x: Any) -> dict[str, Any]:
     cells = features[0, 0].numel()
     signed = (alpha * features).sum(1)[0]
     images = {"features": features, "tap": held["tap"], "gradient": by_image}
-    found = {key: value[0].permute(1, 2, 0) for key, value in images.items()}
-    found |= {"logits": logits[0], "cam": signed * cells, "gradcam": signed.relu()}
-    return {key: value.detach().numpy() for key, value in found.items()}
+    actual = {key: value[0].permute(1, 2, 0) for key, value in images.items()}
+    actual |= {"logits": logits[0], "cam": signed * cells, "gradcam": signed.relu()}
+    return {key: value.detach().numpy() for key, value in actual.items()}
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121"])
@@ -65,11 +65,11 @@ def test_a_network_is_its_twin(tmp_path: Path, name: str) -> None:
                 "tap": whole.tap(image[None])[1][0],
             }
 
-        found = jax.jit(run)(wide, IMAGE)
+        actual = jax.jit(run)(wide, IMAGE)
     for key, value in expected.items():
         scale = np.abs(value).max()
         assert scale > 0
-        np.testing.assert_allclose(found[key], value, rtol=1e-9, atol=1e-9 * scale, err_msg=key)
+        np.testing.assert_allclose(actual[key], value, rtol=1e-9, atol=1e-9 * scale, err_msg=key)
     assert len(jax.tree.leaves(folded)) < len(jax.tree.leaves(params))
 
 
@@ -95,8 +95,8 @@ def test_in_float32_and_from_the_file_that_torchvision_publishes(tmp_path: Path)
     def run(params: Any, image: Any) -> Any:
         return model.logits(params, image), jax.grad(model.score(params, logit(1)))(image)
 
-    found, gradient = jax.jit(run)(params, image)
+    actual, gradient = jax.jit(run)(params, image)
     scale = logits.abs().max().item()
-    np.testing.assert_allclose(found, logits[0].detach(), rtol=0, atol=1e-5 * scale)
+    np.testing.assert_allclose(actual, logits[0].detach(), rtol=0, atol=1e-5 * scale)
     # a ReLU at 0 falls on either side: the gradients of the pixels behind it differ
     assert np.corrcoef(gradient.ravel(), expected.ravel())[0, 1] > 0.999999

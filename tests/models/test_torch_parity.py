@@ -24,12 +24,12 @@ def saved(path: Path, thing: Any, new: bool, protocol: int) -> Path:
     return path
 
 
-def equal(found: np.ndarray, tensor: Any) -> None:
+def equal(actual: np.ndarray, tensor: Any) -> None:
     tensor = tensor.detach()
     if tensor.dtype == torch.bfloat16:
-        assert found.dtype.name == "bfloat16"
-        found, tensor = found.astype(np.float32), tensor.float()
-    np.testing.assert_array_equal(found, tensor.numpy(), strict=True)
+        assert actual.dtype.name == "bfloat16"
+        actual, tensor = actual.astype(np.float32), tensor.float()
+    np.testing.assert_array_equal(actual, tensor.numpy(), strict=True)
 
 
 @forms
@@ -95,9 +95,9 @@ def test_dcgan(tmp_path: Path) -> None:
     torch.save({"netG_state_dict": state}, tmp_path / "weights.tar")
     z = torch.randn(3, 100, 1, 1, dtype=torch.float64)
     expected = net(z).detach().numpy().transpose(0, 2, 3, 1)
-    found = models.dcgan(tmp_path / "weights.tar")(z[..., 0, 0].numpy().astype(np.float32))
+    actual = models.load_dcgan(tmp_path / "weights.tar")(z[..., 0, 0].numpy().astype(np.float32))
     assert expected.std() > 0.05
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def test_vae(tmp_path: Path) -> None:
@@ -115,12 +115,12 @@ def test_vae(tmp_path: Path) -> None:
     net = shaken(net)
     path = tmp_path / "vae.pth"
     torch.save({name: tensor.float() for name, tensor in net.state_dict().items()}, path)
-    vae = models.vae(path)
+    vae = models.load_vae(path)
     x = torch.rand(2, 1, 64, 64, dtype=torch.float64)
     mean, logvar = net.encoder(x).detach().chunk(2, dim=-1)
     images = x.numpy().transpose(0, 2, 3, 1).astype(np.float32)
-    for found, expected in zip(vae.encode(images), (mean, logvar), strict=True):
-        np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+    for actual, expected in zip(vae.encode(images), (mean, logvar), strict=True):
+        np.testing.assert_allclose(actual, expected.numpy(), atol=1e-5)
     z = torch.randn(2, 64, dtype=torch.float64)
     expected = net.decoder(z).sigmoid().detach().numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(vae.decode(z.numpy().astype(np.float32)), expected, atol=1e-5)

@@ -14,7 +14,7 @@ from salix import models
 from salix.adapters import from_nnx
 from salix.attribution import CAM, GradCAM
 from salix.models.checkpoints.module_state import arrays, expected
-from salix.models.vit import Attention, Block, ViT
+from salix.models.vit import Attention, TransformerBlock, ViT
 from salix.scores import logit
 from salix.typing import InputError
 
@@ -88,7 +88,7 @@ def test_attention_is_a_weighted_sum_of_values() -> None:
     x = np.random.default_rng(1).normal(size=(1, 7, WIDTH)).astype(np.float32)
     expected = slow_attention(x[0].astype(np.float64), wide(module), "")
     np.testing.assert_allclose(module(x)[0], expected, atol=1e-5)
-    shares = module.shares(x)[0]
+    shares = module.contributions(x)[0]
     np.testing.assert_allclose(shares.sum(0), expected[0], atol=1e-5)
     # and each share is what is lost with its value alone
     v = module.value
@@ -112,13 +112,13 @@ def test_features_sum_to_the_class_token() -> None:
     features = module.trunk(image)
     assert features.shape == (2, GRID, GRID, WIDTH)
     last = module.blocks[-1]
-    assert isinstance(last, Block)
+    assert isinstance(last, TransformerBlock)
     seen: list[Any] = []
-    think = last.think
-    last.think = lambda tokens: seen.append(tokens) or think(tokens)
+    think = last.perceptron
+    last.perceptron = lambda tokens: seen.append(tokens) or think(tokens)
     module.head(features)
     tokens = seen[0]
-    last.think = think
+    last.perceptron = think
     # the state of the class token after the whole of the last attention
     h = module.patches(image).reshape(2, -1, WIDTH)
     first = jnp.broadcast_to(module.token[...], (2, 1, WIDTH))
@@ -127,7 +127,7 @@ def test_features_sum_to_the_class_token() -> None:
     expected = h + last.attention(last.norm1(h))
     np.testing.assert_allclose(tokens, expected[:, 0], atol=1e-5)
     # shares of two patches differ by what the last attention takes from them
-    given = last.attention.shares(last.norm1(h))
+    given = last.attention.contributions(last.norm1(h))
     flat = features.reshape(2, -1, WIDTH)
     np.testing.assert_allclose(flat[:, 0] - flat[:, 8], given[:, 1] - given[:, 9], atol=1e-6)
 
@@ -165,9 +165,9 @@ def test_saved_parameters_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = tmp_path / "net.safetensors"
     model, params = from_nnx(small())
     models.save("clip_vit_b16", path, params)
-    again, found = models.load("clip_vit_b16", path)
+    again, actual = models.load("clip_vit_b16", path)
     assert again.classes == ("real", "fake")
     image = np.random.default_rng(5).normal(size=(12, 12, 3)).astype(np.float32)
-    np.testing.assert_array_equal(again.logits(found, image), model.logits(params, image))
+    np.testing.assert_array_equal(again.logits(actual, image), model.logits(params, image))
     with pytest.raises(InputError, match="has 2 classes, not 3"):
         models.load("clip_vit_b16", path, classes=("a", "b", "c"))

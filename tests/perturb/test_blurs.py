@@ -54,10 +54,10 @@ def test_levels_follow_the_quartic_curve():
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_floats_agree_with_scipy_and_scikit_image_at_every_level(shape):
     planes = texture(shape)
-    found = bank(planes, eight_bit=False)
+    result = bank(planes, eight_bit=False)
     for level in range(LEVELS):
         sigma = level_sigma(level)
-        for plane, mine in zip(planes.astype(float), found[level], strict=True):
+        for plane, mine in zip(planes.astype(float), result[level], strict=True):
             expected = gaussian_filter(plane, sigma)
             np.testing.assert_allclose(mine, expected, atol=2e-4)
             peer = gaussian(plane, sigma, mode="reflect", preserve_range=True)
@@ -67,11 +67,11 @@ def test_floats_agree_with_scipy_and_scikit_image_at_every_level(shape):
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
 def test_8_bits_agree_with_scipy_pixel_by_pixel(shape):
     planes = texture(shape)
-    found = bank(planes, eight_bit=True)
+    result = bank(planes, eight_bit=True)
     wrong = [
         mine - gaussian_filter(plane.astype(np.uint8), level_sigma(level)).astype(float)
         for level in BLURRING
-        for plane, mine in zip(planes, found[level], strict=True)
+        for plane, mine in zip(planes, result[level], strict=True)
     ]
     assert np.abs(wrong).max() <= 1
     assert np.mean(np.array(wrong) != 0) < 1e-3  # where SciPy's own sums are whole by chance
@@ -79,59 +79,59 @@ def test_8_bits_agree_with_scipy_pixel_by_pixel(shape):
 
 def test_8_bits_are_exact_in_rational_arithmetic():
     row = texture((1, 1, 60))
-    found = bank(row, eight_bit=True)  # down a column of one pixel, mirrored, nothing changes
+    result = bank(row, eight_bit=True)  # down a column of one pixel, mirrored, nothing changes
     for level in (34, 40, 41, 47, 60, 75, 88, 100):
         sigma = level_sigma(level)
         reach = kernel_radius(sigma)
         weights = [Fraction(float(w)) for w in gaussian_kernel(sigma, reach)]
-        whole = [w / sum(weights) for w in weights]
+        complete = [w / sum(weights) for w in weights]
         padded = [Fraction(int(v)) for v in np.pad(row[0, 0], reach, mode="symmetric")]
         expected = [
-            sum(w * v for w, v in zip(whole, padded[i:], strict=False)) // 1 for i in range(60)
+            sum(w * v for w, v in zip(complete, padded[i:], strict=False)) // 1 for i in range(60)
         ]
-        np.testing.assert_array_equal(found[level, 0, 0], [int(v) for v in expected])
+        np.testing.assert_array_equal(result[level, 0, 0], [int(v) for v in expected])
 
 
 @pytest.mark.parametrize("eight_bit", [False, True])
 def test_flat_ground_stays(eight_bit):
     for grey in (0, 1, 128, 254, 255):
-        found = bank(np.full((1, 6, 35), grey, np.float32), eight_bit)
+        result = bank(np.full((1, 6, 35), grey, np.float32), eight_bit)
         if eight_bit:
-            assert (found == grey).all()
+            assert (result == grey).all()
         else:
-            np.testing.assert_allclose(found, grey, rtol=1e-6)
+            np.testing.assert_allclose(result, grey, rtol=1e-6)
 
 
 def test_one_blur_is_the_bank_at_that_sigma_and_scipys_of_the_map():
     planes = texture((2, 50, 40))
     smooth = jax.jit(lambda p: blur_planes(p, 5.0, eight_bit=True))
     for eight_bit in (False, True):
-        found = bank(planes, eight_bit)
+        result = bank(planes, eight_bit)
         alone = jax.jit(lambda p, e=eight_bit: blur_planes(p, level_sigma(90), eight_bit=e))(planes)
-        np.testing.assert_allclose(alone, found[90], atol=1e-4)
+        np.testing.assert_allclose(alone, result[90], atol=1e-4)
     for grey in (planes[0], np.maximum(planes[0] - 200, 0), 255 - np.maximum(planes[0] - 200, 0)):
-        found = smooth(grey[None])[0]
-        np.testing.assert_array_equal(found, gaussian_filter(grey.astype(np.uint8), 5))
+        result = smooth(grey[None])[0]
+        np.testing.assert_array_equal(result, gaussian_filter(grey.astype(np.uint8), 5))
 
 
 def test_more_blur_is_less_detail_and_the_mean_stays():
     planes = texture((1, 64, 64))
-    found = bank(planes, eight_bit=False)[:, 0]
-    assert (np.diff(found.std((1, 2))[35:]) < 0).all()  # from where 32 bits show it
-    np.testing.assert_allclose(found.mean((1, 2)), planes.mean(), rtol=1e-4)  # mirrored edges
-    assert (found[:34] == planes[0]).all()
+    result = bank(planes, eight_bit=False)[:, 0]
+    assert (np.diff(result.std((1, 2))[35:]) < 0).all()  # from where 32 bits show it
+    np.testing.assert_allclose(result.mean((1, 2)), planes.mean(), rtol=1e-4)  # mirrored edges
+    assert (result[:34] == planes[0]).all()
 
 
 def test_digits_are_the_weights():
     for level in BLURRING:
         weights = gaussian_kernel(level_sigma(level), 40)
         first, second = fixed_point_digits(weights)
-        whole = first * 2**15 + second
-        assert whole.sum() == 2**30
+        complete = first * 2**15 + second
+        assert complete.sum() == 2**30
         assert first.max() <= 2**15
         assert (second < 2**15).all()
         if weights[41] >= module.SMALLEST_WEIGHT:
-            np.testing.assert_allclose(whole / 2**30, weights, atol=1e-8)
+            np.testing.assert_allclose(complete / 2**30, weights, atol=1e-8)
 
 
 def test_batches_are_loops_and_transposes_commute():

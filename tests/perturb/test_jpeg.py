@@ -39,11 +39,11 @@ compress = jax.jit(jpeg, static_argnames="subsampling")
 
 
 def ours(image, quality, subsampling="4:2:0"):
-    found = compress(
+    result = compress(
         image.astype(np.float32) / 255, jnp.float32(quality), KEY, subsampling=subsampling
     )
-    levels = np.asarray(found) * 255
-    assert found.shape == image.shape
+    levels = np.asarray(result) * 255
+    assert result.shape == image.shape
     np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)  # a file of 8 bits
     return np.round(levels).astype(int)
 
@@ -53,8 +53,8 @@ def ours(image, quality, subsampling="4:2:0"):
 def test_it_reads_as_a_file_of_pillow(name, subsampling):
     image = PICTURES[name]
     for quality in (100, 90, 50, 25, 10, 1):
-        found = ours(image, quality, subsampling)
-        off = np.abs(found - pillow(image, quality, subsampling)[0]).mean()
+        result = ours(image, quality, subsampling)
+        off = np.abs(result - pillow(image, quality, subsampling)[0]).mean()
         # what integer transforms round otherwise: least where most is lost, most on noise
         assert off < (1.2 if name == "noise" else 0.8), (quality, off)
 
@@ -80,9 +80,9 @@ def test_lower_quality_loses_more_and_grey_stays_grey():
     lost = [np.abs(ours(image, q) - image).mean() for q in (100, 75, 50, 25, 10, 1)]
     assert (np.diff(lost) > 0).all()
     grey = np.repeat(PICTURES["grey"], 3, -1)
-    found = ours(grey, 50)
-    np.testing.assert_array_equal(found, np.repeat(found[..., :1], 3, -1))
-    np.testing.assert_array_equal(found[..., :1], ours(PICTURES["grey"], 50))
+    result = ours(grey, 50)
+    np.testing.assert_array_equal(result, np.repeat(result[..., :1], 3, -1))
+    np.testing.assert_array_equal(result[..., :1], ours(PICTURES["grey"], 50))
 
 
 def test_vmap_over_images_and_qualities_is_a_loop():

@@ -57,10 +57,10 @@ def test_a_shift_pads_with_the_edge_and_crops(name):
     np.testing.assert_array_equal(
         move(x, translation(dx, dy)), padded[3 - dy : 15 - dy, 3 - dx : 12 - dx]
     )
-    seen = np.zeros((18, 15), bool)
-    seen[3:-3, 3:-3] = True
+    inside = np.zeros((18, 15), bool)
+    inside[3:-3, 3:-3] = True
     np.testing.assert_array_equal(
-        valid_region((12, 9), translation(dx, dy)), seen[3 - dy : 15 - dy, 3 - dx : 12 - dx]
+        valid_region((12, 9), translation(dx, dy)), inside[3 - dy : 15 - dy, 3 - dx : 12 - dx]
     )
     assert ("right" in name, "left" in name) == (dx > 0, dx < 0)
     assert ("down" in name, "up" in name) == (dy > 0, dy < 0)
@@ -106,8 +106,8 @@ def test_changes_of_place_are_those_of_pillow(name):
     change = jax.jit(TRANSFORMS[name])
     for i in (3, 29, 30, 50):
         expected = np.asarray(place(name, image, float(transform_magnitudes(name)[i])))
-        found = np.asarray(change(x, transform_placements(name, 56)[i], jnp.float32(0)))
-        differ = (found != expected).any(-1).mean()
+        result = np.asarray(change(x, transform_placements(name, 56)[i], jnp.float32(0)))
+        differ = (result != expected).any(-1).mean()
         # At 135 degrees the sources of one diagonal lie half-way between two pixels.
         assert differ < 0.018 if name == "Rotate" else differ == 0
 
@@ -128,12 +128,12 @@ def test_blends_are_those_of_pillow(name, grey):
     change = jax.jit(TRANSFORMS[name])
     for magnitude in np.float32([-0.99, -0.363, 0, 0.33, 0.99]):
         expected = BLENDS[name](image).enhance(float(1 + magnitude))
-        found = np.asarray(change(x.astype(np.float32), IDENTITY, magnitude))
-        difference = np.abs(found - np.asarray(expected).reshape(x.shape).astype(np.float32))
+        result = np.asarray(change(x.astype(np.float32), IDENTITY, magnitude))
+        difference = np.abs(result - np.asarray(expected).reshape(x.shape).astype(np.float32))
         # a product one rounding below a whole number is one level lower
         assert difference.max() <= 1
         assert (difference > 0).mean() < 0.005
-        assert name == "Color" or magnitude == 0 or (found != x).mean() > 0.5
+        assert name == "Color" or magnitude == 0 or (result != x).mean() > 0.5
 
 
 PLAIN = {
@@ -152,8 +152,8 @@ def test_plain_changes_are_those_of_pillow(name):
     change = jax.jit(TRANSFORMS[name])
     for x in (PICTURE, dark, flat, few, np.tile(dark, (2, 3, 1))):
         expected = np.asarray(PLAIN[name](Image.fromarray(x))).astype(np.float32)
-        found = np.asarray(change(x.astype(np.float32), IDENTITY, jnp.float32(0)))
-        difference = np.abs(found - expected)
+        result = np.asarray(change(x.astype(np.float32), IDENTITY, jnp.float32(0)))
+        difference = np.abs(result - expected)
         slack = 0.03 if name == "AutoContrast" else 0
         assert difference.max() <= (slack > 0)
         assert (difference > 0).mean() <= slack
@@ -179,30 +179,30 @@ def test_ssim_of_each_window_is_that_of_scikit_image(window):
     a, b = maps()
     _, full = structural_similarity(a, b, win_size=window, data_range=0.8, full=True)
     edge = window // 2
-    found = ssim_map(a.astype(np.float32), b.astype(np.float32), window=window, data_range=0.8)
-    np.testing.assert_allclose(found, full[edge:-edge, edge:-edge], atol=2e-5)
+    result = ssim_map(a.astype(np.float32), b.astype(np.float32), window=window, data_range=0.8)
+    np.testing.assert_allclose(result, full[edge:-edge, edge:-edge], atol=2e-5)
 
 
 def test_ssim_is_averaged_over_windows_that_are_valid_as_a_whole():
     a, b = maps()
     valid = np.asarray(valid_region(a.shape, rotation(25)))
     _, full = structural_similarity(a, b, win_size=5, data_range=1, full=True)
-    whole = binary_erosion(valid, np.ones((5, 5)))  # the border of the map counts as not valid
-    assert 0 < whole.sum() < 16 * 13
+    complete = binary_erosion(valid, np.ones((5, 5)))  # the border of the map counts as not valid
+    assert 0 < complete.sum() < 16 * 13
     garbage = np.where(valid, b, 7).astype(np.float32)
-    found = ssim_where(a.astype(np.float32), garbage, valid, window=5, data_range=1)
-    assert float(found) == pytest.approx(full[whole].mean(), abs=1e-4)
+    result = ssim_where(a.astype(np.float32), garbage, valid, window=5, data_range=1)
+    assert float(result) == pytest.approx(full[complete].mean(), abs=1e-4)
     assert np.isnan(ssim_where(a, b, np.zeros(a.shape, bool), window=5, data_range=1))
 
 
 @pytest.mark.parametrize("kind", ["pearson", "spearman"])
-def test_correlations_are_of_the_valid_cells(kind):
+def test_correlations_are_of_the_valid_pixels(kind):
     a, b = (np.float32(m) for m in maps())
     valid = rng.uniform(size=a.shape) < 0.6
     like = Similarity(kind, eight_bit=False)
     alone = {"pearson": pearson, "spearman": spearman}[kind](a[valid], b[valid])
-    found = like.compare_where(a, np.where(valid, b, 9).astype(np.float32), valid)
-    assert float(found) == pytest.approx(float(alone), abs=1e-5)
+    result = like.compare_where(a, np.where(valid, b, 9).astype(np.float32), valid)
+    assert float(result) == pytest.approx(float(alone), abs=1e-5)
     assert np.isnan(like.compare_where(a, b, np.zeros(a.shape, bool)))
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from salix.data import Arrays, Folder
 from salix.preprocess import Preprocess
-from salix.train import CYBORG, CrossEntropy, LabelledImages, Recipe, train
+from salix.train import CYBORG, CrossEntropy, Recipe, TrainingImages, train
 from salix.train.evaluate import RANKING, classification_metrics, positive_class
 from salix.train.examples import gather
 from salix.train.losses import LOSSES
@@ -85,7 +85,7 @@ def test_gathered_examples_are_those_of_the_source():
         gather(Arrays(PIXELS, NAMES), TO, classes=CLASSES, memory=24 * 64 * 3 - 1), Streamed
     )
     assert isinstance(
-        gather(Arrays(PIXELS, NAMES), TO, classes=CLASSES, memory=24 * 64 * 3), LabelledImages
+        gather(Arrays(PIXELS, NAMES), TO, classes=CLASSES, memory=24 * 64 * 3), TrainingImages
     )
 
 
@@ -134,13 +134,13 @@ def test_reference_masks_of_a_folder(folder):
 
 def test_examples_that_do_not_match():
     with pytest.raises(InputError, match="23 reference masks for 24 images"):
-        LabelledImages(PIXELS, np.arange(24) % 2, PIXELS[:23, ..., 0])
+        TrainingImages(PIXELS, np.arange(24) % 2, PIXELS[:23, ..., 0])
     with pytest.raises(InputError, match="23 labels for 24"):
-        LabelledImages(PIXELS, np.arange(23) % 2)
+        TrainingImages(PIXELS, np.arange(23) % 2)
     with pytest.raises(InputError, match="images of type float"):
-        LabelledImages(PIXELS / 255, np.arange(24) % 2)
+        TrainingImages(PIXELS / 255, np.arange(24) % 2)
     with pytest.raises(InputError, match="ids are repeated"):
-        LabelledImages(PIXELS, np.arange(24) % 2, ids=["a"] * 24)
+        TrainingImages(PIXELS, np.arange(24) % 2, ids=["a"] * 24)
     with pytest.raises(
         InputError, match=r"24 images have none of the classes a, b: 00000000 \(real\)"
     ):

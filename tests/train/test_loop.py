@@ -16,7 +16,7 @@ from jax import numpy as jnp
 
 from salix.data import Arrays
 from salix.preprocess import Preprocess
-from salix.train import CYBORG, CrossEntropy, LabelledImages, Recipe, history, train, trainer
+from salix.train import CYBORG, CrossEntropy, Recipe, TrainingImages, history, train, trainer
 from salix.train.augment import Augment
 from salix.train.recipe import SGD, AdamW
 from salix.train.state import TrainingState
@@ -52,7 +52,7 @@ def noise_faces(count=64):
     pixels[labels == 1, :8] += 60
     reference_masks = np.zeros((count, 8, 8), np.uint8)
     reference_masks[labels == 1, :4] = 255
-    return LabelledImages(pixels, labels, reference_masks)
+    return TrainingImages(pixels, labels, reference_masks)
 
 
 FACES = noise_faces()
@@ -138,7 +138,7 @@ def test_resume_within_an_epoch_is_bit_identical(uninterrupted, tmp_path, monkey
     monkeypatch.setattr(trainer, "SAVE_SECONDS", 0.0)
     calls = 0
 
-    class Cut(LabelledImages):
+    class Cut(TrainingImages):
         def take(self, positions):
             nonlocal calls
             for taken in super().take(positions):
@@ -165,7 +165,7 @@ spec = importlib.util.spec_from_file_location("shared", sys.argv[1])
 shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
 shared.trainer.SAVE_SECONDS = 0.0
-class Slow(shared.LabelledImages):
+class Slow(shared.TrainingImages):
     def take(self, positions):
         for taken in super().take(positions):
             time.sleep(0.2)
@@ -240,21 +240,21 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_images():
 @pytest.mark.parametrize(
     ("data", "recipe", "more", "message"),
     [
-        (LabelledImages(FACES.pixels, np.zeros(64, int)), RECIPE, {}, "have one class, real"),
+        (TrainingImages(FACES.pixels, np.zeros(64, int)), RECIPE, {}, "have one class, real"),
         (
-            LabelledImages(FACES.pixels, FACES.labels + 1),
+            TrainingImages(FACES.pixels, FACES.labels + 1),
             RECIPE,
             {},
             r"labels \[1, 2\] are not of the 2",
         ),
         (
-            LabelledImages(FACES.pixels, FACES.labels),
+            TrainingImages(FACES.pixels, FACES.labels),
             RECIPE,
             {},
             "CYBORG.* needs reference masks and no image",
         ),
         (
-            LabelledImages(FACES.pixels, FACES.labels, FACES.reference_masks * 0),
+            TrainingImages(FACES.pixels, FACES.labels, FACES.reference_masks * 0),
             RECIPE,
             {},
             "needs reference masks and no",

@@ -11,11 +11,11 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix.preprocess import Preprocess
-from salix.train import LabelledImages, train
+from salix.train import TrainingImages, train
 from salix.train.augment import Augment
 from salix.train.losses import CYBORG, CrossEntropy
 from salix.train.network import Network
-from salix.train.program import Program
+from salix.train.program import TrainingProgram
 from salix.train.recipe import SGD, Recipe
 
 TO = Preprocess((16, 16))
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (32, 16, 16, 3), np.uint8)
 LABELS = np.arange(32, dtype=np.int32) % 2
 REFERENCE_MASKS = RNG.integers(0, 256, (32, 16, 16), np.uint8)
-EXAMPLES = LabelledImages(PIXELS, LABELS, REFERENCE_MASKS)
+EXAMPLES = TrainingImages(PIXELS, LABELS, REFERENCE_MASKS)
 
 
 class Net(nnx.Module):
@@ -190,7 +190,7 @@ def test_a_module_without_a_cut_and_with_one_output():
     pixels = PIXELS // 2
     pixels[LABELS == 1] += 100
     recipe = Recipe(CrossEntropy(), SGD(1.0), epochs=30, batch_size=16)
-    trained = train(Whole, LabelledImages(pixels, LABELS), recipe, preprocess=TO)[0]
+    trained = train(Whole, TrainingImages(pixels, LABELS), recipe, preprocess=TO)[0]
     assert trained.history[-1]["train_accuracy"] == 1
     assert trained.model.logits(trained.params, TO(pixels[1])).shape == (2,)
 
@@ -211,7 +211,7 @@ DEVICES = """
 import numpy as np, jax
 from flax import nnx
 from salix.preprocess import Preprocess
-from salix.train import LabelledImages, train
+from salix.train import TrainingImages, train
 from salix.train.losses import CYBORG
 from salix.train.recipe import SGD, Recipe
 
@@ -229,7 +229,7 @@ class Net(nnx.Module):
         return self.linear(features.mean((1, 2)))
 
 pixels = np.random.default_rng(0).integers(0, 256, (21, 16, 16, 3), np.uint8)
-examples = LabelledImages(pixels, np.arange(21) % 2, pixels[..., 0])
+examples = TrainingImages(pixels, np.arange(21) % 2, pixels[..., 0])
 recipe = Recipe(CYBORG(0.5, "true"), SGD(0.05), epochs=2, batch_size=4, partial=True)
 results = [train(Net, examples, recipe, preprocess=Preprocess((16, 16)), together=together)[0]
            for together in (False, True)]
@@ -260,7 +260,7 @@ def test_devices_share_a_batch(tmp_path):
 def test_a_batch_is_split_among_devices_where_it_divides():
     recipe = Recipe(CrossEntropy(), batch_size=8)
     network, weights = Network.split(Net(0))
-    program = Program(network, recipe, TO, recipe.transformation(32), False, False)
+    program = TrainingProgram(network, recipe, TO, recipe.transformation(32), False, False)
     state = program.initial(weights)
     state, means = program.step(state, batch(slice(8)), 0, np.uint32(0))
     assert np.isfinite(means["loss"])

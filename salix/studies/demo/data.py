@@ -66,10 +66,10 @@ def demo_faces(real: Path | None, fake: Path | None, offline: bool) -> DemoFaces
 
 def olivetti_faces() -> DemoFaces:
     """Olivetti's 400 photographs of 40 people, forged by an autoencoder, split by person."""
-    from salix.models import vae
+    from salix.models import load_vae
 
     images, person = olivetti()
-    model = vae(fetch("olivetti-vae"))
+    model = load_vae(fetch("olivetti-vae"))
     reconstructed = jax.jit(lambda x: model(x))(images[..., None].astype(np.float32) / 255)
     regenerated = np.rint(np.asarray(reconstructed)[..., 0] * 255).astype(np.uint8)
     people = np.random.default_rng(SEED).permutation(40)[:10]

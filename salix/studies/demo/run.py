@@ -17,7 +17,7 @@ from salix.store import Run
 from salix.studies.baselines import sharpness
 from salix.studies.demo.data import DemoFaces, demo_faces
 from salix.studies.demo.results import introduction, print_table
-from salix.train import CYBORG, CrossEntropy, LabelledImages, Recipe, train
+from salix.train import CYBORG, CrossEntropy, Recipe, TrainingImages, train
 from salix.train.augment import Augment
 from salix.train.losses import Loss
 from salix.train.recipe import AdamW
@@ -71,7 +71,7 @@ def train_detectors(faces: DemoFaces, loss: Loss, seeds: int, name: str) -> tupl
     """Return the model and the parameters of one detector for each seed; shows progress."""
     part = ~faces.test
     pixels, masks = faces.pixels[part][..., None], faces.reference_masks[part]
-    examples = LabelledImages(pixels, faces.labels[part], masks)
+    examples = TrainingImages(pixels, faces.labels[part], masks)
     size = min(32, len(examples.labels))
     recipe = Recipe(
         loss,

@@ -22,7 +22,7 @@ from salix.data.assets import fetch, olivetti
 from salix.data.decode import decode
 from salix.data.forge import FORGERIES, forge
 from salix.preprocess import Preprocess
-from salix.train import LabelledImages
+from salix.train import TrainingImages
 from salix.typing import InputError
 
 SEED = 0  # of the choice of photographs, of the forgeries and of the generators' codes
@@ -72,8 +72,8 @@ class FaceSet:
 class StudyFaces:
     """The faces for training, validation and test, the latter by subset."""
 
-    train: LabelledImages
-    validation: LabelledImages
+    train: TrainingImages
+    validation: TrainingImages
     test: Mapping[str, FaceSet]
 
     def source(self) -> Joined:
@@ -144,10 +144,10 @@ def forge_faces(real: FaceSet, count: int, seed: int) -> FaceSet:
 
 def generate_faces(count: int) -> UInt8[np.ndarray, "n s s 3"]:
     """Return new faces of the DCGAN."""
-    from salix.models import dcgan
+    from salix.models import load_dcgan
 
     codes = np.random.default_rng(SEED).normal(size=(count, 100)).astype(np.float32)
-    model = dcgan(fetch("dcgan"))
+    model = load_dcgan(fetch("dcgan"))
     faces = np.concatenate([model(part) for part in np.array_split(codes, -(-count // 100))])
     return preprocess_faces(list(np.rint((faces + 1) * 127.5).astype(np.uint8)))
 
@@ -168,9 +168,9 @@ def portrait_faces(portraits: Path) -> FaceSet:
 
 def autoencode_faces(grey: np.ndarray, people: Sequence[str], count: int) -> FaceSet:
     """Return reconstructions of evenly spaced photographs, and faces drawn, by the autoencoder."""
-    from salix.models import vae
+    from salix.models import load_vae
 
-    model = vae(fetch("olivetti-vae"))
+    model = load_vae(fetch("olivetti-vae"))
     chosen = np.linspace(0, len(grey) - 1, count - count // 2).astype(int)
     rebuilt = np.asarray(model(grey[chosen][..., None].astype(np.float32) / 255))
     codes = np.random.default_rng(SEED).normal(size=(count // 2, 64)).astype(np.float32)
@@ -181,10 +181,10 @@ def autoencode_faces(grey: np.ndarray, people: Sequence[str], count: int) -> Fac
     )
 
 
-def examples(parts: Sequence[FaceSet]) -> LabelledImages:
+def examples(parts: Sequence[FaceSet]) -> TrainingImages:
     """Return real, forged and generated faces as training examples, masks as reference masks."""
     masks = [np.zeros(f.pixels.shape[:3], np.uint8) if f.masks is None else f.masks for f in parts]
-    return LabelledImages(
+    return TrainingImages(
         np.concatenate([f.pixels for f in parts]),
         np.repeat([int(f.fake) for f in parts], [len(f.keys) for f in parts]),
         np.concatenate(masks),

@@ -1,0 +1,43 @@
+"""Registry entry of an architecture, and preprocessings that several share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from flax import nnx
+
+from salix.models.checkpoints.naming import Naming, WeightTable
+from salix.preprocess import Preprocess
+
+# As torchvision preprocesses images for networks trained on ImageNet
+IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+INCEPTION = Preprocess(size=(299, 299), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+PHOTOGRAPHS = replace(IMAGENET, fit="crop", interpolation="bicubic")
+TENSORFLOW = replace(PHOTOGRAPHS, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+CLIP = replace(
+    PHOTOGRAPHS,
+    mean=(0.48145466, 0.4578275, 0.40821073),
+    std=(0.26862954, 0.26130258, 0.27577711),
+)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Registry entry of a classifier: constructor, preprocessing and published weights.
+
+    `tables` has the names of published weights by file format, `salix.models.checkpoints.formats`.
+    """
+
+    build: Callable[[nnx.Rngs, int], nnx.Module]  # rngs, number of classes
+    preprocess: Preprocess
+    classes: tuple[str, ...]
+    parameters: int  # number of trained weights, with the default classes
+    source: str
+    fixed: bool = False  # the number of classes is part of the architecture
+    tables: Mapping[str, WeightTable | Naming] = field(default_factory=dict)
+    head: str = ""  # the array with one element per class
+    unused: tuple[str, ...] = ()  # prefixes of arrays in published files that are no weights
+    ones: tuple[str, ...] = ()  # suffixes of arrays absent from published files, which are one
+
+    def __post_init__(self):
+        object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))  # read-only
