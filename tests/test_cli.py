@@ -179,6 +179,7 @@ def test_help_has_an_example_and_a_text_for_each_option(command, capsys):
     assert len(options) >= 3
 
 
+@pytest.mark.slow
 def test_the_demo_from_end_to_end(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(study, "STEPS", 4)  # accuracy is not tested here
     arguments = ["demo", "--offline", "--seeds", "2", "--out"]

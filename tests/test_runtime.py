@@ -77,6 +77,7 @@ def config():
         jax.config.update(name, value)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library")
 @pytest.mark.parametrize("beside", [1, 3 * 2**30])
 def test_memory_that_is_freed_is_used_again(beside):
@@ -161,6 +162,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_left(tmp_path, config):
     assert config.jax_compilation_cache_dir is None
 
 
+@pytest.mark.slow
 def test_a_sweep_with_kept_programs_writes_the_same_rows(tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "images").mkdir()

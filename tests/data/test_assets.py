@@ -370,6 +370,7 @@ def test_olivetti_is_what_scikit_learn_reads() -> None:
     assert (images.min(), images.max()) == (0, 255)
 
 
+@pytest.mark.slow
 @pytest.mark.assets
 @pytest.mark.parametrize("name", sorted(ASSETS))
 def test_every_asset_can_be_fetched(name: str) -> None:

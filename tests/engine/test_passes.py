@@ -79,6 +79,7 @@ def passes(method, measures) -> float:
     return count_flops(compiled(method, measures).as_text()).convolutions / one
 
 
+@pytest.mark.slow
 def test_each_variant_passes_the_trunk_once_for_both_classes():
     assert passes(CAM(), []) == 1
     assert passes(CAM(), FEW) == 1 + sum(FEW.values())

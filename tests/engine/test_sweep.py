@@ -372,6 +372,7 @@ def test_a_folder_and_its_array_give_the_same_rows(tiny, pictures, tmp_path):
     np.testing.assert_array_equal(rows["logits"], same["logits"])
 
 
+@pytest.mark.slow
 def test_the_sign_of_a_cam_is_kept(tiny, pictures, tmp_path):
     model, params = tiny
     signed = CAM()(

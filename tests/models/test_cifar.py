@@ -33,6 +33,7 @@ def shaken(module: Any, seed: int = 0) -> Any:
 IMAGE = np.random.default_rng(1).normal(size=(16, 12, 3)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "weights", "layers"), [(1, 77_522, 8), (3, 271_954, 20), (9, 855_250, 56)]
 )

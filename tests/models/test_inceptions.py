@@ -190,6 +190,7 @@ def close(actual: Any, expected: Any) -> None:
     np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
 
 
+@pytest.mark.slow
 @each
 def test_networks_agree_with_numpy(drawn: Any, name: str) -> None:
     _, path, image, (tap, features, logits) = drawn(name)

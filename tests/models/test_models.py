@@ -38,6 +38,7 @@ def test_each_architecture_is_as_the_table_says(name: str) -> None:
     assert jax.eval_shape(model.classify, params, features).shape == (len(about.classes),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_drawn_network_classifies(name: str) -> None:
     about = models.MODELS[name]

@@ -52,6 +52,7 @@ WIDTHS = {"resnet18": 512, "resnet50": 2048, "densenet121": 1024}
 names = pytest.mark.parametrize("name", COUNTS)
 
 
+@pytest.mark.slow
 @names
 def test_published_counts_grids_and_taps(name: str) -> None:
     module = abstract(name, 1000)
@@ -66,6 +67,7 @@ def test_published_counts_grids_and_taps(name: str) -> None:
         assert {of.shape for of in actual} == {(2, *grid, WIDTHS[name])}
 
 
+@pytest.mark.slow
 @names
 def test_a_folded_network_is_the_same_function(name: str) -> None:
     module = drawn(name)
@@ -127,6 +129,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
 def test_names_of_other_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / "model.safetensors"

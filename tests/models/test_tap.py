@@ -85,6 +85,7 @@ def test_one_pass_gives_both(name: str) -> None:
     assert text.count("conv_general_dilated[") == once > 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "xception"])
 def test_a_folded_network_has_lost_the_tap_where_its_last_convolution_is_folded(name: str) -> None:
     net, x = drawn(name), image(name)

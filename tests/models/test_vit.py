@@ -81,6 +81,7 @@ def wide(module: nnx.Module) -> dict[str, np.ndarray]:
     return {name: a.astype(np.float64) for name, a in arrays(nnx.state(module)).items()}
 
 
+@pytest.mark.slow
 def test_attention_is_a_weighted_sum_of_values() -> None:
     module = small().blocks[0].attention
     assert isinstance(module, Attention)
@@ -131,6 +132,7 @@ def test_features_sum_to_the_class_token() -> None:
     np.testing.assert_allclose(flat[:, 0] - flat[:, 8], given[:, 1] - given[:, 9], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_maps_share_the_linearisation_of_the_head_among_the_patches() -> None:
     model, params = from_nnx(small())
     image = np.random.default_rng(4).normal(size=(12, 12, 3)).astype(np.float32)

@@ -72,6 +72,7 @@ def test_the_layer_adds_a_bias() -> None:
     np.testing.assert_allclose(layer(x), x @ layer.kernel[...] + np.arange(3.0)[None], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ROUNDED)
 def test_a_transformer_is_rounded_only_in_its_blocks(policy: Any) -> None:
     vit = models.ViT(32, 3, 4, 16, 4, 8, rngs=nnx.Rngs(0))

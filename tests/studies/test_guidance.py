@@ -330,6 +330,7 @@ def test_undefined_limits_are_null() -> None:
     assert told == {"value": 0.5, "low": None, "high": None, "n": 1, "undefined": 2}
 
 
+@pytest.mark.slow
 def test_the_whole_study_runs_and_goes_on(
     made: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_streams_and_memory_give_the_same_training(folder):
     recipe = Recipe(CYBORG(0.5), SGD(0.05), epochs=2, batch_size=5, partial=True, validation=0.25)
     source = WithReferenceMasks(Folder(folder / "data"), folder / "reference_masks")

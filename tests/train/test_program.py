@@ -130,6 +130,7 @@ def test_two_half_batches_are_one():
     assert largest_difference(a, Network.split(plain(0))[1].params) > 1e-3
 
 
+@pytest.mark.slow
 def test_seeds_together_equal_seeds_alone():
     recipe = Recipe(CYBORG(0.5, "true"), SGD(0.05), epochs=3, batch_size=8, validation=0.25)
     alone, stacked = (
@@ -241,6 +242,7 @@ np.savez(sys.argv[1], *arrays)
 """
 
 
+@pytest.mark.slow
 def test_devices_share_a_batch(tmp_path):
     file = tmp_path / "two.npz"
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
