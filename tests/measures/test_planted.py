@@ -156,7 +156,7 @@ def test_agreement_of_no_preference_is_chance_and_of_a_place_away_is_none(runs):
 
 
 def group(folder, spread, count):
-    """Runs that see every block, each with a map of its own added: `spread` times what is seen."""
+    """Runs that react to every block, each with a map of its own, `spread` times as strong."""
     result = []
     for seed in range(count):
         own = np.random.default_rng(seed).uniform(0, spread, (GRID, GRID))
