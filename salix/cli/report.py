@@ -17,8 +17,8 @@ class Report:
     """
 
     runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], Option(help="directories of runs")]
-    out: Annotated[Path, Option(help="the page to write")] = Path("report.html")
-    title: Annotated[str, Option(help="its title")] = "What these models look at"
+    out: Annotated[Path, Option(help="HTML file to write")] = Path("report.html")
+    title: Annotated[str, Option(help="title of the page")] = "What these models look at"
     in_set: Annotated[
         tuple[str, ...],
         Option(help="in-distribution subsets (folders), with which the others are compared"),
