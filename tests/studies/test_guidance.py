@@ -15,7 +15,7 @@ from salix.data import Unreadable
 from salix.data.assets import AssetError
 from salix.engine.classification import row_columns
 from salix.stats import minimum_p
-from salix.store import Run, write_run
+from salix.store import KEYS, Run, write_run
 from salix.store.manifest import update_about
 from salix.studies.guidance import data, stability
 from salix.studies.guidance import results as numbers
@@ -352,7 +352,7 @@ def test_the_whole_study_runs_and_goes_on(
     same = rows["relevance_mass"] == rows["relevance_mass_1"]
     assert same[forged & fake].all()
     assert not same[forged & ~fake].any()
-    expected = [c.name for c in row_columns(2, (8, 8))]
+    expected = [c.name for c in (*KEYS, *row_columns(2, (8, 8)))]
     assert sorted(runs[0].columns) == sorted([*expected, "relevance_mass", "relevance_mass_1"])
     assert first["images"]["test"]["forged"] == 10
     assert first["images"]["train"] == [11, 22]
