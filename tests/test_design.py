@@ -49,7 +49,6 @@ def repeated_types(sources: list[str]) -> list[str]:
     return sorted(t for t, n in count.items() if n > 1)
 
 
-@pytest.mark.xfail(reason="not done yet")
 def test_no_two_types_have_one_name():
     assert repeated_types([p.read_text() for p in FILES]) == []
 
@@ -62,7 +61,6 @@ def shadows(source: str, package: str, modules: set[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.name == "__init__.py"], ids=name)
-@pytest.mark.xfail(reason="not done yet", strict=False)
 def test_no_export_shadows_a_module(path):
     folder = path.parent
     modules = {p.stem for p in folder.glob("*.py")} | {p.parent.name for p in folder.glob("*/*.py")}
