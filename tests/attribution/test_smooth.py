@@ -44,7 +44,7 @@ def test_noise_has_mean_zero_in_every_pixel_and_the_stated_variance():
     # 90 pixels: five standard errors of a mean and of a variance of normal draws
     assert np.abs(mean).max() < 5 * sigma / np.sqrt(SAMPLES)
     assert np.abs(variance / sigma**2 - 1).max() < 5 * np.sqrt(2 / SAMPLES)
-    # over all pixels the variance is known ten times better: 0.2 is told from 0.205
+    # over all pixels the variance is known ten times better: 0.2 and 0.205 are distinguished
     assert variance.mean() / sigma**2 == pytest.approx(
         1, abs=5 * np.sqrt(2 / variance.size / SAMPLES)
     )
@@ -57,7 +57,7 @@ def test_noise_is_normal():
     assert fourth / sigma**4 == pytest.approx(3, rel=0.03)  # 1.8 if it were uniform
 
 
-def test_one_sample_holds_independent_noise_in_every_cell():
+def test_one_sample_has_independent_noise_in_every_pixel():
     noise = moment(1, samples=1, noise=0.15)
     assert len(np.unique(noise)) == noise.size
     assert noise.std() == pytest.approx(0.15 * RANGE, rel=0.3)
