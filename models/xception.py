@@ -65,7 +65,7 @@ class SeparableBlock(nnx.Module):
             h = convolution(jax.nn.relu(h))
         if self.skip is None:
             return h + x
-        return max_pool(h, 3, self.strides, 1) + self.skip(x)
+        return max_pool(h, 3, self.strides, padding=1) + self.skip(x)
 
 
 class Xception(StagedNetwork):

@@ -79,7 +79,7 @@ def slow_depthwise(x: np.ndarray, kernel: np.ndarray, strides: int, tf: bool) ->
 @pytest.mark.parametrize("tf", [True, False])
 @pytest.mark.parametrize(("size", "strides"), [(3, 1), (3, 2), (5, 2)])
 def test_a_unit_pads_and_normalises_as_its_source(size: int, strides: int, tf: bool) -> None:
-    unit = shaken(ConvNorm(4, 4, size, strides, 4, tf=tf, rngs=nnx.Rngs(0)))
+    unit = shaken(ConvNorm(4, 4, size, strides, groups=4, tf=tf, rngs=nnx.Rngs(0)))
     state = {name: a.astype(np.float64) for name, a in arrays(nnx.state(unit)).items()}
     state["norm.var"] = state["norm.var"] * 1e-3  # where epsilon matters
     unit.norm.var.set_value(jax.numpy.asarray(state["norm.var"], np.float32))
@@ -103,13 +103,13 @@ def test_a_block_adds_its_input_where_it_fits() -> None:
     x = np.random.default_rng(3).normal(size=(1, 8, 8, 16)).astype(np.float32)
     for strides, outputs, added in [(1, 16, True), (2, 16, False)]:
         block = shaken(
-            InvertedBottleneck((6, 3, strides, 16, outputs), False, False, rngs=nnx.Rngs(0))
+            InvertedBottleneck((6, 3, strides, 16, outputs), lite=False, tf=False, rngs=nnx.Rngs(0))
         )
         scale = block.project.norm.scale
         scale.set_value(0 * scale.get_value())  # what is left is the bias, and the input
         bias = np.broadcast_to(block.project.norm.bias[...], block(x).shape)
         np.testing.assert_allclose(block(x), bias + x if added else bias, atol=1e-6)
-    lite = InvertedBottleneck((1, 3, 1, 16, 16), True, True, rngs=nnx.Rngs(0))
+    lite = InvertedBottleneck((1, 3, 1, 16, 16), lite=True, tf=True, rngs=nnx.Rngs(0))
     assert (lite.expand, lite.squeeze, lite.depthwise.norm.epsilon) == (None, None, 1e-3)
 
 

@@ -55,7 +55,7 @@ def by_hand(name: str, net: Any, x: Any) -> Any:
             h = block(h)
         h = relu(net.conv3.norm(net.conv3.pointwise(net.conv3.depthwise(h))))
         return net.conv4.pointwise(net.conv4.depthwise(h))
-    h = max_pool(relu(net.norm1(net.conv1(x))), 3, 2, 1)
+    h = max_pool(relu(net.norm1(net.conv1(x))), 3, 2, padding=1)
     *blocks, end = (block for stage in (1, 2, 3, 4) for block in getattr(net, f"layer{stage}"))
     for block in blocks:
         h = block(h)

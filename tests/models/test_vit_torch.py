@@ -14,7 +14,7 @@ from flax import nnx
 
 from salix import models
 from salix.attribution import GradCAM
-from salix.models import vit
+from salix.models import vit_names
 from salix.models.vit import ViT
 from salix.scores import logit
 
@@ -33,7 +33,7 @@ def published(folder: Path, arrays: dict[str, Any]) -> Path:
         return varint(field << 3 | 2) + varint(len(data)) + data
 
     graph = b""
-    for ours, (theirs, _) in vit.onnx(DEPTH).items():
+    for ours, (theirs, _) in vit_names.onnx(DEPTH).items():
         array = arrays[ours]
         if ours == "patches.kernel":
             array = array.transpose(3, 2, 0, 1)
@@ -64,7 +64,7 @@ def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(rngs: nnx.Rngs, classes: int) -> ViT:
         return ViT(WIDTH, DEPTH, HEADS, EMBEDDING, GRID, PATCH, rngs=rngs)
 
-    ours = replace(about, build=build, tables={"onnx": vit.onnx(DEPTH)})
+    ours = replace(about, build=build, tables={"onnx": vit_names.onnx(DEPTH)})
     monkeypatch.setitem(models.MODELS, "clip_vit_b16", ours)
     model, params = models.load("clip_vit_b16", published(tmp_path, arrays))
     image = np.random.default_rng(0).normal(size=(GRID * PATCH, GRID * PATCH, 3)).astype(np.float32)
