@@ -1,11 +1,7 @@
 """Registry of classifiers by name."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
-
-from flax import nnx
 
 from salix.models import (
     antispoof,
@@ -25,32 +21,17 @@ from salix.models import (
 )
 from salix.models.architecture import (
     CLIP,
+    DETECTOR,
     IMAGENET,
     INCEPTION,
     PHOTOGRAPHS,
     TENSORFLOW,
     Architecture,
+    detector,
 )
-from salix.models.checkpoints.naming import Naming
 from salix.preprocess import Preprocess
 
 __all__ = ["MODELS", "Architecture"]
-
-DETECTOR = ("real", "fake")
-
-
-def _detector(
-    build: Callable[[nnx.Rngs, int], nnx.Module],
-    preprocess: Preprocess,
-    *,
-    torch: Naming | None = None,
-    head: str = "fc.bias",
-    **about: Any,
-) -> Architecture:
-    """Return the entry of a detector of any number of classes, with its names in PyTorch files."""
-    tables = {"torch": torch} if torch else {}
-    return Architecture(build, preprocess, DETECTOR, tables=tables, head=head, **about)
-
 
 MODELS: dict[str, Architecture] = {
     "antispoof": Architecture(
@@ -63,7 +44,7 @@ MODELS: dict[str, Architecture] = {
         tables={"tfjs": antispoof.ANTISPOOF},
         unused=antispoof.ANTISPOOF_UNUSED,
     ),
-    "cifar_resnet8": _detector(
+    "cifar_resnet8": detector(
         cifar.cifar_resnet8,
         replace(INCEPTION, size=(64, 64)),
         parameters=77_522,
@@ -78,7 +59,7 @@ MODELS: dict[str, Architecture] = {
         fixed=True,
         tables={"onnx": vit_names.onnx()},
     ),
-    "densenet121": _detector(
+    "densenet121": detector(
         densenet.DenseNet,
         IMAGENET,
         parameters=6_955_906,
@@ -86,28 +67,28 @@ MODELS: dict[str, Architecture] = {
         torch=densenet.torch_table,
         head="classifier.bias",
     ),
-    "efficientnet_b0": _detector(
+    "efficientnet_b0": detector(
         efficientnet.efficientnet_b0,
         PHOTOGRAPHS,
         parameters=4_010_110,
         source="Tan and Le (2019), arXiv:1905.11946; weights: torchvision, timm",
         torch=efficientnet_names.torch_table,
     ),
-    "efficientnet_b4": _detector(
+    "efficientnet_b4": detector(
         efficientnet.efficientnet_b4,
         replace(PHOTOGRAPHS, size=(380, 380)),
         parameters=17_552_202,
         source="Tan and Le (2019), arXiv:1905.11946; weights: torchvision, timm",
         torch=efficientnet_names.torch_table,
     ),
-    "efficientnet_lite0": _detector(
+    "efficientnet_lite0": detector(
         efficientnet.efficientnet_lite0,
         TENSORFLOW,
         parameters=3_373_570,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm (tf_efficientnet_lite0)",
         torch=efficientnet_names.torch_table,
     ),
-    "inception_v3": _detector(
+    "inception_v3": detector(
         inception.InceptionV3,
         INCEPTION,
         parameters=21_789_666,
@@ -162,14 +143,14 @@ MODELS: dict[str, Architecture] = {
         tables={"tfjs": nsfwjs.mobilenet_table()},
         head="fc.layers.2.bias",
     ),
-    "resnet18": _detector(
+    "resnet18": detector(
         resnet.resnet18,
         IMAGENET,
         parameters=11_177_538,
         source="He et al. (2016), arXiv:1512.03385; weights: torchvision, timm",
         torch=resnet.torch_table,
     ),
-    "resnet50": _detector(
+    "resnet50": detector(
         resnet.resnet50,
         IMAGENET,
         parameters=23_512_130,
@@ -184,21 +165,21 @@ MODELS: dict[str, Architecture] = {
         source="salix: made to be trained in seconds",
         fixed=True,
     ),
-    "tf_efficientnet_b0": _detector(
+    "tf_efficientnet_b0": detector(
         partial(efficientnet.efficientnet_b0, tf=True),
         PHOTOGRAPHS,
         parameters=4_010_110,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm, efficientnet_pytorch",
         torch=efficientnet_names.torch_table,
     ),
-    "tf_efficientnet_b4": _detector(
+    "tf_efficientnet_b4": detector(
         partial(efficientnet.efficientnet_b4, tf=True),
         replace(PHOTOGRAPHS, size=(380, 380)),
         parameters=17_552_202,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm, efficientnet_pytorch",
         torch=efficientnet_names.torch_table,
     ),
-    "xception": _detector(
+    "xception": detector(
         xception.Xception,
         INCEPTION,
         parameters=20_811_050,

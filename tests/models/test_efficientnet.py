@@ -25,7 +25,7 @@ NETS = [
 
 
 @cache
-def shapes_of(name: str) -> dict[str, jax.ShapeDtypeStruct]:
+def weight_shapes(name: str) -> dict[str, jax.ShapeDtypeStruct]:
     return expected(lambda: models.MODELS[name].build(nnx.Rngs(0), 5))
 
 
@@ -90,7 +90,7 @@ def test_a_unit_pads_and_normalises_as_its_source(size: int, strides: int, tf: b
     np.testing.assert_allclose(unit(x)[0], y, rtol=1e-4, atol=1e-4)
 
 
-def test_squeeze_and_excitation_weighs_whole_channels() -> None:
+def test_squeeze_and_excitation_scales_each_channel() -> None:
     squeeze = shaken(Squeeze(6, 2, rngs=nnx.Rngs(0)))
     state = arrays(nnx.state(squeeze))
     x = np.random.default_rng(2).normal(size=(1, 3, 5, 6)).astype(np.float32)
@@ -130,7 +130,7 @@ FIRST = {
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("name", [name for name, *_ in NETS])
 def test_every_weight_has_a_name_in_each_source(name: str, first: str, prefix: str) -> None:
-    shapes = shapes_of(name)
+    shapes = weight_shapes(name)
     table = torch_table(shapes, ["epoch", prefix + first])
     assert set(table) == set(shapes)
     assert len({theirs for theirs, _ in table.values()}) == len(table)
@@ -142,7 +142,7 @@ def test_every_weight_has_a_name_in_each_source(name: str, first: str, prefix: s
 
 def test_weights_come_back(tmp_path: Path) -> None:
     name, path = "efficientnet_lite0", tmp_path / "net.safetensors"
-    draw, shapes = np.random.default_rng(4), shapes_of("efficientnet_lite0")
+    draw, shapes = np.random.default_rng(4), weight_shapes("efficientnet_lite0")
     weights = {n: draw.uniform(0.1, 1, s.shape).astype(np.float32) for n, s in shapes.items()}
     theirs = {ours: name for ours, (name, _) in torch_table(shapes, ["conv_stem.weight"]).items()}
     turned = {4: (3, 2, 0, 1), 2: (1, 0)}
