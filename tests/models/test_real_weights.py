@@ -67,7 +67,7 @@ def test_the_clip_detector_separates_celeba_from_dcgan(asset: Callable[[str], Pa
     p = np.concatenate([fake(params, part) for part in np.split(pixels, 8)])
     assert auc(p[:40], p[40:]) > 0.8
     np.testing.assert_allclose([p[:40].mean(), p[40:].mean()], [0.42, 0.68], atol=0.06)
-    # the map is that of the patches: it says which of them speak for the class
+    # the map is over patches, and positive where they are evidence for the class
     x = model.preprocess(pixels[-1])
     signed = GradCAM(relu=False)(model.score(params, logit(1)), x, jax.random.key(0))[..., 0]
     assert signed.shape == (14, 14)

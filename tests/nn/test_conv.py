@@ -11,6 +11,7 @@ from flax import nnx
 from salix.adapters import from_nnx
 from salix.nn import Conv, avg_pool, conv_form, max_pool, round_kernels
 from salix.nn.conv import active_form, conv
+from salix.nn.conv3d import conv3d
 from salix.precision import active_precision, precision
 from salix.typing import InputError
 
@@ -149,13 +150,16 @@ def test_only_residuals_of_the_requested_gradient_are_stored() -> None:
             assert (x, kernel)[arg].shape not in residuals
 
 
-def test_the_explicit_form_has_no_forward_mode() -> None:
-    x, kernel = map(jnp.asarray, random_operands(CASES["plain"], np.float32))
+@pytest.mark.parametrize(("function", "space"), [(conv, (7, 6)), (conv3d, (5, 6, 4))])
+def test_the_explicit_form_has_no_forward_mode(function: Any, space: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(2, *space, 3)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(*[3] * len(space), 3, 4)), jnp.float32)
     with conv_form("explicit"), pytest.raises(TypeError, match="custom_vjp"):
-        jax.jvp(lambda x: conv(x, kernel), (x,), (x,))
+        jax.jvp(lambda x: function(x, kernel), (x,), (x,))
     with conv_form("xla"):
-        _, change = jax.jvp(lambda x: conv(x, kernel), (x,), (x,))
-    np.testing.assert_allclose(change, conv(x, kernel), rtol=1e-5, atol=1e-5)
+        _, change = jax.jvp(lambda x: function(x, kernel), (x,), (x,))
+    np.testing.assert_allclose(change, function(x, kernel), rtol=1e-5, atol=1e-5)
 
 
 def relative(actual: Any, expected: Any) -> float:

@@ -247,15 +247,6 @@ def test_only_residuals_of_the_requested_gradient_are_stored() -> None:
         assert x.size <= residual_size < x.size + kernel.size
 
 
-def test_the_explicit_form_has_no_forward_mode() -> None:
-    x, kernel = map(jnp.asarray, random_operands(CASES["plain"], np.float32))
-    with conv_form("explicit"), pytest.raises(TypeError, match="custom_vjp"):
-        jax.jvp(lambda x: conv3d(x, kernel), (x,), (x,))
-    with conv_form("xla"):
-        _, change = jax.jvp(lambda x: conv3d(x, kernel), (x,), (x,))
-    np.testing.assert_allclose(change, conv3d(x, kernel), rtol=1e-5, atol=1e-5)
-
-
 def relative(actual: Any, expected: Any) -> float:
     return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
 
