@@ -31,7 +31,9 @@ def salix_call(spec: dict[str, Any], case: Any) -> PreparedCall:
     if reason := missing(model, params, spec["policy"]):
         raise RuntimeError(reason)
     with models.conv_form(build.form) if build.form else nullcontext():  # pyright: ignore
-        program = WORKLOADS[case.task].program(model, params, len(case.images), spec["policy"])
+        program = WORKLOADS[case.task].program(
+            model, params, len(case.images), precision=spec["policy"]
+        )
     images = jax.device_put(case.images)
     facts = {
         "compile_s": program.compile_seconds,

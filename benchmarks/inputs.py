@@ -96,7 +96,7 @@ def measure_ceilings(device: str, precisions: list[str], peers: str | None) -> d
         "salix": (
             sys.executable,
             "import jax, json; from salix.bench.ceilings import roofline\n"
-            f"r = roofline({policies!r}); kind = jax.devices()[0].device_kind\n"
+            f"r = roofline(precisions={policies!r}); kind = jax.devices()[0].device_kind\n"
             "print(json.dumps({'gemm': r.gemm, 'copy': r.copy, 'device': kind}))",
         )
     }

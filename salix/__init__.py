@@ -1,6 +1,8 @@
-"""What image models look at, over whole datasets.
+"""Salience maps of models over whole data sets, measures of the maps, and comparisons of models.
 
-`import salix` loads jax, numpy and flax only; everything heavier is imported where it is used.
+`sweep` explains every example of a data set and writes a run; `salix.report` compares runs, and
+`salix.extend` has the protocols of methods, measures, problems and report sections. `import salix`
+loads jax, numpy and flax only; everything heavier is imported where it is used.
 """
 
 from salix import attribution, measures, metrics

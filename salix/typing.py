@@ -4,7 +4,6 @@ Arrays are channels last. `*space` is any number of spatial axes, so that images
 sequences of tokens share every method and metric.
 """
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -132,25 +131,6 @@ class Explainer:
         shape = (1,) * (like.ndim - 1) + (-1,)
         mean, std = (jnp.array(v, like.dtype).reshape(shape) for v in (self.mean, self.std))
         return mean, std
-
-
-def as_explainer(explain: Explain) -> Explainer:
-    """Return `explain` as an `Explainer`; a plain function explains pixel values in [0, 1].
-
-    Raises `InputError` for a function that cannot be called as `explain(image, target)`.
-    """
-    if isinstance(explain, Explainer):
-        return explain
-    try:
-        inspect.signature(explain).bind(None, None)
-    except TypeError:
-        raise InputError(
-            f"{explain!r} takes no target: a measure also explains variants of an image for the "
-            "class of the clean image, so define it as explain(image, target=None)"
-        ) from None
-    except ValueError:  # a builtin without a signature
-        pass
-    return Explainer(explain)
 
 
 @dataclass(frozen=True)

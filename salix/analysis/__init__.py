@@ -13,14 +13,14 @@ from salix.analysis.agreement import (
 from salix.analysis.analysis import Analysis, analyse
 from salix.analysis.columns import TableColumn
 from salix.analysis.cose import CoseScores, cose_score, cose_scores
-from salix.analysis.dataset_metrics import DatasetMetric, column_mean, dataset_metrics
 from salix.analysis.differences import compare_all
 from salix.analysis.frame import Frame
+from salix.analysis.run_metrics import DatasetMetric, column_mean, dataset_metrics
 from salix.analysis.run_stability import Stability, cross_stability, stability
 from salix.analysis.series import Series, find_series
 from salix.analysis.significance import Difference, Differences
-from salix.analysis.subset_table import SubsetTable, subset_table
-from salix.analysis.subsets import subset_names
+from salix.analysis.subset_split import subset_names
+from salix.analysis.subset_tables import SubsetTable, subset_table
 from salix.analysis.summary import GroupSummary, RunSummary, Summary, summarise, summary_rows
 
 __all__ = [

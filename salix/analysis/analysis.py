@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 from salix.analysis.agreement import RunSimilarity, group_agreement, run_similarity
 from salix.analysis.columns import AGREEMENT, TableColumn
-from salix.analysis.dataset_metrics import REGION, SALIENCE_METRICS, DatasetMetric, dataset_metrics
 from salix.analysis.differences import compare_all
 from salix.analysis.distributions import Distribution, distribution
 from salix.analysis.frame import Frame
 from salix.analysis.mean_maps import ClassMeanMaps, mean_maps
+from salix.analysis.run_metrics import REGION, SALIENCE_METRICS, DatasetMetric, dataset_metrics
 from salix.analysis.series import DecisionSplit, Series, find_series, split_by_decision
 from salix.analysis.significance import Differences
-from salix.analysis.subset_table import SubsetTable, subset_table
+from salix.analysis.subset_tables import SubsetTable, subset_table
 from salix.analysis.summary import Summary, summarise, summary_rows
 from salix.stats import Interval
 from salix.store import Run

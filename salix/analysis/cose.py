@@ -1,25 +1,17 @@
 """COSE and its sub-scores, from the columns of the measure `COSE` and the labels of the images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from salix.analysis.columns import TableColumn
 from salix.perturb.cose import GEOMETRIC
-from salix.stats import Interval
 from salix.typing import InputError
 
 Changes = Shaped[np.ndarray, "..."]  # [images changes], NaN or None where unknown
 Images = Shaped[np.ndarray, "..."]  # [images]
-DRAWS = 1000
-COSE_COLUMNS = (
-    TableColumn("cose", "COSE", "higher is better", 0.0, 1.0),
-    TableColumn("cose_consistency", "COSE: consistency", "higher is better", -1.0, 1.0),
-    TableColumn("cose_fidelity", "COSE: 1 − sensitivity", "lower is better", -1.0, 1.0),
-)
 
 
 class MeanOf(NamedTuple):
@@ -40,8 +32,8 @@ def consistency(
 
     Daroya, Sun and Maji (2023), arXiv:2309.10989.
     """
-    known, before, after = _right(similarity, predicted, clean_predicted, label)
-    return _mean(known[before & after])
+    known, before, after = align_changes(similarity, predicted, clean_predicted, label)
+    return mean_of(known[before & after])
 
 
 def fidelity(
@@ -56,8 +48,8 @@ def fidelity(
 
     Daroya, Sun and Maji (2023), arXiv:2309.10989.
     """
-    known, before, after = _right(similarity, predicted, clean_predicted, label)
-    return _mean(known[before & ~after])
+    known, before, after = align_changes(similarity, predicted, clean_predicted, label)
+    return mean_of(known[before & ~after])
 
 
 def cose_score(consistency: float, fidelity: float) -> float:
@@ -142,53 +134,7 @@ def cose_scores(
     )
 
 
-def cose_statistics(rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the similarities that consistency and fidelity are means of, NaN elsewhere."""
-    similarity, after = rows["cose_similarity"], rows["cose_predicted"]
-    known, before, right = _right(similarity, after, rows["predicted"], rows["label"])
-    return {
-        "labelled": rows["label"] >= 0,
-        "consistent": np.where(before & right & ~np.isnan(known), similarity, np.float32(np.nan)),
-        "changed": np.where(before & ~right & ~np.isnan(known), similarity, np.float32(np.nan)),
-    }
-
-
-def cose_intervals(statistics: Mapping[str, np.ndarray]) -> tuple[Interval, ...]:
-    r"""Return COSE, its consistency C and its F of the labelled images of a run.
-
-    $\sqrt{C (1 - F)}$ over image changes alone. Limits are percentiles of a bootstrap of images,
-    drawn with all their changes; `n` counts pairs of an image and a change, for COSE the fewer of
-    the two. () without labels.
-
-    Daroya, Sun and Maji (2023), arXiv:2309.10989.
-    """
-    labelled = statistics["labelled"]
-    if not labelled.any():
-        return ()
-    tables = [statistics[name][labelled] for name in ("consistent", "changed")]
-    c, f = (_mean(table.astype(float)) for table in tables)
-    values = (cose_score(c.value, f.value), c.value, f.value)
-    low, high = _limits(*tables)
-    each = zip(values, low, high, (min(c.n, f.n), c.n, f.n), strict=True)
-    return tuple(Interval(*numbers) for numbers in each)
-
-
-def _limits(consistent: Changes, changed: Changes) -> tuple[list[float], list[float]]:
-    """Return the 95 % limits of the three numbers."""
-    tables = [(table, ~np.isnan(table)) for table in (consistent, changed)]
-    sums = [f for t, known in tables for f in (np.where(known, t, 0).sum(1), known.sum(1))]
-    per_image, n = np.stack(sums, 1), len(consistent)
-    rng = np.random.default_rng(0)
-    drawn = np.stack([rng.multinomial(n, np.full(n, 1 / n)) @ per_image for _ in range(DRAWS)])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        c, f = drawn[:, 0] / drawn[:, 1], drawn[:, 2] / drawn[:, 3]
-        table = np.stack([np.sqrt(c * (1 - f)), c, f])
-    finite = [row[np.isfinite(row)] for row in table]
-    ends = [np.percentile(row, (2.5, 97.5)) if len(row) else (np.nan, np.nan) for row in finite]
-    return [float(low) for low, _ in ends], [float(high) for _, high in ends]
-
-
-def _right(
+def align_changes(
     similarity: Changes, predicted: Changes, clean_predicted: Images, label: Images
 ) -> tuple[
     Float[np.ndarray, "images changes"],
@@ -208,6 +154,7 @@ def _right(
     return known, right, after == truth[:, None]
 
 
-def _mean(values: Shaped[np.ndarray, "..."]) -> MeanOf:
+def mean_of(values: Shaped[np.ndarray, "..."]) -> MeanOf:
+    """Return the mean of the values that are not NaN, with their number."""
     values = values[~np.isnan(values)]
     return MeanOf(float(values.mean()) if len(values) else float("nan"), len(values))

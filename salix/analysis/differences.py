@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from salix.analysis.columns import AGREEMENT
-from salix.analysis.dataset_metrics import DatasetMetric, Statistics
 from salix.analysis.frame import Frame, shared_examples
+from salix.analysis.run_metrics import DatasetMetric, Statistics
 from salix.analysis.significance import SIGNIFICANCE, Difference, Differences
 from salix.analysis.summary import Summary
 from salix.stats import GroupComparison, Interval, compare_groups, difference_interval, holm

@@ -44,12 +44,13 @@ def distribution(frames: Sequence[Frame], column: TableColumn) -> Distribution |
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, BINS + 1)
+    counts = [[np.histogram(v[np.isfinite(v)], edges)[0] for v in row] for row in values]
     return Distribution(
         column,
         tuple(f.run.name for f in frames),
         tuple(title for title, _ in classes),
         edges,
-        tuple(tuple(_shares(v, edges) for v in row) for row in values),
+        tuple(tuple(n / max(1, n.sum()) for n in row) for row in counts),
         tuple(tuple(map(mean_interval, row)) for row in values),
     )
 
@@ -77,8 +78,3 @@ def _values(frame: Frame, key: str, name: str | None) -> np.ndarray:
         label = frame.classes.index(name) if name in frame.classes else -2
         values = values[frame.labels == label]
     return values if np.isfinite(values).any() else np.zeros(0)
-
-
-def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    counts = np.histogram(values[np.isfinite(values)], edges)[0]
-    return counts / max(1, counts.sum())

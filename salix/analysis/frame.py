@@ -13,7 +13,7 @@ from salix.typing import Column
 BUDGET = 2**28  # bytes of array columns that are read at once
 # Columns with a place of their own on the page, which are no number of an example to average
 RESERVED = ("logits", "map", "constant_map", "finite")
-KEPT = ("id", "label", "predicted", "target", "constant_map", "finite")  # read with the scalars
+RECORD = ("id", "label", "predicted", "target", "constant_map", "finite")  # read with the scalars
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Frame:
     @cached_property
     def scalars(self) -> dict[str, np.ndarray]:
         """Ids, labels, flags and each scalar number, [examples], in the order of the data."""
-        names = [n for n in (*KEPT, *self.numbers) if n in self.run.columns]
+        names = [n for n in (*RECORD, *self.numbers) if n in self.run.columns]
         return self.run.read(names)
 
     @property
@@ -53,7 +53,7 @@ class Frame:
 
     @cached_property
     def constant_map(self) -> np.ndarray:
-        """Where the map has no contrast."""
+        """Flag of each map without contrast."""
         return self.flags("constant_map", missing=False)
 
     def flags(self, name: str, *, missing: bool) -> np.ndarray:

@@ -66,9 +66,11 @@ class SubsetColumns:
 
 
 def subset_columns(sampled: Sequence[TableColumn]) -> SubsetColumns:
-    """Return the columns of the tables; `sampled` are those of which means are compared."""
+    """Return the columns of the tables; means of the `sampled` ones are compared."""
     name = sampled[0].name[:1].lower() + sampled[0].name[1:] if sampled else ""
     plain = tuple(TableColumn(c.key, c.name) for c in sampled)
+    low, high = (sampled[0].low, sampled[0].high) if sampled else (None, None)
+    furthest = (None, None) if low is None or high is None else (0.0, high - low)
     return SubsetColumns(
         numbers=(
             TableColumn("auc", "AUC", "higher is better", 0.0, 1.0),
@@ -85,18 +87,12 @@ def subset_columns(sampled: Sequence[TableColumn]) -> SubsetColumns:
         ),
         distances=(
             TableColumn("kolmogorov", "Kolmogorov–Smirnov", f"of {name}", 0.0, 1.0),
-            TableColumn("wasserstein", "1-Wasserstein", f"of {name}", *_bounds(sampled)),
+            TableColumn("wasserstein", "1-Wasserstein", f"of {name}", *furthest),
             TableColumn("detector", f"AUC of {name}", "as a detector of out-of-set", 0.0, 1.0),
             TableColumn("map_distance", "Mean map: difference", "mean absolute", 0.0, 1.0),
             TableColumn("map_correlation", "Mean map: correlation", "Pearson", -1.0, 1.0),
         ),
     )
-
-
-def _bounds(sampled: Sequence[TableColumn]) -> tuple[float | None, float | None]:
-    """Return the range of the distance of two distributions of the first sampled number."""
-    low, high = (sampled[0].low, sampled[0].high) if sampled else (None, None)
-    return (None, None) if low is None or high is None else (0.0, high - low)
 
 
 NULL = {"detector": 0.5, "map_correlation": None}  # values without a shift, where not 0

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from salix.analysis.dataset_metrics import DatasetMetric, dataset_metrics
 from salix.analysis.frame import Frame
+from salix.analysis.run_metrics import DatasetMetric, dataset_metrics
 from salix.stats import Interval, mean_interval
 from salix.typing import InputError
 

@@ -1,4 +1,4 @@
-"""Seeded smooth images and maps, as inputs of benchmarks."""
+"""Seeded smooth images and maps as benchmark inputs."""
 
 from typing import Any
 
@@ -9,18 +9,19 @@ from jaxtyping import Float
 from salix.model import Model
 from salix.typing import Params
 
-WAVES, CYCLES = 8, 4.0  # of a field: how many, and the most of each along a side
+WAVES = 8  # plane waves in a field
+CYCLES = 4.0  # most periods of a wave along a side
 
 
-def images(model: Model, batch: int, seed: int = 0) -> Float[np.ndarray, "b h w c"]:
-    """Return preprocessed seeded images, smooth and rounded to 8 bits, in float32."""
+def images(model: Model, batch: int, *, seed: int = 0) -> Float[np.ndarray, "b h w c"]:
+    """Return smooth seeded images, rounded to 8 bits and preprocessed, in float32."""
     (height, width), channels = model.preprocess.size, model.preprocess.channels
-    fields = smooth(batch * channels, (height, width), seed)
+    fields = smooth(batch * channels, (height, width), seed=seed)
     fields = fields.reshape(batch, channels, height, width).transpose(0, 2, 3, 1)
     return np.asarray(jax.vmap(model.preprocess)(np.rint(255 * fields).astype(np.uint8)))
 
 
-def smooth(count: int, size: tuple[int, int], seed: int = 0) -> Float[np.ndarray, "count h w"]:
+def smooth(count: int, size: tuple[int, int], *, seed: int = 0) -> Float[np.ndarray, "count h w"]:
     """Return seeded random fields, each a sum of a few plane waves, scaled to [0, 1]."""
     draw = np.random.default_rng(seed)
     y, x = (np.arange(side) / side for side in size)
@@ -33,6 +34,6 @@ def smooth(count: int, size: tuple[int, int], seed: int = 0) -> Float[np.ndarray
 
 def abstract(model: Model, params: Params) -> tuple[Any, Any]:
     """Return the shapes and types of a model's parameters and of one image."""
-    to = model.preprocess
-    held = jax.tree.map(lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype), params)
-    return held, jax.ShapeDtypeStruct((*to.size, to.channels), np.float32)
+    preprocess = model.preprocess
+    arrays = jax.tree.map(lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype), params)
+    return arrays, jax.ShapeDtypeStruct((*preprocess.size, preprocess.channels), np.float32)

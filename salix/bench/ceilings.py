@@ -1,7 +1,7 @@
 """Measured ceilings of a device: FLOP/s of matrix products and bytes/s of memory."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan, prod
 from typing import Any
@@ -16,15 +16,15 @@ from salix.typing import InputError
 
 Shape = tuple[int, int, int]  # m, k, n: [m k] times [k n]
 
-# Operands and type of the result: as `salix.nn.conv` writes its products.
+# Types of operands and result, as in the products of `salix.nn.conv`.
 DOTS: dict[str, tuple[Any, Any]] = {
     "float32": (jnp.float32, None),
     "tf32": (jnp.float32, None),
     "bfloat16": (jnp.bfloat16, None),
     "bfloat16_dots": (jnp.bfloat16, jnp.float32),
 }
-# A square; 3x3 convolutions of 128 and 256 channels on 28x28 and 14x14; a 1x1 one. The CPU's are
-# of a batch of 8, an accelerator's of 128.
+# A square product; 3x3 convolutions of 128 channels on 28x28 and 256 on 14x14; a 1x1 convolution.
+# The convolutions have a batch of 8 on the CPU, of 128 on an accelerator.
 CPU: tuple[Shape, ...] = (
     (1024, 1024, 1024),
     (6272, 1152, 128),
@@ -37,40 +37,42 @@ ACCELERATOR: tuple[Shape, ...] = (
     (25088, 2304, 256),
     (25088, 1024, 256),
 )
-STREAM = 2**30  # bytes: more than any cache holds
+STREAM = 2**30  # bytes, larger than any cache
 
 
 @dataclass(frozen=True)
 class Roofline:
-    """FLOP/s of matrix products by precision, and bytes/s read and written of a long stream.
+    """Ceilings of a device: FLOP/s of matrix products by precision, and bytes/s of memory.
 
-    Two FLOPs for each multiply-add. `shapes` are the fastest (m, k, n).
+    A multiply-add is two FLOPs. `copy` counts bytes read and bytes written. `shapes` has the
+    fastest (m, k, n) of each precision.
     """
 
-    gemm: dict[str, float]
+    gemm: Mapping[str, float]
     copy: float
-    shapes: dict[str, Shape]
+    shapes: Mapping[str, Shape]
 
     def percent(self, flops_per_second: float, precision: str) -> float:
-        """Return the percentage of the ceiling; NaN for a precision that was not measured."""
+        """Return a rate in percent of the ceiling; NaN for a precision that was not measured."""
         return 100 * flops_per_second / self.gemm.get(precision, nan)
 
     def ridge(self, precision: str) -> float:
-        """Return the FLOPs per byte below which memory is the limit, not the products."""
+        """Return the arithmetic intensity, in FLOPs per byte, below which memory is the limit."""
         return self.gemm.get(precision, nan) / self.copy
 
 
 def roofline(
+    *,
     precisions: Sequence[str] = ("float32",),
     seconds: float = 0.3,
     shapes: Sequence[Shape] | None = None,
     stream: int = STREAM,
 ) -> Roofline:
-    """Measure the ceilings of the first device: the fastest of repeated runs, for each shape.
+    """Measure the ceilings of the first device, from the fastest of repeated runs.
 
-    Each program is repeated for `seconds`, at least once. `shapes` are by default
-    squares and those of convolutions; `stream` is a number of bytes. A precision that the device
-    does not have is left out: tf32 on the CPU. Raises `InputError` for an unknown one.
+    Each program is repeated for `seconds`, at least once. The default `shapes` are a square and
+    those of convolutions; `stream` is a number of bytes. A precision that the device lacks (tf32
+    on the CPU) is omitted. Raises `InputError` for an unknown precision.
     """
     if unknown := [p for p in precisions if p not in DOTS]:
         raise InputError(f"{unknown[0]!r} is none of {', '.join(DOTS)}")
@@ -94,14 +96,14 @@ def roofline(
 
 
 def operands(shape: Shape) -> tuple[Any, Any]:
-    """Return random matrices [m k] and [k n]: some devices multiply zeros faster."""
+    """Return random matrices [m k] and [k n]; some devices multiply zeros faster."""
     (m, k, n), draw = shape, np.random.default_rng(0)
     a, b = (draw.standard_normal(size, np.float32) for size in ((m, k), (k, n)))
     return jnp.asarray(a), jnp.asarray(b)
 
 
 def product(a: Any, b: Any, precision: str) -> tuple[Any, ...]:
-    """Return a compiled product of matrices, and its arguments: the result's buffer before them."""
+    """Return a compiled matrix product and its arguments: the result's buffer and the operands."""
     operand, result = DOTS[precision]
     a, b = a.astype(operand), b.astype(operand)
 
@@ -109,7 +111,7 @@ def product(a: Any, b: Any, precision: str) -> tuple[Any, ...]:
         return lax.dot_general(a, b, (((1,), (0,)), ((), ())), LAX_PRECISION[precision], result)
 
     buffer = jnp.zeros((a.shape[0], b.shape[1]), result or operand)
-    # The buffer of the last result is that of the next: new memory costs time of its own.
+    # Each result reuses the buffer of the last: allocating memory costs time of its own.
     jitted = jax.jit(multiply, donate_argnums=0, keep_unused=True)
     return jitted.lower(buffer, a, b).compile(), buffer, a, b
 
@@ -117,7 +119,7 @@ def product(a: Any, b: Any, precision: str) -> tuple[Any, ...]:
 def best(program: Callable[..., Any], buffer: Any, *rest: Any, seconds: float) -> float:
     """Return the shortest time of `buffer = program(buffer, *rest)`, in seconds.
 
-    Runs are timed in groups, started without waiting, so that starting them is not what is timed.
+    Runs are timed in groups that are started without waiting, which hides the cost of starting.
     """
     buffer = jax.block_until_ready(program(buffer, *rest))
     fewest, count, end = float("inf"), 1, time.perf_counter() + seconds

@@ -1,4 +1,4 @@
-"""Availability of a precision for a model, and the share of products that it rounds."""
+"""Availability of a precision for a model, and the share of its products in 16 bits."""
 
 import jax
 
@@ -10,12 +10,12 @@ from salix.typing import Params
 
 
 def missing(model: Model, params: Params, policy: Precision) -> str:
-    """Return why a policy cannot be had for a model on this device; nothing where it can."""
+    """Return why a precision is unavailable for a model on this device; "" if it is available."""
     if policy == "tf32" and jax.default_backend() == "cpu":
         return "the CPU has no tf32: this would be float32"
     if policy.startswith("bfloat16") and not rounded(model, params, policy) > 0:
         return (
-            f"{policy} rounds layers of salix.models alone, and none in {model.name}: build "
+            f"{policy} applies to layers of salix.nn only, and {model.name} has none: build "
             "it with salix.nn.layers.Conv, or cast its parameters and images"
         )
     return ""
@@ -28,6 +28,6 @@ def rounded(model: Model, params: Params, policy: Precision) -> float:
     """
     with computed_in(policy):
         jaxpr = jax.make_jaxpr(model.logits)(*abstract(model, params))
-    found = list(products(jaxpr.jaxpr))
-    total = sum(p.flops for p in found)
-    return sum(p.flops for p in found if p.bits < 32) / total if total else float("nan")
+    counted = list(products(jaxpr.jaxpr))
+    total = sum(p.flops for p in counted)
+    return sum(p.flops for p in counted if p.bits < 32) / total if total else float("nan")

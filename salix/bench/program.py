@@ -1,4 +1,4 @@
-"""Workload of a model, compiled ahead of time for a batch, with its FLOPs."""
+"""Ahead-of-time compilation of a workload for a batch, and its FLOPs."""
 
 import time
 from collections.abc import Callable
@@ -20,14 +20,14 @@ from salix.typing import Params
 class WorkloadProgram:
     """A compiled workload over a batch, with its passes and FLOPs.
 
-    `passes` are passes of the model for each image, forward or back. `flops` are those of a batch,
-    two for each multiply-add, counted in the compiled program; NaN where they are hidden. `leaves`
-    are those of the parameters, as flattening a tree in Python is slow. `extra` are the arguments
-    after the images.
+    `passes` counts forward and backward passes of the model for each image. `flops` counts a
+    batch, a multiply-add as two, in the compiled program; NaN if a library call hides them.
+    `leaves` are the flat parameters, because flattening a tree in Python is slow. `extra` are the
+    arguments after the images.
     """
 
     compiled: Any
-    leaves: list[Any]
+    leaves: tuple[Any, ...]
     extra: tuple[Any, ...]
     passes: int
     compile_seconds: float
@@ -46,11 +46,11 @@ def compiled(
     passes: int,
     precision: Precision,
 ) -> WorkloadProgram:
-    """Compile `function(params, images, *extra)` once, for images of a shape, in a precision."""
+    """Compile `function(params, images, *extra)` for the shape of `images`, in a precision."""
     leaves, tree = jax.tree.flatten(round_kernels(params, precision))
-    leaves = jax.device_put(leaves)
+    leaves = tuple(jax.device_put(leaves))
 
-    def flat(leaves: list[Any], *rest: Any) -> Any:
+    def flat(leaves: tuple[Any, ...], *rest: Any) -> Any:
         return function(tree.unflatten(leaves), *rest)
 
     arguments = (leaves, images, *extra)
@@ -63,26 +63,20 @@ def compiled(
 
 
 def count(function: Callable[..., Any], arguments: Any, text: str | None) -> float:
-    """Return the operations of a function, given the text of its program; NaN if nothing shows.
+    """Return the FLOPs of a function from the text of its program; NaN if they are hidden.
 
-    A program that calls a library hides them. Then the same trace is compiled for the CPU, whose
-    text shows them.
+    A call to a library hides FLOPs. Then the same function is compiled for the CPU and counted in
+    that program.
     """
-    found = _total(text)
-    if not isfinite(found) and jax.default_backend() != "cpu":
-        found = _total(_for_cpu(function, arguments))
-    return found if isfinite(found) else nan
-
-
-def _total(text: str | None) -> float:
-    return count_flops(text or "").total
+    total = count_flops(text or "").total
+    if not isfinite(total) and jax.default_backend() != "cpu":
+        total = count_flops(_for_cpu(function, arguments) or "").total
+    return total if isfinite(total) else nan
 
 
 def _for_cpu(function: Callable[..., Any], arguments: Any) -> str | None:
-    place = SingleDeviceSharding(jax.local_devices(backend="cpu")[0])
-    there = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), arguments
-    )
-    # Nothing runs it: machine code may be poor, if it is made sooner.
+    cpu = SingleDeviceSharding(jax.local_devices(backend="cpu")[0])
+    on_cpu = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=cpu), arguments)
+    # The program never runs: the fastest compilation is the best.
     options: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
-    return jax.jit(function).lower(*there).compile(options).as_text()
+    return jax.jit(function).lower(*on_cpu).compile(options).as_text()

@@ -1,4 +1,4 @@
-"""Interleaved timing of workloads on a model, with percentages of the device's ceilings."""
+"""Interleaved timing of a model's workloads, in percent of the device's ceilings."""
 
 import os
 from collections.abc import Sequence
@@ -21,12 +21,13 @@ from salix.store import circumstances
 from salix.typing import InputError, Params
 
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-Row = dict[str, Any]  # as JSON has it
+Row = dict[str, Any]  # JSON values
 
 
 def bench(
     model: Model,
     params: Params,
+    *,
     workloads: Sequence[str] = tuple(WORKLOADS),
     precisions: Sequence[str] = ("float32",),
     batch_sizes: Sequence[int] = (8,),
@@ -34,21 +35,21 @@ def bench(
     progress: bool = False,
     ceilings: Roofline | None = None,
 ) -> list[Row]:
-    """Time each workload in each precision and size of batch; returns a row for each.
+    """Time each workload in each precision and batch size; returns a row for each combination.
 
-    All programs are compiled and run once; then each round runs every one in turn, so that they
-    meet the same load. Images are drawn from a seed and lie on the device. A row has median and
-    quartiles of `images_per_second` and, of a run of a batch, `wall_seconds`, `cpu_seconds` of all
-    threads and `host_seconds` until the call returned; `passes` and `flops` as in
-    `WorkloadProgram`, and
-    `passes_per_second` of all images; `percent_of_gemm`, its operations a second in percent of
-    what matrix products reach in that precision, by `ceilings`, which are measured here if None;
-    `rounded`, the share of a forward pass's products that take 16 bits; mean and standard
-    deviation of the result; device and versions. None stands for what is not known. Traffic of
-    memory is not guessed.
+    All programs are compiled and run once; then each round runs all in turn, under the same load
+    of the machine. Images are drawn from a seed and are on the device. A row has
 
-    What cannot run, for whatever reason, leaves a row that tells it in `left_out`; the others run.
-    Raises `InputError` for fewer than one round or one image.
+    - median and quartiles of `images_per_second` and, for a run of a batch, of `wall_seconds`,
+      `cpu_seconds` (all threads) and `host_seconds` (until the call returned);
+    - `passes` and `flops` as in `WorkloadProgram`, and `passes_per_second` over all images;
+    - `percent_of_gemm`: FLOP/s in percent of matrix products in that precision, from `ceilings`,
+      which are measured here if None;
+    - `rounded`: the share of a forward pass's products with operands of 16 bits;
+    - mean and standard deviation of the result; device and versions.
+
+    Unknown values are None; memory traffic is not estimated. A combination that fails has the
+    reason in `left_out`, and the others run. Raises `InputError` for less than one round or image.
     """
     check(batch_sizes=batch_sizes, rounds=rounds)
     about = {**circumstances(), "cores": os.cpu_count(), "model": model.name}
@@ -66,7 +67,8 @@ def bench(
                 row["left_out"] = _reason(error)
                 bar.advance(rounds + 1)
         if ceilings is None:
-            ceilings = roofline(list(dict.fromkeys(run.row["precision"] for run in runs)))
+            precisions = list(dict.fromkeys(run.row["precision"] for run in runs))
+            ceilings = roofline(precisions=precisions)
         for _ in range(rounds):
             for run in runs:
                 run.go()
@@ -78,22 +80,21 @@ def bench(
 
 
 def check(
+    *,
     workloads: Sequence[str] = (),
     precisions: Sequence[str] = (),
     batch_sizes: Sequence[int] = (),
     rounds: int = 1,
 ) -> None:
     """Raise `InputError` for an unknown workload or precision, or a count below 1."""
-    _known(workloads, list(WORKLOADS), "workload")
-    _known(precisions, PRECISIONS, "precision")
+    for kind, names, known in (
+        ("workload", workloads, WORKLOADS),
+        ("precision", precisions, PRECISIONS),
+    ):
+        if unknown := [name for name in names if name not in known]:
+            raise InputError(f"no {kind} {unknown[0]!r}: there are {', '.join(known)}")
     if min(rounds, *batch_sizes, 1) < 1:
         raise InputError(f"{rounds} rounds, batches of {tuple(batch_sizes)}: give 1 or more")
-
-
-def _known(names: Sequence[str], among: Sequence[str], what: str) -> None:
-    for name in names:
-        if name not in among:
-            raise InputError(f"no {what} {name!r}: there are {', '.join(among)}")
 
 
 @dataclass
@@ -110,17 +111,17 @@ class _TimedRun:
         if "left_out" not in self.row:
             try:
                 self.costs.add(self.program.run, self.images)
-            except Exception as error:  # memory may suffice for one program, and not beside others
+            except Exception as error:  # such as memory that suffices for one program alone
                 self.row["left_out"] = _reason(error)
 
 
 def _start(model: Model, params: Params, row: Row) -> _TimedRun:
-    """Compile the program of a row and run it once; passes on any error."""
+    """Compile the program of a row and run it once."""
     workload, precision, batch = row["workload"], row["precision"], row["batch_size"]
-    check([workload], [precision])
-    if why := missing(model, params, precision):
-        raise InputError(why)
-    program = WORKLOADS[workload].program(model, params, batch, precision)
+    check(workloads=[workload], precisions=[precision])
+    if reason := missing(model, params, precision):
+        raise InputError(reason)
+    program = WORKLOADS[workload].program(model, params, batch, precision=precision)
     batch_images = jax.device_put(images(model, batch))
     result = checksum(jax.device_get(program.run(batch_images)))
     return _TimedRun(row, program, batch_images, result, rounded(model, params, precision))
@@ -152,9 +153,10 @@ def _measured(run: _TimedRun, ceilings: Roofline) -> Row:
 
 
 def _plain(number: float) -> float | None:
+    """Return a number of JSON: None for NaN and infinity."""
     return number if isfinite(number) else None
 
 
 def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or ["it says nothing"]
+    lines = str(error).strip().splitlines() or ["no message"]
     return lines[0] if isinstance(error, InputError) else f"{type(error).__name__}: {lines[0]:.300}"

@@ -1,4 +1,4 @@
-"""Results of a benchmark as a printed table and as JSON."""
+"""Benchmark results as a printed table and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 from salix.bench.ceilings import Roofline
 from salix.bench.run import Row
 
-WIDTH = 160  # a terminal that is narrower breaks lines, where columns would be cut
+WIDTH = 160  # narrower terminals wrap lines instead of cutting columns
 PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -21,15 +21,17 @@ def save(path: Path, rows: Sequence[Row], ceilings: Roofline) -> None:
 
 
 def show(rows: Sequence[Row], ceilings: Roofline) -> None:
-    """Print the rows as a table, their share of the ceilings, and the workloads left out."""
+    """Print the rows as a table, their percentages of the ceilings, and the failures."""
     from rich.console import Console
 
     console = Console(width=WIDTH, highlight=False)
     ran = [row for row in rows if "left_out" not in row]
     for row in rows[:1]:
         size = "x".join(map(str, row["image"]))
-        told = f"{row['device']}, {row['cores']} cores; salix {row['salix']}, jax {row['jax']}"
-        console.print(f"{row['model']}, images of {size}, on {told}", soft_wrap=True, markup=False)
+        machine = f"{row['device']}, {row['cores']} cores"
+        versions = f"salix {row['salix']}, jax {row['jax']}"
+        line = f"{row['model']}, images of {size}, on {machine}; {versions}"
+        console.print(line, soft_wrap=True, markup=False)
     if ran:
         console.print(_table(ran))
     for line in (*standing(ran, ceilings), *left_out(rows)):
@@ -65,14 +67,14 @@ def _table(rows: Sequence[Row]) -> Any:
 
 
 def standing(rows: Sequence[Row], ceilings: Roofline) -> list[str]:
-    """Return lines on the ceilings and the share that the rows reach."""
+    """Return lines with each ceiling, and the highest and lowest percentage of it in the rows."""
     lines = [f"memory: a long stream is read and written at {_number(ceilings.copy)}B/s"]
     for precision, ceiling in ceilings.gemm.items():
         ridge = f"{ceilings.ridge(precision):.0f} FLOP a byte, below which memory is the limit"
         lines.append(f"{precision}: matrix products reach {_number(ceiling)}FLOP/s here, {ridge}")
-        held = [row for row in rows if row["precision"] == precision]
+        of_precision = [row for row in rows if row["precision"] == precision]
         counted = sorted(
-            (row for row in held if row["percent_of_gemm"] is not None),
+            (row for row in of_precision if row["percent_of_gemm"] is not None),
             key=lambda row: row["percent_of_gemm"],
         )
         if counted:
@@ -80,22 +82,22 @@ def standing(rows: Sequence[Row], ceilings: Roofline) -> list[str]:
                 f"{r['percent_of_gemm']:.0f} % ({r['workload']}, batch of {r['batch_size']})"
                 for r in (counted[-1], counted[0])
             )
-            lines.append(f"  of these, {held[0]['model']} reaches {', '.join(ends)}")
-        if precision.startswith("bfloat16") and held:
-            share = f"{100 * held[0]['rounded']:.0f} % of the products of a forward pass"
-            lines.append(f"  {share} take 16 bits: Salix's convolutions, where it rounds them")
+            lines.append(f"  of these, {of_precision[0]['model']} reaches {', '.join(ends)}")
+        if precision.startswith("bfloat16") and of_precision:
+            share = f"{100 * of_precision[0]['rounded']:.0f} % of the products of a forward pass"
+            lines.append(f"  {share} have operands of 16 bits: those of Salix's convolutions")
     return lines
 
 
 def left_out(rows: Sequence[Row]) -> list[str]:
-    """Return a line for each reason why workloads are left out."""
-    why: dict[str, list[str]] = {}
+    """Return a line for each reason of failure, with its workloads."""
+    by_reason: dict[str, list[str]] = {}
     several = [n for n in ("precision", "batch_size") if len({row[n] for row in rows}) > 1]
     for row in rows:
         if "left_out" in row:
             name = " ".join(str(row[n]) for n in ("workload", *several))
-            why.setdefault(row["left_out"], []).append(name)
-    return [f"left out: {', '.join(names)}: {reason}" for reason, names in why.items()]
+            by_reason.setdefault(row["left_out"], []).append(name)
+    return [f"left out: {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Command line: parses options, calls the library and prints; each `--help` has an example."""
+"""Command line: option parsing, calls of the library and printed results."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ COMMANDS = {
     "convert": Convert,
     "bench": Bench,
 }
-COMPUTE = (Demo, Train, Sweep, Bench)
+DEVICE_COMMANDS = (Demo, Train, Sweep, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
 
 Environment: SALIX_CACHE is the folder of downloads and compiled programs (~/.cache/salix);
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="salix",
         description=ABOUT,
     )
-    if isinstance(command, COMPUTE):
+    if isinstance(command, DEVICE_COMMANDS):
         configure_process(cache_programs=not isinstance(command, Bench))
     try:
         return command.run()
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            "salix: interrupted; finished rows are kept, run the same command again to resume",
+            "salix: interrupted; run the same command again to resume from the finished rows",
             file=sys.stderr,
         )
         return 130

@@ -1,10 +1,10 @@
-"""`salix bench`: throughput of a model's workloads, with the ceilings of the device."""
+"""`salix bench`: throughput of a model's workloads and the ceilings of the device."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from salix.cli.options import Given
+from salix.cli.options import Option
 
 
 @dataclass(frozen=True)
@@ -15,46 +15,44 @@ class Bench:
     --out bench.json
     """
 
-    model: Annotated[str, Given(help="architecture, for example resnet50")]
+    model: Annotated[str, Option(help="architecture, for example resnet50")]
     weights: Annotated[
-        Path | None, Given(help="checkpoint; random weights by default, equally fast")
+        Path | None, Option(help="checkpoint; random weights by default, equally fast")
     ] = None
     workloads: Annotated[
-        list[str],
-        Given(
-            help="forward, cam, gradcam, saliency, smoothgrad, ig, deletion, measures, paper: all"
+        tuple[str, ...],
+        Option(
+            help="forward, cam, gradcam, saliency, smoothgrad, ig, deletion, measures, paper; "
+            "all by default"
         ),
-    ] = field(default_factory=list)
+    ] = ()
     precision: Annotated[
-        list[str], Given(help="float32, tf32, bfloat16, bfloat16_dots", aliases=["--precisions"])
-    ] = field(default_factory=lambda: ["float32"])
-    batch_size: Annotated[list[int], Given(help="images in a batch", aliases=["--batch-sizes"])] = (
-        field(default_factory=lambda: [8])
-    )
+        tuple[str, ...],
+        Option(help="float32, tf32, bfloat16, bfloat16_dots", aliases=["--precisions"]),
+    ] = ("float32",)
+    batch_size: Annotated[
+        tuple[int, ...], Option(help="images in a batch", aliases=["--batch-sizes"])
+    ] = (8,)
     rounds: Annotated[
-        int, Given(help="timed runs of each workload, interleaved with the others")
+        int, Option(help="timed runs of each workload, interleaved with the others")
     ] = 5
-    out: Annotated[Path | None, Given(help="file for the results, .json")] = None
+    out: Annotated[Path | None, Option(help="file for the results, .json")] = None
 
     def run(self) -> int:
-        """Measure, print the table, and write it."""
+        """Measure, print the table and write the results."""
         from salix.bench import WORKLOADS, bench, check, roofline, save, show
         from salix.models import load
 
-        workloads = self.workloads or list(WORKLOADS)
-        check(workloads, self.precision, self.batch_size, self.rounds)
+        cases = {
+            "workloads": self.workloads or tuple(WORKLOADS),
+            "precisions": self.precision,
+            "batch_sizes": self.batch_size,
+            "rounds": self.rounds,
+        }
+        check(**cases)
         model, params = load(self.model, self.weights)
-        ceilings = roofline(self.precision)
-        rows = bench(
-            model,
-            params,
-            workloads,
-            self.precision,
-            self.batch_size,
-            self.rounds,
-            progress=True,
-            ceilings=ceilings,
-        )
+        ceilings = roofline(precisions=self.precision)
+        rows = bench(model, params, **cases, progress=True, ceilings=ceilings)
         show(rows, ceilings)
         if self.out is not None:
             save(self.out, rows, ceilings)

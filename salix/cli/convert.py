@@ -1,10 +1,10 @@
 """`salix convert`: conversion of a checkpoint to safetensors."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from salix.cli.options import Classes, Given
+from salix.cli.options import Classes, Option
 from salix.typing import InputError
 
 
@@ -12,18 +12,18 @@ from salix.typing import InputError
 class Convert:
     """Convert a checkpoint to safetensors, with the architecture and its classes as metadata.
 
-    Reads PyTorch, Keras, ONNX, TensorFlow.js, Orbax and safetensors; nothing in it is executed.
+    Reads PyTorch, Keras, ONNX, TensorFlow.js, Orbax and safetensors; no code in it is executed.
 
     Example: salix convert --model meso4 --weights Meso4_DF.h5 --out meso4.safetensors
     """
 
-    model: Annotated[str, Given(help="architecture, for example resnet50")]
-    weights: Annotated[Path, Given(help="checkpoint to read, a file or a folder")]
-    out: Annotated[Path, Given(help="file to write, .safetensors")]
-    classes: Classes = field(default_factory=list)
+    model: Annotated[str, Option(help="architecture, for example resnet50")]
+    weights: Annotated[Path, Option(help="checkpoint to read, a file or a folder")]
+    out: Annotated[Path, Option(help="file to write, .safetensors")]
+    classes: Classes = ()
 
     def run(self) -> int:
-        """Convert, and print a line about the file."""
+        """Convert the checkpoint and print the path of the new file."""
         from salix.models import load, save
 
         if self.out.suffix != ".safetensors":

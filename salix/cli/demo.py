@@ -1,10 +1,10 @@
-"""`salix demo`: trains small face-forgery detectors and writes a report of them."""
+"""`salix demo`: training and comparison of small face-forgery detectors."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from salix.cli.options import Given
+from salix.cli.options import Option
 
 
 @dataclass(frozen=True)
@@ -14,14 +14,14 @@ class Demo:
     Example: salix demo --out salix-demo
     """
 
-    out: Annotated[Path, Given(help="directory for the models, the runs and report.html")] = Path(
+    out: Annotated[Path, Option(help="directory for the models, the runs and report.html")] = Path(
         "salix-demo"
     )
-    real: Annotated[Path | None, Given(help="folder of real faces, instead of Olivetti's")] = None
-    fake: Annotated[Path | None, Given(help="folder of generated faces, with --real")] = None
-    seeds: Annotated[int, Given(help="detectors trained with each loss")] = 3
+    real: Annotated[Path | None, Option(help="folder of real faces, instead of Olivetti's")] = None
+    fake: Annotated[Path | None, Option(help="folder of generated faces, with --real")] = None
+    seeds: Annotated[int, Option(help="detectors trained with each loss")] = 3
     offline: Annotated[
-        bool, Given(help="use the faces that come with scikit-image, without network")
+        bool, Option(help="use the faces that come with scikit-image, without network")
     ] = False
 
     def run(self) -> int:

@@ -1,12 +1,12 @@
-"""Command `salix report`: writes the report of runs."""
+"""`salix report`: an HTML page that compares runs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from salix.cli.options import Given
+from salix.cli.options import Option
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,13 @@ class Report:
     Example: salix report runs/* --out report.html
     """
 
-    runs: Annotated[tyro.conf.Positional[list[Path]], Given(help="directories of runs")]
-    out: Annotated[Path, Given(help="the page to write")] = Path("report.html")
-    title: Annotated[str, Given(help="its title")] = "What these models look at"
+    runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], Option(help="directories of runs")]
+    out: Annotated[Path, Option(help="HTML file to write")] = Path("report.html")
+    title: Annotated[str, Option(help="title of the page")] = "What these models look at"
     in_set: Annotated[
-        list[str], Given(help="subsets (folders) that the others are compared with")
-    ] = field(default_factory=list)
+        tuple[str, ...],
+        Option(help="in-distribution subsets (folders), with which the others are compared"),
+    ] = ()
 
     def run(self) -> int:
         """Write the report."""

@@ -1,62 +1,62 @@
-"""`salix sweep`: explain every image of a data set with one model."""
+"""`salix sweep`: maps and measures of a model for every image of a data set."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from salix.cli.options import Data, Given
+from salix.cli.options import Data, Option
 from salix.precision import Precision
 
-SHOWN = 5  # skipped images in the terminal
+SHOWN = 5  # most skipped images that are listed in the terminal
 
 
 @dataclass(frozen=True)
 class Sweep:
     """Compute maps and measures for every image of a data set with one model.
 
-    Writes a run: a directory with one row for each image. After a stop, the same command computes
-    what is missing. Example: salix sweep --model meso4 --weights Meso4_DF.h5
+    Writes a run: a directory with one row for each image. After a stop, the same command resumes
+    the run. Example: salix sweep --model meso4 --weights Meso4_DF.h5
     --data real=photos fake=portraits --out runs/meso4
     """
 
-    model: Annotated[str, Given(help="architecture, for example meso4 or resnet50")]
+    model: Annotated[str, Option(help="architecture, for example meso4 or resnet50")]
     data: Data
-    out: Annotated[Path, Given(help="directory of the run: a new one, or one to resume")]
+    out: Annotated[Path, Option(help="directory of the run: a new one, or one to resume")]
     weights: Annotated[
-        Path | None, Given(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
+        Path | None, Option(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
     ] = None
     attribution: Annotated[
-        str, Given(help="attribution method, for example 'IntegratedGradients(steps=64)'")
+        str, Option(help="attribution method, for example 'IntegratedGradients(steps=64)'")
     ] = "GradCAM()"
     score: Annotated[
-        str, Given(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
+        str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
     ] = "logit()"
     precision: Annotated[
         Precision,
-        Given(help="of the model's products: lower is faster on devices with units for it"),
+        Option(help="of the model's products: lower is faster on devices with units for it"),
     ] = "float32"
     measures: Annotated[
         tuple[str, ...],
-        Given(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")' or 'Of(gini)'"),
+        Option(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")' or 'Of(gini)'"),
     ] = ()
     maps: Annotated[
         Literal["uint8", "float16", "float32", "none"],
-        Given(help="type in which maps are stored; none stores no maps"),
+        Option(help="type in which maps are stored; none stores no maps"),
     ] = "uint8"
-    side: Annotated[int, Given(help="longest side of a stored map in pixels")] = 64
-    batch_size: Annotated[int, Given(help="images in memory at once")] = 32
-    seed: Annotated[int, Given(help="seed of random methods and measures")] = 0
+    side: Annotated[int, Option(help="longest side of a stored map in pixels")] = 64
+    batch_size: Annotated[int, Option(help="images in memory at once")] = 32
+    seed: Annotated[int, Option(help="seed of random methods and measures")] = 0
     name: Annotated[
-        str | None, Given(help="name of the run in reports; the directory's by default")
+        str | None, Option(help="name of the run in reports; the directory's by default")
     ] = None
     group: Annotated[
-        str | None, Given(help="name shared by runs that differ by training seed only")
+        str | None, Option(help="name shared by runs that differ by training seed only")
     ] = None
-    labels: Annotated[bool, Given(help="use folder names or the CSV's labels as classes")] = True
+    labels: Annotated[bool, Option(help="use folder names or the CSV's labels as classes")] = True
 
     def run(self) -> int:
-        """Run the sweep and print where its rows are."""
+        """Run the sweep and print the path of the run, its counts and the skipped images."""
         from salix import spec
         from salix.attribution import METHODS
         from salix.data import Unlabelled, open_source

@@ -1,11 +1,11 @@
-"""`salix train`: trains a detector from labelled images, with one or several seeds."""
+"""`salix train`: training of a detector from labelled images, with one or several seeds."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from salix.cli.options import Classes, Data, Given
+from salix.cli.options import Classes, Data, Option
 
 
 @dataclass(frozen=True)
@@ -16,38 +16,37 @@ class Train:
     --reference-masks heatmaps --recipe cyborg --seeds 10 --out trained
     """
 
-    arch: Annotated[str, Given(help="architecture, for example resnet50", aliases=["--model"])]
+    arch: Annotated[str, Option(help="architecture, for example resnet50", aliases=["--model"])]
     data: Data
-    out: Annotated[Path, Given(help="directory of the training: created, or resumed")]
-    validation: Annotated[list[str], Given(help="validation data, as --data")] = field(
-        default_factory=list
-    )
+    out: Annotated[Path, Option(help="directory of the training: created, or resumed")]
+    validation: Annotated[tuple[str, ...], Option(help="validation data, as --data")] = ()
     reference_masks: Annotated[
-        Path | None, Given(help="folder of grey reference masks, each named by its image's id")
+        Path | None, Option(help="folder of grey reference masks, each named by its image's id")
     ] = None
-    weights: Annotated[Path | None, Given(help="checkpoint of the initial weights")] = None
-    classes: Classes = field(default_factory=list)
+    weights: Annotated[Path | None, Option(help="checkpoint of the initial weights")] = None
+    classes: Classes = ()
     recipe: Annotated[
         str,
-        Given(help="cyborg, cross_entropy, adamw, or 'Recipe(CYBORG(0.5), SGD(), epochs=20)'"),
+        Option(help="cyborg, cross_entropy, adamw, or 'Recipe(CYBORG(0.5), SGD(), epochs=20)'"),
     ] = "adamw"
     loss: Annotated[
-        str | None, Given(help="loss instead of the recipe's, for example 'ModelFocus(0.5)'")
+        str | None, Option(help="loss instead of the recipe's, for example 'ModelFocus(0.5)'")
     ] = None
-    held_out: Annotated[
-        float | None, Given(help="share of each class for validation, without --validation")
+    validation_share: Annotated[
+        float | None,
+        Option(help="share of each class that is the validation data, without --validation"),
     ] = None
-    seeds: Annotated[int, Given(help="number of networks, each with its own seed")] = 1
-    first_seed: Annotated[int, Given(help="seed of the first network")] = 0
+    seeds: Annotated[int, Option(help="number of networks, each with its own seed")] = 1
+    first_seed: Annotated[int, Option(help="seed of the first network")] = 0
     together: Annotated[
         bool | None,
-        Given(
+        Option(
             help="train all seeds in one program; by default on accelerators, for small networks"
         ),
     ] = None
 
     def run(self) -> int:
-        """Train, and save the best and the last weights of each seed."""
+        """Train, and save the weights of the best and of the last epoch of each seed."""
         from dataclasses import replace
 
         from salix import spec
@@ -61,8 +60,8 @@ class Train:
         recipe = PRESETS.get(self.recipe) or spec.parse(self.recipe, RECIPES)
         if self.loss is not None:
             recipe = replace(recipe, loss=spec.parse(self.loss, LOSSES))
-        if self.held_out is not None:
-            recipe = replace(recipe, validation=self.held_out)
+        if self.validation_share is not None:
+            recipe = replace(recipe, validation=self.validation_share)
         source = open_source(self.data)
         build, about = initialiser(self.arch, self.weights, classes=self.classes or None)
         trained = train(

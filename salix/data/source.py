@@ -167,7 +167,9 @@ def open_source(texts: Sequence[str]) -> Source:
     """
     sources: dict[str, Source] = {}
     for text in texts:
-        name, place = (None, text) if text.startswith(TFDS) else _named(text)
+        name, equals, place = text.partition("=")
+        if not equals or text.startswith(TFDS) or Path(text).exists():
+            name, place = None, text
         key, source = _open(name, place)
         if len(texts) == 1 and name is None:
             return source
@@ -183,17 +185,8 @@ def _open(name: str | None, place: str) -> tuple[str, Source]:
         if name is not None:
             raise InputError(f"{name}={place}: such data have their own labels, leave out {name}=")
         return place.removeprefix(TFDS), open_dataset(place)
-    path = _path(place)
+    kind, _, asset = place.partition(":")
+    path = fetch(asset) if kind == "asset" and asset else Path(place)
     if name is not None:
         return name, Folder(path, label=name)
     return path.name, Table(path) if path.suffix.lower() == ".csv" else Folder(path)
-
-
-def _path(place: str) -> Path:
-    kind, _, name = place.partition(":")
-    return fetch(name) if kind == "asset" and name else Path(place)
-
-
-def _named(text: str) -> tuple[str | None, str]:
-    name, equals, place = text.partition("=")
-    return (name, place) if equals and not Path(text).exists() else (None, text)

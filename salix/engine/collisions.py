@@ -18,10 +18,9 @@ def claim_columns(
             raise InputError(f"{kind} writes the column {name!r}, as every sweep does: rename it")
         if name in owners:
             other = owners[name]
-            renamable = any(hasattr(m, "prefix") for m in (measure, other))
-            remedy = (
-                "give one another prefix=…" if renamable else "leave one of them to another run"
-            )
+            pair = measure, other
+            options = [o for m in pair for o in ("prefix", "name") if hasattr(m, o)]
+            remedy = f"give one another {options[0]}=…" if options else "measure one in another run"
             raise InputError(
                 f"{type(other).__name__} and {kind} both write the column {name!r}: {remedy}"
             )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from salix.measures.explainer import as_explainer
 from salix.metrics.comparison import ssim_where
 from salix.metrics.resizing import enlarge
 from salix.perturb.cose import (
@@ -21,17 +22,7 @@ from salix.perturb.cose import (
 )
 from salix.perturb.grey import grey_levels
 from salix.perturb.warps import invert, valid_region, warp
-from salix.typing import (
-    Column,
-    Explain,
-    Explanation,
-    GridMap,
-    Image,
-    InputError,
-    PRNGKey,
-    Values,
-    as_explainer,
-)
+from salix.typing import Column, Explain, Explanation, GridMap, Image, InputError, PRNGKey, Values
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from salix.measures.conditions import check_choice, check_conditions, roll_map
+from salix.measures.explainer import as_explainer
 from salix.metrics.curves import (
     FRACTIONS,
     Fractions,
@@ -18,7 +19,7 @@ from salix.metrics.curves import (
 )
 from salix.metrics.ranking import Ranks, leading_pixels, pixel_counts, rank_pixels
 from salix.perturb.fills import FILLS, fill_image
-from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values, as_explainer
+from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values
 
 CONDITIONS = {
     "most": "most salient first",

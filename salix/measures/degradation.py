@@ -6,20 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.measures.conditions import check_conditions, roll_map
+from salix.measures.explainer import as_explainer
 from salix.measures.guided_blur import BlurLevels, blur_by_levels, blur_levels
 from salix.measures.variants import measure_variants, variant_columns
 from salix.metrics import Similarity
-from salix.typing import (
-    Column,
-    Explain,
-    Explanation,
-    GridMap,
-    Image,
-    InputError,
-    PRNGKey,
-    Values,
-    as_explainer,
-)
+from salix.typing import Column, Explain, Explanation, GridMap, Image, InputError, PRNGKey, Values
 
 CONDITIONS = {
     "background": "the least salient blurred most",

@@ -7,7 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
-from salix.measures.variants import measure_variants, variant_columns
+from salix.measures.explainer import as_explainer
+from salix.measures.variants import (
+    mean_columns,
+    measure_variants,
+    similarity_means,
+    variant_columns,
+)
 from salix.metrics import Similarity
 from salix.perturb.warps import (
     IDENTITY,
@@ -30,11 +36,9 @@ from salix.typing import (
     PRNGKey,
     Scalar,
     Values,
-    as_explainer,
 )
 
 TWELVE = (*TURNS, *SHIFTS)
-MEANS = (("mean", "target fixed"), ("mean_repredicted", "target re-predicted"))
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,8 @@ class Geometry:
         axis = "transform", self.names
         variants = variant_columns(self.prefix, title, meaning, *axis, repredict=self.repredict)
         title = f"{title}: mean similarity"
-        means = (
-            Column(f"{self.prefix}_{name}", f"{title}, {target}", meaning, -1, 1, "higher")
-            for name, target in MEANS[: 1 + self.repredict]
-        )
-        return (*variants, *means)
+        means = mean_columns(self.prefix, "mean", title, meaning, repredict=self.repredict)
+        return variants + means
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         del key  # deterministic
@@ -145,9 +146,7 @@ class Geometry:
         values = measure_variants(
             explainer, clean, transform, count, compare, repredict=self.repredict
         )
-        values["mean"] = jnp.nanmean(values["similarity"])
-        if self.repredict:
-            values["mean_repredicted"] = jnp.nanmean(values["similarity_repredicted"])
+        values |= similarity_means(values, "mean", jnp.nanmean)
         return {f"{self.prefix}_{name}": value for name, value in values.items()}
 
     def _shift_pixels(self, side: int) -> int:

@@ -6,14 +6,18 @@ from typing import Any
 import jax.numpy as jnp
 
 from salix.measures.conditions import check_choice
-from salix.measures.variants import measure_variants, variant_columns
+from salix.measures.explainer import as_explainer
+from salix.measures.variants import (
+    mean_columns,
+    measure_variants,
+    similarity_means,
+    variant_columns,
+)
 from salix.metrics import Similarity
 from salix.metrics.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS
 from salix.perturb.grey import ROUNDINGS, grey_levels
-from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values, as_explainer
-
-AREAS = (("area", "target fixed"), ("area_repredicted", "target re-predicted"))
+from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,7 @@ class Noise:
         )
         title = f"{corruption.title}: mean similarity over the levels"
         mean = f"{meaning} Mean over the levels by the trapezoid rule."
-        areas = (
-            Column(f"{prefix}_{name}", f"{title}, {target}", mean, -1, 1, "higher")
-            for name, target in AREAS[: 1 + self.repredict]
-        )
-        return (*columns, *areas)
+        return columns + mean_columns(prefix, "area", title, mean, repredict=self.repredict)
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         explainer, corruption = as_explainer(explain), CORRUPTIONS[self.kind]
@@ -93,11 +93,7 @@ class Noise:
             explainer, clean, corrupt, len(self.strengths),
             lambda map, _: self.similarity(map, clean.map), repredict=self.repredict,
         )  # fmt: skip
-        values["area"] = trapezoid_mean(values["similarity"], self.strengths)
-        if self.repredict:
-            values["area_repredicted"] = trapezoid_mean(
-                values["similarity_repredicted"], self.strengths
-            )
+        values |= similarity_means(values, "area", lambda s: trapezoid_mean(s, self.strengths))
         return {f"{self.prefix or self.kind}_{name}": value for name, value in values.items()}
 
 

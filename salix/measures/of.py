@@ -8,20 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from salix.measures.explainer import as_explainer
 from salix.metrics import METRICS, Curve, MetricInfo
 from salix.metrics.curves import FRACTIONS
 from salix.metrics.resizing import resize_mask
-from salix.typing import (
-    Column,
-    Explain,
-    Explanation,
-    Image,
-    InputError,
-    PRNGKey,
-    Scalar,
-    Values,
-    as_explainer,
-)
+from salix.typing import Column, Explain, Explanation, Image, InputError, PRNGKey, Scalar, Values
 
 
 @dataclass(frozen=True, init=False, repr=False)

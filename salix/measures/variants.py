@@ -5,6 +5,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from salix.metrics import spatial_entropy
 from salix.typing import Column, Explainer, Explanation, Image, Index, Map, Scalar, Values
@@ -83,3 +84,27 @@ def variant_columns(
         for name, what, low, high, better in COLUMNS
         if repredict or name != "similarity_repredicted"
     )
+
+
+def mean_columns(
+    prefix: str, name: str, title: str, meaning: str, *, repredict: bool
+) -> tuple[Column, ...]:
+    """Return the columns of `similarity_means`, named `prefix_…`."""
+    means = ((name, "target fixed"), (f"{name}_repredicted", "target re-predicted"))
+    return tuple(
+        Column(f"{prefix}_{key}", f"{title}, {target}", meaning, -1, 1, "higher")
+        for key, target in means[: 1 + repredict]
+    )
+
+
+def similarity_means(
+    values: Values, name: str, mean: Callable[[Array], Scalar]
+) -> dict[str, Scalar]:
+    """Return the `mean` over the variants of `measure_variants`, `name` and `name_repredicted`.
+
+    The second only where similarities with the target re-predicted were measured.
+    """
+    means = {name: mean(values["similarity"])}
+    if "similarity_repredicted" in values:
+        means[f"{name}_repredicted"] = mean(values["similarity_repredicted"])
+    return means

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from salix.analysis import Analysis, analyse
-from salix.analysis.dataset_metrics import REGION
+from salix.analysis.run_metrics import REGION
 from salix.report import heatmap
 from salix.report.export import write_parquet
 from salix.report.headline import headline

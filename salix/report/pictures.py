@@ -1,4 +1,4 @@
-"""Pictures of the images that runs kept, with the map of each run, matched by the image's id."""
+"""Pictures of the images that runs stored, with the map of each run, matched by the image's id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,13 +47,13 @@ class ImagePictures:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The images that are shown, the number that were kept, and the mean share of their masks.
+    """The images that are shown, the number that are stored, and the mean share of their masks.
 
     `drawn` is false where no map has two axes.
     """
 
     images: tuple[ImagePictures, ...]
-    kept: int
+    stored: int
     mask_share: float | None
     drawn: bool
 
@@ -63,7 +63,7 @@ class Gallery:
 
 
 def gallery(analysis: Analysis) -> Gallery:
-    """Draw the images that runs kept a picture of: the classes in turn, in the data's order.
+    """Draw the images that runs stored a picture of: the classes in turn, in the data's order.
 
     Pictures and maps are read of the images that are shown alone.
     """

@@ -50,3 +50,13 @@ Build = Callable[[Analysis], Section | None]
 def read_template(module: str) -> str:
     """Return the template of a section: the file of its module's name, with the suffix .html."""
     return Path(module).with_suffix(".html").read_text(encoding="utf-8")
+
+
+def figure_section(
+    anchor: str, title: str, link: str, module: str, figures: Sequence[Any], **context: Any
+) -> Section | None:
+    """Return a section of plotly figures, in its context as `figures`; None without any."""
+    if not figures:
+        return None
+    values = {"figures": figures} | context
+    return Section(anchor, title, read_template(module), values, link=link, figures=True)

@@ -50,18 +50,15 @@ class Augment:
             image = jnp.where(flipped, image[:, ::-1], image)
             mask = None if mask is None else jnp.where(flipped, mask[:, ::-1], mask)
         if self.shift or self.crop < 1:
-            window = self._window(window_key)
-            image = _resized_window(image, *window)
-            mask = None if mask is None else _resized_window(mask[..., None], *window)[..., 0]
+            draws = jax.random.uniform(window_key, (5,))
+            side = self.crop + (1 - self.crop) * draws[0]
+            corner = draws[1:3] * (1 - side) + self.shift * (2 * draws[3:5] - 1)  # top and left
+            image = _resized_window(image, side, corner)
+            if mask is not None:
+                mask = _resized_window(mask[..., None], side, corner)[..., 0]
         if self.brightness or self.contrast:
             image = self._adjust_light(image, preprocess, light_key)
         return image, mask
-
-    def _window(self, key: PRNGKey) -> tuple[Scalar, Float[Array, "2"]]:
-        """Return the side of the window, and its top and left corner."""
-        draws = jax.random.uniform(key, (5,))
-        side = self.crop + (1 - self.crop) * draws[0]
-        return side, draws[1:3] * (1 - side) + self.shift * (2 * draws[3:5] - 1)
 
     def _adjust_light(self, image: Image, preprocess: Preprocess, key: PRNGKey) -> Image:
         statistics = (preprocess.mean, preprocess.std)
@@ -74,14 +71,13 @@ class Augment:
 
 
 def _resized_window(image: Any, side: Scalar, corner: Float[Array, "2"]) -> Array:
-    """Resize a window of an image [h w c] to the image's size, as matrix products."""
-    rows, columns = (_bilinear_weights(n, side, corner[i]) for i, n in enumerate(image.shape[:2]))
+    """Resize a window of an image [h w c] bilinearly to the image's size, as matrix products."""
+
+    def weights(n: int, first: Scalar) -> Float[Array, "n n"]:  # [target, source]
+        positions = jnp.arange(n, dtype=jnp.float32)
+        sampled = jnp.clip((positions + 0.5) * side + first * n - 0.5, 0, n - 1)
+        return jnp.maximum(0, 1 - jnp.abs(sampled[:, None] - positions[None]))
+
+    rows, columns = weights(image.shape[0], corner[0]), weights(image.shape[1], corner[1])
     exact = jax.lax.Precision.HIGHEST  # else the images would be rounded on some devices
     return jnp.einsum("yh,hwc,xw->yxc", rows, image, columns, precision=exact)
-
-
-def _bilinear_weights(n: int, side: Scalar, first: Scalar) -> Float[Array, "n n"]:
-    """Return the weight of each of n source positions for each of n target positions."""
-    positions = jnp.arange(n, dtype=jnp.float32)
-    sampled = jnp.clip((positions + 0.5) * side + first * n - 0.5, 0, n - 1)
-    return jnp.maximum(0, 1 - jnp.abs(sampled[:, None] - positions[None]))

@@ -1,11 +1,15 @@
-"""Atomic checkpoints of a training, written by Orbax; only the newest is kept."""
+"""Atomic checkpoints of a training, written by Orbax; older ones are deleted."""
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from salix.train.network import Weights
+from salix.train.state import TrainingState
+from salix.train.step import ModelState
 from salix.typing import InputError
 
 
@@ -76,6 +80,38 @@ class Checkpoints:
     def close(self) -> None:
         """Finish pending writes."""
         self.manager.close()
+
+
+def save_training(
+    checkpoints: Checkpoints,
+    step: int,
+    model: ModelState,
+    best: Weights | None,
+    state: TrainingState,
+) -> None:
+    """Write a checkpoint of weights, optimiser, best weights and position in the training."""
+    checkpoints.save(step, _arrays(model, best), vars(state))
+
+
+def restore_training(
+    checkpoints: Checkpoints, model: ModelState, best: Weights | None
+) -> tuple[ModelState, Weights | None, TrainingState] | None:
+    """Return the newest checkpoint, or None; `model` and `best` have its structure and streams."""
+    checkpoint = checkpoints.restore(_arrays(model, best))
+    if checkpoint is None:
+        return None
+    arrays, progress = checkpoint
+    state = TrainingState(**{f.name: progress[f.name] for f in fields(TrainingState)})
+    best = None if best is None else replace(best, **arrays["best"])
+    weights = replace(model.weights, params=arrays["params"], stats=arrays["stats"])
+    return ModelState(weights, arrays["optimiser"]), best, state
+
+
+def _arrays(model: ModelState, best: Weights | None) -> dict[str, Any]:
+    optional = {} if best is None else {"best": {"params": best.params, "stats": best.stats}}
+    weights = model.weights
+    arrays = {"params": weights.params, "stats": weights.stats, "optimiser": model.optimiser}
+    return arrays | optional
 
 
 def _by_name(tree: Any) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Validation metrics: the loss and its parts, accuracy, AUC, detection rates and ACER."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,12 +30,16 @@ def evaluate(
     losses: list[list[float]] = []
     for indices, (pixels, masks) in zip(positions, data.take(positions), strict=True):
         batch = {"pixels": pixels, "labels": data.labels[indices], "reference_masks": masks}
-        device_parts = program.evaluate(weights, {n: _padded(a, size) for n, a in batch.items()})
-        parts = jax.device_get(device_parts)
+        # Copies of the first image fill the last batch, so that one program serves all batches.
+        filled = np.append(np.arange(len(indices)), np.zeros(size - len(indices), int))
+        batch = {n: a if a is None or len(a) == size else a[filled] for n, a in batch.items()}
+        parts = jax.device_get(program.evaluate(weights, batch))
         parts = parts if program.together else {n: p[None] for n, p in parts.items()}
         parts = {n: p[:, : len(indices)] for n, p in parts.items()}
-        seeds = range(len(parts["loss"]))
-        losses.append([_batch_loss(program, parts, seed) * len(indices) for seed in seeds])
+        by_seed = [
+            {n: jnp.array(p[i]) for n, p in parts.items()} for i in range(len(parts["loss"]))
+        ]
+        losses.append([float(program.recipe.loss.combine(p)) * len(indices) for p in by_seed])
         batches.append(parts)
     values = {name: np.concatenate([b[name] for b in batches], 1) for name in batches[0]}
     metrics = []
@@ -45,10 +48,6 @@ def evaluate(
         ranks = classification_metrics(values["logits"][seed], data.labels, positive)
         metrics.append(means | {"loss": float(loss)} | ranks)
     return metrics
-
-
-def _batch_loss(program: TrainingProgram, parts: dict[str, np.ndarray], seed: int) -> float:
-    return float(program.recipe.loss.combine({n: jnp.array(p[seed]) for n, p in parts.items()}))
 
 
 def classification_metrics(
@@ -81,10 +80,3 @@ def positive_class(classes: Sequence[str]) -> int:
     """Return the index of the positive class: "fake", or else the last one."""
     names = [name.casefold() for name in classes]
     return names.index("fake") if "fake" in names else len(names) - 1
-
-
-def _padded(array: Any, size: int) -> Any:
-    """Pad a batch with copies of its first image, so that one program serves all batches."""
-    if array is None or len(array) == size:
-        return array
-    return np.concatenate([array, np.repeat(array[:1], size - len(array), 0)])

@@ -17,7 +17,7 @@ from salix.train.check import check_data, check_seeds
 from salix.train.examples import TrainingImages, gather, warn
 from salix.train.history import Record
 from salix.train.manifest import about_training, configuration
-from salix.train.network import Network, Weights
+from salix.train.network import Network
 from salix.train.program import TrainingProgram
 from salix.train.recipe import Recipe
 from salix.train.reference_masks import uses_reference_masks
@@ -96,7 +96,9 @@ def train(
         needs_reference_masks=needs_reference_masks,
     )
     network, first = Network.split(build(seeds[0]))
-    together = _train_together(first, seeds) if together is None else together
+    if together is None:
+        small = sum(leaf.size for leaf in jax.tree.leaves(first.params)) <= SMALL
+        together = jax.default_backend() != "cpu" and len(seeds) > 1 and small
     count = len(examples.labels)
     rule = recipe.transformation(count)
     program = TrainingProgram(network, recipe, preprocess, rule, together, needs_reference_masks)
@@ -145,8 +147,3 @@ def train(
         if isinstance(part, Streamed):
             warn(part.unread, part.black)
     return results
-
-
-def _train_together(weights: Weights, seeds: tuple[int, ...]) -> bool:
-    size = sum(leaf.size for leaf in jax.tree.leaves(weights.params))
-    return jax.default_backend() != "cpu" and len(seeds) > 1 and size <= SMALL

@@ -1,7 +1,6 @@
 """Compiled training and evaluation steps, for one seed or several together."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from math import gcd
@@ -21,9 +20,9 @@ from salix.train.recipe import Recipe
 from salix.train.step import Arguments, ModelState, evaluate_step, train_step
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class TrainingProgram:
-    """Training and evaluation steps, each compiled once for each batch size and shared by seeds.
+    """Training and evaluation steps, compiled once for each batch size and shared by seeds.
 
     With `together` each leaf of the state and of a batch has a leading axis of seeds.
     """
@@ -72,20 +71,18 @@ class TrainingProgram:
         rest = jax.device_put(rest, replicated)
         key = (training, size)
         if key not in self.compiled:
-            function = self._training() if training else self._evaluating()
-            options = {"donate_argnums": 0, "out_shardings": replicated} if training else {}
+            setting = (self.network, self.recipe, self.preprocess)
+            masks = self.needs_reference_masks
+            options: dict[str, Any] = {}
+            if training:
+                function = partial(train_step, *setting, self.rule, masks)
+                options = {"donate_argnums": 0, "out_shardings": replicated}
+            else:
+                function = partial(evaluate_step, *setting, masks)
+            if self.together:  # training batches differ between seeds, evaluation batches do not
+                function = jax.vmap(function, (0, 0, None, 0) if training else (0, None))
             start = time.monotonic()
             traced = jax.jit(function, **options).trace(state, batch, *rest)
             self.compiled[key] = compile_traced(traced, training=training)
             self.seconds[key] = time.monotonic() - start
         return self.compiled[key](state, batch, *rest)
-
-    def _training(self) -> Callable[..., Any]:
-        masks = self.needs_reference_masks
-        step = partial(train_step, self.network, self.recipe, self.preprocess, self.rule, masks)
-        return jax.vmap(step, (0, 0, None, 0)) if self.together else step
-
-    def _evaluating(self) -> Callable[..., Any]:
-        masks = self.needs_reference_masks
-        step = partial(evaluate_step, self.network, self.recipe, self.preprocess, masks)
-        return jax.vmap(step, (0, None)) if self.together else step

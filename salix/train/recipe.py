@@ -105,9 +105,9 @@ class Recipe:
     An update takes the mean gradient of `accumulate` batches of `batch_size` images. The remainder
     of an epoch is a smaller batch with `partial`, and is otherwise dropped. `balance` draws each
     class equally often: an epoch has the same number of images, those of rarer classes several
-    times. `validation` is the share of each class that is held out where no validation data are
-    given. In "bfloat16" the trunk computes with 8 bits of mantissa on float32 weights, and the head
-    and the loss in float32; "tf32" allows products of 10 bits on devices that have them.
+    times. `validation` is the share of each class that validates, if there are no validation data.
+    In "bfloat16" the trunk computes with 8 bits of mantissa on float32 weights, and the head and
+    the loss in float32; "tf32" allows products of 10 bits on devices that have them.
     """
 
     loss: Loss

@@ -19,11 +19,12 @@ def epoch_batches(recipe: Recipe, labels: np.ndarray, seed: int, epoch: int) -> 
     if recipe.balance:
         classes = np.unique(labels)
         shares = [len(part) for part in np.array_split(np.arange(count), len(classes))]
-        rounds = [
-            _rounds(np.flatnonzero(labels == label), share, rng)
-            for label, share in zip(classes, shares, strict=True)
-        ]
-        shuffled = rng.permutation(np.concatenate(rounds))
+        draws: list[np.ndarray] = []
+        for label, share in zip(classes, shares, strict=True):
+            members = np.flatnonzero(labels == label)
+            rounds, rest = divmod(share, len(members))
+            draws += [np.tile(members, rounds), rng.permutation(members)[:rest]]
+        shuffled = rng.permutation(np.concatenate(draws))
     else:
         shuffled = rng.permutation(count)
     size = recipe.batch_size
@@ -52,8 +53,3 @@ def split_validation(
     chosen = np.zeros(len(labels), bool)
     chosen[positions] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
-
-
-def _rounds(members: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    full, rest = divmod(count, len(members))
-    return np.concatenate([np.tile(members, full), rng.permutation(members)[:rest]])

@@ -1,9 +1,10 @@
-"""Resumable training state, throughput, and the record of an epoch."""
+"""Resumable training state, throughput, the record of an epoch, and the training's result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from salix.train.history import Record
+from salix.train.network import Weights
 from salix.typing import InputError
 
 
@@ -45,6 +46,16 @@ class TrainingState:
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, [{} for _ in self.sums]
 
 
+@dataclass(frozen=True)
+class TrainingResult:
+    """Weights of the best and the last epoch, the best epoch of each seed, and the history."""
+
+    best: Weights
+    last: Weights
+    best_epochs: tuple[int, ...]
+    history: tuple[Record, ...]
+
+
 @dataclass
 class Throughput:
     """Images of an epoch, its seconds without compilation, and those of waiting for data."""
@@ -67,10 +78,8 @@ def epoch_record(
     return {"seed": seed, **more, **means, **{f"validation_{n}": v for n, v in validation.items()}}
 
 
-def non_finite_loss(
-    seed: int, loss: float, step: int, epoch: int, ids: Sequence[str]
-) -> InputError:
-    """Return the error of a loss that is NaN or infinite."""
+def diverged(seed: int, loss: float, step: int, epoch: int, ids: Sequence[str]) -> InputError:
+    """Return the error of a training whose loss is NaN or infinite."""
     listed = ", ".join(ids[:20]) + (f", … ({len(ids)} in all)" if len(ids) > 20 else "")
     return InputError(
         f"the loss of seed {seed} is {loss} in step {step} (epoch {epoch}, images {listed}): "

@@ -65,7 +65,9 @@ def train_step(
         updates, optimiser = rule.update(gradient, state.optimiser, weights.params)
         params = optax.apply_updates(weights.params, updates)
     updated = ModelState(replace(weights, params=params, stats=stats), optimiser)
-    return updated, _means(parts, batch["labels"]) | {"loss": loss}
+    correct = (jnp.argmax(parts["logits"], -1) == batch["labels"]).astype(jnp.float32)
+    means = {name: part.mean() for name, part in parts.items() if name != "logits"}
+    return updated, means | {"accuracy": correct.mean(), "loss": loss}
 
 
 def evaluate_step(
@@ -122,9 +124,3 @@ def _comparable(masks: Any, tapped: Any, required: bool) -> Any:
     """Drop reference masks that no map can be compared with, unless the loss requires them."""
     has_map = masks is not None and masks.ndim == tapped.ndim - 1
     return masks if required or has_map else None
-
-
-def _means(parts: dict[str, Any], labels: Any) -> dict[str, Any]:
-    correct = (jnp.argmax(parts["logits"], -1) == labels).astype(jnp.float32)
-    means = {name: part.mean() for name, part in parts.items() if name != "logits"}
-    return means | {"accuracy": correct.mean()}

@@ -15,7 +15,7 @@ Positions = Sequence[np.ndarray]  # of the images of each batch
 PixelsAndMasks = tuple[np.ndarray, np.ndarray | None]  # of one batch
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Streamed:
     """Labelled images of a source that does not fit into memory, decoded by threads as needed.
 
@@ -68,7 +68,7 @@ class Streamed:
         return batch.examples["pixels"][slots], None if masks is None else masks[slots]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Reordered:
     """The images of a source in another order, with repeats; collects ids of all-zero masks."""
 

@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,14 @@ from salix.data import id_hash
 from salix.progress import Progress
 from salix.train import history
 from salix.train.check import missing_reference_masks
-from salix.train.checkpoint import Checkpoints
+from salix.train.checkpoint import Checkpoints, restore_training, save_training
 from salix.train.evaluate import evaluate, positive_class
 from salix.train.examples import TrainingImages
 from salix.train.feed import epoch_feed
 from salix.train.history import Record
 from salix.train.network import Weights, select_weights
 from salix.train.program import TrainingProgram
-from salix.train.state import Throughput, TrainingState, epoch_record, non_finite_loss
+from salix.train.state import Throughput, TrainingResult, TrainingState, diverged, epoch_record
 from salix.train.step import ModelState
 from salix.train.streamed import Streamed, pick
 from salix.typing import InputError
@@ -31,16 +30,6 @@ IN_FLIGHT = 2  # steps on the device while the next batch is made
 SAVE_SECONDS = 300.0  # the most work lost to a kill within an epoch
 
 Metrics = list[dict[str, float]]  # one element for each seed
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """Weights of the best and the last epoch, the best epoch of each seed, and the history."""
-
-    best: Weights
-    last: Weights
-    best_epochs: tuple[int, ...]
-    history: tuple[Record, ...]
 
 
 class Trainer:
@@ -111,10 +100,11 @@ class Trainer:
         throughput, start, saved = Throughput(), time.monotonic(), time.monotonic()
         compiling = sum(self.program.seconds.values())
 
-        def finish_one() -> None:
-            batch, positions, means = in_flight.popleft()
-            self._add(state, batch, positions, jax.device_get(means))
-            bar.advance(1)
+        def finish(remaining: int) -> None:
+            while len(in_flight) > remaining:
+                batch, positions, means = in_flight.popleft()
+                self._add(state, batch, positions, jax.device_get(means))
+                bar.advance(1)
 
         feed = epoch_feed(
             self.program, self.examples, self.seeds, self.hashes, state.epoch, state.batch
@@ -130,16 +120,13 @@ class Trainer:
             model, means = self.program.step(model, arguments, step, self.key)
             in_flight.append((batch, positions, means))
             throughput.images += sum(map(len, positions))
-            while len(in_flight) > IN_FLIGHT:
-                finish_one()
+            finish(IN_FLIGHT)
             due = self.checkpoints and time.monotonic() - saved > SAVE_SECONDS
-            if due and batch + 1 < self.per_epoch:  # the end of the epoch is saved anyway
-                while in_flight:
-                    finish_one()
+            if due and batch + 1 < self.per_epoch:  # the end of an epoch is always saved
+                finish(0)
                 self._save(model, best, state)
                 saved = time.monotonic()
-        while in_flight:
-            finish_one()
+        finish(0)
         compiling = sum(self.program.seconds.values()) - compiling
         throughput.seconds = time.monotonic() - start - compiling
         return model, throughput
@@ -156,7 +143,7 @@ class Trainer:
             if not np.isfinite(values["loss"]):
                 step = state.epoch * self.per_epoch + batch
                 ids = pick(self.examples.ids, indices)
-                raise non_finite_loss(seed, values["loss"], step, state.epoch, ids)
+                raise diverged(seed, values["loss"], step, state.epoch, ids)
         state.add_batch(by_seed, len(positions[0]))
 
     def _validate(
@@ -189,7 +176,7 @@ class Trainer:
     def _save(self, model: ModelState, best: Weights | None, state: TrainingState) -> None:
         if self.checkpoints:
             step = state.epoch * self.per_epoch + state.batch
-            self.checkpoints.save(step, _arrays(model, best), vars(state))
+            save_training(self.checkpoints, step, model, best, state)
 
     def _restored(
         self,
@@ -199,23 +186,12 @@ class Trainer:
         bar: Progress,
         log: Callable[[str], None],
     ) -> tuple[ModelState, Weights | None, TrainingState]:
-        checkpoint = self.checkpoints and self.checkpoints.restore(_arrays(model, best))
-        if not checkpoint:
+        restored = self.checkpoints and restore_training(self.checkpoints, model, best)
+        if not restored:
             return model, best, state
-        arrays, progress = checkpoint
-        state = TrainingState(**{name: progress[name] for name in vars(state)})
+        model, best, state = restored
         bar.skip(bar.before + state.epoch * self.per_epoch + state.batch)
         names = ", ".join(map(str, self.seeds))
         log(f"seed {names}: {state.epoch} of {self.recipe.epochs} epochs are done")
-        if best is not None:
-            best = replace(best, **arrays["best"])
-        weights = replace(model.weights, params=arrays["params"], stats=arrays["stats"])
         # Restored arrays go where the steps expect them, and share no buffer with the best.
-        return self.program.place(ModelState(weights, arrays["optimiser"])), best, state
-
-
-def _arrays(model: ModelState, best: Weights | None) -> dict[str, Any]:
-    optional = {} if best is None else {"best": {"params": best.params, "stats": best.stats}}
-    weights = model.weights
-    arrays = {"params": weights.params, "stats": weights.stats, "optimiser": model.optimiser}
-    return arrays | optional
+        return self.program.place(model), best, state

@@ -52,10 +52,10 @@ def test_mean_ssim_of_all_pairs_over_shared_images_with_contrast(tmp_path, side)
             for i, j in combinations(range(3), 2)
         ]
     )
-    found = group_agreement(runs)
-    assert set(found) == {"g"}
-    assert found["g"].value == pytest.approx(expected, abs=1e-6)
-    assert (found["g"].n, found["g"].undefined) == (2, 1)
+    agreement = group_agreement(runs)
+    assert set(agreement) == {"g"}
+    assert agreement["g"].value == pytest.approx(expected, abs=1e-6)
+    assert (agreement["g"].n, agreement["g"].undefined) == (2, 1)
 
 
 def test_equal_runs_agree_fully_and_no_shared_image_is_undefined(tmp_path):
@@ -74,12 +74,12 @@ def test_common_images_are_matched_by_id_and_what_is_left_out_is_counted(tmp_pat
     second = write(
         tmp_path / "1", "1", "h", maps[[3, 2, 0]] // 2, ["d", "c", "a"], constant_map=["c"]
     )
-    found = shared_maps([first, second])
-    assert found.ids == ("a", "c", "d")
-    assert found.left_out == (2, 0)
+    agreement = shared_maps([first, second])
+    assert agreement.ids == ("a", "c", "d")
+    assert agreement.left_out == (2, 0)
     zero = np.zeros((4, 6), np.uint8)
-    np.testing.assert_array_equal(found.maps[0], [maps[0], maps[2], zero])
-    np.testing.assert_array_equal(found.maps[1], [maps[0] // 2, zero, maps[3] // 2])
+    np.testing.assert_array_equal(agreement.maps[0], [maps[0], maps[2], zero])
+    np.testing.assert_array_equal(agreement.maps[1], [maps[0] // 2, zero, maps[3] // 2])
     compared = run_similarity([first, second])
     assert compared is not None
     assert (compared.ids, compared.left_out) == (("a", "c", "d"), (2, 0))

@@ -6,7 +6,7 @@ import pytest
 
 import salix
 from salix.analysis import Frame
-from salix.analysis.dataset_metrics import COSE as COSE_METRIC
+from salix.analysis.run_metrics import COSE as COSE_METRIC
 from salix.attribution import InputXGradient
 from salix.measures import COSE
 from salix.report import write
@@ -30,22 +30,25 @@ def run(pictures, tmp_path_factory):
 
 
 def test_cose_is_that_of_pairs_counted_by_hand(run):
-    rows, kept, lost = run.rows, [], []
+    rows, unchanged, changed = run.rows, [], []
     for i in range(len(rows["id"])):
         if rows["predicted"][i] != rows["label"][i]:
             continue
         for s, after in zip(rows["cose_similarity"][i], rows["cose_predicted"][i], strict=True):
             if np.isfinite(s):
-                (kept if after == rows["label"][i] else lost).append(float(s))
-    assert kept
-    assert lost
-    found = COSE_METRIC.of_run(Frame(run))
-    c, f = np.mean(kept), np.mean(lost)
-    assert found["cose_consistency"].value == pytest.approx(c)
-    assert found["cose_fidelity"].value == pytest.approx(f)
-    assert found["cose"].value == pytest.approx(np.sqrt(c * (1 - f)))
-    assert (found["cose_consistency"].n, found["cose_fidelity"].n) == (len(kept), len(lost))
-    for interval in found.values():
+                (unchanged if after == rows["label"][i] else changed).append(float(s))
+    assert unchanged
+    assert changed
+    estimates = COSE_METRIC.of_run(Frame(run))
+    c, f = np.mean(unchanged), np.mean(changed)
+    assert estimates["cose_consistency"].value == pytest.approx(c)
+    assert estimates["cose_fidelity"].value == pytest.approx(f)
+    assert estimates["cose"].value == pytest.approx(np.sqrt(c * (1 - f)))
+    assert (estimates["cose_consistency"].n, estimates["cose_fidelity"].n) == (
+        len(unchanged),
+        len(changed),
+    )
+    for interval in estimates.values():
         assert interval.low <= interval.value <= interval.high
 
 

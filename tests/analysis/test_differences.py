@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from salix.analysis import Frame, analyse
 from salix.analysis.columns import DASH, standard_columns
-from salix.analysis.dataset_metrics import ACCURACY
 from salix.analysis.differences import group_tables
+from salix.analysis.run_metrics import ACCURACY
 from salix.analysis.significance import Difference
 from salix.report import write
 from salix.stats import GroupComparison, Interval, auc_difference, difference_interval, holm
@@ -26,42 +26,42 @@ def single(planted, simulated, places=slice(None), **options):
     """Two groups of one run each, the second with the images of `places` only."""
     first, second = simulated(60, 1), simulated(60, 2, shift=1.0)
     second = [row | {"id": f"{i:05d}.png"} for i, row in enumerate(second)][places]
-    given = {"grid": (8, 8), "extra": ("relevance_mass",)} | options
-    return [planted(r, name=n, **given) for n, r in (("a", first), ("b", second))]
+    settings = {"grid": (8, 8), "extra": ("relevance_mass",)} | options
+    return [planted(r, name=n, **settings) for n, r in (("a", first), ("b", second))]
 
 
 def leads(run):
     return run.rows["logits"][:, 1].astype(float) - run.rows["logits"][:, 0]
 
 
-def hits(found):
-    return {k: d.comparison for k, d in found.items() if k[0] in ("auc", "accuracy")}
+def hits(differences):
+    return {k: d.comparison for k, d in differences.items() if k[0] in ("auc", "accuracy")}
 
 
 def test_several_runs_are_compared_by_the_aucs_of_runs(two_groups):
-    (key, found), *rest = hits(compared(two_groups(40))).items()
-    assert (key, found.over, rest) == (("auc", "guided"), "runs", [])
+    (key, comparison), *rest = hits(compared(two_groups(40))).items()
+    assert (key, comparison.over, rest) == (("auc", "guided"), "runs", [])
 
 
 def test_single_runs_are_compared_by_the_auc_that_is_shown(planted, simulated):
     a, b = single(planted, simulated)
-    (key, found), *rest = hits(compared([a, b])).items()
-    assert (key, rest, found.over, found.n_images) == (("auc", "b"), [], "images", 60)
+    (key, comparison), *rest = hits(compared([a, b])).items()
+    assert (key, rest, comparison.over, comparison.n_images) == (("auc", "b"), [], "images", 60)
     labels = a.rows["label"]
     areas = [roc_auc_score(labels, leads(r)) for r in (b, a)]
-    assert found.difference.value == pytest.approx(areas[0] - areas[1])
+    assert comparison.difference.value == pytest.approx(areas[0] - areas[1])
     shown = [r.numbers["auc"].value for r in analyse([b, a]).summary.runs]
     assert shown == pytest.approx(areas)
     expected, p = auc_difference(leads(b), leads(a), labels)
-    assert (found.difference, found.p) == (expected, p)
+    assert (comparison.difference, comparison.p) == (expected, p)
 
 
 def test_images_of_one_run_alone_are_no_evidence(planted, simulated):
     a, b = single(planted, simulated, slice(20, 50))
-    (found,) = hits(compared([a, b])).values()
+    (comparison,) = hits(compared([a, b])).values()
     shared = slice(20, 50)
     expected, p = auc_difference(leads(b), leads(a)[shared], b.rows["label"])
-    assert (found.difference, found.p, found.n_images) == (expected, p, 30)
+    assert (comparison.difference, comparison.p, comparison.n_images) == (expected, p, 30)
     apart = [planted(simulated(40, s), name=n, grid=(8, 8)) for s, n in ((3, "c"), (4, "d"))]
     other = [row | {"id": f"x{i}.png"} for i, row in enumerate(simulated(40, 5))]
     assert compared([apart[0], planted(other, name="e", grid=(8, 8))]) == {}
@@ -69,14 +69,14 @@ def test_images_of_one_run_alone_are_no_evidence(planted, simulated):
 
 def test_accuracy_stands_in_where_the_shared_images_have_no_auc(planted, simulated):
     a, b = single(planted, simulated, slice(1, None, 2))  # of b the forged images alone
-    (key, found), *rest = hits(compared([a, b])).items()
-    assert (key, rest, found.n_images) == (("accuracy", "b"), [], 30)
+    (key, comparison), *rest = hits(compared([a, b])).items()
+    assert (key, rest, comparison.n_images) == (("accuracy", "b"), [], 30)
     right = [b.rows["predicted"] == 1, a.rows["predicted"][1::2] == 1]
-    assert found.difference.value == pytest.approx(right[0].mean() - right[1].mean())
+    assert comparison.difference.value == pytest.approx(right[0].mean() - right[1].mean())
     # The sign flips of the images on which one of the two is wrong: McNemar's exact test.
     alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     assert 0 < sum(alone) < 12
-    assert found.p == pytest.approx(stats.binomtest(alone[0], sum(alone)).pvalue)
+    assert comparison.p == pytest.approx(stats.binomtest(alone[0], sum(alone)).pvalue)
 
 
 def test_three_classes_are_compared_in_accuracy(planted):
@@ -91,8 +91,8 @@ def test_a_group_is_compared_in_auc_by_all_of_its_runs_or_not_at_all(planted, si
     rows = [row | {"logits": [0.0] * 3} for row in simulated(60, 3)]
     other = planted(rows, name="c", group="b", grid=(8, 8), classes=("real", "forged", "drawn"))
     assert {("auc", "b")} == set(hits(compared([a, b])))
-    (found,) = hits(compared([a, b, other])).values()
-    assert (found.key, found.n_runs) == ("accuracy", (2, 1))
+    (comparison,) = hits(compared([a, b, other])).values()
+    assert (comparison.key, comparison.n_runs) == ("accuracy", (2, 1))
 
 
 def test_images_whose_labels_differ_between_runs_are_left_out(planted, simulated):
@@ -101,54 +101,64 @@ def test_images_whose_labels_differ_between_runs_are_left_out(planted, simulated
     other[4] |= {"label": 1 - rows[4]["label"]}
     named = {"grid": (8, 8), "extra": ("relevance_mass",)}
     runs = [planted(r, name=n, **named) for n, r in (("a", rows), ("b", other))]
-    (found,) = hits(compared(runs)).values()
-    assert (found.key, found.n_images, found.difference.undefined) == ("auc", 55, 5)
-    assert (found.difference.value, found.p) == (0, 1)
+    (comparison,) = hits(compared(runs)).values()
+    assert (comparison.key, comparison.n_images, comparison.difference.undefined) == ("auc", 55, 5)
+    assert (comparison.difference.value, comparison.p) == (0, 1)
 
 
 def test_a_group_of_one_run_among_others_is_compared_in_auc(two_groups, planted, simulated):
     alone = planted(simulated(40, 9), name="alone", grid=(8, 8), extra=("relevance_mass",))
     runs = [*two_groups(40), alone]
-    summary, found = analyse(runs).summary, analyse(runs).differences.rows
-    of = {(d.comparison.a, d.comparison.b): d.comparison for d in found if d.column.key == "auc"}
-    assert "accuracy" not in {d.column.key for d in found}
-    over = {pair: c.over for pair, c in of.items()}
+    summary, comparison = analyse(runs).summary, analyse(runs).differences.rows
+    by_pair = {
+        (d.comparison.a, d.comparison.b): d.comparison for d in comparison if d.column.key == "auc"
+    }
+    assert "accuracy" not in {d.column.key for d in comparison}
+    over = {pair: c.over for pair, c in by_pair.items()}
     assert over == {
         ("guided", "cross-entropy"): "runs",
         ("alone", "cross-entropy"): "images",
         ("alone", "guided"): "images",
     }
     shown = {g.name: g.interval("auc").value for g in summary.groups}
-    for (a, b), c in of.items():
+    for (a, b), c in by_pair.items():
         assert c.difference.value == pytest.approx(shown[a] - shown[b])
 
 
 def test_images_without_a_label_are_neither_right_nor_wrong(planted):
     rows = [{"label": 0}, {"label": 1}, {"label": None}]
-    found = group_tables([Frame(planted(rows))], [ACCURACY])["accuracy"]["one"]["correct"]
-    np.testing.assert_array_equal(found, [[1, 0, np.nan]])
+    correct = group_tables([Frame(planted(rows))], [ACCURACY])["accuracy"]["one"]["correct"]
+    np.testing.assert_array_equal(correct, [[1, 0, np.nan]])
     runs = [planted([{"label": None}] * 9, name=n) for n in "ab"]
     assert not {"auc", "accuracy"} & {k for k, _ in compared(runs)}
 
 
 def test_agreement_is_compared_by_its_interval_and_takes_no_part_in_the_family(two_groups):
     runs = two_groups(40)
-    given = {"cross-entropy": Interval(0.3, 0.2, 0.4, 40), "guided": Interval(0.8, 0.7, 0.9, 40)}
-    found, without = compared(runs, given), compared(runs)
-    row = found["agreement", "guided"]
-    assert row.comparison.difference == difference_interval(given["guided"], given["cross-entropy"])
+    agreements = {
+        "cross-entropy": Interval(0.3, 0.2, 0.4, 40),
+        "guided": Interval(0.8, 0.7, 0.9, 40),
+    }
+    differences, without = compared(runs, agreements), compared(runs)
+    row = differences["agreement", "guided"]
+    assert row.comparison.difference == difference_interval(
+        agreements["guided"], agreements["cross-entropy"]
+    )
     assert (row.significance, row.p, row.comparison.n_runs) == ("interval only", DASH, (3, 3))
-    assert {k: d.p for k, d in found.items() if k[0] != "agreement"} == {
+    assert {k: d.p for k, d in differences.items() if k[0] != "agreement"} == {
         k: d.p for k, d in without.items() if k[0] != "agreement"
     }
     tested = [d.comparison for d in without.values() if np.isfinite(d.comparison.p)]
     np.testing.assert_allclose([c.p_adjusted for c in tested], holm([c.p for c in tested]))
-    assert not [k for k in compared([*runs[:2], *runs[3:]], given) if k[0] == "agreement"]
+    assert not [k for k in compared([*runs[:2], *runs[3:]], agreements) if k[0] == "agreement"]
 
 
 def test_the_file_for_machines_cites_the_rows_of_the_headline(two_groups, tmp_path):
-    given = {"cross-entropy": Interval(0.3, 0.2, 0.4, 40), "guided": Interval(0.8, 0.7, 0.9, 40)}
-    page = write(two_groups(40), tmp_path / "r.html", agreement=given)
+    agreements = {
+        "cross-entropy": Interval(0.3, 0.2, 0.4, 40),
+        "guided": Interval(0.8, 0.7, 0.9, 40),
+    }
+    page = write(two_groups(40), tmp_path / "r.html", agreement=agreements)
     beside = json.loads(page.with_suffix(".json").read_text())
     assert len(beside["evidence"]) == 3
     for line in beside["evidence"][:2]:
@@ -187,6 +197,6 @@ def test_a_small_p_is_not_written_as_zero(planted, simulated):
 )
 def test_significance_is_of_the_corrected_p_and_of_the_interval(p, low, high, significance):
     nothing = Interval(np.nan, np.nan, np.nan, 0)
-    held = Interval((low + high) / 2, low, high, 60)
-    row = GroupComparison("gini", "a", "b", held, 0.01, p, nothing, nothing, (1, 1), 60)
+    interval = Interval((low + high) / 2, low, high, 60)
+    row = GroupComparison("gini", "a", "b", interval, 0.01, p, nothing, nothing, (1, 1), 60)
     assert Difference(standard_columns("")["gini"], row).significance == significance

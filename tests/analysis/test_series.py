@@ -23,12 +23,12 @@ def test_columns_of_one_measure_and_axis_are_a_series(changing):
 def test_intervals_are_over_runs_or_over_the_images_of_one(changing, planted, simulated):
     runs = changing(20)
     summary = analyse(runs).summary
-    found = series_intervals(summary.groups[0], "noise_similarity")
+    intervals = series_intervals(summary.groups[0], "noise_similarity")
     for place in range(4):
         means = [r.rows["noise_similarity"][:, place].mean(dtype=np.float64) for r in runs[:3]]
         expected = mean_interval(means)
-        assert found[place].value == pytest.approx(expected.value)
-        assert found[place].high == pytest.approx(expected.high)
+        assert intervals[place].value == pytest.approx(expected.value)
+        assert intervals[place].high == pytest.approx(expected.high)
     alone = series_intervals(analyse(runs[:1]).summary.groups[0], "noise_similarity")
     over = mean_interval(runs[0].rows["noise_similarity"][:, 2])
     assert (alone[2].value, alone[2].n) == (pytest.approx(over.value), 20)
@@ -38,16 +38,16 @@ def test_intervals_are_over_runs_or_over_the_images_of_one(changing, planted, si
 def test_right_and_wrong_predictions_are_told_apart(changing):
     runs = changing(40)
     analysis = analyse(runs)
-    found = analysis.decision_splits(analysis.series[0])
-    assert [s.name for s in found] == [r.name for r in runs]
+    intervals = analysis.decision_splits(analysis.series[0])
+    assert [s.name for s in intervals] == [r.name for r in runs]
     rows = runs[4].rows
     right = rows["predicted"] == rows["label"]
     assert 0 < right.sum() < 40
     values = rows["noise_similarity"].astype(np.float64).mean(1)
-    assert found[4].right.value == pytest.approx(values[right].mean())
-    assert found[4].wrong.value == pytest.approx(values[~right].mean())
-    assert found[4].right.n + found[4].wrong.n == 40
-    assert found[4].flips.value == pytest.approx(rows["noise_flip"].mean(), abs=1e-6)
+    assert intervals[4].right.value == pytest.approx(values[right].mean())
+    assert intervals[4].wrong.value == pytest.approx(values[~right].mean())
+    assert intervals[4].right.n + intervals[4].wrong.n == 40
+    assert intervals[4].flips.value == pytest.approx(rows["noise_flip"].mean(), abs=1e-6)
 
 
 def test_the_figure_holds_every_group_place_and_limit(changing):

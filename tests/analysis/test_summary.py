@@ -38,9 +38,9 @@ def test_numbers_of_a_run_are_those_of_its_rows(planted, simulated):
         [r["spatial_entropy"] for r in read if r["spatial_entropy"] is not None], np.float32
     )
     expected = stats.t.interval(0.95, 57, entropy.mean(), stats.sem(entropy))
-    found = run["numbers"]["spatial_entropy"]
-    assert (found["low"], found["high"]) == pytest.approx(expected, rel=1e-5)
-    assert (found["n"], found["undefined"]) == (58, 1)
+    interval = run["numbers"]["spatial_entropy"]
+    assert (interval["low"], interval["high"]) == pytest.approx(expected, rel=1e-5)
+    assert (interval["n"], interval["undefined"]) == (58, 1)
     relevance_mass = [r["relevance_mass"] for r in read if r["relevance_mass"] is not None]
     assert run["numbers"]["relevance_mass"]["value"] == pytest.approx(
         np.mean(relevance_mass), rel=1e-6

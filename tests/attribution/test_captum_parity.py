@@ -8,13 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 captum = pytest.importorskip("captum.attr")
 
-from salix.attribution import (  # noqa: E402
-    GradCAM,
-    Gradient,
-    InputXGradient,
-    IntegratedGradients,
-    SmoothGrad,
-)
+from salix.attribution import GradCAM, Gradient, InputXGradient, IntegratedGradients, SmoothGrad  # noqa: E402
 from salix.typing import Score  # noqa: E402
 
 KEY = jax.random.key(0)

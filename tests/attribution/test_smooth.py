@@ -44,7 +44,7 @@ def test_noise_has_mean_zero_in_every_pixel_and_the_stated_variance():
     # 90 pixels: five standard errors of a mean and of a variance of normal draws
     assert np.abs(mean).max() < 5 * sigma / np.sqrt(SAMPLES)
     assert np.abs(variance / sigma**2 - 1).max() < 5 * np.sqrt(2 / SAMPLES)
-    # over all pixels the variance is known ten times better: 0.2 is told from 0.205
+    # over all pixels the variance is known ten times better: 0.2 and 0.205 are distinguished
     assert variance.mean() / sigma**2 == pytest.approx(
         1, abs=5 * np.sqrt(2 / variance.size / SAMPLES)
     )

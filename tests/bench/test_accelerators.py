@@ -1,4 +1,4 @@
-"""Programs for accelerators, made without one: that each task lowers, and with which types."""
+"""Lowering of every workload for accelerators, without one, and the types of its products."""
 
 import re
 from dataclasses import replace
@@ -18,7 +18,7 @@ CONVOLUTION = r"stablehlo\.convolution.*: \(tensor<[0-9x]*x(\w+)>, tensor<[0-9x]
 
 
 def lowered(net, workload, policy, platform):
-    """Return the program of a task as it is handed to a platform's compiler."""
+    """Return the StableHLO text of a workload for a platform."""
     model, params = net
     # The study's shift of 22 pixels needs images larger than those that other tests run.
     model = replace(model, preprocess=replace(model.preprocess, size=(64, 64)))
@@ -27,7 +27,7 @@ def lowered(net, workload, policy, platform):
     images = jax.ShapeDtypeStruct((BATCH, *image.shape), image.dtype)
     keys = jax.random.split(jax.random.key(0), BATCH)
     with conv_form("xla"), computed_in(policy):
-        function = jax.jit(WORKLOADS[workload].of(model, BATCH, policy))
+        function = jax.jit(WORKLOADS[workload].function(model, BATCH, policy))
         traced = function.trace(params, images, keys, maps(BATCH, model.preprocess.size))
         return traced.lower(lowering_platforms=(platform,)).as_text()
 
@@ -48,8 +48,8 @@ def test_every_task_lowers_and_never_calls_the_host(net, workload, platform):
 @pytest.mark.parametrize("workload", ["saliency", "paper"])
 def test_convolutions_have_the_types_of_a_policy(net, workload, policy, bits, precision):
     text = lowered(net, workload, policy, "cuda")
-    found = [line for line in text.splitlines() if "stablehlo.convolution" in line]
-    assert len(found) >= 2
-    for line in found:
+    convolutions = [line for line in text.splitlines() if "stablehlo.convolution" in line]
+    assert len(convolutions) >= 2
+    for line in convolutions:
         assert re.search(CONVOLUTION, line).groups() == (bits, bits)
         assert re.findall(r"precision ([A-Z]+)", line) == [precision] * 2

@@ -1,4 +1,4 @@
-"""Rows of a bench: consistent, checked, complete; what cannot run says why. No time is asserted."""
+"""Benchmark rows: consistency, completeness and reasons of failures. No time is asserted."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ from salix.scores import logit
 from salix.typing import InputError
 
 CEILINGS = Roofline({"float32": 2e9, "bfloat16_dots": 4e9}, 1e9, {"float32": (8, 8, 8)})
-TOLD = {"wall_seconds", "cpu_seconds", "host_seconds", "images_per_second"}
+SPREADS = {"wall_seconds", "cpu_seconds", "host_seconds", "images_per_second"}
 on_cpu = pytest.mark.skipif(
     jax.default_backend() != "cpu", reason="libraries hide their FLOPs there"
 )
@@ -25,9 +25,16 @@ on_cpu = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def rows(net):
-    """Rows of the network, of which some cannot be had."""
+    """Rows of the network, one workload of which is unknown."""
     names = ("forward", "saliency", "occlusion")
-    return bench(*net, names, ("float32", "bfloat16_dots"), (2, 3), rounds=3, ceilings=CEILINGS)
+    return bench(
+        *net,
+        workloads=names,
+        precisions=("float32", "bfloat16_dots"),
+        batch_sizes=(2, 3),
+        rounds=3,
+        ceilings=CEILINGS,
+    )
 
 
 def of(rows, **want):
@@ -49,7 +56,7 @@ def test_a_row_for_each_case(rows):
 def test_numbers_of_a_row_agree(rows):
     for row in (row for row in rows if "left_out" not in row):
         wall, rate = row["wall_seconds"], row["images_per_second"]
-        assert all(row[n]["low"] <= row[n]["median"] <= row[n]["high"] for n in TOLD)
+        assert all(row[n]["low"] <= row[n]["median"] <= row[n]["high"] for n in SPREADS)
         assert row["host_seconds"]["median"] <= wall["median"]
         for ours, theirs in (("median", "median"), ("low", "high"), ("high", "low")):
             assert rate[ours] * wall[theirs] == pytest.approx(row["batch_size"])
@@ -79,7 +86,14 @@ def test_the_result_is_summed_up_beside_its_time(net, rows):
 
 def test_what_is_unknown_or_lacking_is_left_out_and_the_rest_runs(bare):
     names, policies = ("cam", "forward"), ("float32", "bfloat16", "half")
-    rows = bench(*bare, names, policies, (2,), 1, ceilings=CEILINGS)
+    rows = bench(
+        *bare,
+        workloads=names,
+        precisions=policies,
+        batch_sizes=(2,),
+        rounds=1,
+        ceilings=CEILINGS,
+    )
     assert "bare has no trunk" in of(rows, workload="cam", precision="float32")["left_out"]
     assert "images_per_second" in of(rows, workload="forward", precision="float32")
     for workload in ("cam", "forward"):
@@ -90,12 +104,12 @@ def test_what_is_unknown_or_lacking_is_left_out_and_the_rest_runs(bare):
 
 
 def test_an_unknown_workload_names_those_there_are(rows):
-    told = of(rows, workload="occlusion", precision="float32", batch_size=2)["left_out"]
-    assert told.startswith("no workload 'occlusion': there are forward, cam,")
+    reason = of(rows, workload="occlusion", precision="float32", batch_size=2)["left_out"]
+    assert reason.startswith("no workload 'occlusion': there are forward, cam,")
     with pytest.raises(InputError, match="no workload 'occlusion': there are forward, cam"):
-        check(["cam", "occlusion"])
+        check(workloads=["cam", "occlusion"])
     with pytest.raises(InputError, match="no precision 'half': there are float32, tf32"):
-        check(["cam"], ["half"])
+        check(workloads=["cam"], precisions=["half"])
 
 
 def test_a_model_that_fails_is_left_out_with_what_it_says(net):
@@ -104,7 +118,7 @@ def test_a_model_that_fails_is_left_out_with_what_it_says(net):
     def refuse(params, features):
         raise RuntimeError("no head\nfor this")
 
-    (row,) = bench(replace(model, head=refuse), params, ("forward",), ceilings=CEILINGS)
+    (row,) = bench(replace(model, head=refuse), params, workloads=("forward",), ceilings=CEILINGS)
     assert row["left_out"] == "RuntimeError: no head"
 
 
@@ -117,24 +131,26 @@ def test_a_run_that_fails_in_a_round_ends_its_row_alone(bare, monkeypatch):
         add(costs, call, images)
 
     monkeypatch.setattr(run.Costs, "add", full)
-    found = bench(*bare, ("forward",), batch_sizes=(2, 3), rounds=2, ceilings=CEILINGS)
-    assert found[0]["rounds"] == 2
-    assert found[1]["left_out"] == "MemoryError: it says nothing"
+    first, second = bench(
+        *bare, workloads=("forward",), batch_sizes=(2, 3), rounds=2, ceilings=CEILINGS
+    )
+    assert first["rounds"] == 2
+    assert second["left_out"] == "MemoryError: no message"
 
 
 @pytest.mark.parametrize("change", [{"rounds": 0}, {"batch_sizes": (4, 0)}])
 def test_nothing_to_do_is_refused(net, change):
     with pytest.raises(InputError, match="give 1 or more"):
-        bench(*net, ("forward",), **change)
+        bench(*net, workloads=("forward",), **change)
 
 
 def test_rows_are_json(rows, tmp_path):
     file = tmp_path / "new" / "bench.json"
     save(file, rows, CEILINGS)
-    found = json.loads(file.read_text())
-    assert found["rows"] == rows
-    assert found["roofline"]["gemm"] == CEILINGS.gemm
-    assert found["roofline"]["shapes"] == {"float32": [8, 8, 8]}
+    results = json.loads(file.read_text())
+    assert results["rows"] == rows
+    assert results["roofline"]["gemm"] == CEILINGS.gemm
+    assert results["roofline"]["shapes"] == {"float32": [8, 8, 8]}
 
 
 @on_cpu
@@ -149,13 +165,13 @@ def test_the_table_says_where_the_model_stands(rows, capsys):
     assert f"{shown['percent_of_gemm']:.0f} %" in line
     assert "float32: matrix products reach 2 GFLOP/s here, 2 FLOP a byte" in text
     assert "a long stream is read and written at 1 GB/s" in text
-    held = [r for r in rows if r["precision"] == "float32" and "left_out" not in r]
+    ran = [r for r in rows if r["precision"] == "float32" and "left_out" not in r]
     for pick in (min, max):
-        end = pick(held, key=lambda r: r["percent_of_gemm"])
+        end = pick(ran, key=lambda r: r["percent_of_gemm"])
         assert f"{end['percent_of_gemm']:.0f} % ({end['workload']}, batch of" in text
     assert text.count("left out: ") == 1
     assert "occlusion float32 2, occlusion bfloat16_dots 2, occlusion float32 3" in text
-    assert "% of the products of a forward pass take 16 bits" in text
+    assert "% of the products of a forward pass have operands of 16 bits" in text
 
 
 def test_what_is_not_known_is_a_dash(rows, capsys):
@@ -172,6 +188,6 @@ def test_what_is_not_known_is_a_dash(rows, capsys):
 def test_spread_and_checksum():
     values = [5.0, 1.0, 4.0, 2.0, 3.0]
     assert spread(values) == {"median": 3.0, "low": 2.0, "high": 4.0}
-    found = checksum({"a": np.array([1.0, np.nan]), "b": (jnp.array([[3, 5]], jnp.uint8),)})
-    assert found == {"mean": 3.0, "std": pytest.approx(np.sqrt(8 / 3)), "undefined": 1}
+    sums = checksum({"a": np.array([1.0, np.nan]), "b": (jnp.array([[3, 5]], jnp.uint8),)})
+    assert sums == {"mean": 3.0, "std": pytest.approx(np.sqrt(8 / 3)), "undefined": 1}
     assert checksum([np.array([np.inf])]) == {"mean": None, "std": None, "undefined": 1}

@@ -1,12 +1,11 @@
-"""The ceilings of a device: what is multiplied and moved to find them."""
-
-import sys
+"""Measured ceilings of a device: shapes, rates and the counted products."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from salix.bench import ceilings
 from salix.bench.ceilings import DOTS, best, operands, product, roofline
 from salix.engine.flops import count_flops
 from salix.models import conv_form
@@ -14,45 +13,48 @@ from salix.nn.conv import conv
 from salix.precision import LAX_PRECISION, precision
 from salix.typing import InputError
 
-module = sys.modules["salix.bench.ceilings"]  # the package has a function of this name
 FEW = {"seconds": 0.0, "shapes": [(32, 16, 24), (8, 8, 8)], "stream": 2**16}
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="of the CPU")
 
 
 def test_ceilings_are_positive_and_of_the_shapes_that_were_tried():
-    found = roofline(("float32", "bfloat16_dots"), **FEW)
-    assert set(found.gemm) == set(found.shapes) == {"float32", "bfloat16_dots"}
-    assert all(np.isfinite(v) and v > 0 for v in (*found.gemm.values(), found.copy))
-    assert set(found.shapes.values()) <= set(FEW["shapes"])
+    measured = roofline(precisions=("float32", "bfloat16_dots"), **FEW)
+    assert set(measured.gemm) == set(measured.shapes) == {"float32", "bfloat16_dots"}
+    assert all(np.isfinite(v) and v > 0 for v in (*measured.gemm.values(), measured.copy))
+    assert set(measured.shapes.values()) <= set(FEW["shapes"])
 
 
 def test_rates_are_operations_and_bytes_over_the_time(monkeypatch):
-    times = {(32, 24): 1e-6, (8, 8): 1e-9, (2**14,): 1e-3}  # by what is held
-    monkeypatch.setattr(module, "best", lambda program, held, *rest, seconds: times[held.shape])
-    found = roofline(**FEW)
-    assert found.gemm["float32"] == pytest.approx(2 * 8**3 / 1e-9)
-    assert found.shapes == {"float32": (8, 8, 8)}
-    assert found.copy == pytest.approx(2 * 2**16 / 1e-3)
+    times = {(32, 24): 1e-6, (8, 8): 1e-9, (2**14,): 1e-3}  # by the shape of the buffer
+
+    def best(program, buffer, *rest, seconds):
+        return times[buffer.shape]
+
+    monkeypatch.setattr(ceilings, "best", best)
+    measured = roofline(**FEW)
+    assert measured.gemm["float32"] == pytest.approx(2 * 8**3 / 1e-9)
+    assert measured.shapes == {"float32": (8, 8, 8)}
+    assert measured.copy == pytest.approx(2 * 2**16 / 1e-3)
 
 
 def test_percent_and_ridge():
-    found = roofline(**FEW)
-    ceiling = found.gemm["float32"]
-    assert found.percent(ceiling / 4, "float32") == pytest.approx(25)
-    assert found.ridge("float32") == pytest.approx(ceiling / found.copy)
-    assert np.isnan(found.percent(1.0, "bfloat16"))
-    assert np.isnan(found.ridge("bfloat16"))
+    measured = roofline(**FEW)
+    ceiling = measured.gemm["float32"]
+    assert measured.percent(ceiling / 4, "float32") == pytest.approx(25)
+    assert measured.ridge("float32") == pytest.approx(ceiling / measured.copy)
+    assert np.isnan(measured.percent(1.0, "bfloat16"))
+    assert np.isnan(measured.ridge("bfloat16"))
 
 
 @on_cpu
 def test_no_tf32_on_the_cpu():
-    assert set(roofline(("tf32", "float32"), **FEW).gemm) == {"float32"}
-    assert roofline(("tf32",), **FEW).gemm == {}
+    assert set(roofline(precisions=("tf32", "float32"), **FEW).gemm) == {"float32"}
+    assert roofline(precisions=("tf32",), **FEW).gemm == {}
 
 
 def test_an_unknown_precision_is_refused():
     with pytest.raises(InputError, match="'float8' is none of float32, tf32"):
-        roofline(("float8",), **FEW)
+        roofline(precisions=("float8",), **FEW)
 
 
 @on_cpu
@@ -65,9 +67,9 @@ def test_a_product_is_counted_and_multiplied_in_full(policy):
     assert count_flops(text).products == 2 * m * k * n
     assert "input_output_alias={ {}: (0" in text  # the result takes the buffer that is given
     expected = np.asarray(left, np.float64) @ np.asarray(right, np.float64)
-    found = np.asarray(program(held, left, right), np.float64)
+    measured = np.asarray(program(held, left, right), np.float64)
     tolerance = 0.05 if policy == "bfloat16" else 1e-4  # of the rounded result
-    np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(measured, expected, atol=tolerance * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("policy", DOTS)

@@ -1,4 +1,4 @@
-"""Timed tasks: each is what its methods give image by image, and its operations are counted."""
+"""Workloads against their methods on single images, and their FLOPs."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -55,9 +55,9 @@ def programs(net):
     return made
 
 
-def close(found, expected):
-    """Compare with float32's rounding, which programs that fuse otherwise do otherwise."""
-    np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-6)
+def close(actual, expected):
+    """Compare up to float32 rounding, which depends on fusion."""
+    np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-6)
 
 
 def test_forward_gives_the_logits(net, programs):
@@ -92,8 +92,8 @@ def test_deletion_is_the_curve_of_the_maps(net, programs):
     close(values, [curve.values for curve in curves])
     close(area, [curve.area for curve in curves])
     logits = jax.jit(model.logits)
-    for image, map, found in zip(x, maps, np.asarray(values), strict=True):
-        for j, value in enumerate(found, 1):
+    for image, map, curve in zip(x, maps, np.asarray(values), strict=True):
+        for j, value in enumerate(curve, 1):
             left = image.copy().reshape(-1, 3)
             left[np.argsort(-map.ravel())[: SIDE**2 * j // 16]] = 0
             z = np.asarray(logits(params, left.reshape(image.shape)), float)
@@ -105,17 +105,18 @@ def test_measures_are_the_row_of_a_sweep(net, monkeypatch):
     few = (Halved(),)
     monkeypatch.setitem(PRESETS, "standard", few)
     x = images(model, BATCH)
-    found = WORKLOADS["measures"].program(model, params, BATCH).run(x)
+    columns = WORKLOADS["measures"].program(model, params, BATCH).run(x)
     pixels = np.asarray(x) * np.float32(model.preprocess.std) + np.float32(model.preprocess.mean)
     pixels = np.rint(255 * pixels).astype(np.uint8)
     task = Classification(model, CAM(), score=logit(0), measures=few)
     row = lambda p, k: task.row(params, {"pixels": p, "reference_mask": None}, k)  # noqa: E731
     expected = jax.jit(jax.vmap(row))(pixels, KEYS)
-    assert set(found) == set(expected)
-    np.testing.assert_array_equal(found["target"], 0)
+    assert set(columns) == set(expected)
+    np.testing.assert_array_equal(columns["target"], 0)
     for name in set(expected) - {"map"}:
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
-    assert np.abs(np.asarray(found["map"], int) - np.asarray(expected["map"], int)).max() <= 1
+        close_enough = {"rtol": 1e-3, "atol": 1e-4, "err_msg": name}
+        np.testing.assert_allclose(columns[name], expected[name], **close_enough)
+    assert np.abs(np.asarray(columns["map"], int) - np.asarray(expected["map"], int)).max() <= 1
 
 
 @on_cpu
@@ -136,7 +137,7 @@ def test_measures_pass_the_model_as_often_as_they_say(net, name):
     model = replace(model, preprocess=replace(model.preprocess, size=(side, side)))
     task = WORKLOADS[name]
     arguments = params, images(model, 1), KEYS[:1], workloads.maps(1, (side, side))
-    lowered = jax.jit(task.of(model, 1, "float32")).lower(*arguments)
+    lowered = jax.jit(task.function(model, 1, "float32")).lower(*arguments)
     text = lowered.compile({"xla_backend_optimization_level": 0}).as_text()
     once = 2 * side**2 * 9 * (3 * 16 + 16 * 8)
     assert count_flops(text).convolutions == task.passes * once
@@ -157,7 +158,7 @@ def test_parameters_are_arguments(net, programs):
     model, params = net
     doubled = jax.tree.map(lambda a: 2 * a, params)
     x = images(model, BATCH)
-    other = replace(programs["forward"], leaves=jax.tree.leaves(doubled))
+    other = replace(programs["forward"], leaves=tuple(jax.tree.leaves(doubled)))
     close(other.run(x), jax.vmap(model.logits, (None, 0))(doubled, x))
     assert programs["forward"].compile_seconds > 0
 
@@ -183,12 +184,12 @@ def test_what_a_model_lacks(net, bare, pooled):
 def test_precisions_reach_the_program(net, programs):
     model, params = net
     x = images(model, BATCH)
-    made = WORKLOADS["forward"].program(model, params, BATCH, "bfloat16_dots")
+    made = WORKLOADS["forward"].program(model, params, BATCH, precision="bfloat16_dots")
     with precision("bfloat16_dots"):
         expected = jax.vmap(model.logits, (None, 0))(params, x)
-    found, exact = made.run(x), programs["forward"].run(x)
-    close(found, expected)
-    assert 1e-5 < np.abs(found - exact).max() < 0.05 * np.abs(exact).max()
+    rounded_logits, exact = made.run(x), programs["forward"].run(x)
+    close(rounded_logits, expected)
+    assert 1e-5 < np.abs(rounded_logits - exact).max() < 0.05 * np.abs(exact).max()
 
 
 def test_the_share_that_is_rounded(net, bare):
@@ -199,7 +200,7 @@ def test_the_share_that_is_rounded(net, bare):
     assert rounded(model, params, "bfloat16") == pytest.approx((first + second) / total)
     assert rounded(model, params, "bfloat16_dots") == pytest.approx(second / total, abs=0.05)
     assert missing(model, params, "bfloat16") == missing(model, params, "float32") == ""
-    assert "bfloat16 rounds layers of salix.models alone" in missing(*bare, "bfloat16")
+    assert "bfloat16 applies to layers of salix.nn only" in missing(*bare, "bfloat16")
 
 
 def test_products_in_a_loop_count_as_often_as_it_runs(bare):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 import salix
-from salix.measures import Noise, RelevanceMass
+from salix.measures import Noise, Of, RelevanceMass
+from salix.metrics import gini
 from salix.typing import InputError
 
 
@@ -25,7 +26,7 @@ class Named:
     [
         (
             [Noise(), Noise(levels=(0.1,))],
-            "Noise and Noise both write the column 'salt_and_pepper_.*': give one another prefix",
+            "Noise and Noise both write the column 'salt_and_pepper_.*': give one another prefix=…",
         ),
         (
             [Named("salt_and_pepper_area"), Noise()],
@@ -33,8 +34,9 @@ class Named:
         ),
         (
             [RelevanceMass(), RelevanceMass()],
-            "both write the column 'relevance_mass': leave one of them to another run",
+            "both write the column 'relevance_mass': measure one in another run",
         ),
+        ([Of(gini), Of(gini)], "both write the column 'map_gini': give one another name=…"),
         ([Named("score")], "Named writes the column 'score', as every sweep does: rename it"),
         ([Named("id")], "Named writes the column 'id', as every sweep does"),
     ],

@@ -18,7 +18,9 @@ from salix.perturb.warps import TURNS
 from salix.preprocess import Preprocess
 from salix.scores import logit
 
-SIDE, GRID, CELL, IMAGES = 64, 8, 8, 16
+pytestmark = pytest.mark.slow
+
+SIDE, GRID, BLOCK, IMAGES = 64, 8, 8, 16
 REGION = np.zeros((GRID, GRID), np.float32)
 REGION[1:4, 4:7] = 1
 AWAY = REGION[::-1, ::-1].copy()  # where nothing was marked
@@ -27,16 +29,16 @@ AWAY = REGION[::-1, ::-1].copy()  # where nothing was marked
 def faces():
     """Pictures whose texture is strong in some blocks and faint in others, one region marked."""
     rng = np.random.default_rng(0)
-    strength = np.kron(rng.uniform(10, 60, (IMAGES, GRID, GRID)), np.ones((CELL, CELL)))
+    strength = np.kron(rng.uniform(10, 60, (IMAGES, GRID, GRID)), np.ones((BLOCK, BLOCK)))
     signs = rng.choice([-1, 1], strength.shape)
     pixels = np.clip(np.rint(128 + strength * signs), 0, 255).astype(np.uint8)
-    marked = np.kron(255 * REGION, np.ones((CELL, CELL))).astype(np.uint8)
+    marked = np.kron(255 * REGION, np.ones((BLOCK, BLOCK))).astype(np.uint8)
     return Arrays(pixels, reference_masks=[marked] * IMAGES)
 
 
 def texture(image):
     """Standard deviation of the pixels of each block: what every planted model sees."""
-    blocks = image[..., 0].reshape(GRID, CELL, GRID, CELL)
+    blocks = image[..., 0].reshape(GRID, BLOCK, GRID, BLOCK)
     return blocks.std((1, 3))
 
 
@@ -69,7 +71,7 @@ MODELS = {
 }
 LIKE = Similarity("pearson")
 NOISE = Noise(levels=(0.0, 0.05, 0.5), similarity=LIKE, repredict=False)
-GEOMETRY = Geometry(shift=CELL, similarity=LIKE, repredict=False)
+GEOMETRY = Geometry(shift=BLOCK, similarity=LIKE, repredict=False)
 DEGRADATION = Degradation(similarity=LIKE, repredict=False)
 MEASURES = {  # an answer known beforehand for each
     "region": (RelevanceMass(), Agreement()),
@@ -156,7 +158,7 @@ def test_agreement_of_no_preference_is_chance_and_of_a_place_away_is_none(runs):
 
 
 def group(folder, spread, count):
-    """Runs that see every block, each with a map of its own added: `spread` times what is seen."""
+    """Runs that react to every block, each with a map of its own, `spread` times as strong."""
     result = []
     for seed in range(count):
         own = np.random.default_rng(seed).uniform(0, spread, (GRID, GRID))
@@ -198,7 +200,7 @@ def test_noise_leaves_a_blind_map_and_moves_a_seeing_one(runs):
     assert not means(runs, "salt_and_pepper_flip")["blind"].any()
 
 
-def test_geometry_is_kept_by_equivariance_alone(runs):
+def test_equivariance_alone_is_steady_under_geometry(runs):
     similarity = means(runs, "geometry_similarity")
     turns = [GEOMETRY.names.index(name) for name in TURNS]
     assert (runs["equivariant"].rows["geometry_similarity"][:, turns] > 1 - 1e-4).all()

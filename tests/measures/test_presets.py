@@ -1,4 +1,4 @@
-"""Presets: their columns are apart, their numbers are told, and each is the setting it says."""
+"""Presets: their columns are apart and described, and each has the settings of its name."""
 
 import jax
 import jax.numpy as jnp

@@ -16,19 +16,19 @@ from salix.report.sections.methods import paragraphs
 def test_parquet_holds_every_number_with_its_place(changing, tmp_path):
     runs = changing(30)
     page = write(runs, tmp_path / "r.html")
-    held = pq.read_table(page.with_suffix(".parquet")).to_pylist()
+    records = pq.read_table(page.with_suffix(".parquet")).to_pylist()
     summary = analyse(runs).summary
     one = next(
         r
-        for r in held
+        for r in records
         if (r["run"], r["metric"], r["coordinate"]) == ("guided 1", "noise_similarity", "0.25")
     )
     expected = summary.runs[4].arrays["noise_similarity"][2]
     assert (one["value"], one["low"], one["n"]) == (expected.value, expected.low, 30)
-    group = next(r for r in held if (r["kind"], r["metric"]) == ("group", "noise_area"))
+    group = next(r for r in records if (r["kind"], r["metric"]) == ("group", "noise_area"))
     assert group["value"] == summary.groups[0].interval("noise_area").value
     every = sum(len(r.numbers) + sum(map(len, r.arrays.values())) for r in summary.runs)
-    assert sum(r["kind"] == "run" for r in held) == every
+    assert sum(r["kind"] == "run" for r in records) == every
 
 
 def test_csv_and_latex_hold_the_groups(changing, tmp_path):
@@ -59,18 +59,18 @@ def test_latex_and_csv_keep_strange_names(planted, simulated, tmp_path):
 
 def test_mean_maps_are_means_over_images_and_runs(two_groups, tmp_path):
     runs = two_groups(20)
-    found = analyse(runs).mean_maps
-    assert [row.title for row in found] == ["class real", "class forged"]
+    mean_maps = analyse(runs).mean_maps
+    assert [row.title for row in mean_maps] == ["class real", "class forged"]
     for g, members in enumerate((runs[:3], runs[3:])):
         for label in (0, 1):
             maps = [r.rows["map"][r.rows["label"] == label].mean(0) for r in members]
-            mean = found[label].groups[g]
+            mean = mean_maps[label].groups[g]
             assert mean is not None
             np.testing.assert_allclose(mean.mean, np.mean(maps, axis=0))
-    first = found[1].groups[0]
+    first = mean_maps[1].groups[0]
     assert first is not None
     assert (first.group, first.images, first.runs) == ("cross-entropy", 10, 3)
-    top = max(m.mean.max() for row in found for m in row.groups if m is not None) / 255
+    top = max(m.mean.max() for row in mean_maps for m in row.groups if m is not None) / 255
     assert f"the brightest is {top:.2f}" in write(runs, tmp_path / "r.html").read_text()
 
 

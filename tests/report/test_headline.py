@@ -8,8 +8,8 @@ from scipy import stats
 
 from salix.analysis import GroupSummary, RunSummary, Summary
 from salix.analysis.columns import AGREEMENT, standard_columns
-from salix.analysis.dataset_metrics import ACCURACY, AUC, column_mean
 from salix.analysis.differences import compare_tables
+from salix.analysis.run_metrics import ACCURACY, AUC, column_mean
 from salix.analysis.significance import SIGNIFICANCE, NumberDifferences
 from salix.report.headline import write_headline
 from salix.stats import Interval, mean_interval
@@ -33,8 +33,8 @@ def run(group, seed, numbers):
 def group(name, half=0.02, agreement=None, **values):
     """A group whose runs have the given values, each with an interval of +- `half`."""
     runs = [
-        run(name, i, {k: around(v, half) for k, v in zip(values, found, strict=True)})
-        for i, found in enumerate(zip(*values.values(), strict=True))
+        run(name, i, {k: around(v, half) for k, v in zip(values, numbers, strict=True)})
+        for i, numbers in enumerate(zip(*values.values(), strict=True))
     ]
     return GroupSummary(name, tuple(runs), agreement)
 
@@ -45,7 +45,7 @@ def around(value, half):
 
 def tables(groups, seed=0):
     """Values of images that have the means and the intervals of the runs."""
-    own, found = np.random.default_rng(seed), {}
+    own, statistics = np.random.default_rng(seed), {}
     for g in groups:
         for key in (k for k in g.runs[0].numbers if k != "auc"):
             rows = []
@@ -54,15 +54,15 @@ def tables(groups, seed=0):
                 noise = (noise - noise.mean()) / noise.std()
                 rows.append(i.value + noise * (i.high - i.low) / 3.92 * np.sqrt(IMAGES))
             name = "correct" if key == "accuracy" else key
-            found.setdefault(key, {})[g.name] = {name: np.array(rows)}
-    return found
+            statistics.setdefault(key, {})[g.name] = {name: np.array(rows)}
+    return statistics
 
 
 def scores(groups, seed=0):
     """Margins and labels of images that have about the AUCs of the runs."""
     own, labels = np.random.default_rng(seed), np.arange(IMAGES) % 2
-    of = {g.name: g.values("auc") for g in groups if g.values("auc")}
-    apart = {n: np.sqrt(2) * stats.norm.ppf(np.clip(v, 0.01, 0.99)) for n, v in of.items()}
+    by_group = {g.name: g.values("auc") for g in groups if g.values("auc")}
+    apart = {n: np.sqrt(2) * stats.norm.ppf(np.clip(v, 0.01, 0.99)) for n, v in by_group.items()}
     return {
         n: {"margin": own.normal(labels * a[:, None]), "label": np.tile(labels, (len(a), 1))}
         for n, a in apart.items()
@@ -74,10 +74,10 @@ METRICS = (AUC, ACCURACY, *map(column_mean, STANDARD))
 COLUMNS = (*AUC.columns, *ACCURACY.columns, *STANDARD, AGREEMENT)
 
 
-def compare(*groups, given=None, margins=None):
+def compare(*groups, statistics=None, margins=None):
     """Return the headline and the table that it rests on."""
     summary = Summary(groups)
-    by_number = tables(groups) if given is None else given
+    by_number = tables(groups) if statistics is None else statistics
     table = compare_tables(by_number | {"auc": margins or {}}, summary, METRICS)
     return write_headline(summary, COLUMNS, REGION, table), table
 
@@ -93,19 +93,21 @@ def spread(middle, runs, by=0.01):
 def test_not_told_apart_in_accuracy_suggestive_in_what_they_look_at():
     a = group("plain", auc=[0.95, 0.94, 0.96], relevance_mass=[0.43, 0.45, 0.47])
     b = group("guided", auc=[0.96, 0.95, 0.97], relevance_mass=[0.70, 0.71, 0.72])
-    found, _ = compare(a, b)
-    assert found.text == (
+    headline, _ = compare(a, b)
+    assert headline.text == (
         "guided and plain cannot be told apart in AUC (0.96 and 0.95), but guided has "
         "more of its salience inside the forged region (71\u202f% against 45\u202f%; 3 runs each: "
         "suggestive)."
     )
-    assert found.parts[0] is b
-    assert "26.0\xa0points" in found.evidence[1]
-    assert found.evidence[1].startswith("Row 1: Salience inside the forged region, guided − plain")
-    assert found.evidence[1].endswith("p = 0.200, interval only")
-    assert found.evidence[0].startswith("Row 2: AUC, guided − plain: 0.010 [")
-    assert found.evidence[0].endswith("not significant")
-    assert found.evidence[2:] == (
+    assert headline.parts[0] is b
+    assert "26.0\xa0points" in headline.evidence[1]
+    assert headline.evidence[1].startswith(
+        "Row 1: Salience inside the forged region, guided − plain"
+    )
+    assert headline.evidence[1].endswith("p = 0.200, interval only")
+    assert headline.evidence[0].startswith("Row 2: AUC, guided − plain: 0.010 [")
+    assert headline.evidence[0].endswith("not significant")
+    assert headline.evidence[2:] == (
         "3 against 3 runs give a p of at least 0.1 before the correction",
     )
 
@@ -192,19 +194,19 @@ def test_runs_that_agree_need_images_that_agree():
     assert "suggestive" in text(*pair)
     few = np.linspace(-3, 3, 20)  # what all runs of b share on these images, and those of a lack
     values = {"a": np.full((3, 20), 0.4), "b": 0.7 + np.tile(few, (3, 1))}
-    given = {"relevance_mass": {n: {"relevance_mass": v} for n, v in values.items()}}
-    assert "cannot be told apart" in compare(*pair, given=given)[0].text
+    statistics = {"relevance_mass": {n: {"relevance_mass": v} for n, v in values.items()}}
+    assert "cannot be told apart" in compare(*pair, statistics=statistics)[0].text
 
 
 def test_single_runs_are_models_and_not_ways_of_training():
     a, b = (group(n, accuracy=[0.95], relevance_mass=[v]) for n, v in (("a", 0.4), ("b", 0.8)))
-    found, _ = compare(a, b)
-    assert found.text == (
+    headline, _ = compare(a, b)
+    assert headline.text == (
         "b and a cannot be told apart in accuracy (95\u202f% and 95\u202f%; one run each, over "
         "images alone), but b has more of its salience inside the forged region (80\u202f% against "
         "40\u202f%; one run each, over images alone)."
     )
-    assert "this compares models, not ways of training" in found.evidence[2]
+    assert "this compares models, not ways of training" in headline.evidence[2]
     c = group("c", accuracy=spread(0.5, 3), relevance_mass=spread(0.3, 3))
     assert text(a, c) == (
         "a is more accurate than c (95\u202f% against 50\u202f% right) and has more of its "
@@ -219,16 +221,16 @@ def test_single_runs_with_an_auc_are_compared_in_it():
         for n, v in (("a", 0.95), ("b", 0.7))
     )
     margins = scores([a, b])
-    found, table = compare(a, b, margins=margins)
-    assert found.text == (
+    headline, table = compare(a, b, margins=margins)
+    assert headline.text == (
         "a has a higher AUC than b (0.95 against 0.70; one run each, over images alone). They "
         "cannot be told apart in salience inside the forged region (50\u202f% and 50\u202f%; one "
         "run each, over images alone)."
     )
     assert {d.column.key for d in table.rows} == {"auc", "relevance_mass"}
-    assert found.evidence[0].startswith("Row 1: AUC, b − a: −0.")
-    assert found.evidence[0].endswith("p < 0.001, significant")
-    assert len(found.evidence) == 3
+    assert headline.evidence[0].startswith("Row 1: AUC, b − a: −0.")
+    assert headline.evidence[0].endswith("p < 0.001, significant")
+    assert len(headline.evidence) == 3
     even, _ = compare(a, b, margins={"a": margins["a"], "b": margins["a"]})
     assert even.text.startswith("b and a cannot be told apart in AUC (0.70 and 0.95; one run each")
 
@@ -236,10 +238,10 @@ def test_single_runs_with_an_auc_are_compared_in_it():
 def test_accuracy_is_named_where_the_shared_images_have_no_auc():
     a, b = (group(n, auc=[0.9], accuracy=[v]) for n, v in (("a", 0.95), ("b", 0.5)))
     ones = {g: {n: v[:, 1::2] for n, v in by.items()} for g, by in scores([a, b]).items()}
-    found, table = compare(a, b, margins=ones)
+    headline, table = compare(a, b, margins=ones)
     assert [d.column.key for d in table.rows] == ["accuracy"]
-    assert found.text.startswith("a is more accurate than b (95\u202f% against 50\u202f% right;")
-    assert found.evidence[-1] == (
+    assert headline.text.startswith("a is more accurate than b (95\u202f% against 50\u202f% right;")
+    assert headline.evidence[-1] == (
         "Accuracy is compared, as not both have an AUC over the images that all runs share"
     )
 
@@ -253,13 +255,13 @@ def test_entropy_and_agreement_where_there_is_no_region():
     )
     c = group("c", agreement=Interval(0.3, 0.2, 0.4, 9), spatial_entropy=[0.7, 0.8, 0.9])
     d = group("d", agreement=Interval(0.8, 0.7, 0.9, 9), spatial_entropy=[0.7, 0.8, 0.9])
-    found, _ = compare(c, d)
-    assert found.text == (
+    headline, _ = compare(c, d)
+    assert headline.text == (
         "The runs of d agree more on where to look than those of c (mean SSIM 0.80 against 0.30; "
         "3 runs each: suggestive)."
     )
-    assert found.evidence[0].endswith("[0.359, 0.641], interval only")
-    assert found.evidence[1] == "Agreement is compared by its interval, without a test"
+    assert headline.evidence[0].endswith("[0.359, 0.641], interval only")
+    assert headline.evidence[1] == "Agreement is compared by its interval, without a test"
     e = group("e", agreement=Interval(0.8, 0.7, 0.9, 9), spatial_entropy=[0.7, 0.8])
     assert "agree" not in text(c, e)  # the interval of two runs is over images alone
 
@@ -277,8 +279,10 @@ def test_three_groups_name_the_furthest_apart_and_how_many_pairs_are():
 
 
 def test_two_numbers_may_tell_different_groups_apart():
-    of = {"a": (0.80, 0.5), "b": (0.95, 0.5), "c": (0.90, 0.8)}
-    groups = [group(n, auc=spread(v, 7), relevance_mass=spread(w, 7)) for n, (v, w) in of.items()]
+    by_group = {"a": (0.80, 0.5), "b": (0.95, 0.5), "c": (0.90, 0.8)}
+    groups = [
+        group(n, auc=spread(v, 7), relevance_mass=spread(w, 7)) for n, (v, w) in by_group.items()
+    ]
     assert text(*groups) == (
         "b has a higher AUC than a (0.95 against 0.80; significant for 3 of 3 pairs). c has more "
         "of its salience inside the forged region than b (80\u202f% against 50\u202f%; "
@@ -300,11 +304,11 @@ def test_many_groups_are_held_to_the_first():
 def test_other_images_that_turn_the_order_are_not_shown_as_evidence():
     """The table compares shared images; the numbers of a run are of all its images."""
     a, b = group("a", relevance_mass=spread(0.5, 6)), group("b", relevance_mass=spread(0.4, 6))
-    given = tables(
+    statistics = tables(
         [group("a", relevance_mass=spread(0.3, 6)), group("b", relevance_mass=spread(0.6, 6))]
     )
-    found, _ = compare(a, b, given=given)
-    assert found.text == (
+    headline, _ = compare(a, b, statistics=statistics)
+    assert headline.text == (
         "b has more of its salience inside the forged region than a (by 30\xa0points on the "
         "images that all runs share)."
     )
@@ -326,14 +330,14 @@ def test_one_group_is_described():
 
 def test_groups_that_nothing_compares_are_described_if_few():
     groups = [group(f"g{i}", auc=[0.9], relevance_mass=[0.5]) for i in range(5)]
-    found, table = compare(*groups[:2], given={})
+    headline, table = compare(*groups[:2], statistics={})
     assert table is None
-    assert found.text == (
+    assert headline.text == (
         "g0: AUC 0.90, 50\u202f% of the salience inside the forged region. "
         "g1: AUC 0.90, 50\u202f% of the salience inside the forged region."
     )
-    assert found.evidence == ()
-    assert compare(*groups, given={})[0].text == (
+    assert headline.evidence == ()
+    assert compare(*groups, statistics={})[0].text == (
         "5 groups without an image or a number that could compare them."
     )
 
@@ -371,20 +375,20 @@ def made_up(own):
     for i in range(own.integers(2, 8)):
         n, middle = int(own.choice([1, 2, 3, 5, 8])), 0.6 + far * own.uniform(-1, 1, len(keys))
         values = {k: list(m + near * own.normal(size=n)) for k, m in zip(keys, middle, strict=True)}
-        held = [k for k in keys if own.random() < 0.9] or keys
+        measured = [k for k in keys if own.random() < 0.9] or keys
         agree = mean_interval(own.normal(0.5 + far * own.normal(), near, 4))
         agreement = agree if n > 1 and own.random() < 0.5 else None
         half = own.choice([0.01, 0.05])
-        yield group(f"g{i}", half, agreement, **{k: values[k] for k in held})
+        yield group(f"g{i}", half, agreement, **{k: values[k] for k in measured})
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_headline_never_claims_more_than_the_table(seed):
     groups = list(made_up(np.random.default_rng(seed)))
-    found, table = compare(*groups, margins=scores(groups) if seed % 2 else None)
+    headline, table = compare(*groups, margins=scores(groups) if seed % 2 else None)
     rows = table.rows if table else ()
-    told = {}
-    for keys, high, low, bracket in claims(found.text):
+    significances = {}
+    for keys, high, low, bracket in claims(headline.text):
         (row,) = [
             d
             for d in rows
@@ -394,25 +398,25 @@ def test_the_headline_never_claims_more_than_the_table(seed):
         assert (difference > 0) == (row.comparison.a == high)
         assert row.significance == ("interval only" if "suggestive" in bracket else "significant")
         if row.comparison.over == "images":
-            assert "over images alone" in found.text
+            assert "over images alone" in headline.text
         if count := re.search(r"for (\d+) of (\d+) pairs", bracket):
             same = [d for d in rows if d.column.key == row.column.key]
             assert int(count[2]) == len(same)
             assert int(count[1]) == sum(d.significance == row.significance for d in same)
-        told[row.column.key] = row.significance
+        significances[row.column.key] = row.significance
     # What the table tells apart is not passed over, and only the rest is said not to be.
     hit = next((k for k in ("auc", "accuracy") if any(d.column.key == k for d in rows)), None)
-    assert (hit in told) == any(
+    assert (hit in significances) == any(
         d.significance != "not significant" for d in rows if d.column.key == hit
     )
     looks = [d for d in rows if d.column.key in ("relevance_mass", "spatial_entropy", "agreement")]
     strength = SIGNIFICANCE.index
     best = min((d.significance for d in looks), default="not significant", key=strength)
-    assert {v for k, v in told.items() if k != hit} == {best} - {"not significant"}
-    lines = [line for line in found.evidence if line.startswith("Row")]
+    assert {v for k, v in significances.items() if k != hit} == {best} - {"not significant"}
+    lines = [line for line in headline.evidence if line.startswith("Row")]
     assert len(lines) == len({d.column.key for d in rows} & {hit}) + bool(looks)
     for line in lines:
         row = rows[int(re.match(r"Row (\d+)", line)[1]) - 1]
         assert line.split(": ")[1] == f"{row.column.name}, {row.comparison.a} − {row.comparison.b}"
-        assert row.significance == told.get(row.column.key, "not significant")
+        assert row.significance == significances.get(row.column.key, "not significant")
         assert line.endswith(f", {row.significance}")

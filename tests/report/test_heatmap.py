@@ -54,10 +54,10 @@ def test_the_outline_runs_along_the_half_level():
 
 def test_photographs_are_encoded_again():
     big = np.random.default_rng(1).integers(0, 256, (400, 300, 3)).astype(np.uint8)
-    found = heatmap.photograph(encode(big) + b"<script>")
-    assert found is not None
-    assert found[1] == (120, 160)
-    assert b"<script>" not in b64decode(found[0].split(",")[1])
+    photograph = heatmap.photograph(encode(big) + b"<script>")
+    assert photograph is not None
+    assert photograph[1] == (120, 160)
+    assert b"<script>" not in b64decode(photograph[0].split(",")[1])
     assert heatmap.photograph(b"nothing") is None
     assert heatmap.photograph(None) is None
     assert heatmap.mask_share(b"nothing") is None

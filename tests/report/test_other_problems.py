@@ -133,11 +133,11 @@ def test_a_section_is_a_file_and_a_line(regressions, tmp_path):
 
 def test_only_columns_that_are_shown_are_read(two_groups, tmp_path, monkeypatch):
     runs, read = two_groups(20, thumbs=4), []
-    whole = Run.read
+    original = Run.read
 
     def note(self, names=None):
         read.append(tuple(names or ()))
-        return whole(self, names)
+        return original(self, names)
 
     monkeypatch.setattr(Run, "read", note)
     monkeypatch.setattr(Run, "rows", property(lambda self: pytest.fail("all columns were read")))

@@ -30,8 +30,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes += [name for name, _ in attrs]
-        given = dict(attrs)
-        self.ids += [given["id"]] if "id" in given else []
+        attributes = dict(attrs)
+        self.ids += [attributes["id"]] if "id" in attributes else []
         self.addresses += [v for k, v in attrs if k in ("src", "href", "action", "data", "srcset")]
         if tag not in VOID:
             self.open.append(tag)
@@ -118,15 +118,15 @@ def test_names_are_text_wherever_they_stand(planted, simulated, tmp_path):
     assert own == []
     plain = write([planted(simulated(12, 0, thumbs=6), name="c", grid=(8, 8))], tmp_path / "c.html")
     assert set(page.tags) - set(Page(plain.read_text()).tags) <= {"em", "small"}
-    # Everything that was given stands there as it was written.
-    for given in ("0", "bad ", "a", "a group", "region"):
-        assert f"{given}{NASTY}" in text
+    # Everything that a user writes stands there as it was written.
+    for name in ("0", "bad ", "a", "a group", "region"):
+        assert f"{name}{NASTY}" in text
     for figure in drawn(page):
-        told = [t for trace in figure["data"] for t in trace.get("text", [])]
-        told += [a["text"] for a in figure["layout"]["annotations"]]
-        told += figure["layout"]["yaxis"]["ticktext"]
-        assert told
-        assert not any("<script" in t or "</style" in t for t in told)
+        texts = [t for trace in figure["data"] for t in trace.get("text", [])]
+        texts += [a["text"] for a in figure["layout"]["annotations"]]
+        texts += figure["layout"]["yaxis"]["ticktext"]
+        assert texts
+        assert not any("<script" in t or "</style" in t for t in texts)
 
 
 def test_ten_thousand_rows_of_six_runs(planted, simulated, tmp_path):

@@ -19,7 +19,7 @@ import salix.report
 from salix.analysis import Frame, analyse, subset_names, subset_table
 from salix.analysis.columns import standard_columns
 from salix.analysis.shifts import NULL, Shift, subset_columns
-from salix.analysis.subsets import index_subsets, log_odds, split_subsets
+from salix.analysis.subset_split import index_subsets, log_odds, split_subsets
 from salix.report.export import FIELDS
 from salix.report.palette import Palette
 from salix.report.sections.subsets import build, subset_records
@@ -65,8 +65,8 @@ def tabulate(runs, groups, in_set=None):
     return subset_table([Frame(r) for r in runs], groups, columns=SAMPLED, in_set=in_set)
 
 
-def find(found, subset, part, group=0):
-    (row,) = [r for r in found.groups[group][1] if (r.subset, r.part) == (subset, part)]
+def find(tables, subset, part, group=0):
+    (row,) = [r for r in tables.groups[group][1] if (r.subset, r.part) == (subset, part)]
     return row
 
 
@@ -93,11 +93,11 @@ def test_subsets_have_every_image_once_and_merge(planted):
         len(real.samples["spatial_entropy"].values),
     ) == (1, 18)
     assert parts["ffhq", None].labelled == 0
-    held = run.rows
-    of = np.array([i.startswith("mixed") for i in held["id"]]) & (held["label"] == 1)
+    columns = run.rows
+    group_rows = np.array([i.startswith("mixed") for i in columns["id"]]) & (columns["label"] == 1)
     forged = parts["mixed", "forged"]
-    np.testing.assert_allclose(forged.maps.mean, held["map"][of].mean(0) / 255)
-    assert forged.hits == (held["predicted"][of] == 1).sum()
+    np.testing.assert_allclose(forged.maps.mean, columns["map"][group_rows].mean(0) / 255)
+    assert forged.hits == (columns["predicted"][group_rows] == 1).sum()
     both = real.merge(forged)
     assert both.images == real.images + forged.images
     np.testing.assert_array_equal(
@@ -108,30 +108,30 @@ def test_subsets_have_every_image_once_and_merge(planted):
 
 def test_numbers_of_a_subset_are_those_of_its_images(planted):
     run = planted(gather(60, 1))
-    found = tabulate([run], ["one"], INSIDE)
-    held = run.rows
-    names = np.array([i.split("/")[0] for i in held["id"]])
-    z = held["logits"][:, 1].astype(float) - held["logits"][:, 0]
-    dalle = find(found, "dalle", "class forged")
-    of = names == "dalle"
-    spatial = mean_interval(held["spatial_entropy"][of].astype(float))
+    tables = tabulate([run], ["one"], INSIDE)
+    columns = run.rows
+    names = np.array([i.split("/")[0] for i in columns["id"]])
+    z = columns["logits"][:, 1].astype(float) - columns["logits"][:, 0]
+    dalle = find(tables, "dalle", "class forged")
+    own_rows = names == "dalle"
+    spatial = mean_interval(columns["spatial_entropy"][own_rows].astype(float))
     assert dalle.numbers["spatial_entropy"].low == pytest.approx(spatial.low)
-    hits = int(held["predicted"][of].sum())
+    hits = int(columns["predicted"][own_rows].sum())
     assert dalle.numbers["accuracy"] == proportion_interval(hits, 60)
-    chosen = of | (names == "ffhq")
+    chosen = own_rows | (names == "ffhq")
     area = auc_interval(z[chosen], (names == "dalle")[chosen].astype(int))
     assert dalle.numbers["auc"].value == pytest.approx(area.value)
     assert dalle.numbers["auc"].high == pytest.approx(area.high)
-    celeba = find(found, "celeba", "class real")
+    celeba = find(tables, "celeba", "class real")
     chosen = (names == "celeba") | (names == "sd2")
     area = auc_interval(z[chosen], (names == "sd2")[chosen].astype(int))
     assert celeba.numbers["auc"].value == pytest.approx(area.value)
     own = names == "mixed"
-    area = auc_interval(z[own], held["label"][own])
-    assert find(found, "mixed", "all images").numbers["auc"].value == pytest.approx(area.value)
+    area = auc_interval(z[own], columns["label"][own])
+    assert find(tables, "mixed", "all images").numbers["auc"].value == pytest.approx(area.value)
     inside = np.isin(names, INSIDE)
-    together = find(found, "in-set together", "all images")
-    area = auc_interval(z[inside], held["label"][inside])
+    together = find(tables, "in-set together", "all images")
+    area = auc_interval(z[inside], columns["label"][inside])
     assert together.numbers["auc"].value == pytest.approx(area.value)
     shift = dalle.shifts["auc"].interval.value
     assert shift == pytest.approx(dalle.numbers["auc"].value - area.value)
@@ -139,8 +139,8 @@ def test_numbers_of_a_subset_are_those_of_its_images(planted):
 
 def test_each_class_is_compared_with_its_own_and_all_with_all(planted):
     run = planted(gather(50, 2, moved=0.1))
-    found = tabulate([run], ["one"], INSIDE)
-    rows = [(r.subset, r.part, r.in_set, bool(r.shifts)) for r in found.groups[0][1]]
+    tables = tabulate([run], ["one"], INSIDE)
+    rows = [(r.subset, r.part, r.in_set, bool(r.shifts)) for r in tables.groups[0][1]]
     assert rows == [
         ("ffhq", "class real", True, False),
         ("sd2", "class forged", True, False),
@@ -153,7 +153,7 @@ def test_each_class_is_compared_with_its_own_and_all_with_all(planted):
     ]
     names = np.array([i.split("/")[0] for i in run.rows["id"]])
     entropy = run.rows["spatial_entropy"].astype(float)
-    dalle = find(found, "dalle", "class forged").shifts
+    dalle = find(tables, "dalle", "class forged").shifts
     a, b = entropy[names == "dalle"], entropy[names == "sd2"]
     welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
     assert dalle["spatial_entropy"].interval.low == pytest.approx(welch.low)
@@ -163,15 +163,15 @@ def test_each_class_is_compared_with_its_own_and_all_with_all(planted):
     far = maps[names == "dalle"].mean(0) - maps[names == "sd2"].mean(0)
     assert dalle["map_distance"].interval.value == pytest.approx(np.abs(far).mean())
     both = entropy[names == "mixed"].mean() - entropy[np.isin(names, INSIDE)].mean()
-    mixed = find(found, "mixed", "all images").shifts["spatial_entropy"]
+    mixed = find(tables, "mixed", "all images").shifts["spatial_entropy"]
     assert mixed.interval.value == pytest.approx(both)
 
 
 def test_planted_shifts_are_found_and_others_are_not(planted):
     names = [f"run {s}" for s in range(4)]
     runs = [planted(gather(300, s, 0.1), name=n, group="g") for s, n in enumerate(names)]
-    found = tabulate(runs, ["g"], INSIDE)
-    dalle = find(found, "dalle", "class forged")
+    tables = tabulate(runs, ["g"], INSIDE)
+    dalle = find(tables, "dalle", "class forged")
     assert (dalle.runs, dalle.images) == (4, (300, 300))
     for key, truth in {"spatial_entropy": 0.1, "histogram_entropy": -0.1, "log_odds": -1.0}.items():
         shift = dalle.shifts[key]
@@ -185,17 +185,17 @@ def test_planted_shifts_are_found_and_others_are_not(planted):
     assert dalle.shifts["kolmogorov"].way == ""
     assert not dalle.shifts["map_correlation"].apart
     assert dalle.shifts["spatial_entropy"].text.startswith("+0.")
-    celeba = find(found, "celeba", "class real").shifts
+    celeba = find(tables, "celeba", "class real").shifts
     assert not any(s.apart for s in celeba.values())
 
 
 def test_without_a_shift_few_are_found(planted):
     """20 runs x 5 comparisons x 7 numbers with limits over images: about 1 in 20 by chance."""
     runs = [planted(gather(60, s), name=f"{s}") for s in range(20)]
-    found = tabulate(runs, [str(s) for s in range(20)], INSIDE)
+    tables = tabulate(runs, [str(s) for s in range(20)], INSIDE)
     keys = ("spatial_entropy", "histogram_entropy", "log_odds", "kolmogorov", "wasserstein")
     keys += ("detector", "map_distance")
-    shifts = [r.shifts[k] for _, of in found.groups for r in of if r.shifts for k in keys]
+    shifts = [r.shifts[k] for _, rows in tables.groups for r in rows if r.shifts for k in keys]
     assert len(shifts) == 20 * 5 * 7
     assert 0.02 < np.mean([s.apart for s in shifts]) < 0.09
 
@@ -206,12 +206,12 @@ def test_runs_may_differ_in_images_and_classes(planted):
     two = planted(some[:-4], name="b", group="g")
     three = planted(gather(10, 2, classes=3), name="c", group="h", classes=("x", "real", "forged"))
     none = planted([], name="d", group="h")
-    found = tabulate([one, two, three, none], ["g", "h"], INSIDE)
-    assert find(found, "late", "class forged").runs == 1
-    assert find(found, "ffhq", "class real").runs == 2
-    assert find(found, "late", "class forged").images == (6, 6)
-    assert find(found, "dalle", "class real", group=1).runs == 1  # label 1 of three classes
-    assert "auc" not in find(found, "dalle", "class real", group=1).numbers
+    tables = tabulate([one, two, three, none], ["g", "h"], INSIDE)
+    assert find(tables, "late", "class forged").runs == 1
+    assert find(tables, "ffhq", "class real").runs == 2
+    assert find(tables, "late", "class forged").images == (6, 6)
+    assert find(tables, "dalle", "class real", group=1).runs == 1  # label 1 of three classes
+    assert "auc" not in find(tables, "dalle", "class real", group=1).numbers
     logits = three.rows["logits"].astype(float)
     expected = logits[:, 2] - np.log(np.exp(logits[:, :2]).sum(1))
     np.testing.assert_allclose(log_odds(three.rows["logits"]), expected, rtol=1e-6)
@@ -222,8 +222,8 @@ def test_images_without_labels_are_compared_with_all(planted):
     for row in rows:
         if row["id"].startswith("dalle"):
             row["label"] = None
-    found = tabulate([planted(rows)], ["one"], INSIDE)
-    row = find(found, "dalle", "no label")
+    tables = tabulate([planted(rows)], ["one"], INSIDE)
+    row = find(tables, "dalle", "no label")
     assert {"spatial_entropy", "log_odds", "map_distance"} <= set(row.shifts)
     assert not {"auc", "accuracy"} & (set(row.shifts) | set(row.numbers))
     # A class that the in-set lacks has nothing to be compared with.
@@ -257,11 +257,11 @@ def test_bad_names_are_named(planted):
 
 def test_without_an_in_set_there_are_numbers_only(planted):
     runs = [planted(gather(20, 0))]
-    found = tabulate(runs, ["one"])
-    assert found.in_set == ()
-    assert not any(r.shifts for r in found.groups[0][1])
-    assert "auc" in find(found, "mixed", "all images").numbers
-    assert "auc" not in find(found, "dalle", "class forged").numbers
+    tables = tabulate(runs, ["one"])
+    assert tables.in_set == ()
+    assert not any(r.shifts for r in tables.groups[0][1])
+    assert "auc" in find(tables, "mixed", "all images").numbers
+    assert "auc" not in find(tables, "dalle", "class forged").numbers
     html = render(runs)
     assert "<h2>Subsets</h2>" in html
     assert "Shift" not in html
@@ -338,12 +338,12 @@ def test_the_section_tells_direction_in_words_and_names_as_text(planted):
 def test_mean_maps_share_one_scale(planted):
     rows = gather(30, 0, moved=0.2)
     runs = [planted(rows)]
-    found = tabulate(runs, ["one"], INSIDE)
-    dalle, sd2 = (find(found, n, "class forged") for n in ("dalle", "sd2"))
-    assert found.greatest_mean == pytest.approx(max(r.mean.max() for r in found.groups[0][1]))
+    tables = tabulate(runs, ["one"], INSIDE)
+    dalle, sd2 = (find(tables, n, "class forged") for n in ("dalle", "sd2"))
+    assert tables.greatest_mean == pytest.approx(max(r.mean.max() for r in tables.groups[0][1]))
     assert dalle.mean[:2].mean() > sd2.mean[:2].mean() + 0.1
     addresses = [v for k, v in Text(render(runs, INSIDE)).attributes if k == "src"]
-    assert len(addresses) == len(found.groups[0][1])
+    assert len(addresses) == len(tables.groups[0][1])
     for address in addresses:
         data = b64decode(re.sub("^data:image/png;base64,", "", address))
         assert Image.open(BytesIO(data)).size == (64, 64)
@@ -357,16 +357,16 @@ def test_mean_maps_share_one_scale(planted):
 
 def test_numbers_for_machines(planted):
     rows = gather(20, 0)
-    found = tabulate([planted(rows)], ["one"], INSIDE)
-    table = subset_records(found)
-    assert all(tuple(row) == FIELDS for row in table)
-    json.dumps(table, allow_nan=False)
+    tables = tabulate([planted(rows)], ["one"], INSIDE)
+    records = subset_records(tables)
+    assert all(tuple(row) == FIELDS for row in records)
+    json.dumps(records, allow_nan=False)
     (row,) = [
         r
-        for r in table
+        for r in records
         if (r["kind"], r["metric"], r["coordinate"]) == ("shift", "log_odds", "dalle: class forged")
     ]
-    assert row["value"] == find(found, "dalle", "class forged").shifts["log_odds"].interval.value
+    assert row["value"] == find(tables, "dalle", "class forged").shifts["log_odds"].interval.value
 
 
 def test_shifts_are_written_with_their_direction():
@@ -387,19 +387,19 @@ def test_limits_stay_within_the_range(planted):
         planted(gather(12, s, sources=names), name=f"{s}", group=group)
         for s, group in enumerate("ggh")
     ]
-    found = tabulate(runs, ["g", "h"], ["a", "b", "c"])
-    for row in (r for _, of in found.groups for r in of):
+    tables = tabulate(runs, ["g", "h"], ["a", "b", "c"])
+    for row in (r for _, rows in tables.groups for r in rows):
         for i in (row.numbers["auc"], row.numbers["accuracy"], row.numbers["constant_map"]):
             assert 0 <= i.low <= i.value <= i.high <= 1
         for key in ("kolmogorov", "wasserstein", "map_distance"):
             if row.shifts:
                 assert 0 <= row.shifts[key].interval.low <= row.shifts[key].interval.value
     # Two in-set subsets have the class forged; real is that of one alone.
-    rows = [(r.subset, r.part) for r in found.groups[0][1]]
+    rows = [(r.subset, r.part) for r in tables.groups[0][1]]
     pooled = [("in-set together", "all images"), ("in-set together", "class forged")]
     single = [("a", "class forged"), ("b", "class forged"), ("c", "class real")]
     assert rows == [*single, *pooled, ("d", "class forged")]
-    assert find(found, *pooled[1]).images == (24, 24)
+    assert find(tables, *pooled[1]).images == (24, 24)
 
 
 class InMemory(Run):
@@ -431,9 +431,9 @@ def test_twenty_runs_of_eight_subsets_are_quick(planted):
     runs = [InMemory(Path(str(i))) for i in range(20)]
     for i, run in enumerate(runs):
         manifest = {"config": {"classes": ["real", "forged"]}, "about": {"group": f"g{i // 5}"}}
-        held = {"rows": columns, "manifest": manifest}
-        run.__dict__.update(held, columns={n: described[n] for n in columns})
+        attributes = {"rows": columns, "manifest": manifest}
+        run.__dict__.update(attributes, columns={n: described[n] for n in columns})
     start = time.process_time()
-    found = tabulate(runs, [f"g{i}" for i in range(4)], ["c0", "c1"])
+    tables = tabulate(runs, [f"g{i}" for i in range(4)], ["c0", "c1"])
     assert time.process_time() - start < 5  # about 0.5 on one core
-    assert [len(of) for _, of in found.groups] == [9] * 4
+    assert [len(rows) for _, rows in tables.groups] == [9] * 4

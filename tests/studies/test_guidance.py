@@ -13,9 +13,9 @@ from sklearn.metrics import roc_auc_score
 
 from salix.data import Unreadable
 from salix.data.assets import AssetError
-from salix.engine.columns import standard_columns
+from salix.engine.classification import row_columns
 from salix.stats import minimum_p
-from salix.store import Run, write_run
+from salix.store import KEYS, Run, write_run
 from salix.store.manifest import update_about
 from salix.studies.guidance import data, stability
 from salix.studies.guidance import results as numbers
@@ -164,7 +164,7 @@ def write(path: Path, name: str, group: str, values: dict[str, Any]) -> Run:
     count = len(values["id"])
     config = {"classes": ["real", "fake"], "grid": [8, 8], "data": {"count": count}}
     names = ("relevance_mass", "relevance_mass_0", "relevance_mass_1")
-    columns = (*standard_columns(2, (8, 8)), *map(Column, names))
+    columns = (*row_columns(2, (8, 8)), *map(Column, names))
     rows = [
         {"index": i, **{n: v[i].reshape(-1) if v[i].ndim else v[i] for n, v in values.items()}}
         for i in range(count)
@@ -352,7 +352,8 @@ def test_the_whole_study_runs_and_goes_on(
     same = rows["relevance_mass"] == rows["relevance_mass_1"]
     assert same[forged & fake].all()
     assert not same[forged & ~fake].any()
-    assert {"relevance_mass", "relevance_mass_1"} <= set(runs[0].columns)
+    expected = [c.name for c in (*KEYS, *row_columns(2, (8, 8)))]
+    assert sorted(runs[0].columns) == sorted([*expected, "relevance_mass", "relevance_mass_1"])
     assert first["images"]["test"]["forged"] == 10
     assert first["images"]["train"] == [11, 22]
     assert 0.05 < first["mask_mean"] < 0.3

@@ -9,7 +9,7 @@ from salix.analysis import Analysis, TableColumn
 from salix.analysis.distributions import Distribution
 from salix.report.figure import GREY_AXIS, Figure, lay_out, make_figure, plain_text
 from salix.report.palette import Palette, Swatch
-from salix.report.section import Section, read_template
+from salix.report.section import Section, figure_section
 from salix.stats import Interval
 
 ROW = 44  # pixels of a run
@@ -34,17 +34,9 @@ class DistributionFigure:
 
 def build(analysis: Analysis) -> Section | None:
     """Draw the distributions of entropies and of the first other numbers; None without any."""
+    title = "How the numbers are distributed over the images"
     figures = draw_distributions(analysis)
-    if not figures:
-        return None
-    return Section(
-        "distributions",
-        "How the numbers are distributed over the images",
-        read_template(__file__),
-        {"figures": figures},
-        link="Distributions",
-        figures=True,
-    )
+    return figure_section("distributions", title, "Distributions", __file__, figures)
 
 
 def draw_distributions(analysis: Analysis) -> list[DistributionFigure]:
@@ -75,11 +67,15 @@ def _draw(d: Distribution, swatches: list[Swatch]) -> Any:
         1, len(titles), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03
     )
     peak = max(s.max() for row in d.shares for s in row) or 1.0
+    edges = np.repeat(d.edges, 2).round(5).tolist()
     for i, name in enumerate(d.runs):
         base, colour = float(len(d.runs) - 1 - i), swatches[i].colour
         for j, interval in enumerate(d.means[i]):
-            x, y = _steps(d.edges, base + 0.82 * d.shares[i][j] / peak, base)
-            ridge = go.Scatter(x=x, y=y, fill="toself", fillcolor=colour + "55", mode="lines")
+            heights = np.repeat(base + 0.82 * d.shares[i][j] / peak, 2)
+            outline = np.concatenate([[base], heights, [base]]).round(4).tolist()
+            ridge = go.Scatter(
+                x=edges, y=outline, fill="toself", fillcolor=colour + "55", mode="lines"
+            )
             ridge.update(line={"color": colour, "width": 1}, hoverinfo="skip", showlegend=False)
             drawing.add_trace(ridge, 1, j + 1)
             if np.isfinite(interval.value):
@@ -95,13 +91,6 @@ def _draw(d: Distribution, swatches: list[Swatch]) -> Any:
     margin = {"l": 8, "r": 24, "t": 34, "b": 30}
     lay_out(drawing, height=80 + ROW * len(names), margin=margin, hoverlabel={"align": "left"})
     return drawing
-
-
-def _steps(edges: np.ndarray, heights: np.ndarray, base: float) -> tuple[list, list]:
-    """Return the outline of a histogram that stands on `base`, closed."""
-    x = np.repeat(edges, 2)
-    y = np.concatenate([[base], np.repeat(heights, 2), [base]])
-    return x.round(5).tolist(), y.round(4).tolist()
 
 
 def _mean(name: str, column: TableColumn, i: Interval, base: float, swatch: Swatch) -> Any:

@@ -57,7 +57,9 @@ def _runs(analysis: Analysis) -> str:
     with_maps = [frame for frame in frames if frame.has("map")]
     if not with_maps:
         return f"{_count(runs, 'model')} ({models}) were run over {count} examples with {version}."
-    return f"{_maps(runs, with_maps, models, count)}, with {version}. {_storage(with_maps)}"
+    eight_bit = {frame.run.columns["map"].dtype for frame in with_maps} == {"uint8"}
+    scaling = MAPS.format(storage=" and stored in 8 bits" if eight_bit else "")
+    return f"{_maps(runs, with_maps, models, count)}, with {version}. {scaling}"
 
 
 def _maps(runs: Sequence[Run], frames: Sequence[Frame], models: str, count: str) -> str:
@@ -73,11 +75,6 @@ def _maps(runs: Sequence[Run], frames: Sequence[Frame], models: str, count: str)
         f"explaining {explained}, channels pooled by {settings['pooling']}, on a grid of {grids} "
         "pixels"
     )
-
-
-def _storage(frames: Sequence[Frame]) -> str:
-    stored = {frame.run.columns["map"].dtype for frame in frames}
-    return MAPS.format(storage=" and stored in 8 bits" if stored == {"uint8"} else "")
 
 
 def _measures(analysis: Analysis) -> str:

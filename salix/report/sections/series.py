@@ -10,7 +10,7 @@ from salix.analysis import Analysis, GroupSummary, Series, Summary, TableColumn
 from salix.analysis.series import DecisionSplit, series_intervals
 from salix.report.figure import GREY_AXIS, Figure, lay_out, make_figure, plain_text
 from salix.report.palette import Palette, Swatch
-from salix.report.section import Section, read_template
+from salix.report.section import Section, figure_section
 from salix.stats import Interval
 
 HEIGHT = 300  # pixels of a panel of lines
@@ -35,17 +35,8 @@ class SeriesFigure:
 
 def build(analysis: Analysis) -> Section | None:
     """Draw every series that any run has; None for none."""
-    figures = draw_series(analysis)
-    if not figures:
-        return None
-    return Section(
-        "changes",
-        "How maps and decisions change with the image",
-        read_template(__file__),
-        {"figures": figures, "groups": analysis.groups},
-        link="Changes",
-        figures=True,
-    )
+    title, figures = "How maps and decisions change with the image", draw_series(analysis)
+    return figure_section("changes", title, "Changes", __file__, figures, groups=analysis.groups)
 
 
 def draw_series(analysis: Analysis) -> list[SeriesFigure]:
@@ -91,7 +82,8 @@ def _trace(
     import plotly.graph_objects as go
 
     values = [i.value if np.isfinite(i.value) else None for i in intervals]
-    up, down = ([_length(i, end) for i in intervals] for end in ("high", "low"))
+    lengths = [[abs(getattr(i, end) - i.value) for i in intervals] for end in ("high", "low")]
+    up, down = ([round(x, 5) if np.isfinite(x) else 0.0 for x in row] for row in lengths)
     error = {"array": up, "arrayminus": down, "thickness": 1.2, "width": 3, "color": swatch.colour}
     places = along.round(4).tolist()
     x, y = (places, values) if series.numeric else (values, places)
@@ -109,11 +101,6 @@ def _trace(
         hoverlabel={"namelength": 0},
         showlegend=False,
     )
-
-
-def _length(i: Interval, end: str) -> float:
-    length = abs(getattr(i, end) - i.value)
-    return round(length, 5) if np.isfinite(length) else 0.0
 
 
 def _style(drawing: Any, series: Series, columns: Sequence[TableColumn]) -> None:

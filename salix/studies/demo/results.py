@@ -29,12 +29,8 @@ def print_table(table: list[dict[str, Any]]) -> None:
     for title in ("AUC", "inside region", "spatial entropy", "agreement"):
         shown.add_column(title, justify="right")
     for row in table:
-        numbers = [_number(row["numbers"].get(key)) for key in COLUMNS]
+        intervals = [row["numbers"].get(key) or {"value": None} for key in COLUMNS]
+        numbers = ["–" if i["value"] is None else f"{i['value']:.3f}" for i in intervals]
         indent, style = ("", "bold") if row["kind"] != "run" else ("  ", "")
         shown.add_row(indent + row["name"], *numbers, style=style)
     Console().print(shown)
-
-
-def _number(interval: dict[str, Any] | None) -> str:
-    value = None if interval is None else interval["value"]
-    return "–" if value is None else f"{value:.3f}"

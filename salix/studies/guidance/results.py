@@ -171,7 +171,7 @@ def comparison_json(c: GroupComparison) -> dict[str, Any]:
         "difference": interval_json(c.difference),
         "p": c.p,
         "p_adjusted": c.p_adjusted,
-        "least_p": c.minimum_p,
+        "minimum_p": c.minimum_p,
         "hedges_g": interval_json(c.effect),
         "cliffs_delta": interval_json(c.delta),
     }

@@ -28,6 +28,7 @@ import numpy as np
 from salix.attribution import GradCAM
 from salix.engine import sweep
 from salix.measures import RelevanceMass
+from salix.measures.explainer import as_explainer
 from salix.models import save
 from salix.scores import logit
 from salix.store import Run
@@ -39,7 +40,7 @@ from salix.train.initialise import initialiser
 from salix.train.loop import Trained
 from salix.train.losses import Blend, Loss, ModelFocus
 from salix.train.recipe import AdamW
-from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values, as_explainer
+from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values
 
 NETWORK = "cifar_resnet8"
 CLASSES = ("real", "fake")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from salix.analysis.columns import BETTER, TableColumn, standard_columns, table_column
-from salix.analysis.cose import COSE_COLUMNS, cose_intervals, cose_statistics
+from salix.analysis.cose_bootstrap import COSE_COLUMNS, cose_intervals, cose_statistics
 from salix.analysis.frame import Frame, describe_columns
 from salix.stats import Interval, auc_difference, auc_interval, mean_interval, proportion_interval
 

@@ -9,14 +9,8 @@ import numpy as np
 from salix.analysis.columns import TableColumn
 from salix.analysis.frame import Frame
 from salix.analysis.shifts import NULL, Shift, SubsetColumns, subset_columns, within_range
-from salix.analysis.subsets import (
-    ALL_CLASSES,
-    ClassChoice,
-    RunSubsets,
-    SubsetIndex,
-    index_subsets,
-    split_subsets,
-)
+from salix.analysis.subset_split import SubsetIndex, index_subsets, split_subsets
+from salix.analysis.subsets import ALL_CLASSES, ClassChoice, RunSubsets
 from salix.stats import Interval, mean_of_intervals
 from salix.typing import InputError
 
@@ -155,6 +149,7 @@ def _row(
             for c in columns.shifts
             if c.key in over
         }
+    means = [s.maps.mean for s in subsets if s.maps is not None and s.maps.n]
     (first, *others), part = names, "all images"
     if kind is not ALL_CLASSES:
         part = "no label" if kind is None else f"class {kind}"
@@ -166,7 +161,10 @@ def _row(
         len(subsets),
         MappingProxyType(_over_runs([r.numbers(names, kind) for r in runs], columns.numbers)),
         MappingProxyType(shifts),
-        _mean([s.maps.mean for s in subsets if s.maps is not None and s.maps.n]),
+        # Over runs, of the first one's grid
+        np.mean([m for m in means if m.shape == means[0].shape], axis=0)
+        if means and means[0].ndim == 2
+        else None,
     )
 
 
@@ -180,10 +178,3 @@ def _over_runs(
         for c, intervals in defined
         if intervals
     }
-
-
-def _mean(maps: Sequence[np.ndarray]) -> np.ndarray | None:
-    """Return the mean map over runs, of the first one's grid; None where it cannot be drawn."""
-    if not maps or maps[0].ndim != 2:
-        return None
-    return np.mean([m for m in maps if m.shape == maps[0].shape], axis=0)

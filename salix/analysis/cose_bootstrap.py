@@ -1,0 +1,62 @@
+"""COSE of the labelled images of a run, with bootstrap limits."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from salix.analysis.columns import TableColumn
+from salix.analysis.cose import Changes, align_changes, cose_score, mean_of
+from salix.stats import Interval
+
+DRAWS = 1000
+COSE_COLUMNS = (
+    TableColumn("cose", "COSE", "higher is better", 0.0, 1.0),
+    TableColumn("cose_consistency", "COSE: consistency", "higher is better", -1.0, 1.0),
+    TableColumn("cose_fidelity", "COSE: 1 − sensitivity", "lower is better", -1.0, 1.0),
+)
+
+
+def cose_statistics(rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the similarities that consistency and fidelity are means of, NaN elsewhere."""
+    similarity, after = rows["cose_similarity"], rows["cose_predicted"]
+    known, before, right = align_changes(similarity, after, rows["predicted"], rows["label"])
+    return {
+        "labelled": rows["label"] >= 0,
+        "consistent": np.where(before & right & ~np.isnan(known), similarity, np.float32(np.nan)),
+        "changed": np.where(before & ~right & ~np.isnan(known), similarity, np.float32(np.nan)),
+    }
+
+
+def cose_intervals(statistics: Mapping[str, np.ndarray]) -> tuple[Interval, ...]:
+    r"""Return COSE, its consistency C and its F of the labelled images of a run.
+
+    $\sqrt{C (1 - F)}$ over image changes alone. Limits are percentiles of a bootstrap of images,
+    drawn with all their changes; `n` counts pairs of an image and a change, for COSE the fewer of
+    the two. () without labels.
+
+    Daroya, Sun and Maji (2023), arXiv:2309.10989.
+    """
+    labelled = statistics["labelled"]
+    if not labelled.any():
+        return ()
+    tables = [statistics[name][labelled] for name in ("consistent", "changed")]
+    c, f = (mean_of(table.astype(float)) for table in tables)
+    values = (cose_score(c.value, f.value), c.value, f.value)
+    low, high = _limits(*tables)
+    each = zip(values, low, high, (min(c.n, f.n), c.n, f.n), strict=True)
+    return tuple(Interval(*numbers) for numbers in each)
+
+
+def _limits(consistent: Changes, changed: Changes) -> tuple[list[float], list[float]]:
+    """Return the 95 % limits of the three numbers."""
+    tables = [(table, ~np.isnan(table)) for table in (consistent, changed)]
+    sums = [f for t, known in tables for f in (np.where(known, t, 0).sum(1), known.sum(1))]
+    per_image, n = np.stack(sums, 1), len(consistent)
+    rng = np.random.default_rng(0)
+    drawn = np.stack([rng.multinomial(n, np.full(n, 1 / n)) @ per_image for _ in range(DRAWS)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        c, f = drawn[:, 0] / drawn[:, 1], drawn[:, 2] / drawn[:, 3]
+        table = np.stack([np.sqrt(c * (1 - f)), c, f])
+    finite = [row[np.isfinite(row)] for row in table]
+    ends = [np.percentile(row, (2.5, 97.5)) if len(row) else (np.nan, np.nan) for row in finite]
+    return [float(low) for low, _ in ends], [float(high) for _, high in ends]
