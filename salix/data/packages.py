@@ -31,13 +31,19 @@ class AssetError(InputError):
 
 
 @dataclass(frozen=True)
-class Wheel:
-    """Release of a Python package, by the hash of its only wheel."""
+class _Release:
+    """Name and version of a package, and the name and hash of its file."""
 
     package: str
     version: str
     file: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class Wheel(_Release):
+    """Release of a Python package, by the hash of its only wheel."""
+
     client: ClassVar[str] = "pip"
 
     def download(self, folder: Path) -> Path:
@@ -47,13 +53,9 @@ class Wheel:
 
 
 @dataclass(frozen=True)
-class Tarball:
+class Tarball(_Release):
     """Release of a JavaScript package, by the hash of its tarball."""
 
-    package: str
-    version: str
-    file: str
-    sha256: str
     client: ClassVar[str] = "npm"
 
     def download(self, folder: Path) -> Path:

@@ -57,7 +57,7 @@ def test_noise_is_normal():
     assert fourth / sigma**4 == pytest.approx(3, rel=0.03)  # 1.8 if it were uniform
 
 
-def test_one_sample_holds_independent_noise_in_every_cell():
+def test_one_sample_has_independent_noise_in_every_pixel():
     noise = moment(1, samples=1, noise=0.15)
     assert len(np.unique(noise)) == noise.size
     assert noise.std() == pytest.approx(0.15 * RANGE, rel=0.3)

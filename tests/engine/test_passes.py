@@ -115,7 +115,9 @@ def test_memory_does_not_grow_with_the_number_of_variants(few, many):
     assert b < 1.1 * a
 
 
-def test_a_model_is_traced_as_often_for_one_batch_as_for_many(tmp_path):
+@pytest.fixture
+def counted():
+    """A model, its parameters, and the shapes that its trunk is traced with."""
     traced = []
 
     class Counted(Net):
@@ -123,7 +125,11 @@ def test_a_model_is_traced_as_often_for_one_batch_as_for_many(tmp_path):
             traced.append(x.shape)
             return super().trunk(x)
 
-    model, params = from_nnx(Counted(nnx.Rngs(0)), preprocess=PREPROCESS, name="counted")
+    return *from_nnx(Counted(nnx.Rngs(0)), preprocess=PREPROCESS, name="counted"), traced
+
+
+def test_a_model_is_traced_as_often_for_one_batch_as_for_many(counted, tmp_path):
+    model, params, traced = counted
     images = np.random.default_rng(0).integers(0, 256, (11, SIDE, SIDE, 3), np.uint8)
     measures, counts = [Noise(levels=(0.5,)), RelevanceMass()], []
     for n in (2, 11):
@@ -136,15 +142,8 @@ def test_a_model_is_traced_as_often_for_one_batch_as_for_many(tmp_path):
     assert counts[0] == counts[1] > 0
 
 
-def test_a_model_is_traced_once_and_a_step_compiled_once_a_run(tmp_path, caplog):
-    traced = []
-
-    class Counted(Net):
-        def trunk(self, x):
-            traced.append(x.shape)
-            return super().trunk(x)
-
-    model, params = from_nnx(Counted(nnx.Rngs(0)), preprocess=PREPROCESS, name="counted")
+def test_a_model_is_traced_once_and_a_step_compiled_once_a_run(counted, tmp_path, caplog):
+    model, params, traced = counted
     images = np.random.default_rng(0).integers(0, 256, (11, SIDE, SIDE, 3), np.uint8)
     method, measures = SmoothGrad(samples=2), [Noise(levels=(0.5,))]
 

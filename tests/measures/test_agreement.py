@@ -183,7 +183,7 @@ def test_bad_input_is_refused():
         measure(MAP, blob(7), threshold=2.0)
 
 
-def test_it_is_a_measure_whose_text_reads_back_and_whose_numbers_are_told():
+def test_it_is_a_measure_whose_text_reads_back_and_whose_numbers_are_described():
     measure = Agreement(("relevance_mass", "ssim"), threshold=None)
     assert isinstance(measure, Measure)
     assert parse(repr(measure), {"Agreement": Agreement}) == measure

@@ -18,10 +18,10 @@ from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
 KEY = jax.random.key(3)
-SIDE, CELLS = 56, 8
+SIDE, GRID = 56, 8
 rng = np.random.default_rng(0)
 KERNEL = np.array([[1, -0.5], [-0.5, 1], [0.25, 0.25]], np.float32)
-PIXELS = rng.integers(0, 256, (CELLS, CELLS, 3), np.uint8).repeat(7, 0).repeat(7, 1)
+PIXELS = rng.integers(0, 256, (GRID, GRID, 3), np.uint8).repeat(7, 0).repeat(7, 1)
 PIXELS[::3] //= 2
 IMAGE = PIXELS.astype(np.float32) / 255
 FEW = COSE(magnitudes=2)
@@ -29,7 +29,7 @@ FEW = COSE(magnitudes=2)
 
 def follows(image, target):
     """Explain the class predicted, by its mean score in each pixel."""
-    maps = (image @ jnp.asarray(KERNEL)).reshape(CELLS, 7, CELLS, 7, 2).mean((1, 3))
+    maps = (image @ jnp.asarray(KERNEL)).reshape(GRID, 7, GRID, 7, 2).mean((1, 3))
     logits = maps.mean((0, 1))
     target = jnp.argmax(logits).astype(jnp.int32) if target is None else target
     return Explanation(logits, target, scale(maps[..., target])[0])
@@ -37,7 +37,7 @@ def follows(image, target):
 
 def place_bound(image, target):
     """Explain with one map, whatever the image is."""
-    own = np.random.default_rng(1).uniform(size=(CELLS, CELLS)).astype(np.float32)
+    own = np.random.default_rng(1).uniform(size=(GRID, GRID)).astype(np.float32)
     return Explanation(follows(image, target).logits, jnp.int32(0), scale(jnp.asarray(own))[0])
 
 

@@ -124,7 +124,7 @@ def test_matching_takes_the_fewest_pixels_that_reach():
     assert taken.sum() == result[2]
 
 
-def test_constant_map_maps_are_nan_and_names_are_told():
+def test_curves_of_constant_maps_are_nan_and_names_are_described():
     measure = Curves()
 
     def constant_map(image, target):

@@ -17,7 +17,7 @@ from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
 KEY = jax.random.key(0)
-SIDE, CELLS = 28, 7
+SIDE, GRID = 28, 7
 FAMILY = {"Geometry": Geometry, "Similarity": Similarity}
 rng = np.random.default_rng(0)
 # In so few bits that sums are exact: the order of a sum must not move a map by a rounding.
@@ -32,7 +32,7 @@ def pooled(image, kernel, positions):
     return maps.mean((0, 1)), maps
 
 
-def follows(image, target, positions=CELLS):
+def follows(image, target, positions=GRID):
     """Explain by a model that moves its map as its image moves."""
     logits, maps = pooled(image, jnp.asarray(KERNEL), positions)
     target = jnp.argmax(logits).astype(jnp.int32) if target is None else target
@@ -41,7 +41,7 @@ def follows(image, target, positions=CELLS):
 
 def sees_pixels(image, target):
     """Explain with a map of pixels whose extremes stay far from the edge."""
-    logits, _ = pooled(image, jnp.asarray(KERNEL), CELLS)
+    logits, _ = pooled(image, jnp.asarray(KERNEL), GRID)
     target = jnp.argmax(logits).astype(jnp.int32) if target is None else target
     return Explanation(logits, target, scale(image[..., 0])[0])
 
@@ -54,7 +54,7 @@ def sees_one_pixel(image, target):
 
 def place_bound(image, target):
     """Explain with a map of its own, whatever the image is."""
-    logits, _ = pooled(image, jnp.asarray(KERNEL), CELLS)
+    logits, _ = pooled(image, jnp.asarray(KERNEL), GRID)
     own = scale(jnp.asarray(np.random.default_rng(1).uniform(size=(7, 7)).astype(np.float32)))[0]
     return Explanation(logits, jnp.int32(0) if target is None else target, own)
 

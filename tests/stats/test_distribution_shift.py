@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from salix.stats import (
-    DistributionShift,
-    Sample,
-    auc_interval,
-    mean_difference,
-    mean_interval,
-)
+from salix.stats import DistributionShift, Sample, auc_interval, mean_difference, mean_interval
 from salix.typing import InputError
 
 RNG = np.random.default_rng
@@ -18,10 +12,6 @@ RNG = np.random.default_rng
 
 def limits(interval):
     return interval.low, interval.high
-
-
-def coverage(results, truth):
-    return np.mean([i.low <= truth <= i.high for i in results])
 
 
 def test_mean_difference_is_welchs():
@@ -118,7 +108,7 @@ def test_samples_are_a_monoid():
 
 @pytest.mark.parametrize(("m", "n"), [(60, 60), (40, 400)])
 @pytest.mark.parametrize("draw", ["normal", "exponential", "beta"])
-def test_limits_cover_without_a_shift(m, n, draw):
+def test_limits_cover_without_a_shift(coverage, m, n, draw):
     rng = RNG((6, m, n))
     options = {"beta": (8, 2)}.get(draw, ())
     pairs = [
@@ -136,7 +126,7 @@ def test_limits_cover_without_a_shift(m, n, draw):
 
 
 @pytest.mark.parametrize(("shift", "m", "n"), [(0.4, 80, 300), (1, 300, 80), (3, 100, 100)])
-def test_limits_cover_a_planted_shift(shift, m, n):
+def test_limits_cover_a_planted_shift(coverage, shift, m, n):
     rng = RNG((7, m))
     pairs = [(rng.normal(shift, 1, m), rng.normal(size=n)) for _ in range(400)]
     assert 0.92 <= coverage([mean_difference(*p) for p in pairs], shift) <= 0.98

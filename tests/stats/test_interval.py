@@ -79,10 +79,6 @@ def test_mean_interval_covers():
     assert 0.93 <= np.mean([i.low <= 1 <= i.high for i in result]) <= 0.97
 
 
-def coverage(results, truth):
-    return np.mean([i.low <= truth <= i.high for i in results])
-
-
 def runs_of(rng, shift, runs, images, run_effect=1.0):
     """Interval of the difference in each run, with image effects common to all runs."""
     a, b = rng.normal(shift, 1, (1, images)), rng.normal(size=(1, images))
@@ -93,7 +89,7 @@ def runs_of(rng, shift, runs, images, run_effect=1.0):
 
 
 @pytest.mark.parametrize(("runs", "run_effect"), [(3, 0), (5, 1), (10, 3)])
-def test_mean_of_intervals_covers_for_shared_images(runs, run_effect):
+def test_mean_of_intervals_covers_for_shared_images(coverage, runs, run_effect):
     rng = RNG((8, runs))
     results = [runs_of(rng, 0.5, runs, 60, run_effect) for _ in range(500)]
     assert 0.94 <= coverage([mean_of_intervals(f) for f in results], 0.5) <= 0.995

@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from salix.stats import (
-    MeanMap,
-    MeanMapShift,
-)
+from salix.stats import MeanMap, MeanMapShift
 from salix.stats.mean_map import BATCHES
 from salix.typing import InputError
 
@@ -18,10 +15,6 @@ RNG = np.random.default_rng
 
 def limits(interval):
     return interval.low, interval.high
-
-
-def coverage(results, truth):
-    return np.mean([i.low <= truth <= i.high for i in results])
 
 
 def test_mean_maps_are_means_and_merge():
@@ -99,7 +92,7 @@ def test_maps_against_scipy():
 
 @pytest.mark.parametrize(("m", "n"), [(300, 300), (40, 700)])
 @pytest.mark.parametrize("offset", [0.0, 0.3])
-def test_map_distance_covers(m, n, offset):
+def test_map_distance_covers(coverage, m, n, offset):
     """Spatially correlated noise, and a shift of `offset` up in one half, down in the other."""
     rng, shift = RNG((14, m)), offset * np.repeat([1.0, -1.0], [8, 8]).reshape(4, 4)
     mix = rng.random((16, 16)) / 4
@@ -115,7 +108,7 @@ def test_map_distance_covers(m, n, offset):
         assert coverage(distances, 0) <= 0.985
 
 
-def test_correlation_of_mean_maps_covers():
+def test_correlation_of_mean_maps_covers(coverage):
     rng = RNG(15)
     first, second = rng.random((2, 6, 6))
     truth = stats.pearsonr(first.ravel(), second.ravel()).statistic
