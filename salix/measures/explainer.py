@@ -1,4 +1,4 @@
-"""Conversion of what a measure is called with into an `Explainer`."""
+"""Adapter from a plain explain function to an `Explainer`."""
 
 import inspect
 
