@@ -57,11 +57,13 @@ def jax_call(variant: str, shape: VolumeConvolution, task: str) -> PreparedCall:
         total, length = jnp.zeros(g.shape), (g.shape[1] - 1) * stride + 1
         for i, tap in enumerate(kernel):
             planes = padded[:, i : i + length : stride].reshape(-1, *x.shape[2:])
-            total += conv(planes, tap, (stride, stride), (height, width)).reshape(g.shape)
+            total += conv(planes, tap, strides=(stride, stride), padding=(height, width)).reshape(
+                g.shape
+            )
         return total
 
     def volume(x: Any, kernel: Any) -> Any:
-        return conv3d(x, kernel, (stride, stride, stride), (depth, height, width))
+        return conv3d(x, kernel, strides=(stride, stride, stride), padding=(depth, height, width))
 
     function = taps if variant == "taps" else volume
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from flax import nnx
 
 from salix.models.checkpoints.naming import Naming, WeightTable
 from salix.preprocess import Preprocess
+
+DETECTOR = ("real", "fake")
 
 # As torchvision preprocesses images for networks trained on ImageNet
 IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -41,3 +44,19 @@ class Architecture:
 
     def __post_init__(self):
         object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))  # read-only
+
+
+def detector(
+    build: Callable[[nnx.Rngs, int], nnx.Module],
+    preprocess: Preprocess,
+    *,
+    torch: Naming | None = None,
+    head: str = "fc.bias",
+    **about: Any,
+) -> Architecture:
+    """Return the entry of a detector of real and fake, of other classes too.
+
+    `torch` names its weights in PyTorch files; `about` are other fields of `Architecture`.
+    """
+    tables = {"torch": torch} if torch else {}
+    return Architecture(build, preprocess, DETECTOR, tables=tables, head=head, **about)

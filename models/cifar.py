@@ -1,20 +1,18 @@
 """ResNet for CIFAR-10, adapted to images of 64 pixels."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
 
-from salix.models.resnet import Basic
-from salix.nn import Conv, Stage, StagedNetwork, batch_norm, sequence
-from salix.typing import AnyArray
+from salix.models.resnet import Basic, ResidualNetwork
+from salix.nn import Conv, Stage, batch_norm, sequence
 
 WIDTHS = (16, 32, 64)
 
 
-class CifarResNet(StagedNetwork):
+class CifarResNet(ResidualNetwork):
     """CIFAR ResNet: a convolution 3x3, three stages of n residual blocks, mean, linear layer.
 
     6n + 2 layers with weights. Images [b 64 64 3], of other sizes too; widths 16, 32, 64, strides
@@ -49,22 +47,9 @@ class CifarResNet(StagedNetwork):
             "stage3": sequence(*self.blocks[2 * n :]),
         }
 
-    def classify(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b classes"]:
-        """Return the logits of stage3's features."""
-        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
-
-    def tap(
-        self, x: Float[AnyArray, "b h w 3"]
-    ) -> tuple[Float[Array, "b y x 64"], Float[Array, "b y x 64"]]:
-        """Return the features, and the output of the last convolution: CYBORG trains its CAM.
-
-        It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
-        a folded network, whose last convolution holds its normalisation.
-        """
-        n = len(self.blocks) // len(WIDTHS)
-        h = sequence(*self.blocks[2 * n : -1])(self.trunk(x, "stage2"))
-        last = self.blocks[-1].last(h)
-        return self.blocks[-1].finish(last, h), last
+    def last_stage(self) -> Sequence[Basic]:
+        """Return the blocks of stage3."""
+        return tuple(self.blocks[-(len(self.blocks) // len(WIDTHS)) :])
 
 
 def cifar_resnet8(rngs: nnx.Rngs, classes: int = 2) -> CifarResNet:

@@ -52,15 +52,15 @@ class ConvNorm(nnx.Module):
         outputs: int,
         size: int,
         strides: int = 1,
-        groups: int = 1,
         *,
+        groups: int = 1,
         tf: bool,
         rngs: nnx.Rngs,
     ):
         # at stride 2 of an even grid "SAME" pads one row less above and left than below and right
         padding = "SAME" if tf else size // 2
-        self.conv = Conv(inputs, outputs, size, strides, padding, groups, rngs=rngs)
-        self.norm = batch_norm(outputs, 1e-3 if tf else 1e-5, rngs=rngs)
+        self.conv = Conv(inputs, outputs, size, strides, padding, groups=groups, rngs=rngs)
+        self.norm = batch_norm(outputs, epsilon=1e-3 if tf else 1e-5, rngs=rngs)
 
     def __call__(self, x: AnyArray) -> Array:
         """Return the normalised convolution of x."""
@@ -94,9 +94,9 @@ class InvertedBottleneck(nnx.Module):
     def __init__(
         self,
         shape: tuple[int, int, int, int, int],
+        *,
         lite: bool,
         tf: bool,
-        *,
         rngs: nnx.Rngs,
     ):
         expansion, size, strides, inputs, outputs = shape
@@ -104,7 +104,7 @@ class InvertedBottleneck(nnx.Module):
         self.activate: Callable[..., Any] = jax.nn.relu6 if lite else jax.nn.silu
         wider = ConvNorm(inputs, middle, 1, tf=tf, rngs=rngs) if expansion > 1 else None
         self.expand = nnx.data(wider)
-        self.depthwise = ConvNorm(middle, middle, size, strides, middle, tf=tf, rngs=rngs)
+        self.depthwise = ConvNorm(middle, middle, size, strides, groups=middle, tf=tf, rngs=rngs)
         self.squeeze = nnx.data(None if lite else Squeeze(middle, inputs // 4, rngs=rngs))
         self.project = ConvNorm(middle, outputs, 1, tf=tf, rngs=rngs)
         self.added = strides == 1 and inputs == outputs
@@ -136,9 +136,9 @@ class EfficientNet(StagedNetwork):
         self,
         scale: tuple[float, float],  # of width and of depth
         classes: int = 1000,
+        *,
         lite: bool = False,
         tf: bool = False,
-        *,
         rngs: nnx.Rngs,
     ):
         self.activate: Callable[..., Any] = jax.nn.relu6 if lite else jax.nn.silu
@@ -147,7 +147,8 @@ class EfficientNet(StagedNetwork):
         last, features = stages[-1][-1][-1], _scale_width(1280, width)
         self.stem = ConvNorm(3, stages[0][0][3], 3, 2, tf=tf, rngs=rngs)
         blocks = [
-            [InvertedBottleneck(shape, lite, tf, rngs=rngs) for shape in stage] for stage in stages
+            [InvertedBottleneck(shape, lite=lite, tf=tf, rngs=rngs) for shape in stage]
+            for stage in stages
         ]
         self.stages = nnx.List([nnx.List(stage) for stage in blocks])
         self.last = ConvNorm(last, features, 1, tf=tf, rngs=rngs)
@@ -168,16 +169,16 @@ class EfficientNet(StagedNetwork):
 _B0, _B4 = (1.0, 1.0), (1.4, 1.8)  # of width and of depth
 
 
-def efficientnet_b0(rngs: nnx.Rngs, classes: int = 1000, tf: bool = False) -> EfficientNet:
+def efficientnet_b0(rngs: nnx.Rngs, classes: int = 1000, *, tf: bool = False) -> EfficientNet:
     """Return EfficientNet-B0: 16 blocks."""
     return EfficientNet(_B0, classes, tf=tf, rngs=rngs)
 
 
-def efficientnet_b4(rngs: nnx.Rngs, classes: int = 1000, tf: bool = False) -> EfficientNet:
+def efficientnet_b4(rngs: nnx.Rngs, classes: int = 1000, *, tf: bool = False) -> EfficientNet:
     """Return EfficientNet-B4: 32 blocks, 1.4 times as wide."""
     return EfficientNet(_B4, classes, tf=tf, rngs=rngs)
 
 
-def efficientnet_lite0(rngs: nnx.Rngs, classes: int = 1000, tf: bool = True) -> EfficientNet:
+def efficientnet_lite0(rngs: nnx.Rngs, classes: int = 1000, *, tf: bool = True) -> EfficientNet:
     """Return EfficientNet-Lite0: B0 without squeezes, with ReLU6."""
     return EfficientNet(_B0, classes, lite=True, tf=tf, rngs=rngs)

@@ -1,7 +1,7 @@
 """Inception-v3, as in torchvision and timm."""
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flax import nnx
 from jax import numpy as jnp
@@ -44,16 +44,15 @@ class InceptionBlock(nnx.Module):
                     setattr(self, step.name, ConvNormRelu(width, step, rngs=rngs))
                 width = sum(step.outputs for step in steps) or width
 
-    def _run(self, part: Any, x: Any) -> Any:
-        return getattr(self, part.name)(x) if isinstance(part, ConvStep) else part(x)
-
     def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[Array, "b y x k"]:
         """Return the joined outputs."""
         joined = []
         for chain in self.chains:
             ends = [x]
             for part in chain:  # only its last part forks a chain
-                ends = [self._run(step, ends[0]) for step in parallel_steps(part)]
+                steps = parallel_steps(part)
+                layers = [getattr(self, s.name) if isinstance(s, ConvStep) else s for s in steps]
+                ends = [layer(ends[0]) for layer in layers]
             joined += ends
         return jnp.concatenate(joined, axis=-1)
 

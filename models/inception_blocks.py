@@ -17,7 +17,7 @@ class ConvStep(NamedTuple):
 
 def mean_pool(x: Any) -> Any:
     """Return the mean of 3x3 pixels around each, padding counted as zeros."""
-    return avg_pool(x, 3, 1, 1)
+    return avg_pool(x, 3, 1, padding=1)
 
 
 def _max_pool(x: Any) -> Any:

@@ -1,7 +1,7 @@
 """Meso4 and MesoInception-4: small detectors of forged faces by mesoscopic texture."""
 
 from functools import partial
-from typing import Any
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,27 +16,45 @@ _POOLS = (2, 2, 2, 4)
 _DILATIONS = (1, 2, 3)
 
 
-def _stages(network: Any, layers: tuple[Stage, ...]) -> dict[str, Stage]:
-    norms = (network.norm1, network.norm2, network.norm3, network.norm4)
-    return {
-        # a module of dilated branches is rectified already, so that ReLU changes nothing
-        f"block{i}": sequence(
-            layer,
-            jax.nn.relu,
-            norm,
-            partial(max_pool, size=size, strides=size, padding="SAME"),
-        )
-        for i, (layer, norm, size) in enumerate(zip(layers, norms, _POOLS, strict=True), 1)
-    }
+class MesoNetwork(StagedNetwork):
+    """Four blocks, two of them common to both networks, and two dense layers.
+
+    Each block is a convolution or a module of dilated branches, ReLU, batch normalisation
+    (epsilon 1e-3) and maximum pooling by 2, 2, 2, 4.
+    """
+
+    layers: ClassVar[tuple[str, str]]  # of the first two blocks
+
+    def __init__(self, inputs: int, rngs: nnx.Rngs):
+        self.conv3 = nnx.Conv(inputs, 16, (5, 5), rngs=rngs)
+        self.norm3 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
+        self.conv4 = nnx.Conv(16, 16, (5, 5), rngs=rngs)
+        self.norm4 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
+        self.dense1 = nnx.Linear(1024, 16, rngs=rngs)
+        self.dense2 = nnx.Linear(16, 1, rngs=rngs)
+
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `block1` to `block4`: convolution or module, ReLU, normalisation and pool."""
+        layers = (*self.layers, "conv3", "conv4")
+        return {
+            # a module of dilated branches is rectified already, so that ReLU changes nothing
+            f"block{i}": sequence(
+                getattr(self, layer),
+                jax.nn.relu,
+                getattr(self, f"norm{i}"),
+                partial(max_pool, size=size, strides=size, padding="SAME"),
+            )
+            for i, (layer, size) in enumerate(zip(layers, _POOLS, strict=True), 1)
+        }
+
+    def classify(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[Array, "b 1"]:
+        """Return z of block4's features."""
+        # Keras flattens height, width, channel
+        flat = jnp.asarray(features).reshape(features.shape[0], -1)
+        return self.dense2(jax.nn.leaky_relu(self.dense1(flat), 0.1))
 
 
-def _classify(network: Any, features: AnyArray) -> Array:
-    # Keras flattens height, width, channel
-    flat = jnp.asarray(features).reshape(features.shape[0], -1)
-    return network.dense2(jax.nn.leaky_relu(network.dense1(flat), 0.1))
-
-
-class Meso4(StagedNetwork):
+class Meso4(MesoNetwork):
     """Four convolutions 3x3, 5x5, 5x5, 5x5 of 8, 8, 16, 16 channels, then two dense layers.
 
     Each block is convolution, ReLU, batch normalisation, maximum pooling by 2, 2, 2, 4. The one
@@ -46,25 +64,14 @@ class Meso4(StagedNetwork):
     Afchar, Nozick, Yamagishi and Echizen (2018), arXiv:1809.00888, sec. 3.1.
     """
 
+    layers: ClassVar = ("conv1", "conv2")
+
     def __init__(self, rngs: nnx.Rngs):
         self.conv1 = nnx.Conv(3, 8, (3, 3), rngs=rngs)
         self.norm1 = nnx.BatchNorm(8, epsilon=1e-3, rngs=rngs)
         self.conv2 = nnx.Conv(8, 8, (5, 5), rngs=rngs)
         self.norm2 = nnx.BatchNorm(8, epsilon=1e-3, rngs=rngs)
-        self.conv3 = nnx.Conv(8, 16, (5, 5), rngs=rngs)
-        self.norm3 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
-        self.conv4 = nnx.Conv(16, 16, (5, 5), rngs=rngs)
-        self.norm4 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
-        self.dense1 = nnx.Linear(1024, 16, rngs=rngs)
-        self.dense2 = nnx.Linear(16, 1, rngs=rngs)
-
-    def named_stages(self) -> dict[str, Stage]:
-        """Return `block1` to `block4`: convolution, ReLU, normalisation and pool."""
-        return _stages(self, (self.conv1, self.conv2, self.conv3, self.conv4))
-
-    def classify(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[Array, "b 1"]:
-        """Return z of block4's features."""
-        return _classify(self, features)
+        super().__init__(8, rngs)  # last: weights are drawn in the order of the layers
 
 
 class Dilated(nnx.Module):
@@ -91,7 +98,7 @@ class Dilated(nnx.Module):
         return jnp.concatenate(branches, axis=-1)
 
 
-class MesoInception4(StagedNetwork):
+class MesoInception4(MesoNetwork):
     """Meso4 with its first two convolutions replaced by modules of dilated branches.
 
     Images of 256x256 in [0, 1]; features 8x8x16. Two modules of 1+4+4+2 and 2+4+4+2 channels, two
@@ -102,25 +109,14 @@ class MesoInception4(StagedNetwork):
     Afchar, Nozick, Yamagishi and Echizen (2018), arXiv:1809.00888, sec. 3.2.
     """
 
+    layers: ClassVar = ("mixed1", "mixed2")
+
     def __init__(self, rngs: nnx.Rngs):
         self.mixed1 = Dilated(3, (1, 4, 4, 2), rngs)
         self.norm1 = nnx.BatchNorm(11, epsilon=1e-3, rngs=rngs)
         self.mixed2 = Dilated(11, (2, 4, 4, 2), rngs)
         self.norm2 = nnx.BatchNorm(12, epsilon=1e-3, rngs=rngs)
-        self.conv3 = nnx.Conv(12, 16, (5, 5), rngs=rngs)
-        self.norm3 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
-        self.conv4 = nnx.Conv(16, 16, (5, 5), rngs=rngs)
-        self.norm4 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
-        self.dense1 = nnx.Linear(1024, 16, rngs=rngs)
-        self.dense2 = nnx.Linear(16, 1, rngs=rngs)
-
-    def named_stages(self) -> dict[str, Stage]:
-        """Return `block1` to `block4`: module or convolution, ReLU, normalisation and pool."""
-        return _stages(self, (self.mixed1, self.mixed2, self.conv3, self.conv4))
-
-    def classify(self, features: Float[AnyArray, "b 8 8 16"]) -> Float[Array, "b 1"]:
-        """Return z of block4's features."""
-        return _classify(self, features)
+        super().__init__(12, rngs)
 
 
 _PLAIN = {"kernel": "kernel", "bias": "bias"}

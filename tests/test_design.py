@@ -24,13 +24,8 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-# Files that still break a convention.
-PENDING = (ROOT / "tests/design_pending.txt").read_text().split()
-
-
 def per_file(test):
-    clean = [p for p in FILES if name(p) not in PENDING]
-    return pytest.mark.parametrize("path", clean, ids=name)(test)
+    return pytest.mark.parametrize("path", FILES, ids=name)(test)
 
 
 def types(tree: ast.Module) -> Iterator[str]:

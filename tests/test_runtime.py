@@ -39,10 +39,10 @@ from salix import runtime
 assert jax.config.jax_compilation_cache_dir is None  # importing Salix sets nothing
 runtime.MIN_COMPILE_SECONDS = 0.0
 runtime.cache_programs(FOLDER)
-found = []
-jax.monitoring.register_event_listener(lambda event, **_: found.append(event))
+events = []
+jax.monitoring.register_event_listener(lambda event, **_: events.append(event))
 total = float(jax.jit(lambda x: jax.numpy.tanh(x) @ x.T)(jax.numpy.ones((3, 3))).sum()).hex()
-print(found.count("/jax/compilation_cache/cache_hits"), total)
+print(events.count("/jax/compilation_cache/cache_hits"), total)
 """
 SWEEP = """
 import sys
@@ -60,7 +60,7 @@ WITHOUT = ("JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE", "SALIX_K
 
 
 def python(code, *arguments, **environment):
-    """Run code in a process of its own; return what it said."""
+    """Run code in a process of its own; returns the completed process."""
     around = {k: v for k, v in os.environ.items() if k not in WITHOUT} | environment
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=around)
@@ -68,7 +68,7 @@ def python(code, *arguments, **environment):
 
 @pytest.fixture
 def config():
-    """Restore what JAX is told of its cache."""
+    """Restore JAX's settings of its cache."""
     names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
     before = {n: getattr(jax.config, n) for n in (*names, "jax_enable_compilation_cache")}
     jax.config.update("jax_compilation_cache_dir", None)
@@ -120,7 +120,7 @@ def test_a_second_process_reads_what_the_first_compiled_and_mends_what_is_broken
 
 
 def path_half(path):
-    """Return half of what a file holds."""
+    """Return half of the content of a file."""
     return path.read_bytes()[: path.stat().st_size // 2]
 
 
@@ -177,7 +177,7 @@ def test_a_sweep_with_kept_programs_writes_the_same_rows(tmp_path):
         words = ["--model", "small", "--data", tmp_path / "images", "--no-labels", "--out", out]
         ran = python(SWEEP, "sweep", *words, SALIX_CACHE=str(folder))
         assert ("programs are not cached" in ran.stderr) == (name == "none")
-        assert "achine" not in ran.stderr  # what XLA says of programs for another one
+        assert "achine" not in ran.stderr  # XLA warns of programs for another machine
         assert len(list((tmp_path / "cache" / "programs").glob("jit_step-*-cache"))) == 1
         made.append(int(ran.stdout.split()[-1]))
         runs.append(store.Run(out))

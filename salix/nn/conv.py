@@ -56,6 +56,7 @@ def active_form() -> Form:
 def conv(
     x: Float[AnyArray, "b h w c"],
     kernel: Float[AnyArray, "kh kw i o"],
+    *,
     strides: Pair = (1, 1),
     padding: Padding = "SAME",
     groups: int = 1,

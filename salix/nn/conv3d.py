@@ -22,6 +22,7 @@ LAYOUT = ("NDHWC", "DHWIO", "NDHWC")
 def conv3d(
     x: Float[AnyArray, "b d h w c"],
     kernel: Float[AnyArray, "kd kh kw i o"],
+    *,
     strides: Triple = (1, 1, 1),
     padding: Literal["SAME"] | Margins3d = "SAME",
     groups: int = 1,
@@ -32,7 +33,7 @@ def conv3d(
     `padding` ((f, back), (m, bottom), (l, right)), or "SAME" for ceil(d / a) slices of output,
     ceil(h / s) rows and ceil(w / r) columns. With `groups` g, inputs and outputs are split into g
     equal blocks of channels, convolved block by block: i = c / g. Form and precision are those of
-    `salix.nn.conv.conv`, of which "explicit" is made, with its gradients.
+    `salix.nn.conv.conv`, which computes the "explicit" form and its gradients.
 
     Raises `InputError` for ranks, channels, strides or margins that do not fit.
     """
@@ -86,7 +87,13 @@ def _sum_of_slices(x: Array, kernel: Array, strides: Triple, pads: Margins3d, gr
         joined = kernel[indices[0] : indices[-1] + 1 : step]
         joined = joined.reshape(len(indices), kh, kw, i, groups, o // groups)
         joined = joined.transpose(1, 2, 3, 4, 0, 5).reshape(kh, kw, i, -1)
-        y = conv(slices.reshape(-1, h, w, c), joined, (down, across), (rows, columns), groups)
+        y = conv(
+            slices.reshape(-1, h, w, c),
+            joined,
+            strides=(down, across),
+            padding=(rows, columns),
+            groups=groups,
+        )
         y = y.reshape(b, slices.shape[1], *y.shape[1:3], groups, len(indices), o // groups)
         for n, index in enumerate(indices):
             ahead = (index - front) // step

@@ -156,7 +156,7 @@ def window_slices(x: Array, size: tuple[int, ...], strides: tuple[int, ...]) -> 
 
 
 def interleave_phases(phases: list[list[Array]]) -> Array:
-    """Return the image of which `phases[u][v]`, [b h w c], has every pixel of phase (u, v)."""
+    """Return the image whose pixels of phase (u, v) are `phases[u][v]`, [b h w c]."""
     stacked = jnp.stack([jnp.stack(row, 3) for row in phases], 2)
     b, h, down, w, across, c = stacked.shape
     return stacked.reshape(b, h * down, w * across, c)

@@ -27,7 +27,12 @@ def input_gradient(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) 
     if is_pointwise(plan, kernel):
         return dilate(dot(g, kernel[0, 0], plan, axis=1), plan.strides, shape[1:3])
     if is_depthwise(plan, kernel):
-        return _depthwise_gradient(plan, g, _swap_channels(plan, kernel), shape)
+        # the sum over kernel positions of g, dilated by the stride
+        swapped = _swap_channels(plan, kernel)
+        sides = zip(swapped.shape, shape[1:3], g.shape[1:3], plan.strides, plan.pads, strict=False)
+        pads = tuple((k - 1 - low, n - (m - 1) * s - 1 + low) for k, n, m, s, (low, _) in sides)
+        back = replace(plan, strides=(1, 1), pads=pads, dilation=plan.strides)
+        return depthwise_conv(g, swapped[::-1, ::-1], back)
     return _phase_gradient(plan, g, kernel, shape)
 
 
@@ -36,14 +41,6 @@ def _swap_channels(plan: Plan, kernel: Array) -> Array:
     h, w, each, _ = kernel.shape
     split = kernel.reshape(h, w, each, plan.groups, -1).transpose(0, 1, 4, 3, 2)
     return split.reshape(h, w, -1, plan.groups * each)
-
-
-def _depthwise_gradient(plan: Plan, g: Array, swapped: Array, shape: tuple[int, ...]) -> Array:
-    """Return the sum over kernel positions of g, dilated by the stride."""
-    sides = zip(swapped.shape, shape[1:3], g.shape[1:3], plan.strides, plan.pads, strict=False)
-    pads = tuple((k - 1 - low, n - (m - 1) * s - 1 + low) for k, n, m, s, (low, _) in sides)
-    back = replace(plan, strides=(1, 1), pads=pads, dilation=plan.strides)
-    return depthwise_conv(g, swapped[::-1, ::-1], back)
 
 
 def _phase_gradient(plan: Plan, g: Array, kernel: Array, shape: tuple[int, ...]) -> Array:

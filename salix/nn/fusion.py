@@ -19,7 +19,7 @@ from salix.typing import AnyArray
 MINUS_INFINITY = -0x80
 
 
-def relu(x: AnyArray, convolved: bool = False) -> Array:
+def relu(x: AnyArray, *, convolved: bool = False) -> Array:
     """Return max(x, 0), computed once where convolutions are "explicit"; NaN stays NaN.
 
     In "bfloat16_dots" its gradient has 16 bits, to which the convolution before it would round

@@ -44,9 +44,9 @@ class Conv(nnx.Module):
         size: int | Pair,
         strides: int | Pair = 1,
         padding: Literal["SAME"] | int | tuple[Pair, Pair] = "SAME",
+        *,
         groups: int = 1,
         bias: bool = False,
-        *,
         rngs: nnx.Rngs,
     ):
         height, width = (size, size) if isinstance(size, int) else size
@@ -63,7 +63,13 @@ class Conv(nnx.Module):
 
     def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[Array, "b y x o"]:
         """Return the convolution of images."""
-        y = conv(x, self.kernel[...], self.strides, self.padding, self.groups)
+        y = conv(
+            x,
+            self.kernel[...],
+            strides=self.strides,
+            padding=self.padding,
+            groups=self.groups,
+        )
         return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, -1)
 
 
@@ -85,7 +91,7 @@ def round_kernels(params: Params, precision: Precision) -> Params:
     return jax.tree.map(round_kernel, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
-def batch_norm(features: int, epsilon: float = 1e-5, *, rngs: nnx.Rngs) -> nnx.BatchNorm:
+def batch_norm(features: int, *, epsilon: float = 1e-5, rngs: nnx.Rngs) -> nnx.BatchNorm:
     r"""Return a layer $(x - \mu) / \sqrt{v + \epsilon} \cdot \gamma + \beta$ of each channel.
 
     Running statistics move by 0.1 a step, as in PyTorch.

@@ -19,6 +19,7 @@ def max_pool(
     x: Float[AnyArray, "b h w c"],
     size: int,
     strides: int,
+    *,
     padding: Literal["SAME", "VALID"] | int = "VALID",
 ) -> Float[Array, "b y x c"]:
     """Return the maximum of each window; a number pads all sides, with values below all others.
@@ -36,6 +37,7 @@ def avg_pool(
     x: Float[AnyArray, "b h w c"],
     size: int,
     strides: int,
+    *,
     padding: Literal["SAME", "VALID"] | int = "VALID",
     count_padding: bool = True,
 ) -> Float[Array, "b y x c"]:

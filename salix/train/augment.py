@@ -50,15 +50,19 @@ class Augment:
             image = jnp.where(flipped, image[:, ::-1], image)
             mask = None if mask is None else jnp.where(flipped, mask[:, ::-1], mask)
         if self.shift or self.crop < 1:
-            draws = jax.random.uniform(window_key, (5,))
-            side = self.crop + (1 - self.crop) * draws[0]
-            corner = draws[1:3] * (1 - side) + self.shift * (2 * draws[3:5] - 1)  # top and left
+            side, corner = self.draw_window(window_key)
             image = _resized_window(image, side, corner)
             if mask is not None:
                 mask = _resized_window(mask[..., None], side, corner)[..., 0]
         if self.brightness or self.contrast:
             image = self._adjust_light(image, preprocess, light_key)
         return image, mask
+
+    def draw_window(self, key: PRNGKey) -> tuple[Scalar, Float[Array, "2"]]:
+        """Return the side of a random window and its top left corner, as shares of the image."""
+        draws = jax.random.uniform(key, (5,))
+        side = self.crop + (1 - self.crop) * draws[0]
+        return side, draws[1:3] * (1 - side) + self.shift * (2 * draws[3:5] - 1)
 
     def _adjust_light(self, image: Image, preprocess: Preprocess, key: PRNGKey) -> Image:
         statistics = (preprocess.mean, preprocess.std)

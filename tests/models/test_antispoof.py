@@ -23,15 +23,15 @@ Arrays = dict[str, np.ndarray]
 
 def windows(x: np.ndarray, size: int, stride: int) -> np.ndarray:
     """[h w c] to [y x c u v], without padding."""
-    seen = np.lib.stride_tricks.sliding_window_view(x, (size, size), (0, 1))
-    return seen[::stride, ::stride]
+    views = np.lib.stride_tricks.sliding_window_view(x, (size, size), (0, 1))
+    return views[::stride, ::stride]
 
 
 def attribute(node: dict[str, Any], name: str) -> Any:
-    held = node["attr"][name]
-    if "s" in held:
-        return base64.b64decode(held["s"]).decode()
-    return [base64.b64decode(s).decode() for s in held["list"]["s"]]
+    value = node["attr"][name]
+    if "s" in value:
+        return base64.b64decode(value["s"]).decode()
+    return [base64.b64decode(s).decode() for s in value["list"]["s"]]
 
 
 def evaluate(graph: dict[str, Any], weights: Arrays, image: np.ndarray) -> Arrays:
@@ -73,14 +73,14 @@ def evaluate(graph: dict[str, Any], weights: Arrays, image: np.ndarray) -> Array
 def graph(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
     """The graph in a model's folder, and its weights by the names of the graph, in float64."""
     about = json.loads((folder / f"{name}.json").read_text())
-    data, at, weights = (folder / f"{name}.bin").read_bytes(), 0, {}
+    data, offset, weights = (folder / f"{name}.bin").read_bytes(), 0, {}
     for entry in about["weightsManifest"][0]["weights"]:
         kind = np.dtype("float16" if "quantization" in entry else entry["dtype"])
         count = int(np.prod(entry["shape"]))
-        flat = np.frombuffer(data[at : at + count * kind.itemsize], kind)
+        flat = np.frombuffer(data[offset : offset + count * kind.itemsize], kind)
         weights[entry["name"]] = flat.astype(np.float64).reshape(entry["shape"])
-        at += count * kind.itemsize
-    assert at == len(data)
+        offset += count * kind.itemsize
+    assert offset == len(data)
     return about["modelTopology"], weights
 
 
@@ -139,11 +139,11 @@ def test_the_head_reads_the_trunk(kind: Any) -> None:
     x = np.random.default_rng(1).uniform(size=(size, size, 3)).astype(np.float32)
 
     @jax.jit
-    def all_of(x: Any) -> Any:
+    def evaluate(x: Any) -> Any:
         features = model.features(params, x)
         return features, model.classify(params, features), model.logits(params, x)
 
-    features, classified, logits = all_of(x)
+    features, classified, logits = evaluate(x)
     assert features.shape == ((14, 14, 16) if kind is AntiSpoof else (8, 8, 32))
     np.testing.assert_allclose(classified, logits, rtol=1e-5)
 
@@ -162,16 +162,16 @@ def test_a_file_with_a_weight_missing_is_refused(tmp_path: Path, name: str) -> N
     shapes = expected(lambda: models.MODELS[name].build(nnx.Rngs(0), 2))
     table: Any = models.MODELS[name].tables["tfjs"]
     assert set(table) == set(shapes)
-    held = {n: np.zeros(s.shape, np.float32) for n, s in shapes.items()}
+    arrays = {n: np.zeros(s.shape, np.float32) for n, s in shapes.items()}
     entries = [
-        {"name": table[n][0], "shape": list(a.shape), "dtype": "float32"} for n, a in held.items()
+        {"name": table[n][0], "shape": list(a.shape), "dtype": "float32"} for n, a in arrays.items()
     ]
     group = {"paths": ["w.bin"], "weights": entries[1:]}
-    (tmp_path / "w.bin").write_bytes(b"".join(a.tobytes() for a in list(held.values())[1:]))
+    (tmp_path / "w.bin").write_bytes(b"".join(a.tobytes() for a in list(arrays.values())[1:]))
     (tmp_path / "model.json").write_text(json.dumps({"weightsManifest": [group]}))
-    with pytest.raises(InputError, match=rf"missing 1 \({next(iter(held))}\)"):
+    with pytest.raises(InputError, match=rf"missing 1 \({next(iter(arrays))}\)"):
         models.load(name, tmp_path)
     write_safetensors(
-        tmp_path / "net.safetensors", held, {"architecture": name, "classes": '["a", "b"]'}
+        tmp_path / "net.safetensors", arrays, {"architecture": name, "classes": '["a", "b"]'}
     )
     assert models.load(name, tmp_path / "net.safetensors")[0].classes == ("a", "b")

@@ -12,24 +12,6 @@ from salix.models.cifar import CifarResNet, cifar_resnet8
 from salix.nn import Conv, fold
 from salix.nn.folding import Folded
 
-
-def shaken(module: Any, seed: int = 0) -> Any:
-    """The network in evaluation, with random statistics that keep the size of what flows."""
-    draw = np.random.default_rng(seed)
-    ranges = {"mean": (-0.3, 0.3), "var": (0.5, 2.0), "scale": (0.5, 1.0), "bias": (-0.3, 0.3)}
-    state = nnx.state(module, nnx.Any(nnx.Param, nnx.BatchStat))
-    for path, leaf in nnx.to_flat_state(state):
-        shape = leaf.get_value().shape
-        if path[-1] in ranges:
-            value = draw.uniform(*ranges[path[-1]], shape)
-        else:
-            value = draw.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))
-        leaf.set_value(jax.numpy.asarray(value, jax.numpy.float32))
-    nnx.update(module, state)
-    module.eval()
-    return module
-
-
 IMAGE = np.random.default_rng(1).normal(size=(16, 12, 3)).astype(np.float32)
 
 
@@ -48,32 +30,13 @@ def test_layers_and_weights(n: int, weights: int, layers: int) -> None:
     for height, width, grid in ((64, 64, (8, 8)), (32, 48, (4, 6))):
         x = jax.ShapeDtypeStruct((2, height, width, 3), np.float32)
         actual = nnx.eval_shape(lambda m, x: (m.trunk(x), *m.tap(x)), module, x)
-        assert {of.shape for of in actual} == {(2, *grid, 64)}
+        assert {features.shape for features in actual} == {(2, *grid, 64)}
         assert nnx.eval_shape(lambda m, x: m(x), module, x).shape == (2, 2)
 
 
-def conv(x: np.ndarray, layer: Any, stride: int, pad: int) -> np.ndarray:
-    kernel = np.asarray(layer.kernel[...], np.float64)
-    x = np.pad(x, ((pad, pad), (pad, pad), (0, 0)))
-    side = kernel.shape[0]
-    h, w = ((n - side) // stride + 1 for n in x.shape[:2])
-    y = np.zeros((h, w, kernel.shape[-1]))
-    for i in range(h):
-        for j in range(w):
-            seen = x[i * stride : i * stride + side, j * stride : j * stride + side]
-            y[i, j] = np.tensordot(seen, kernel, 3)
-    return y
-
-
-def norm(x: np.ndarray, of: Any) -> np.ndarray:
-    mean, var, scale, bias = (
-        np.asarray(held[...], np.float64) for held in (of.mean, of.var, of.scale, of.bias)
-    )
-    return (x - mean) / np.sqrt(var + 1e-5) * scale + bias
-
-
-def test_the_network_agrees_with_numpy() -> None:
-    module = shaken(cifar_resnet8(nnx.Rngs(0)))
+def test_the_network_agrees_with_numpy(randomise: Any, numpy_layers: Any) -> None:
+    conv, norm = numpy_layers.conv, numpy_layers.norm
+    module = randomise(cifar_resnet8(nnx.Rngs(0)))
     h = np.maximum(norm(conv(IMAGE.astype(np.float64), module.conv1, 2, 1), module.norm1), 0)
     last = h
     for block, stride in zip(module.blocks, (1, 2, 2), strict=True):
@@ -97,12 +60,12 @@ def test_the_network_agrees_with_numpy() -> None:
     assert np.std(h) > 0.1
 
 
-def test_a_folded_network_is_the_same_function() -> None:
-    module = shaken(cifar_resnet8(nnx.Rngs(0)))
+def test_a_folded_network_is_the_same_function(randomise: Any) -> None:
+    module = randomise(cifar_resnet8(nnx.Rngs(0)))
     folded = fold(module)
     parts = [part for _, part in nnx.iter_modules(folded)]
     assert sum(isinstance(part, Folded) for part in parts) == 9
     assert not any(isinstance(part, nnx.BatchNorm) for part in parts)
-    one, other = (np.asarray(m(IMAGE[None])) for m in (module, folded))
-    np.testing.assert_allclose(one, other, atol=1e-5)
-    assert np.abs(one).max() > 0.1
+    logits, folded_logits = (np.asarray(m(IMAGE[None])) for m in (module, folded))
+    np.testing.assert_allclose(logits, folded_logits, atol=1e-5)
+    assert np.abs(logits).max() > 0.1

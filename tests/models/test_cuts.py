@@ -73,10 +73,10 @@ def test_cuts_are_in_order_and_end_at_the_default(name: str) -> None:
     assert (cuts[0], cuts[-1], len(cuts)) == EXPECTED[name]
     assert len(set(cuts)) == len(cuts)
     ends = nnx.eval_shape(stage_outputs, module, x)
-    if name != "clip_vit_b16":  # tokens, of which only the last stage makes a grid: see below
+    if name != "clip_vit_b16":  # its stages before the last give tokens, not a grid: see below
         grids = [end.shape[1:3] for end in ends]
         assert grids == sorted(grids, reverse=True)
-        # not overridden: what holds of the small networks below holds of all
+        # not overridden: tests of the small networks below cover all
         assert (type(module).trunk, type(module).head) == (StagedNetwork.trunk, StagedNetwork.head)
 
 

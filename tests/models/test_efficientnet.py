@@ -25,7 +25,7 @@ NETS = [
 
 
 @cache
-def shapes_of(name: str) -> dict[str, jax.ShapeDtypeStruct]:
+def weight_shapes(name: str) -> dict[str, jax.ShapeDtypeStruct]:
     return expected(lambda: models.MODELS[name].build(nnx.Rngs(0), 5))
 
 
@@ -79,7 +79,7 @@ def slow_depthwise(x: np.ndarray, kernel: np.ndarray, strides: int, tf: bool) ->
 @pytest.mark.parametrize("tf", [True, False])
 @pytest.mark.parametrize(("size", "strides"), [(3, 1), (3, 2), (5, 2)])
 def test_a_unit_pads_and_normalises_as_its_source(size: int, strides: int, tf: bool) -> None:
-    unit = shaken(ConvNorm(4, 4, size, strides, 4, tf=tf, rngs=nnx.Rngs(0)))
+    unit = shaken(ConvNorm(4, 4, size, strides, groups=4, tf=tf, rngs=nnx.Rngs(0)))
     state = {name: a.astype(np.float64) for name, a in arrays(nnx.state(unit)).items()}
     state["norm.var"] = state["norm.var"] * 1e-3  # where epsilon matters
     unit.norm.var.set_value(jax.numpy.asarray(state["norm.var"], np.float32))
@@ -90,7 +90,7 @@ def test_a_unit_pads_and_normalises_as_its_source(size: int, strides: int, tf: b
     np.testing.assert_allclose(unit(x)[0], y, rtol=1e-4, atol=1e-4)
 
 
-def test_squeeze_and_excitation_weighs_whole_channels() -> None:
+def test_squeeze_and_excitation_scales_each_channel() -> None:
     squeeze = shaken(Squeeze(6, 2, rngs=nnx.Rngs(0)))
     state = arrays(nnx.state(squeeze))
     x = np.random.default_rng(2).normal(size=(1, 3, 5, 6)).astype(np.float32)
@@ -103,13 +103,13 @@ def test_a_block_adds_its_input_where_it_fits() -> None:
     x = np.random.default_rng(3).normal(size=(1, 8, 8, 16)).astype(np.float32)
     for strides, outputs, added in [(1, 16, True), (2, 16, False)]:
         block = shaken(
-            InvertedBottleneck((6, 3, strides, 16, outputs), False, False, rngs=nnx.Rngs(0))
+            InvertedBottleneck((6, 3, strides, 16, outputs), lite=False, tf=False, rngs=nnx.Rngs(0))
         )
         scale = block.project.norm.scale
         scale.set_value(0 * scale.get_value())  # what is left is the bias, and the input
         bias = np.broadcast_to(block.project.norm.bias[...], block(x).shape)
         np.testing.assert_allclose(block(x), bias + x if added else bias, atol=1e-6)
-    lite = InvertedBottleneck((1, 3, 1, 16, 16), True, True, rngs=nnx.Rngs(0))
+    lite = InvertedBottleneck((1, 3, 1, 16, 16), lite=True, tf=True, rngs=nnx.Rngs(0))
     assert (lite.expand, lite.squeeze, lite.depthwise.norm.epsilon) == (None, None, 1e-3)
 
 
@@ -130,7 +130,7 @@ FIRST = {
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("name", [name for name, *_ in NETS])
 def test_every_weight_has_a_name_in_each_source(name: str, first: str, prefix: str) -> None:
-    shapes = shapes_of(name)
+    shapes = weight_shapes(name)
     table = torch_table(shapes, ["epoch", prefix + first])
     assert set(table) == set(shapes)
     assert len({theirs for theirs, _ in table.values()}) == len(table)
@@ -142,7 +142,7 @@ def test_every_weight_has_a_name_in_each_source(name: str, first: str, prefix: s
 
 def test_weights_come_back(tmp_path: Path) -> None:
     name, path = "efficientnet_lite0", tmp_path / "net.safetensors"
-    draw, shapes = np.random.default_rng(4), shapes_of("efficientnet_lite0")
+    draw, shapes = np.random.default_rng(4), weight_shapes("efficientnet_lite0")
     weights = {n: draw.uniform(0.1, 1, s.shape).astype(np.float32) for n, s in shapes.items()}
     theirs = {ours: name for ours, (name, _) in torch_table(shapes, ["conv_stem.weight"]).items()}
     turned = {4: (3, 2, 0, 1), 2: (1, 0)}

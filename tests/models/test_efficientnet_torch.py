@@ -26,8 +26,8 @@ class SameConv(tnn.Conv2d):
     def forward(self, x: Any) -> Any:
         pads: list[int] = []
         for n, k, s in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
-            whole = max((math.ceil(n / s) - 1) * s + k - n, 0)
-            pads += [whole // 2, whole - whole // 2]
+            total = max((math.ceil(n / s) - 1) * s + k - n, 0)
+            pads += [total // 2, total - total // 2]
         return functional.conv2d(
             functional.pad(x, pads), self.weight, None, self.stride, 0, 1, self.groups
         )
@@ -52,11 +52,11 @@ class Twin(tnn.Module):
         self.unit(names.get(source, "_conv_stem _bn0"), 3, stem, 3, 2)
         inputs, number = stem, 0
         for stage, (t, k, s, c, n) in enumerate(ROWS):
-            for at in range(math.ceil(n * depth)):
-                outputs, strides, middle = wide(c), s if at == 0 else 1, inputs * t
+            for index in range(math.ceil(n * depth)):
+                outputs, strides, middle = wide(c), s if index == 0 else 1, inputs * t
                 added = strides == 1 and inputs == outputs
-                path = f"features.{stage + 1}.{at}.block" if torchvision else f"_blocks.{number}"
-                path = f"blocks.{stage}.{at}" if timm else path
+                path = f"features.{stage + 1}.{index}.block" if torchvision else f"_blocks.{number}"
+                path = f"blocks.{stage}.{index}" if timm else path
                 place = iter(range(9))
                 bn = iter(range(1, 9))
                 self.program.append(("keep",))
@@ -64,8 +64,8 @@ class Twin(tnn.Module):
                 def named(own: str, path: str = path, place: Any = place, bn: Any = bn) -> str:
                     conv, last, norm = own.split()
                     if torchvision:
-                        at = f"{path}.{next(place)}"
-                        return f"{at}.0 {at}.1"
+                        prefix = f"{path}.{next(place)}"
+                        return f"{prefix}.0 {prefix}.1"
                     ours = f"{path}.{conv} {path}.bn{next(bn)}"
                     return ours if timm else f"{path}.{last} {path}.{norm}"
 
@@ -113,10 +113,10 @@ class Twin(tnn.Module):
         return x.clamp(0, 6) if self.lite else x * torch.sigmoid(x)
 
     def trunk(self, x: Any) -> Any:
-        kept = x
+        shortcut = x
         for step, *names in self.program:
             if step == "keep":
-                kept = x
+                shortcut = x
             elif step == "unit":
                 x = self.get_submodule(names[1])(self.get_submodule(names[0])(x))
                 x = self.act(x) if names[2] else x
@@ -124,7 +124,7 @@ class Twin(tnn.Module):
                 h = functional.silu(self.get_submodule(names[0])(x.mean((2, 3), keepdim=True)))
                 x = x * self.get_submodule(names[1])(h).sigmoid()
             elif step == "add":
-                x = x + kept
+                x = x + shortcut
         return x
 
     def head(self, x: Any) -> Any:
@@ -176,14 +176,14 @@ def test_parity(tmp_path: Path, name: str, source: str, scale: Any, size: Any) -
     score, key = model.score(params, logit(3)), jax.random.key(0)
 
     @jax.jit
-    def all_of(x: Any) -> Any:
+    def evaluate(x: Any) -> Any:
         maps = [method(score, x, key)[..., 0] for method in (GradCAM(), CAM())]
         return model.features(params, x), model.logits(params, x), jax.grad(score)(x), maps
 
-    actual, found_logits, slope, maps = all_of(image)
+    actual, actual_logits, slope, maps = evaluate(image)
     expected = logits[0].detach().numpy()
     assert np.ptp(expected) > 0.01
-    np.testing.assert_allclose(found_logits, expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(actual_logits, expected, atol=1e-5 * np.abs(expected).max())
     grid = features[0].detach().permute(1, 2, 0).numpy()
     np.testing.assert_allclose(actual, grid, atol=2e-5 * np.abs(grid).max())
     theirs = x.grad[0].permute(1, 2, 0).numpy()

@@ -79,11 +79,11 @@ def gathered(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 DCGAN_WIDTHS = (100, 512, 256, 128, 64, 3)
 DCGAN_SHAPES: dict[str, tuple[int, ...]] = {}
-for _at, (_i, _o) in enumerate(pairwise(DCGAN_WIDTHS)):
-    DCGAN_SHAPES[f"{3 * _at}.weight"] = (_i, _o, 4, 4)
-    if _at < 4:
+for _index, (_i, _o) in enumerate(pairwise(DCGAN_WIDTHS)):
+    DCGAN_SHAPES[f"{3 * _index}.weight"] = (_i, _o, 4, 4)
+    if _index < 4:
         for _part in ("weight", "bias", "running_mean", "running_var"):
-            DCGAN_SHAPES[f"{3 * _at + 1}.{_part}"] = (_o,)
+            DCGAN_SHAPES[f"{3 * _index + 1}.{_part}"] = (_o,)
 
 VAE_SHAPES: dict[str, tuple[int, ...]] = {
     "encoder.0.weight": (32, 1, 4, 4),
@@ -104,11 +104,11 @@ for _name, _shape in list(VAE_SHAPES.items()):
 
 def slow_dcgan(a: Arrays, z: np.ndarray) -> np.ndarray:
     x = z[:, None, None]
-    for at in range(5):
-        x = scattered(x, a[f"{3 * at}.weight"], *((2, 1) if at else (1, 0)))
-        if at < 4:
+    for index in range(5):
+        x = scattered(x, a[f"{3 * index}.weight"], *((2, 1) if index else (1, 0)))
+        if index < 4:
             w, b, m, v = (
-                a[f"{3 * at + 1}.{part}"][:, None, None]
+                a[f"{3 * index + 1}.{part}"][:, None, None]
                 for part in ("weight", "bias", "running_mean", "running_var")
             )
             x = np.maximum((x - m) / np.sqrt(v + 1e-5) * w + b, 0)
@@ -116,9 +116,9 @@ def slow_dcgan(a: Arrays, z: np.ndarray) -> np.ndarray:
 
 
 def slow_encode(a: Arrays, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    for at in (0, 2, 4):
-        bias = a[f"encoder.{at}.bias"][:, None, None]
-        x = np.maximum(gathered(x, a[f"encoder.{at}.weight"]) + bias, 0)
+    for index in (0, 2, 4):
+        bias = a[f"encoder.{index}.bias"][:, None, None]
+        x = np.maximum(gathered(x, a[f"encoder.{index}.weight"]) + bias, 0)
     h = np.maximum(a["encoder.7.weight"] @ x.reshape(-1) + a["encoder.7.bias"], 0)
     h = a["encoder.9.weight"] @ h + a["encoder.9.bias"]
     return h[:64], h[64:]
@@ -127,9 +127,12 @@ def slow_encode(a: Arrays, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def slow_decode(a: Arrays, z: np.ndarray) -> np.ndarray:
     h = np.maximum(a["decoder.0.weight"] @ z + a["decoder.0.bias"], 0)
     x = np.maximum(a["decoder.2.weight"] @ h + a["decoder.2.bias"], 0).reshape(128, 8, 8)
-    for at in (5, 7, 9):
-        x = scattered(x, a[f"decoder.{at}.weight"], 2, 1) + a[f"decoder.{at}.bias"][:, None, None]
-        x = np.maximum(x, 0) if at < 9 else 1 / (1 + np.exp(-x))
+    for index in (5, 7, 9):
+        x = (
+            scattered(x, a[f"decoder.{index}.weight"], 2, 1)
+            + a[f"decoder.{index}.bias"][:, None, None]
+        )
+        x = np.maximum(x, 0) if index < 9 else 1 / (1 + np.exp(-x))
     return x.transpose(1, 2, 0)
 
 

@@ -84,7 +84,7 @@ def max_pool(x: Any, pad: int = 0) -> Any:
 
 
 def slow_inception(net: Slow, x: Any, classes: int = 3) -> tuple[Any, Any, Any]:
-    """What torchvision's inception_v3 computes: tap, features and logits."""
+    """Tap, features and logits of torchvision's inception_v3."""
 
     def unit(name: str, x: Any, outputs: int, size: Any = 1, stride: int = 1, pad: Any = 0) -> Any:
         y = net.conv(f"{name}.conv", x, outputs, size, stride, pad)
@@ -104,8 +104,8 @@ def slow_inception(net: Slow, x: Any, classes: int = 3) -> tuple[Any, Any, Any]:
         five = unit(f"{m}.branch5x5_2", unit(f"{m}.branch5x5_1", x, 48), 64, 5, 1, 2)
         three = unit(f"{m}.branch3x3dbl_2", unit(f"{m}.branch3x3dbl_1", x, 64), 96, 3, 1, 1)
         three = unit(f"{m}.branch3x3dbl_3", three, 96, 3, 1, 1)
-        one = unit(f"{m}.branch1x1", x, 64)
-        x = np.concatenate([one, five, three, pooled(m, x, last)])
+        single = unit(f"{m}.branch1x1", x, 64)
+        x = np.concatenate([single, five, three, pooled(m, x, last)])
     m = "Mixed_6a"
     three = unit(f"{m}.branch3x3dbl_2", unit(f"{m}.branch3x3dbl_1", x, 64), 96, 3, 1, 1)
     three = unit(f"{m}.branch3x3dbl_3", three, 96, 3, 2)
@@ -124,18 +124,18 @@ def slow_inception(net: Slow, x: Any, classes: int = 3) -> tuple[Any, Any, Any]:
     seven = unit(f"{m}.branch7x7x3_4", unit(f"{m}.branch7x7x3_3", seven, 192, **down), 192, 3, 2)
     x = np.concatenate([three, seven, max_pool(x)])
     for m in ("Mixed_7b", "Mixed_7c"):
-        one, three = unit(f"{m}.branch1x1", x, 320), unit(f"{m}.branch3x3_1", x, 384)
+        single, three = unit(f"{m}.branch1x1", x, 320), unit(f"{m}.branch3x3_1", x, 384)
         left = unit(f"{m}.branch3x3_2a", three, 384, **wide)
         right = unit(f"{m}.branch3x3_2b", three, 384, **high)
         twice = unit(f"{m}.branch3x3dbl_2", unit(f"{m}.branch3x3dbl_1", x, 448), 384, 3, 1, 1)
         more = unit(f"{m}.branch3x3dbl_3a", twice, 384, **wide)
         most = unit(f"{m}.branch3x3dbl_3b", twice, 384, **high)
-        x = np.concatenate([one, left, right, more, most, pooled(m, x, 192)])
+        x = np.concatenate([single, left, right, more, most, pooled(m, x, 192)])
     return x, x, net.linear("fc", x.mean((1, 2)), classes)
 
 
 def slow_xception(net: Slow, x: Any, classes: int = 3) -> tuple[Any, Any, Any]:
-    """What timm's legacy_xception computes: tap, features and logits."""
+    """Tap, features and logits of timm's legacy_xception."""
 
     def norm(name: str, x: Any) -> Any:
         return net.norm(name, x, 1e-5)
@@ -146,17 +146,17 @@ def slow_xception(net: Slow, x: Any, classes: int = 3) -> tuple[Any, Any, Any]:
     x = relu(norm("bn1", net.conv("conv1", x, 32, 3, 2)))
     x = relu(norm("bn2", net.conv("conv2", x, 64, 3)))
     widths = [(128, 128), (256, 256), (728, 728), *[(728, 728, 728)] * 8, (728, 1024)]
-    for at, outputs in enumerate(widths, 1):
-        kept, rep = x, 0
+    for number, outputs in enumerate(widths, 1):
+        shortcut, rep = x, 0
         for first, o in enumerate(outputs):
-            if at > 1 or first:
+            if number > 1 or first:
                 x, rep = relu(x), rep + 1
-            x = norm(f"block{at}.rep.{rep + 1}", separable(f"block{at}.rep.{rep}", x, o))
+            x = norm(f"block{number}.rep.{rep + 1}", separable(f"block{number}.rep.{rep}", x, o))
             rep += 2
-        if at in (1, 2, 3, 12):
-            skip = net.conv(f"block{at}.skip", kept, outputs[-1], 1, 2)
-            x, kept = max_pool(x, 1), norm(f"block{at}.skipbn", skip)
-        x = x + kept
+        if number in (1, 2, 3, 12):
+            skip = net.conv(f"block{number}.skip", shortcut, outputs[-1], 1, 2)
+            x, shortcut = max_pool(x, 1), norm(f"block{number}.skipbn", skip)
+        x = x + shortcut
     tap = separable("conv4", relu(norm("bn3", separable("conv3", x, 1536))), 2048)
     x = relu(norm("bn4", tap))
     return tap, x, net.linear("fc", x.mean((1, 2)), classes)
@@ -236,9 +236,9 @@ def test_parameters_and_grids(name: str) -> None:
 
 def test_files_that_do_not_fit(tmp_path: Path, drawn: Any) -> None:
     name, path = "xception", tmp_path / "net.safetensors"
-    state, held, _, _ = drawn(name)
+    state, file, _, _ = drawn(name)
     with pytest.raises(InputError, match="has 3 classes, not 2"):
-        models.load(name, held, classes=("real", "fake"))
+        models.load(name, file, classes=("real", "fake"))
     lacking = {key: array for key, array in state.items() if key != "fc.weight"}
     write_safetensors(path, lacking | {"fc.more": np.ones(2, np.float32)}, {})
     with pytest.raises(InputError, match=r"missing 1 \(fc\.kernel\); unknown 1 \(fc\.more\)"):
@@ -272,7 +272,7 @@ def test_all_normalisations_can_be_folded(name: str) -> None:
 
 def test_the_names_of_other_xceptions(tmp_path: Path, drawn: Any) -> None:
     path = tmp_path / "net.safetensors"
-    state, held, _, _ = drawn("xception")
+    state, file, _, _ = drawn("xception")
     other = {
         "model." + name.replace("fc.", "last_linear.1."): array[..., 0, 0]
         if "pointwise" in name  # a matrix in the first published files
@@ -281,7 +281,7 @@ def test_the_names_of_other_xceptions(tmp_path: Path, drawn: Any) -> None:
     }
     write_safetensors(path, other, {})
     _, actual = models.load("xception", path)
-    same = jax.tree.map(np.array_equal, actual, models.load("xception", held)[1])
+    same = jax.tree.map(np.array_equal, actual, models.load("xception", file)[1])
     assert jax.tree.all(same)
     shapes = {"fc.bias": jax.ShapeDtypeStruct((3,), np.float32)}
     table = xception.torch_table(shapes, ["model.last_linear.bias", "model.last_linear.weight"])
@@ -297,11 +297,11 @@ def test_the_mean_counts_the_zeros_beyond_the_border() -> None:
 
 def test_the_input_of_a_block_is_added_unrectified_and_pools_ignore_their_padding() -> None:
     x = -np.random.default_rng(0).uniform(1, 2, (1, 5, 5, 4)).astype(np.float32)
-    kept = xception.SeparableBlock((4, 4, 4), 1, rngs=nnx.Rngs(0))
-    kept.eval()
-    for convolution in kept.convs:
+    block = xception.SeparableBlock((4, 4, 4), 1, rngs=nnx.Rngs(0))
+    block.eval()
+    for convolution in block.convs:
         convolution.pointwise.kernel[...] = jnp.zeros_like(convolution.pointwise.kernel[...])
-    np.testing.assert_array_equal(kept(x), x)
+    np.testing.assert_array_equal(block(x), x)
     strided = xception.SeparableBlock((4, 4, 4), 2, rngs=nnx.Rngs(0))
     strided.eval()
     last = strided.convs[-1]

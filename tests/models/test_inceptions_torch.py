@@ -80,6 +80,6 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
             assert alike(ours, theirs) > 0.999999
 
     models.save(name, tmp_path / "net.safetensors", params, classes=model.classes)
-    again, kept = models.load(name, tmp_path / "net.safetensors")
-    assert again.classes == model.classes
-    assert jax.tree.all(jax.tree.map(np.array_equal, params, kept))
+    loaded, saved_params = models.load(name, tmp_path / "net.safetensors")
+    assert loaded.classes == model.classes
+    assert jax.tree.all(jax.tree.map(np.array_equal, params, saved_params))

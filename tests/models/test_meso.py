@@ -25,16 +25,16 @@ def random_layers(seed: int, first: int = 5) -> Layers:
         return (draw.normal(size=shape) * scale).astype(np.float32)
 
     layers: Layers = {f"input_{first}": {}}
-    for at, (i, o, side) in enumerate(zip(WIDTHS[:-1], WIDTHS[1:], SIDES, strict=True), first):
+    for number, (i, o, side) in enumerate(zip(WIDTHS[:-1], WIDTHS[1:], SIDES, strict=True), first):
         kernel = normal(side, side, i, o, scale=1 / side)
-        layers[f"conv2d_{at}"] = {"kernel": kernel, "bias": normal(o)}
-        layers[f"batch_normalization_{at}"] = {
+        layers[f"conv2d_{number}"] = {"kernel": kernel, "bias": normal(o)}
+        layers[f"batch_normalization_{number}"] = {
             "gamma": normal(o),
             "beta": normal(o),
             "moving_mean": normal(o),
             "moving_variance": draw.uniform(1e-3, 2, o).astype(np.float32),
         }
-        layers[f"max_pooling2d_{at}"] = {}
+        layers[f"max_pooling2d_{number}"] = {}
     layers[f"dense_{first}"] = {"kernel": normal(1024, 16, scale=0.05), "bias": normal(16)}
     layers[f"dense_{first + 1}"] = {"kernel": normal(16, 1), "bias": normal(1)}
     return layers
@@ -90,7 +90,7 @@ def test_random_weights_agree_with_numpy(tmp_path: Path, first: int) -> None:
     ("name", "published"),
     [("df00204", 0.05), ("df01254", 0.02), ("real00240", 0.99), ("real00772", 1.0)],
 )
-def test_published_weights_tell_the_published_faces_apart(
+def test_published_weights_separate_the_published_faces(
     mesonet: Path, name: str, published: float
 ) -> None:
     model, params = models.load("meso4", mesonet / "Meso4_DF.h5")
@@ -138,9 +138,9 @@ DILATIONS = (1, 1, 1, 1, 2, 1, 3)
 def slow_inception(layers: Layers, x: np.ndarray) -> float:
     """z of one image, in float64, by the numbers that the published file gives to its layers."""
 
-    def conv(at: int, x: np.ndarray, dilation: int = 1) -> np.ndarray:
+    def conv(number: int, x: np.ndarray, dilation: int = 1) -> np.ndarray:
         kernel, bias = (
-            layers[f"conv2d_{at}"][key].astype(np.float64) for key in ("kernel", "bias")
+            layers[f"conv2d_{number}"][key].astype(np.float64) for key in ("kernel", "bias")
         )
         side = (len(kernel) - 1) * dilation + 1
         spread = np.zeros((side, side, *kernel.shape[2:]))
@@ -153,8 +153,10 @@ def slow_inception(layers: Layers, x: np.ndarray) -> float:
 
     def mixed(first: int, x: np.ndarray) -> np.ndarray:
         branches = [conv(first, x)]
-        for at in (1, 3, 5):
-            branches.append(conv(first + at + 1, conv(first + at, x), DILATIONS[at + 1]))
+        for branch in (1, 3, 5):
+            branches.append(
+                conv(first + branch + 1, conv(first + branch, x), DILATIONS[branch + 1])
+            )
         return np.concatenate(branches, -1)
 
     steps = (
@@ -163,8 +165,8 @@ def slow_inception(layers: Layers, x: np.ndarray) -> float:
         lambda x: conv(15, x),
         lambda x: conv(16, x),
     )
-    for at, (step, size) in enumerate(zip(steps, POOLS, strict=True), 1):
-        n = {key: a.astype(np.float64) for key, a in layers[f"batch_normalization_{at}"].items()}
+    for block, (step, size) in enumerate(zip(steps, POOLS, strict=True), 1):
+        n = {key: a.astype(np.float64) for key, a in layers[f"batch_normalization_{block}"].items()}
         y = (step(x) - n["moving_mean"]) / np.sqrt(n["moving_variance"] + 1e-3)
         y = y * n["gamma"] + n["beta"]
         h, w = y.shape[0] // size, y.shape[1] // size
@@ -175,7 +177,7 @@ def slow_inception(layers: Layers, x: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("name", ["df00204", "df01254", "real00240", "real00772"])
-def test_published_inception_tells_the_published_faces_apart(mesonet: Path, name: str) -> None:
+def test_published_inception_separates_the_published_faces(mesonet: Path, name: str) -> None:
     model, params = models.load("mesoinception4", mesonet / "MesoInception_DF.h5")
     assert model.classes == ("fake", "real")
     with Image.open(mesonet / f"{name}.jpg") as picture:

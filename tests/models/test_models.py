@@ -25,7 +25,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_architecture_is_as_the_table_says(name: str) -> None:
+def test_each_architecture_agrees_with_its_registry_entry(name: str) -> None:
     about = models.MODELS[name]
     assert about.source
     module = nnx.eval_shape(lambda: models.build(name))
@@ -40,7 +40,7 @@ def test_each_architecture_is_as_the_table_says(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
-def test_a_drawn_network_classifies(name: str) -> None:
+def test_a_random_network_classifies(name: str) -> None:
     about = models.MODELS[name]
     model, params = models.load(name)
     assert (model.name, model.classes, model.preprocess) == (name, about.classes, about.preprocess)
@@ -84,7 +84,7 @@ def test_classes_must_fit(tmp_path: Path, name: str) -> None:
         models.save(name, path, params, classes=("a", "b", "c"))
 
 
-def test_unknown_names_are_told_the_known_ones() -> None:
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
     for call in (models.load, models.build):
         with pytest.raises(InputError, match=r"no architecture 'resnet': choose one of .*small"):
             call("resnet")
@@ -98,21 +98,21 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         InputError, match=r"net\.safetensors contains weights of 'meso4', not of small"
     ):
         models.load("small", path)
-    held = formats.read(path)
+    arrays = formats.read(path)
     about = {"architecture": "meso4", "classes": json.dumps(["a", "b"])}
-    broken = dict(held)
+    broken = dict(arrays)
     del broken["conv1.bias"]
     write_safetensors(path, broken, about)
     with pytest.raises(InputError, match=r"does not fit meso4: missing 1 \(conv1\.bias\)"):
         models.load("meso4", path)
-    write_safetensors(path, held | {"dense2.bias": np.full(1, np.nan, np.float32)}, about)
+    write_safetensors(path, arrays | {"dense2.bias": np.full(1, np.nan, np.float32)}, about)
     with pytest.raises(InputError, match=r"not finite 1 \(dense2\.bias\)"):
         models.load("meso4", path)
     for wrong in ("", "[1, 2]", '"ab"', "{}"):
-        write_safetensors(path, held, about | {"classes": wrong})
+        write_safetensors(path, arrays, about | {"classes": wrong})
         with pytest.raises(InputError, match="names no classes"):
             models.load("meso4", path)
-    write_safetensors(path, held, {})
+    write_safetensors(path, arrays, {})
     with pytest.raises(InputError, match="no architecture"):
         models.load("meso4", path)
     path = tmp_path / "net.pth"

@@ -70,8 +70,8 @@ def test_perceptron() -> None:
 
 def windows(x: np.ndarray, size: Any, strides: Any) -> np.ndarray:
     """[h w c] to [y x c u v], without padding."""
-    seen = np.lib.stride_tricks.sliding_window_view(x, tuple(size), (0, 1))
-    return seen[:: strides[0], :: strides[1]]
+    views = np.lib.stride_tricks.sliding_window_view(x, tuple(size), (0, 1))
+    return views[:: strides[0], :: strides[1]]
 
 
 def padded(x: np.ndarray, size: Any, padding: str, value: float) -> np.ndarray:
@@ -86,23 +86,23 @@ def layer(kind: str, about: dict[str, Any], x: list[np.ndarray], w: dict[str, An
     first = x[0]
     if kind in ("Conv2D", "DepthwiseConv2D"):
         assert about["padding"] == "valid" or about["strides"] == [1, 1]
-        seen = windows(
+        views = windows(
             padded(first, about["kernel_size"], about["padding"], 0),
             about["kernel_size"],
             about["strides"],
         )
         if kind == "DepthwiseConv2D":
-            return np.einsum("yxcuv,uvc->yxc", seen, w["depthwise_kernel"][..., 0])
+            return np.einsum("yxcuv,uvc->yxc", views, w["depthwise_kernel"][..., 0])
         kernel = w["kernel"].transpose(2, 0, 1, 3)
-        return np.tensordot(seen, kernel, 3)
+        return np.tensordot(views, kernel, 3)
     if kind == "BatchNormalization":
         y = (first - w["moving_mean"]) / np.sqrt(w["moving_variance"] + about["epsilon"])
         return y * w.get("gamma", 1) + w["beta"]
     if kind in ("MaxPooling2D", "AveragePooling2D"):
         best = kind.startswith("Max")
         wide = padded(first, about["pool_size"], about["padding"], -np.inf if best else np.nan)
-        seen = windows(wide, about["pool_size"], about["strides"])
-        return seen.max((-1, -2)) if best else np.nanmean(seen, (-1, -2))
+        views = windows(wide, about["pool_size"], about["strides"])
+        return views.max((-1, -2)) if best else np.nanmean(views, (-1, -2))
     if kind == "Dense":
         y = first @ w["kernel"] + w["bias"]
         return np.maximum(y, 0) if about["activation"] == "relu" else y  # softmax: logits
@@ -126,18 +126,18 @@ def published(folder: Path) -> tuple[list[Any], dict[str, Any]]:
         "g.data = g.paths.map(p => require('./' + p + '.min.js'));"
         "process.stdout.write(JSON.stringify([m.modelTopology.model_config.config.layers, g]))"
     )
-    said = subprocess.run(["node", "-e", code], cwd=folder, capture_output=True, check=True)
-    layers, group = json.loads(said.stdout)
+    process = subprocess.run(["node", "-e", code], cwd=folder, capture_output=True, check=True)
+    layers, group = json.loads(process.stdout)
 
-    data, at, weights = b"".join(map(base64.b64decode, group["data"])), 0, {}
+    data, offset, weights = b"".join(map(base64.b64decode, group["data"])), 0, {}
     for entry in group["weights"]:
-        count, how = int(np.prod(entry["shape"])), entry["quantization"]
-        raw = np.frombuffer(data[at : at + count], np.uint8)
-        array = (raw * how["scale"] + how["min"]).astype(np.float32).reshape(entry["shape"])
-        at += count
+        count, scaling = int(np.prod(entry["shape"])), entry["quantization"]
+        raw = np.frombuffer(data[offset : offset + count], np.uint8)
+        array = (raw * scaling["scale"] + scaling["min"]).astype(np.float32).reshape(entry["shape"])
+        offset += count
         owner, part = entry["name"].split("/")
         weights.setdefault(owner, {})[part] = array
-    assert at == len(data)
+    assert offset == len(data)
     return layers, weights
 
 
@@ -159,13 +159,13 @@ def test_parity_with_the_layers_of_keras(
     model, params = models.load(name, folder)
     pixels = fit(data.astronaut(), model.preprocess)
     actual: dict[str, np.ndarray] = {}
-    for one in layers:
-        own, about = one["name"], one["config"]
-        before = [actual[i[0]] for i in (one["inbound_nodes"] or [[]])[0]]
-        if one["class_name"] == "InputLayer":
+    for entry in layers:
+        own, about = entry["name"], entry["config"]
+        before = [actual[i[0]] for i in (entry["inbound_nodes"] or [[]])[0]]
+        if entry["class_name"] == "InputLayer":
             actual[own] = (pixels / 255).astype(np.float32)
         else:
-            actual[own] = layer(one["class_name"], about, before, weights.get(own, {}))
+            actual[own] = layer(entry["class_name"], about, before, weights.get(own, {}))
     run = jax.jit(lambda p, x: (model.features(p, x), model.logits(p, x)))
     features, logits = run(params, model.preprocess(pixels))
     assert features.shape == actual[last].shape == shape

@@ -35,7 +35,7 @@ def lite(asset: Callable[[str], Path]) -> Any:
         ("rocket", 657, 0.27, {657, 744, 812}),
     ],
 )
-def test_lite0_names_what_is_in_photographs(
+def test_lite0_classifies_photographs(
     lite: Any, name: str, first: int, chance: float, among: set[int]
 ) -> None:
     model, classify = lite
@@ -52,7 +52,7 @@ def auc(real: np.ndarray, fake: np.ndarray) -> float:
 
 @pytest.mark.assets
 @pytest.mark.large
-def test_the_clip_detector_tells_celeba_from_dcgan(asset: Callable[[str], Path]) -> None:
+def test_the_clip_detector_separates_celeba_from_dcgan(asset: Callable[[str], Path]) -> None:
     model, params = models.load("clip_vit_b16", asset("clip-detector"))
     files = sorted(asset("celeba-999").iterdir())[:40]
     z = np.random.default_rng(0).normal(size=(40, 100)).astype(np.float32)
@@ -67,7 +67,7 @@ def test_the_clip_detector_tells_celeba_from_dcgan(asset: Callable[[str], Path])
     p = np.concatenate([fake(params, part) for part in np.split(pixels, 8)])
     assert auc(p[:40], p[40:]) > 0.8
     np.testing.assert_allclose([p[:40].mean(), p[40:].mean()], [0.42, 0.68], atol=0.06)
-    # the map is that of the patches: it says which of them speak for the class
+    # the map is over patches, and positive where they are evidence for the class
     x = model.preprocess(pixels[-1])
     signed = GradCAM(relu=False)(model.score(params, logit(1)), x, jax.random.key(0))[..., 0]
     assert signed.shape == (14, 14)

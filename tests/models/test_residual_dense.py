@@ -1,6 +1,5 @@
 """ResNet and DenseNet without their oracle: shapes, taps, folding, one block in NumPy."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +17,6 @@ from salix.nn import fold
 from salix.nn.folding import Folded
 from salix.typing import InputError
 
-
-def shaken(module: Any, seed: int = 0) -> Any:
-    """The network in evaluation, with random statistics that keep the size of what flows."""
-    draw = np.random.default_rng(seed)
-    ranges = {"mean": (-0.3, 0.3), "var": (0.5, 2.0), "scale": (0.5, 1.0), "bias": (-0.3, 0.3)}
-    state = nnx.state(module, nnx.Any(nnx.Param, nnx.BatchStat))
-    for path, leaf in nnx.to_flat_state(state):
-        shape = leaf.get_value().shape
-        if path[-1] in ranges:
-            value = draw.uniform(*ranges[path[-1]], shape)
-        else:
-            value = draw.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))
-        leaf.set_value(jax.numpy.asarray(value, jax.numpy.float32))
-    nnx.update(module, state)
-    module.eval()
-    return module
-
-
-def abstract(name: str, classes: int) -> Any:
-    return nnx.eval_shape(lambda: models.MODELS[name].build(nnx.Rngs(0), classes))
-
-
-@cache
-def drawn(name: str) -> Any:
-    """A network with random weights, made without its own initialisation."""
-    return shaken(abstract(name, 2))
-
-
 IMAGE = np.random.default_rng(1).normal(size=(70, 64, 3)).astype(np.float32)
 COUNTS = {"resnet18": 11_689_512, "resnet50": 25_557_032, "densenet121": 7_978_856}
 WIDTHS = {"resnet18": 512, "resnet50": 2048, "densenet121": 1024}
@@ -55,7 +26,7 @@ names = pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.slow
 @names
 def test_published_counts_grids_and_taps(name: str) -> None:
-    module = abstract(name, 1000)
+    module = nnx.eval_shape(lambda: models.MODELS[name].build(nnx.Rngs(0), 1000))
     weights = jax.tree.leaves(nnx.state(module, nnx.Param))
     assert sum(leaf.size for leaf in weights) == COUNTS[name]
     assert {norm.epsilon for _, norm in nnx.iter_modules(module) if hasattr(norm, "epsilon")} == {
@@ -64,13 +35,13 @@ def test_published_counts_grids_and_taps(name: str) -> None:
     for height, width, grid in ((224, 224, (7, 7)), (96, 160, (3, 5))):
         x = jax.ShapeDtypeStruct((2, height, width, 3), np.float32)
         actual = nnx.eval_shape(lambda m, x: m.tap(x), module, x)  # its first part is the trunk
-        assert {of.shape for of in actual} == {(2, *grid, WIDTHS[name])}
+        assert {features.shape for features in actual} == {(2, *grid, WIDTHS[name])}
 
 
 @pytest.mark.slow
 @names
-def test_a_folded_network_is_the_same_function(name: str) -> None:
-    module = drawn(name)
+def test_a_folded_network_is_the_same_function(name: str, random_network: Any) -> None:
+    module = random_network(name)
     before = jax.tree.map(np.asarray, nnx.state(module))
     folded = fold(module)
     jax.tree.map(np.testing.assert_array_equal, before, nnx.state(module))  # is left as it was
@@ -84,14 +55,14 @@ def test_a_folded_network_is_the_same_function(name: str) -> None:
         results.append(
             jax.jit(lambda p, x, m=model: (m.features(p, x), m.logits(p, x)))(params, IMAGE)
         )
-    for one, other in zip(*results, strict=True):
-        assert np.linalg.norm(one - other) < 1e-5 * np.linalg.norm(one)
-        assert np.std(one) > 0.01
+    for plain, merged in zip(*results, strict=True):
+        assert np.linalg.norm(plain - merged) < 1e-5 * np.linalg.norm(plain)
+        assert np.std(plain) > 0.01
 
 
-def test_loading_folded_and_what_cannot_be_saved(tmp_path: Path) -> None:
+def test_folded_parameters_load_and_cannot_be_saved(tmp_path: Path, random_network: Any) -> None:
     path = tmp_path / "net.safetensors"
-    module = drawn("resnet18")
+    module = random_network("resnet18")
     _, params = from_nnx(module)
     models.save("resnet18", path, params, classes=("a", "b"))
     model, actual = models.load("resnet18", path)
@@ -111,10 +82,10 @@ def state_dict(name: str, classes: int) -> dict[str, np.ndarray]:
     table: Any = models.MODELS[name].tables["torch"]
     order = {4: (3, 2, 0, 1), 2: (1, 0)}
     actual = {"counter.num_batches_tracked": np.array(3)}
-    for at, (ours, (theirs, _)) in enumerate(table(shapes, ()).items()):
+    for number, (ours, (theirs, _)) in enumerate(table(shapes, ()).items()):
         shape = shapes[ours].shape
         axes = order.get(len(shape), (0,)) if ours.endswith("kernel") else (0,)
-        actual[theirs] = np.full([shape[axis] for axis in axes], at, np.float32)
+        actual[theirs] = np.full([shape[axis] for axis in axes], number, np.float32)
     return actual
 
 
@@ -133,64 +104,47 @@ KNOWN = {
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
 def test_names_of_other_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / "model.safetensors"
-    held = state_dict(name, 5)
-    assert set(KNOWN[name]) < set(held)
-    write_safetensors(path, held, {"format": "pt"})  # as timm publishes weights
+    arrays = state_dict(name, 5)
+    assert set(KNOWN[name]) < set(arrays)
+    write_safetensors(path, arrays, {"format": "pt"})  # as timm publishes weights
     model, params = models.load(name, path)
     assert model.classes == ("0", "1", "2", "3", "4")
     values = sorted(float(leaf.min()) for leaf in jax.tree.leaves(params))
-    assert values == sorted(float(a.min()) for n, a in held.items() if "tracked" not in n)
+    assert values == sorted(float(a.min()) for n, a in arrays.items() if "tracked" not in n)
     if name == "densenet121":
         return  # the rest is the same code for every network
-    nested = {f"state_dict.module.{n}": a for n, a in held.items()}
+    nested = {f"state_dict.module.{n}": a for n, a in arrays.items()}
     write_safetensors(path, nested | {"optimizer.state.0.step": np.ones(1, np.float32)}, {})
     jax.tree.map(np.testing.assert_array_equal, params, models.load(name, path)[1])
     last = KNOWN[name][1]
-    del held[last]
-    write_safetensors(path, held, {})
+    del arrays[last]
+    write_safetensors(path, arrays, {})
     with pytest.raises(InputError, match=f"does not fit {name}: missing 1 "):
         models.load(name, path)
 
 
-def slow_conv(x: np.ndarray, kernel: np.ndarray, stride: int, pad: int) -> np.ndarray:
-    x = np.pad(x, ((pad, pad), (pad, pad), (0, 0)))
-    side = kernel.shape[0]
-    h, w = ((n - side) // stride + 1 for n in x.shape[:2])
-    y = np.zeros((h, w, kernel.shape[-1]))
-    for i in range(h):
-        for j in range(w):
-            seen = x[i * stride : i * stride + side, j * stride : j * stride + side]
-            y[i, j] = np.tensordot(seen, kernel, 3)
-    return y
-
-
-def slow_norm(x: np.ndarray, norm: Any) -> np.ndarray:
-    mean, var, scale, bias = (
-        np.asarray(held[...], np.float64) for held in (norm.mean, norm.var, norm.scale, norm.bias)
-    )
-    return (x - mean) / np.sqrt(var + 1e-5) * scale + bias
-
-
 @pytest.mark.parametrize("kind", [Basic, Bottleneck])
-def test_a_residual_block_agrees_with_numpy(kind: Any) -> None:
-    block = shaken(kind(6, 4, 2, rngs=nnx.Rngs(0)))
+def test_a_residual_block_agrees_with_numpy(kind: Any, randomise: Any, numpy_layers: Any) -> None:
+    conv, norm = numpy_layers.conv, numpy_layers.norm
+    block = randomise(kind(6, 4, 2, rngs=nnx.Rngs(0)))
     x = np.random.default_rng(0).normal(size=(7, 6, 6)).astype(np.float32)
     layers = [(1, 0, 1), (3, 1, 2), (1, 0, 1)] if kind is Bottleneck else [(3, 1, 2), (3, 1, 1)]
     h = last = x.astype(np.float64)
-    for at, (side, pad, stride) in enumerate(layers, 1):
-        kernel = np.asarray(getattr(block, f"conv{at}").kernel[...], np.float64)
-        assert kernel.shape[0] == side
-        last = slow_conv(np.maximum(h, 0) if at > 1 else h, kernel, stride, pad)
-        h = slow_norm(last, getattr(block, f"norm{at}"))
-    kernel = np.asarray(block.shortcut.conv.kernel[...], np.float64)
-    around = slow_norm(slow_conv(x.astype(np.float64), kernel, 2, 0), block.shortcut.norm)
+    for number, (side, pad, stride) in enumerate(layers, 1):
+        layer = getattr(block, f"conv{number}")
+        assert layer.kernel.shape[0] == side
+        last = conv(np.maximum(h, 0) if number > 1 else h, layer, stride, pad)
+        h = norm(last, getattr(block, f"norm{number}"))
+    around = norm(conv(x.astype(np.float64), block.shortcut.conv, 2, 0), block.shortcut.norm)
     np.testing.assert_allclose(block.last(x[None])[0], last, atol=1e-5)
     np.testing.assert_allclose(block(x[None])[0], np.maximum(h + around, 0), atol=1e-5)
     assert np.std(h) > 0.1
 
 
-def test_the_taps_are_what_ends_the_trunk_before_its_relu() -> None:
-    dense, residual = drawn("densenet121"), drawn("resnet18")
+def test_the_tap_precedes_the_last_relu_of_the_trunk(
+    random_network: Any, numpy_layers: Any
+) -> None:
+    dense, residual = random_network("densenet121"), random_network("resnet18")
     x = IMAGE[None, :32, :32]
     run = nnx.jit(lambda m, x: (m.tap(x)[1], m.trunk(x)))
     tap, features = run(dense, x)
@@ -198,6 +152,6 @@ def test_the_taps_are_what_ends_the_trunk_before_its_relu() -> None:
     np.testing.assert_allclose(np.maximum(tap, 0), features, atol=1e-5)
     tap, features = run(residual, x)
     block = residual.layer4[-1]
-    rest = features - np.maximum(slow_norm(np.asarray(tap, np.float64), block.norm2), 0)
+    rest = features - np.maximum(numpy_layers.norm(np.asarray(tap, np.float64), block.norm2), 0)
     assert rest.min() > -1e-4  # the shortcut, which is not negative, is still to be added
     assert rest.max() > 0.1

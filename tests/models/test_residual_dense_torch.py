@@ -18,22 +18,22 @@ IMAGE = np.random.default_rng(0).normal(size=(96, 70, 3))
 CLASS = 417
 
 
-def heard(net: Any, name: str, x: Any) -> dict[str, Any]:
-    """What the twin says of an image, and its gradients: channels last."""
-    held: dict[str, Any] = {}
+def twin_outputs(net: Any, name: str, x: Any) -> dict[str, Any]:
+    """Outputs and gradients of the PyTorch network for an image, channels last."""
+    captured: dict[str, Any] = {}
     taps = {"densenet121": "features", "resnet18": "layer4.1.conv2", "resnet50": "layer4.2.conv3"}
     place = dict(net.named_modules())[taps[name]]
-    place.register_forward_hook(lambda _, i, o: held.update(tap=o.clone()))
+    place.register_forward_hook(lambda _, i, o: captured.update(tap=o.clone()))
     x = x.requires_grad_()
     features = net.trunk(x)
     logits = (net.classifier if name == "densenet121" else net.fc)(features.mean((2, 3)))
     by_features, by_image = torch.autograd.grad(logits[0, CLASS], (features, x))
     alpha = by_features.mean((2, 3), keepdim=True)
-    cells = features[0, 0].numel()
+    positions = features[0, 0].numel()
     signed = (alpha * features).sum(1)[0]
-    images = {"features": features, "tap": held["tap"], "gradient": by_image}
+    images = {"features": features, "tap": captured["tap"], "gradient": by_image}
     actual = {key: value[0].permute(1, 2, 0) for key, value in images.items()}
-    actual |= {"logits": logits[0], "cam": signed * cells, "gradcam": signed.relu()}
+    actual |= {"logits": logits[0], "cam": signed * positions, "gradcam": signed.relu()}
     return {key: value.detach().numpy() for key, value in actual.items()}
 
 
@@ -43,7 +43,7 @@ def test_a_network_is_its_twin(tmp_path: Path, name: str) -> None:
     path = tmp_path / "net.pth"
     torch.save(net.state_dict(), path)
     x = torch.from_numpy(IMAGE).permute(2, 0, 1)[None]
-    expected = heard(net.double(), name, x)
+    expected = twin_outputs(net.double(), name, x)
     model, params = models.load(name, path)
     assert model.classes == tuple(map(str, range(1000)))
     folded = models.load(name, path, folded=True)[1]
@@ -55,14 +55,14 @@ def test_a_network_is_its_twin(tmp_path: Path, name: str) -> None:
 
         def run(params: Any, image: Any) -> dict[str, Any]:
             score = model.score(params, logit(CLASS))
-            whole: Any = nnx.merge(graph, params, rest)
+            network: Any = nnx.merge(graph, params, rest)
             return {
                 "logits": model.logits(params, image),
                 "features": model.features(params, image),
                 "gradient": jax.grad(score)(image),
                 "cam": CAM()(score, image, jax.random.key(0))[..., 0],
                 "gradcam": GradCAM()(score, image, jax.random.key(0))[..., 0],
-                "tap": whole.tap(image[None])[1][0],
+                "tap": network.tap(image[None])[1][0],
             }
 
         actual = jax.jit(run)(wide, IMAGE)

@@ -59,8 +59,13 @@ def test_a_training_checkpoint(tmp_path: Path, new: bool, protocol: int) -> None
     optimiser = torch.optim.Adam(net.parameters())
     net(torch.randn(2, 3, 4, 4)).sum().backward()
     optimiser.step()
-    whole = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "epoch": 3, "best": 0.5}
-    arrays = read_torch(saved(tmp_path / "x.pt", whole, new, protocol))
+    checkpoint = {
+        "net": net.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "epoch": 3,
+        "best": 0.5,
+    }
+    arrays = read_torch(saved(tmp_path / "x.pt", checkpoint, new, protocol))
     for name, tensor in net.state_dict().items():
         equal(arrays[f"net.{name}"], tensor)
     equal(arrays["optimiser.state.0.exp_avg"], optimiser.state_dict()["state"][0]["exp_avg"])
@@ -87,9 +92,9 @@ def shaken(net: Any) -> Any:
 def test_dcgan(tmp_path: Path) -> None:
     layers: list[Any] = []
     widths = (100, 512, 256, 128, 64, 3)
-    for at, (i, o) in enumerate(pairwise(widths)):
-        layers.append(nn.ConvTranspose2d(i, o, 4, 2 if at else 1, 1 if at else 0, bias=False))
-        layers += [nn.BatchNorm2d(o), nn.ReLU()] if at < 4 else [nn.Tanh()]
+    for index, (i, o) in enumerate(pairwise(widths)):
+        layers.append(nn.ConvTranspose2d(i, o, 4, 2 if index else 1, 1 if index else 0, bias=False))
+        layers += [nn.BatchNorm2d(o), nn.ReLU()] if index < 4 else [nn.Tanh()]
     net = shaken(nn.Sequential(*layers))
     state = {f"main.{name}": tensor.float() for name, tensor in net.state_dict().items()}
     torch.save({"netG_state_dict": state}, tmp_path / "weights.tar")
@@ -138,17 +143,17 @@ def test_meso4(tmp_path: Path) -> None:
     first, second = (layer.double() for layer in dense)
     arrays: dict[str, np.ndarray] = {}
     modules = list(trunk)
-    for at in range(4):
-        conv, norm = modules[4 * at], modules[4 * at + 2]
-        arrays[f"conv{at + 1}.kernel"] = conv.weight.permute(2, 3, 1, 0).detach().numpy()
-        arrays[f"conv{at + 1}.bias"] = conv.bias.detach().numpy()
+    for index in range(4):
+        conv, norm = modules[4 * index], modules[4 * index + 2]
+        arrays[f"conv{index + 1}.kernel"] = conv.weight.permute(2, 3, 1, 0).detach().numpy()
+        arrays[f"conv{index + 1}.bias"] = conv.bias.detach().numpy()
         for ours, theirs in [("scale", norm.weight), ("bias", norm.bias)]:
-            arrays[f"norm{at + 1}.{ours}"] = theirs.detach().numpy()
-        arrays[f"norm{at + 1}.mean"] = norm.running_mean.numpy()
-        arrays[f"norm{at + 1}.var"] = norm.running_var.numpy()
-    for at, layer in enumerate((first, second), 1):
-        arrays[f"dense{at}.kernel"] = layer.weight.detach().numpy().T
-        arrays[f"dense{at}.bias"] = layer.bias.detach().numpy()
+            arrays[f"norm{index + 1}.{ours}"] = theirs.detach().numpy()
+        arrays[f"norm{index + 1}.mean"] = norm.running_mean.numpy()
+        arrays[f"norm{index + 1}.var"] = norm.running_var.numpy()
+    for index, layer in enumerate((first, second), 1):
+        arrays[f"dense{index}.kernel"] = layer.weight.detach().numpy().T
+        arrays[f"dense{index}.bias"] = layer.bias.detach().numpy()
     path = tmp_path / "meso.safetensors"
     manifest = {"architecture": "meso4", "classes": '["fake", "real"]'}
     write_safetensors(path, arrays, manifest)

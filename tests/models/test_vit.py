@@ -49,8 +49,8 @@ def slow_attention(x: np.ndarray, w: dict[str, np.ndarray], name: str) -> np.nda
     """Token by token and head by head, in float64."""
     q, k, v = (slow_linear(x, w, f"{name}{part}") for part in ("query", "key", "value"))
     mixed, d = np.zeros_like(x), x.shape[1] // HEADS
-    for at in range(HEADS):
-        part = slice(at * d, (at + 1) * d)
+    for head in range(HEADS):
+        part = slice(head * d, (head + 1) * d)
         for i in range(len(x)):
             e = np.exp([q[i, part] @ k[j, part] / np.sqrt(d) for j in range(len(x))])
             mixed[i, part] = sum(e[j] / e.sum() * v[j, part] for j in range(len(x)))
@@ -71,8 +71,8 @@ def slow(image: np.ndarray, w: dict[str, np.ndarray], depth: int) -> float:
             patch = image[row : row + PATCH, column : column + PATCH]
             tokens.append(np.einsum("yxc,yxck->k", patch, w["patches.kernel"]))
     h = slow_norm(np.stack(tokens) + w["positions"], w, "before")
-    for at in range(depth):
-        h = slow_block(h, w, f"blocks.{at}.")
+    for index in range(depth):
+        h = slow_block(h, w, f"blocks.{index}.")
     e = slow_norm(h[0], w, "after") @ w["projection.kernel"]
     return float((e / np.linalg.norm(e) @ w["probe.kernel"] + w["probe.bias"])[0])
 
@@ -113,11 +113,11 @@ def test_features_sum_to_the_class_token() -> None:
     assert features.shape == (2, GRID, GRID, WIDTH)
     last = module.blocks[-1]
     assert isinstance(last, TransformerBlock)
-    seen: list[Any] = []
+    inputs: list[Any] = []
     think = last.perceptron
-    last.perceptron = lambda tokens: seen.append(tokens) or think(tokens)
+    last.perceptron = lambda tokens: inputs.append(tokens) or think(tokens)
     module.head(features)
-    tokens = seen[0]
+    tokens = inputs[0]
     last.perceptron = think
     # the state of the class token after the whole of the last attention
     h = module.patches(image).reshape(2, -1, WIDTH)
@@ -127,9 +127,11 @@ def test_features_sum_to_the_class_token() -> None:
     expected = h + last.attention(last.norm1(h))
     np.testing.assert_allclose(tokens, expected[:, 0], atol=1e-5)
     # shares of two patches differ by what the last attention takes from them
-    given = last.attention.contributions(last.norm1(h))
+    contributions = last.attention.contributions(last.norm1(h))
     flat = features.reshape(2, -1, WIDTH)
-    np.testing.assert_allclose(flat[:, 0] - flat[:, 8], given[:, 1] - given[:, 9], atol=1e-6)
+    np.testing.assert_allclose(
+        flat[:, 0] - flat[:, 8], contributions[:, 1] - contributions[:, 9], atol=1e-6
+    )
 
 
 @pytest.mark.slow

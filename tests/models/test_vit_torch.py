@@ -14,7 +14,7 @@ from flax import nnx
 
 from salix import models
 from salix.attribution import GradCAM
-from salix.models import vit
+from salix.models import vit_names
 from salix.models.vit import ViT
 from salix.scores import logit
 
@@ -33,7 +33,7 @@ def published(folder: Path, arrays: dict[str, Any]) -> Path:
         return varint(field << 3 | 2) + varint(len(data)) + data
 
     graph = b""
-    for ours, (theirs, _) in vit.onnx(DEPTH).items():
+    for ours, (theirs, _) in vit_names.onnx(DEPTH).items():
         array = arrays[ours]
         if ours == "patches.kernel":
             array = array.transpose(3, 2, 0, 1)
@@ -64,7 +64,7 @@ def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(rngs: nnx.Rngs, classes: int) -> ViT:
         return ViT(WIDTH, DEPTH, HEADS, EMBEDDING, GRID, PATCH, rngs=rngs)
 
-    ours = replace(about, build=build, tables={"onnx": vit.onnx(DEPTH)})
+    ours = replace(about, build=build, tables={"onnx": vit_names.onnx(DEPTH)})
     monkeypatch.setitem(models.MODELS, "clip_vit_b16", ours)
     model, params = models.load("clip_vit_b16", published(tmp_path, arrays))
     image = np.random.default_rng(0).normal(size=(GRID * PATCH, GRID * PATCH, 3)).astype(np.float32)
@@ -72,15 +72,15 @@ def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     # f_p by PyTorch's derivatives: with the weights of the last attention held, the class token
     # of the end is linear in the values, so that each patch's share is a product with a derivative
-    last, seen = twin.blocks[-1], {}
-    last["attention"].register_forward_pre_hook(lambda _, args: seen.update(y=args[0]))
-    last["norm2"].register_forward_pre_hook(lambda _, args: seen.update(h=args[0]))
+    last, captured = twin.blocks[-1], {}
+    last["attention"].register_forward_pre_hook(lambda _, args: captured.update(y=args[0]))
+    last["norm2"].register_forward_pre_hook(lambda _, args: captured.update(h=args[0]))
     real, fake = twin(x)[0]
     z = fake - real
-    state = seen["h"]
+    state = captured["h"]
     slope = torch.autograd.grad(z, state, retain_graph=True)[0][0, 0]
     z.backward()
-    y = seen["y"].detach()
+    y = captured["y"].detach()
     attention, d = last["attention"], WIDTH // HEADS
     weights = attention(y, y, y, average_attn_weights=False)[1][0, :, 0]  # [heads n]
     w, b = (p.chunk(3)[2] for p in (attention.in_proj_weight, attention.in_proj_bias))
@@ -99,11 +99,11 @@ def test_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     score = model.score(params, logit(1))
 
     @jax.jit
-    def all_of(x: Any) -> Any:
+    def evaluate(x: Any) -> Any:
         map_ = GradCAM(relu=False)(score, x, jax.random.key(0))[..., 0]
         return model.features(params, x), model.logits(params, x), jax.grad(score)(x), map_
 
-    features, logits, gradient, map_ = all_of(image)
+    features, logits, gradient, map_ = evaluate(image)
     np.testing.assert_allclose(logits, [-z.item() / 2, z.item() / 2], rtol=1e-5)
     np.testing.assert_allclose(features, expected, atol=2e-5 * np.abs(expected).max())
     theirs = x.grad[0].permute(1, 2, 0).numpy()

@@ -11,6 +11,7 @@ from flax import nnx
 from salix.adapters import from_nnx
 from salix.nn import Conv, avg_pool, conv_form, max_pool, round_kernels
 from salix.nn.conv import active_form, conv
+from salix.nn.conv3d import conv3d
 from salix.precision import active_precision, precision
 from salix.typing import InputError
 
@@ -58,6 +59,10 @@ def random_operands(
     return x.astype(dtype), rng.normal(size=(*size, i // groups, o)).astype(dtype)
 
 
+def options(case: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip(("strides", "padding", "groups"), case[2:], strict=True))
+
+
 def numpy_conv(
     x: np.ndarray, kernel: np.ndarray, strides: Any, padding: Any, groups: int
 ) -> np.ndarray:
@@ -85,10 +90,9 @@ def numpy_conv(
 
 def value_and_gradients(case: tuple[Any, ...], x: Any, kernel: Any) -> Any:
     """The convolution, its two gradients, each alone, and a second derivative."""
-    fixed = case[2:]
 
     def total(x: Any, kernel: Any) -> Any:
-        y = conv(x, kernel, *fixed)
+        y = conv(x, kernel, **options(case))
         return (y**3).sum() / 3
 
     def steep(x: Any) -> Any:
@@ -97,7 +101,7 @@ def value_and_gradients(case: tuple[Any, ...], x: Any, kernel: Any) -> Any:
     def run(x: Any, kernel: Any) -> Any:
         gradients = jax.grad(total, (0, 1))(x, kernel)
         alone = jax.grad(total)(x, kernel), jax.grad(total, 1)(x, kernel)
-        return conv(x, kernel, *fixed), gradients, alone, jax.grad(steep)(x)
+        return conv(x, kernel, **options(case)), gradients, alone, jax.grad(steep)(x)
 
     return jax.jit(run)(x, kernel)
 
@@ -120,7 +124,7 @@ def test_the_explicit_form_in_a_map_and_in_a_loop(case: tuple[Any, ...]) -> None
     x, kernel = random_operands(case, np.float32, images=3)
 
     def gradient(x: Any) -> Any:
-        return jax.grad(lambda x: (conv(x[None], kernel, *case[2:]) ** 2).sum())(x)
+        return jax.grad(lambda x: (conv(x[None], kernel, **options(case)) ** 2).sum())(x)
 
     def run(x: Any) -> Any:
         _, looped = jax.lax.scan(lambda c, x: (c, gradient(x)), 0, x)
@@ -146,13 +150,16 @@ def test_only_residuals_of_the_requested_gradient_are_stored() -> None:
             assert (x, kernel)[arg].shape not in residuals
 
 
-def test_the_explicit_form_has_no_forward_mode() -> None:
-    x, kernel = map(jnp.asarray, random_operands(CASES["plain"], np.float32))
+@pytest.mark.parametrize(("function", "space"), [(conv, (7, 6)), (conv3d, (5, 6, 4))])
+def test_the_explicit_form_has_no_forward_mode(function: Any, space: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(2, *space, 3)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(*[3] * len(space), 3, 4)), jnp.float32)
     with conv_form("explicit"), pytest.raises(TypeError, match="custom_vjp"):
-        jax.jvp(lambda x: conv(x, kernel), (x,), (x,))
+        jax.jvp(lambda x: function(x, kernel), (x,), (x,))
     with conv_form("xla"):
-        _, change = jax.jvp(lambda x: conv(x, kernel), (x,), (x,))
-    np.testing.assert_allclose(change, conv(x, kernel), rtol=1e-5, atol=1e-5)
+        _, change = jax.jvp(lambda x: function(x, kernel), (x,), (x,))
+    np.testing.assert_allclose(change, function(x, kernel), rtol=1e-5, atol=1e-5)
 
 
 def relative(actual: Any, expected: Any) -> float:
@@ -167,7 +174,7 @@ def test_errors_are_within_the_rounding_of_the_precision(
     x, kernel = map(jnp.asarray, random_operands(case, np.float32))
 
     def run(x: Any, kernel: Any) -> Any:
-        y, pull = jax.vjp(lambda x, k: conv(x, k, *case[2:]), x, kernel)
+        y, pull = jax.vjp(lambda x, k: conv(x, k, **options(case)), x, kernel)
         return y, *pull(y)
 
     exact = jax.jit(run)(x, kernel)
@@ -184,9 +191,11 @@ def test_errors_are_within_the_rounding_of_the_precision(
 def test_depthwise_and_first_convolutions_are_never_rounded_to_dots() -> None:
     for name in ("depthwise", "stem", "grouped"):
         x, kernel = random_operands(CASES[name], np.float32)
-        expected = conv(x, kernel, *CASES[name][2:])
+        expected = conv(x, kernel, **options(CASES[name]))
         with precision("bfloat16_dots"):
-            np.testing.assert_allclose(conv(x, kernel, *CASES[name][2:]), expected, 1e-4, 1e-4)
+            np.testing.assert_allclose(
+                conv(x, kernel, **options(CASES[name])), expected, 1e-4, 1e-4
+            )
 
 
 def test_a_context_recompiles_a_compiled_program() -> None:
@@ -281,13 +290,13 @@ def test_pools_are_maxima_and_means_of_windows() -> None:
     windows = [[padded[0, i : i + 3, j : j + 3].reshape(9, 2) for j in (0, 2)] for i in (0, 2, 4)]
     windows = np.array(windows)  # [3 2 9 2]
     for actual, expected in [
-        (max_pool(x, 3, 2, 1), np.nanmax(windows, 2)),
-        (avg_pool(x, 3, 2, 1), np.nansum(windows, 2) / 9),
-        (avg_pool(x, 3, 2, 1, count_padding=False), np.nanmean(windows, 2)),
+        (max_pool(x, 3, 2, padding=1), np.nanmax(windows, 2)),
+        (avg_pool(x, 3, 2, padding=1), np.nansum(windows, 2) / 9),
+        (avg_pool(x, 3, 2, padding=1, count_padding=False), np.nanmean(windows, 2)),
         (avg_pool(x, 2, 2), x[:, :4].reshape(2, 2, 2, 2, 2).mean((1, 3))),
     ]:
         np.testing.assert_allclose(np.squeeze(actual), expected, atol=1e-6)
-    gradient = jax.grad(lambda x: max_pool(x, 3, 2, 1).sum())(jnp.asarray(x))
+    gradient = jax.grad(lambda x: max_pool(x, 3, 2, padding=1).sum())(jnp.asarray(x))
     assert gradient.sum() == 12
     assert jax.grad(lambda x: avg_pool(x, 2, 2).sum())(jnp.asarray(x))[0, 4].sum() == 0
 
@@ -300,7 +309,7 @@ def test_the_gradient_of_a_maximum_pool_goes_to_the_first_of_equal_values(
     x = np.random.default_rng(0).integers(0, 4, (2, 9, 8, 3)).astype(np.float32)  # many ties
 
     def weighted_sum(x: Any) -> Any:
-        y = max_pool(x, size, strides, padding)
+        y = max_pool(x, size, strides, padding=padding)
         return (y * jnp.arange(y.size, dtype=y.dtype).reshape(y.shape)).sum()
 
     actual = []
@@ -316,7 +325,7 @@ def test_xla_does_not_swap_a_small_image_with_its_kernel(strides):
     x, kernel = jnp.ones((2, 2, 2, 32)), jnp.ones((3, 3, 32, 32))
 
     def total(x: Any) -> Any:
-        return (conv(x, kernel, strides) ** 2).sum()
+        return (conv(x, kernel, strides=strides) ** 2).sum()
 
     compiled = jax.jit(jax.value_and_grad(total)).lower(x).compile().as_text()
     assert "rhs_reversal" not in compiled
@@ -330,7 +339,7 @@ def test_depthwise_convolutions_and_their_gradients_compile_to_loops(strides):
     x, kernel = jnp.ones((2, 9, 9, 32)), jnp.ones((3, 3, 1, 32))
 
     def total(x: Any, kernel: Any) -> Any:
-        return (conv(x, kernel, strides, groups=32) ** 2).sum()
+        return (conv(x, kernel, strides=strides, groups=32) ** 2).sum()
 
     program = jax.jit(jax.value_and_grad(total, (0, 1))).lower(x, kernel).compile().as_text()
     assert "fusion" in program

@@ -125,7 +125,7 @@ def test_the_gradient_into_a_pool_is_computed_once() -> None:
     x, w = jnp.ones((2, 16, 16, 8)), jnp.ones((2, 8, 8, 8))
 
     def gradient(x: Any, v: Any, w: Any) -> Any:
-        return jax.vjp(lambda x: max_pool(x, 3, 2, 1), x)[1](v * w)[0]
+        return jax.vjp(lambda x: max_pool(x, 3, 2, padding=1), x)[1](v * w)[0]
 
     with conv_form("explicit"):
         loops = compiled(gradient, x, w, w).split("\n}\n")

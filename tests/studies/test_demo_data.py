@@ -42,8 +42,8 @@ def test_eigenfaces_are_principal_components_of_the_training_part():
     flat = images.reshape(30, -1).astype(float)
     pca = PCA(5, svd_solver="full").fit(flat[:20])
     expected = np.clip(np.rint(pca.inverse_transform(pca.transform(flat))), 0, 255)
-    found = _eigenfaces(images, fitted, 5).reshape(30, -1)
-    assert np.abs(found - expected).max() <= 1
+    faces = _eigenfaces(images, fitted, 5).reshape(30, -1)
+    assert np.abs(faces - expected).max() <= 1
 
 
 def check(faces, real):
@@ -76,10 +76,10 @@ def test_olivetti_faces():
         pytest.skip(str(error))
     check(faces, 400)
     people = [key.split("-")[0] for key in faces.keys]
-    seen = {p for p, t in zip(people, faces.test, strict=True) if not t}
-    unseen = {p for p, t in zip(people, faces.test, strict=True) if t}
-    assert (len(seen), len(unseen)) == (30, 10)
-    assert not seen & unseen
+    training_people = {p for p, t in zip(people, faces.test, strict=True) if not t}
+    test_people = {p for p, t in zip(people, faces.test, strict=True) if t}
+    assert (len(training_people), len(test_people)) == (30, 10)
+    assert not training_people & test_people
     regions = [key.split("-")[2] for key in faces.keys[400:]]
     assert {regions.count(r) for r in REGIONS} == {80}
 

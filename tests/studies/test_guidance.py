@@ -61,7 +61,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def check(study: Any, total: int) -> None:
-    """Hold what must be true of any study's faces of `total` photographs."""
+    """Check the invariants of the faces of a study of `total` photographs."""
     ids = {"train": study.train.ids, "validation": study.validation.ids, "test": study.source().ids}
     used = {}
     for part, of in ids.items():
@@ -115,8 +115,8 @@ def test_all_pictures_take_one_path() -> None:
     wide = np.random.default_rng(0).integers(0, 256, (140, 120, 3), np.uint8)
     expected = Image.fromarray(wide).resize((64, 64), Image.Resampling.BILINEAR)
     small = wide[:64, :64]
-    for given in (wide, Image.fromarray(wide)):
-        np.testing.assert_array_equal(data.preprocess_faces([given])[0], np.asarray(expected))
+    for image in (wide, Image.fromarray(wide)):
+        np.testing.assert_array_equal(data.preprocess_faces([image])[0], np.asarray(expected))
     np.testing.assert_array_equal(data.preprocess_faces([small, small[..., 0]])[0], small)
     grey = data.preprocess_faces([small[..., 0]])[0]
     np.testing.assert_array_equal(grey, np.repeat(small[..., :1], 3, -1))
@@ -160,7 +160,7 @@ def test_the_study_of_real_photographs(tmp_path: Path) -> None:
 
 
 def write(path: Path, name: str, group: str, values: dict[str, Any]) -> Run:
-    """Write a run with the given columns, as arrays over images."""
+    """Write a run of columns that are arrays over images."""
     count = len(values["id"])
     config = {"classes": ["real", "fake"], "grid": [8, 8], "data": {"count": count}}
     names = ("relevance_mass", "relevance_mass_0", "relevance_mass_1")
@@ -217,32 +217,32 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 def test_placements_are_the_area_under_the_curve(runs: list[Run]) -> None:
     rng = np.random.default_rng(0)
     real, fake = rng.integers(0, 9, 40).astype(float), rng.integers(2, 12, 30).astype(float)
-    found = numbers.placements(real, fake)
+    areas_of_fakes = numbers.placements(real, fake)
     slow = [np.mean([(f > r) + (f == r) / 2 for r in real]) for f in fake]
-    np.testing.assert_allclose(found, slow)
+    np.testing.assert_allclose(areas_of_fakes, slow)
     auc = roc_auc_score(np.repeat([0, 1], [40, 30]), np.concatenate([real, fake]))
-    assert found.mean() == pytest.approx(auc)
-    rows, held = runs[0].rows, numbers.tables(runs)
+    assert areas_of_fakes.mean() == pytest.approx(auc)
+    rows, tables = runs[0].rows, numbers.tables(runs)
     at = numbers.subsets(rows["id"])
     score = rows["logits"][:, 1] - rows["logits"][:, 0]
     for name, pairs in numbers.AREAS.items():
-        assert held[name]["cyborg"].shape == (4, sum(SIZES[f] for f in pairs))
+        assert tables[name]["cyborg"].shape == (4, sum(SIZES[f] for f in pairs))
         parts = []
         for fake_name, real_name in pairs.items():
             of = np.isin(at, (fake_name, real_name))
             parts.append((SIZES[fake_name], roc_auc_score(rows["label"][of], score[of])))
         areas = sum(n * area for n, area in parts) / sum(n for n, _ in parts)
-        assert held[name]["cross-entropy"][0].mean() == pytest.approx(areas)
-    kinds = np.concatenate([held[f"auc_{kind}"]["focus"] for kind in data.KINDS], 1)
-    np.testing.assert_array_equal(np.sort(kinds), np.sort(held["auc_forged"]["focus"]))
+        assert tables[name]["cross-entropy"][0].mean() == pytest.approx(areas)
+    kinds = np.concatenate([tables[f"auc_{kind}"]["focus"] for kind in data.KINDS], 1)
+    np.testing.assert_array_equal(np.sort(kinds), np.sort(tables["auc_forged"]["focus"]))
     np.testing.assert_array_equal(
-        held["auc_warp"]["focus"], held["auc_forged"]["focus"][:, data.KINDS.index("warp") :: 5]
+        tables["auc_warp"]["focus"], tables["auc_forged"]["focus"][:, data.KINDS.index("warp") :: 5]
     )
-    assert held["relevance_mass"]["focus"].shape == (4, 12)
+    assert tables["relevance_mass"]["focus"].shape == (4, 12)
     np.testing.assert_allclose(
-        held["relevance_mass_of_fake"]["focus"], held["relevance_mass"]["focus"] / 2
+        tables["relevance_mass_of_fake"]["focus"], tables["relevance_mass"]["focus"] / 2
     )
-    assert held["spatial_entropy"]["focus"].shape == (4, 52)
+    assert tables["spatial_entropy"]["focus"].shape == (4, 52)
 
 
 def test_a_class_order_of_its_own_turns_the_score() -> None:
@@ -253,14 +253,14 @@ def test_a_class_order_of_its_own_turns_the_score() -> None:
 
 
 def test_results_tell_apart_what_differs_and_nothing_else(runs: list[Run]) -> None:
-    found = numbers.results(runs)
-    assert list(found["losses"]) == ["cross-entropy", "cyborg", "focus"]
-    told = found["losses"]["cyborg"]
-    assert told["runs"] == [f"cyborg-{i}" for i in range(1, 5)]
-    assert told["stability"]["value"] > 0.9 > found["losses"]["focus"]["stability"]["value"]
-    assert told["stability"]["undefined"] == 1  # the constant map
-    assert told["constant_map"]["value"] == pytest.approx(1 / 52, abs=1e-5)
-    differences = found["less_cross_entropy"]
+    results = numbers.results(runs)
+    assert list(results["losses"]) == ["cross-entropy", "cyborg", "focus"]
+    cyborg = results["losses"]["cyborg"]
+    assert cyborg["runs"] == [f"cyborg-{i}" for i in range(1, 5)]
+    assert cyborg["stability"]["value"] > 0.9 > results["losses"]["focus"]["stability"]["value"]
+    assert cyborg["stability"]["undefined"] == 1  # the constant map
+    assert cyborg["constant_map"]["value"] == pytest.approx(1 / 52, abs=1e-5)
+    differences = results["less_cross_entropy"]
     assert list(differences) == ["cyborg", "focus"]
     for measure in (
         "auc_in_set",
@@ -270,14 +270,14 @@ def test_results_tell_apart_what_differs_and_nothing_else(runs: list[Run]) -> No
         "spatial_entropy",
     ):
         of = differences["cyborg"][measure]
-        mean = told[measure]["value"] - found["losses"]["cross-entropy"][measure]["value"]
+        mean = cyborg[measure]["value"] - results["losses"]["cross-entropy"][measure]["value"]
         assert of["difference"]["value"] == pytest.approx(mean, abs=2e-5)
         assert of["p"] == pytest.approx(minimum_p(4, 4))
         assert of["p_adjusted"] == pytest.approx(2 * of["p"])  # of two losses, within a measure
         assert differences["focus"][measure]["p_adjusted"] > 0.05
     gap = differences["cyborg"]["stability"]["difference"]
     assert (gap["n"], gap["undefined"]) == (51, 1)
-    claims = {(d["measure"], d["loss"]): d for d in found["directions"]}
+    claims = {(d["measure"], d["loss"]): d for d in results["directions"]}
     assert len(claims) == 2 * len(numbers.CLAIMS)
     for measure in numbers.CLAIMS:
         expected = measure != "histogram_entropy"
@@ -326,8 +326,8 @@ def test_splits_of_runs_are_counted_out() -> None:
 def test_undefined_limits_are_null() -> None:
     from salix.stats import Interval
 
-    told = numbers.interval_json(Interval(0.5, float("nan"), float("nan"), 1, 2))
-    assert told == {"value": 0.5, "low": None, "high": None, "n": 1, "undefined": 2}
+    interval = numbers.interval_json(Interval(0.5, float("nan"), float("nan"), 1, 2))
+    assert interval == {"value": 0.5, "low": None, "high": None, "n": 1, "undefined": 2}
 
 
 @pytest.mark.slow
@@ -358,9 +358,9 @@ def test_the_whole_study_runs_and_goes_on(
     assert first["images"]["train"] == [11, 22]
     assert 0.05 < first["mask_mean"] < 0.3
     assert first["pace"]["cross-entropy"]["images_per_second"] > 0
-    held = json.loads(path.read_text())
-    assert held["conjectures"] == []
-    path.write_text(json.dumps(held | {"conjectures": ["why"]}))
+    stored = json.loads(path.read_text())
+    assert stored["conjectures"] == []
+    path.write_text(json.dumps(stored | {"conjectures": ["why"]}))
     again = job.run()
     assert again["conjectures"] == ["why"]
     assert again["losses"] == first["losses"]

@@ -41,20 +41,21 @@ def test_windows_equal_scipy(augment):
     places = set()
     for key in KEYS:
         image, reference_mask = augment(IMAGE, REFERENCE_MASK, TO, key)
-        side, corner = augment._window(jax.random.split(key, 3)[1])
+        side, corner = augment.draw_window(jax.random.split(key, 3)[1])
         assert augment.crop <= side <= 1
         assert (corner >= -augment.shift).all()
         assert (corner + side <= 1 + augment.shift + 1e-6).all()
         places.add(tuple(np.asarray(corner).tolist()))
-        for found, given in ((image[..., 1], IMAGE[..., 1]), (reference_mask, REFERENCE_MASK)):
+        pairs = (image[..., 1], IMAGE[..., 1]), (reference_mask, REFERENCE_MASK)
+        for augmented, original in pairs:
             at = [
                 (np.arange(n) + 0.5) * float(side) + float(c) * n - 0.5
-                for n, c in zip(given.shape, corner, strict=True)
+                for n, c in zip(original.shape, corner, strict=True)
             ]
             expected = map_coordinates(
-                given, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest"
+                original, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest"
             )
-            np.testing.assert_allclose(found, expected, atol=1e-5)
+            np.testing.assert_allclose(augmented, expected, atol=1e-5)
     assert len(places) == len(KEYS)
 
 
@@ -66,12 +67,12 @@ def test_light_is_that_of_the_file():
             IMAGE, REFERENCE_MASK, TO, key
         )
         assert (reference_mask == REFERENCE_MASK).all()
-        found = np.asarray(image) * std + mean
-        assert found.min() > -1e-6
-        assert found.max() < 1 + 1e-6
-        inside = (found > 1e-5) & (found < 1 - 1e-5)
-        slope, offset = np.polyfit(values[inside], found[inside], 1)
-        np.testing.assert_allclose(np.clip(slope * values + offset, 0, 1), found, atol=1e-4)
+        augmented = np.asarray(image) * std + mean
+        assert augmented.min() > -1e-6
+        assert augmented.max() < 1 + 1e-6
+        inside = (augmented > 1e-5) & (augmented < 1 - 1e-5)
+        slope, offset = np.polyfit(values[inside], augmented[inside], 1)
+        np.testing.assert_allclose(np.clip(slope * values + offset, 0, 1), augmented, atol=1e-4)
         assert 0.5 <= slope <= 1.5
         assert abs(offset - (1 - slope) * values.mean()) <= 0.3 + 1e-4
 

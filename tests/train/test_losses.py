@@ -68,8 +68,8 @@ def test_values_and_gradients(kind, label, target):
     with jax.enable_x64():
         parts = fast(F, T, W, B, label, REFERENCE_MASK, loss)
         terms = slow(F, T, W, B, label, REFERENCE_MASK, target)
-        found = [parts[name] for name in ("cross_entropy", "human", "cam_entropy")]
-        np.testing.assert_allclose(found, terms, rtol=1e-12)
+        actual = [parts[name] for name in ("cross_entropy", "human", "cam_entropy")]
+        np.testing.assert_allclose(actual, terms, rtol=1e-12)
         assert parts["loss"] == pytest.approx(total(loss, terms), rel=1e-12)
         np.testing.assert_allclose(parts["logits"], F.mean((0, 1)) @ W + B, rtol=1e-12)
         assert parts["has_reference_mask"] == 1
@@ -141,12 +141,12 @@ def test_without_its_other_terms_a_loss_is_cross_entropy_bit_for_bit(loss):
 
 def test_blend_contains_the_other_losses():
     reference_mask = REFERENCE_MASK.astype(np.float32)
-    found = [
+    losses = [
         float(fast(*single(), 0, reference_mask, loss)["loss"])
         for loss in (Blend(0.3, 0.7, 0), CYBORG(0.3), Blend(0.25, 0, 0.75), ModelFocus(3.0))
     ]
-    assert found[0] == pytest.approx(found[1], rel=1e-6)
-    assert found[2] == pytest.approx(found[3] / 4, rel=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[2] == pytest.approx(losses[3] / 4, rel=1e-6)
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, 0.3])
@@ -164,11 +164,11 @@ def test_a_reference_mask_of_any_size_is_resized_as_pillow_does_and_scaled(shape
     cam = rng.random((4, 5)).astype(np.float32)
     small = np.asarray(Image.fromarray(reference_mask).resize((5, 4), Image.Resampling.BILINEAR))
     small = (small - small.min()) / (small.max() - small.min())
-    found, defined = map_distance(cam, reference_mask)
+    distance, defined = map_distance(cam, reference_mask)
     assert defined
-    assert found == pytest.approx(((small - cam) ** 2).mean(), rel=1e-5)
+    assert distance == pytest.approx(((small - cam) ** 2).mean(), rel=1e-5)
     eight = np.rint(reference_mask * 510).astype(np.uint8)  # only its own range counts
-    assert map_distance(cam, eight)[0] == pytest.approx(float(found), rel=0.05)
+    assert map_distance(cam, eight)[0] == pytest.approx(float(distance), rel=0.05)
 
 
 def test_the_spread_of_a_map():

@@ -62,7 +62,7 @@ def test_value_and_gradients_of_a_batch(loss: Any) -> None:
         return loss.combine(jax.vmap(one)(f, t, labels, reference_masks))
 
     with jax.enable_x64(True):
-        value, found = jax.jit(jax.value_and_grad(ours, (0, 1, 2, 3)))(f, t, w, b)
+        value, gradients = jax.jit(jax.value_and_grad(ours, (0, 1, 2, 3)))(f, t, w, b)
     tensors = [torch.tensor(a, requires_grad=True) for a in (f, t, w, b)]
     first, tapped = (a.permute(0, 3, 1, 2) for a in tensors[:2])
     expected = theirs(
@@ -76,5 +76,5 @@ def test_value_and_gradients_of_a_batch(loss: Any) -> None:
     )
     slopes = torch.autograd.grad(expected, tensors, allow_unused=True, materialize_grads=True)
     assert value == pytest.approx(expected.item(), rel=1e-12)
-    for ours_, theirs_ in zip(found, slopes, strict=True):
+    for ours_, theirs_ in zip(gradients, slopes, strict=True):
         np.testing.assert_allclose(ours_, theirs_.numpy(), rtol=1e-9, atol=1e-14)
