@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from salix.engine.classification import row_columns
+from salix.engine.classification_columns import row_columns
 from salix.store import KEYS, Run, open_run
 from salix.store.schema import arrow_array, arrow_schema
 from salix.store.writer import write_parquet

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.engine.classification import row_columns
+from salix.engine.classification_columns import row_columns
 from salix.measures.presets import PRESETS
 from salix.store import KEYS, open_run, write_parquet
 from salix.store.schema import arrow_schema

@@ -15,7 +15,7 @@ from PIL import Image
 from salix.adapters import from_nnx
 from salix.data import Arrays
 from salix.data.assets import AssetError, fetch
-from salix.engine.classification import row_columns
+from salix.engine.classification_columns import row_columns
 from salix.preprocess import Preprocess
 from salix.store import Run, write_run
 from salix.typing import Column

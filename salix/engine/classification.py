@@ -1,10 +1,10 @@
 """Classification: the maps of an image classifier and what measures compute of them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +12,19 @@ from jaxtyping import Float
 
 from salix.attribution import pool, pooling_of
 from salix.data import image_example
+from salix.engine.classification_columns import (
+    LOGITS,
+    MAP,
+    NUMBERS,
+    RESERVED,
+    MapType,
+)
 from salix.engine.collisions import claim_columns
-from salix.engine.labelled_images import HOST_COLUMNS
 from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model
 from salix.precision import Precision, computed_in
 from salix.scores import ScoreOf, fix, logit
-from salix.store import KEYS, describe, digest
+from salix.store import describe, digest
 from salix.typing import (
     AnyArray,
     Column,
@@ -32,26 +38,6 @@ from salix.typing import (
     Method,
     Params,
 )
-
-MapType = Literal["uint8", "float16", "float32"]
-ENTROPY = "Shannon entropy over the greatest possible"
-LOGITS = (
-    Column("predicted", "Predicted class", "Index of the greatest logit.", 0, dtype="int32"),
-    Column(
-        "target", "Target", "Index of the explained class; -1: the score has none.", dtype="int32"
-    ),
-    Column("logits", "Logits", dims=("class",)),
-)
-NUMBERS = (
-    Column("score", "Score", "The scalar that the map explains."),
-    Column("histogram_entropy", "Histogram entropy", f"{ENTROPY}, of the 8-bit values.", 0, 1),
-    Column("spatial_entropy", "Spatial entropy", f"{ENTROPY}, over the map's pixels.", 0, 1),
-    Column("gini", "Gini", "Gini index of the map: 1 where one pixel has all of it.", 0, 1),
-    Column("constant_map", "Constant map", "The map has no contrast.", dtype="bool"),
-    Column("finite", "Finite", "Logits and map have no NaN or infinity.", dtype="bool"),
-)
-MAP = Column("map", "Map", "The map, scaled by its own least and greatest value.")
-RESERVED = frozenset(c.name for c in (*KEYS, *HOST_COLUMNS, *LOGITS, *NUMBERS, MAP))
 
 
 @dataclass(frozen=True)
@@ -207,14 +193,6 @@ class Classification:
 
         trunk, head = once(self.model.trunk, "trunk"), once(self.model.head, "head")
         return replace(self.model, trunk=trunk, head=head)
-
-
-def row_columns(classes: int, grid: Sequence[int]) -> tuple[Column, ...]:
-    """Return the columns of any sweep of so many classes with 8-bit maps of a shape, keys apart."""
-    *indices, logits = LOGITS
-    dims = ("y", "x") if len(grid) == 2 else tuple(f"axis {i}" for i in range(len(grid)))
-    stored = replace(MAP, low=0, high=255, dims=dims, shape=tuple(grid), dtype="uint8")
-    return (*HOST_COLUMNS, *indices, replace(logits, shape=(classes,)), *NUMBERS, stored)
 
 
 def shrink(map: Map, side: int = 64) -> Float[AnyArray, "*small"]:

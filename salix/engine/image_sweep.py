@@ -7,7 +7,8 @@ import numpy as np
 
 from salix.attribution import GradCAM
 from salix.data import Arrays, Source, open_source
-from salix.engine.classification import Classification, MapType
+from salix.engine.classification import Classification
+from salix.engine.classification_columns import MapType
 from salix.engine.labelled_images import LabelledImages
 from salix.engine.run import run_problem
 from salix.model import Model

@@ -7,7 +7,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from salix.analysis import group_agreement, run_similarity, shared_maps
-from salix.engine.classification import row_columns
+from salix.engine.classification_columns import row_columns
 from salix.store import Run, write_run
 from salix.typing import InputError
 

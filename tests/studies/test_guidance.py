@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from salix.data import Unreadable
 from salix.data.assets import AssetError
-from salix.engine.classification import row_columns
+from salix.engine.classification_columns import row_columns
 from salix.stats import minimum_p
 from salix.store import KEYS, Run, write_run
 from salix.store.manifest import update_about
