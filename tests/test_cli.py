@@ -218,6 +218,7 @@ def test_the_demo_on_own_faces(material, tmp_path, monkeypatch, capsys):
     assert Path(tmp_path / "out" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_train_then_sweep_the_trained_network(material, tmp_path, capsys):
     out = tmp_path / "trained"
     data = [f"real={material / 'real'}", f"fake={material / 'fake'}"]
@@ -247,6 +248,7 @@ def test_train_refuses_bad_data_seeds_and_recipes(material, tmp_path, capsys):
     assert "unknown 'fast'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_bench_prints_a_table_and_ceilings_and_writes_json(tmp_path, capsys, process_settings):
     out = tmp_path / "bench.json"
     arguments = [

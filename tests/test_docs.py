@@ -45,7 +45,15 @@ def run(text: str, path: str) -> int:
     return ran
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if "```python" in p.read_text()], ids=name)
+# Each page takes seconds: by default the README alone runs.
+RUN = [
+    pytest.param(p, marks=() if p.name == "README.md" else pytest.mark.slow, id=name(p))
+    for p in PAGES
+    if "```python" in p.read_text()
+]
+
+
+@pytest.mark.parametrize("page", RUN)
 def test_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(page.read_text(), str(page)) > 0

@@ -129,6 +129,7 @@ def test_flops_are_those_of_the_passes(programs):
     assert programs["ig"].flops == pytest.approx(16 * programs["saliency"].flops, rel=1e-3)
 
 
+@pytest.mark.slow
 @on_cpu
 @pytest.mark.parametrize("name", MEASURES)
 def test_measures_pass_the_model_as_often_as_they_say(net, name):

@@ -90,6 +90,7 @@ def test_the_paper_preset_passes_once_for_each_level_transform_and_degradation()
     assert passes(CAM(), PRESETS["paper"]) == 1 + 8 + 12 + 2
 
 
+@pytest.mark.slow
 def test_a_gradient_goes_forward_once_and_back_once_for_each_class():
     levels = (0.1, 0.5)
     assert passes(Gradient(), []) == 2
@@ -142,6 +143,7 @@ def test_a_model_is_traced_as_often_for_one_batch_as_for_many(counted, tmp_path)
     assert counts[0] == counts[1] > 0
 
 
+@pytest.mark.slow
 def test_a_model_is_traced_once_and_a_step_compiled_once_a_run(counted, tmp_path, caplog):
     model, params, traced = counted
     images = np.random.default_rng(0).integers(0, 256, (11, SIDE, SIDE, 3), np.uint8)
@@ -165,6 +167,7 @@ def test_a_model_is_traced_once_and_a_step_compiled_once_a_run(counted, tmp_path
     assert run() == []  # nothing was left to do
 
 
+@pytest.mark.slow
 def test_a_step_sorts_no_pixels_and_holds_no_large_array():
     text = compiled(CAM(), PRESETS["standard"]).as_text()
 

@@ -61,7 +61,9 @@ def start(name, out, sleep):
     return subprocess.Popen([sys.executable, "-c", code, str(out)], env=os.environ)
 
 
-@pytest.mark.parametrize("name", EXAMPLE_RUNS)
+@pytest.mark.parametrize(
+    "name", ["tabular", pytest.param("sentence_pairs", marks=pytest.mark.slow)]
+)
 def test_rows_are_bit_identical_after_a_kill_and_a_resume(name, tmp_path, kill_after_first_part):
     assert start(name, tmp_path / "whole", 0).wait(120) == 0
     process = start(name, tmp_path / "killed", 0.05)

@@ -60,7 +60,13 @@ def test_rows_equal_an_independent_computation(tiny, pictures, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "method", [GradCAM(), IntegratedGradients(steps=4), SmoothGrad(samples=3)], ids=repr
+    "method",
+    [
+        GradCAM(),
+        IntegratedGradients(steps=4),
+        pytest.param(SmoothGrad(samples=3), marks=pytest.mark.slow),
+    ],
+    ids=repr,
 )
 def test_rows_do_not_depend_on_the_batch_size(tiny, pictures, tmp_path, method):
     found = [

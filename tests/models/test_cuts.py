@@ -95,6 +95,7 @@ def test_the_head_of_the_trunk_is_the_same_program_at_each_cut(name: str) -> Non
         assert again == logits, cut
 
 
+@pytest.mark.slow
 def test_a_transformer_shares_its_class_token_among_the_patches() -> None:
     module = ViT(width=16, depth=3, heads=2, embedding=8, grid=4, patch=4, rngs=nnx.Rngs(0))
     x = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)

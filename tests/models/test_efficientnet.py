@@ -140,6 +140,7 @@ def test_every_weight_has_a_name_in_each_source(name: str, first: str, prefix: s
         assert table["stages.0.0.project.norm.mean"][0] == FIRST[first][1]
 
 
+@pytest.mark.slow
 def test_weights_come_back(tmp_path: Path) -> None:
     name, path = "efficientnet_lite0", tmp_path / "net.safetensors"
     draw, shapes = np.random.default_rng(4), weight_shapes("efficientnet_lite0")

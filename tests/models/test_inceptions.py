@@ -213,6 +213,7 @@ def test_networks_agree_with_numpy(drawn: Any, name: str) -> None:
     assert (tap < 0).any() == (name == "xception")
 
 
+@pytest.mark.slow
 @each
 def test_parameters_and_grids(name: str) -> None:
     about, (_, _, size, grid) = models.MODELS[name], SIZES[name]

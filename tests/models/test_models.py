@@ -24,7 +24,18 @@ def same(a: Any, b: Any) -> bool:
     return jax.tree.all(jax.tree.map(lambda x, y: bool((x == y).all()), a, b))
 
 
-@pytest.mark.parametrize("name", NAMES)
+LARGE = {
+    "clip_vit_b16",
+    "inception_v3",
+    "nsfwjs_inception_v3",
+    "efficientnet_b4",
+    "tf_efficientnet_b4",
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in NAMES]
+)
 def test_each_architecture_agrees_with_its_registry_entry(name: str) -> None:
     about = models.MODELS[name]
     assert about.source

@@ -141,6 +141,7 @@ def test_a_residual_block_agrees_with_numpy(kind: Any, randomise: Any, numpy_lay
     assert np.std(h) > 0.1
 
 
+@pytest.mark.slow
 def test_the_tap_precedes_the_last_relu_of_the_trunk(
     random_network: Any, numpy_layers: Any
 ) -> None:

@@ -140,6 +140,7 @@ def test_the_study_is_the_same_every_time_and_says_what_it_lacks(made: Any, tmp_
         data.portrait_faces(tmp_path / "sd3")
 
 
+@pytest.mark.slow
 @pytest.mark.assets
 def test_the_study_of_real_photographs(tmp_path: Path) -> None:
     try:

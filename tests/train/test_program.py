@@ -119,6 +119,7 @@ def test_the_gradient_is_that_of_the_batch():
         np.testing.assert_allclose(trained[name], value, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_two_half_batches_are_one():
     plain = lambda seed: Net(seed, norm=False)  # noqa: E731
     loss, rule = CYBORG(0.5, "true"), SGD(0.05)
@@ -195,6 +196,7 @@ def test_a_module_without_a_cut_and_with_one_output():
     assert trained.model.logits(trained.params, TO(pixels[1])).shape == (2,)
 
 
+@pytest.mark.slow
 def test_precisions_agree_and_leave_weights_in_float32():
     losses = {}
     for precision in ("float32", "tf32", "bfloat16"):

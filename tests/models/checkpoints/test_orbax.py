@@ -30,6 +30,7 @@ def saved(path: Path, tree: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small", "meso4"])  # lists of layers; statistics of norms
 def test_checkpoints_of_training_are_loaded(tmp_path: Path, name: str) -> None:
     model, params = randomised(name)
