@@ -80,12 +80,12 @@ def trace_step(problem: Problem, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
     """
     replicated, split = NamedSharding(mesh, P()), NamedSharding(mesh, P("batch"))
     shardings = (replicated, split, split, split, replicated)
-    step, (leaves, structure) = batched(problem), jax.tree.flatten(arguments[0])
+    function, (leaves, structure) = batched(problem), jax.tree.flatten(arguments[0])
 
-    def flat_step(leaves: list[Any], *rest: Any) -> dict[str, Any]:
-        return step(structure.unflatten(leaves), *rest)
+    def step(leaves: list[Any], *rest: Any) -> dict[str, Any]:  # its name in profiles and caches
+        return function(structure.unflatten(leaves), *rest)
 
-    return jax.jit(flat_step, in_shardings=shardings).trace(leaves, *arguments[1:])
+    return jax.jit(step, in_shardings=shardings).trace(leaves, *arguments[1:])
 
 
 def compile_step(problem: Problem, arguments: tuple[Any, ...], mesh: Mesh) -> Any:
