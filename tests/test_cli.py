@@ -139,6 +139,7 @@ def test_convert(material, tmp_path, capsys):
     assert "at least two classes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_precision_by_name(material, tmp_path, capsys):
     assert sweep(material, tmp_path / "run", "--precision", "bfloat16_dots") == 0
     assert store.Run(tmp_path / "run").manifest["config"]["precision"] == "bfloat16_dots"

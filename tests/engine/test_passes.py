@@ -86,6 +86,7 @@ def test_each_variant_passes_the_trunk_once_for_both_classes():
     assert passes(GradCAM(), [Noise(levels=(0.1, 0.5))]) == 1 + 2
 
 
+@pytest.mark.slow
 def test_the_paper_preset_passes_once_for_each_level_transform_and_degradation():
     assert passes(CAM(), PRESETS["paper"]) == 1 + 8 + 12 + 2
 

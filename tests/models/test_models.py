@@ -65,6 +65,7 @@ def test_a_random_network_classifies(name: str) -> None:
     assert same(params, models.load(name)[1])  # seed 0, every time
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_saved_parameters_come_back(tmp_path: Path, name: str) -> None:
     path = tmp_path / "net.safetensors"

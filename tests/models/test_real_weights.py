@@ -78,6 +78,7 @@ def test_the_clip_detector_separates_celeba_from_dcgan(asset: Callable[[str], Pa
 FACE = (29, 50, 149, 190)  # in CelebA's aligned pictures
 
 
+@pytest.mark.slow
 @pytest.mark.assets
 @pytest.mark.parametrize(
     ("name", "means", "low", "high"),

@@ -94,6 +94,7 @@ def uninterrupted(tmp_path_factory):
     return train(Net, FACES, RECIPE, preprocess=TO, out=out, log=lines.append)[0], out, lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [CrossEntropy(), CYBORG(0.5, "true")], ids=repr)
 def test_training_learns_and_repeats(loss):
     recipe = Recipe(loss, AdamW(0.02), epochs=40, batch_size=24, augment=Augment())
