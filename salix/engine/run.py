@@ -103,15 +103,13 @@ def configuration(
     rows to be equal to the last bit.
     """
     ids = list(examples.ids)
-    identity, engine = (
-        problem.identity(),
-        {
-            "weights": weights_digest(params),
-            "data": {"count": len(ids), "ids": digest(ids), **examples.identity()},
-            "batch_size": batch_size,
-            "seed": seed,
-        },
-    )
+    identity = problem.identity()
+    engine = {
+        "weights": weights_digest(params),
+        "data": {"count": len(ids), "ids": digest(ids), **examples.identity()},
+        "batch_size": batch_size,
+        "seed": seed,
+    }
     if reserved := sorted(identity.keys() & engine.keys()):
         raise InputError(
             f"the problem's identity has {', '.join(reserved)}, which the engine writes: rename it"
