@@ -1,11 +1,15 @@
 """Intervals, tests, effect sizes and mergeable accumulators over images and runs."""
 
+from salix.stats.area_comparison import compare_areas
 from salix.stats.auc import auc_difference, auc_interval
+from salix.stats.banerjee import student_p
 from salix.stats.bootstrap import bootstrap_difference, bootstrap_mean, bootstrap_pairwise_mean
-from salix.stats.compare import GroupComparison, compare_groups
+from salix.stats.compare import compare_groups
+from salix.stats.comparison import GroupComparison
 from salix.stats.distribution_shift import DistributionShift
 from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
 from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, Acer, detection_rate, minimum_acer
+from salix.stats.family import correct_family, least_p
 from salix.stats.interval import (
     Interval,
     difference_interval,
@@ -33,11 +37,14 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_pairwise_mean",
     "cliffs_delta",
+    "compare_areas",
     "compare_groups",
+    "correct_family",
     "detection_rate",
     "difference_interval",
     "hedges_g",
     "holm",
+    "least_p",
     "max_t",
     "mean_difference",
     "mean_interval",
@@ -48,4 +55,5 @@ __all__ = [
     "permutation_test",
     "proportion_interval",
     "sign_flip_test",
+    "student_p",
 ]
