@@ -62,9 +62,9 @@ def tail(freedom: float, t: float) -> float:
     return float(special.ndtr(-t) if np.isinf(freedom) else special.stdtr(freedom, -t))
 
 
-def cluster_count(clusters: Any, known: Any = slice(None)) -> int:
-    """Number of distinct clusters among the `known` images; 0 for independent images."""
-    return 0 if clusters is None else len(np.unique(np.asarray(clusters)[known]))
+def cluster_count(clusters: Any) -> int:
+    """Number of clusters of images that `clusters` has a value for each of; 0 for None."""
+    return 0 if clusters is None else len(np.unique(np.asarray(clusters)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
-from salix.stats.clusters import ClusterDesign, known_codes
+from salix.stats.clusters import ClusterDesign, known_codes, quantile
 from salix.typing import InputError
 
 NAN = float("nan")
@@ -57,35 +57,49 @@ def mean_interval(values: Any, *, level: float = 0.95, clusters: Any = None) -> 
     return Interval(mean, mean - half, mean + half, n, undefined)
 
 
-def proportion_interval(
-    hits: Any, n: int | None = None, *, level: float = 0.95, clusters: Any = None
-) -> Interval:
-    r"""Proportion of hits among n trials with Wilson's score interval, in [0, 1].
+def proportion_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
+    r"""Proportion of hits among n independent trials with Wilson's score interval, in [0, 1].
 
     The p for which $|\hat p - p| \le z \sqrt{p (1 - p) / n}$: its width is positive at 0 and 1
     too. NaN for no trial. Raises `InputError` for more hits than trials.
 
-    Without `n`, `hits` are flags `[image]`, of which NaN are left out and counted, and `clusters`
-    may name the cluster of dependent images of each: then Student's quantile stands for z, and the
-    effective number of independent images, $\hat p (1 - \hat p) / s^2$ and at most n, for n. $s^2$
-    is the cluster-robust variance, or the expected one where that is greater
-    (`salix.stats.clusters`). Where all images are hits, or none is, the images of a cluster count
-    as one. A single cluster has no limits. In clusters of 50 with a correlation of 0.5 coverage is
-    95 % for a p of 0.7, 93 % for 0.9, and 86 % for 0.97, where most clusters are alike.
-
-    Wilson (1927), doi:10.2307/2276774; Korn and Graubard (1998), Survey Methodology 24(2), 193-201,
-    for the effective number.
+    Wilson (1927), doi:10.2307/2276774.
     """
-    if n is None:
-        return _share(np.asarray(hits, np.float64), level, clusters)
-    if clusters is not None:
-        raise InputError("clusters with a number of hits: give hits as flags, one for each image")
     if not 0 <= hits <= n:
         raise InputError(f"{hits} hits in {n} trials: give 0 to {n} hits")
     if n == 0:
         return Interval(NAN, NAN, NAN, 0)
     z = float(stats.norm.ppf((1 + level) / 2))
     return Interval(hits / n, *wilson_limits(hits / n, n, z), n)
+
+
+def share_interval(flags: Any, *, level: float = 0.95, clusters: Any = None) -> Interval:
+    r"""Share of the images whose flag, of `flags[image]`, is 1, with Wilson's interval, in [0, 1].
+
+    Flags are 0 or 1; NaN are left out and counted. `proportion_interval` of independent images.
+    `clusters[image]` names the cluster of dependent images of each: then Student's quantile stands
+    for z, and for n the number of independent images of that variance, $\hat p (1 - \hat p) / s^2$
+    and at most n. $s^2$ is the cluster-robust variance, or the expected one where that is greater
+    (`salix.stats.clusters`). Where all images are hits, or none is, the images of a cluster count
+    as one. A single cluster has no limits. Coverage in clusters of 50 with a correlation of 0.5 is
+    95 % for a p of 0.7, 93 % for 0.9, and 86 % for 0.97, where most clusters are alike.
+
+    Korn and Graubard (1998), Survey Methodology 24(2), 193-201, for the number of images.
+    """
+    values = np.asarray(flags, np.float64)
+    known = np.isfinite(values)
+    x, undefined = values[known], int((~known).sum())
+    n, codes = len(x), None if clusters is None else known_codes(clusters, known)
+    if codes is None:
+        return replace(proportion_interval(int(x.sum()), n, level=level), undefined=undefined)
+    p, design = float(x.mean()), ClusterDesign.of(n, codes)
+    if design.count < 2:
+        return Interval(p, NAN, NAN, n, undefined, design.count)
+    error = (x - p) / n
+    variance = max(design.variance(error), design.expected_variance(error))
+    effective = min(p * (1 - p) / variance, n) if variance > 0 else design.effective_count
+    t = quantile(design.freedom(error), (1 + level) / 2)
+    return Interval(p, *wilson_limits(p, effective, t), n, undefined, design.count)
 
 
 def wilson_limits(p: float, n: float, z: float) -> tuple[float, float]:
@@ -96,23 +110,6 @@ def wilson_limits(p: float, n: float, z: float) -> tuple[float, float]:
     low = 0.0 if p == 0 else (centre - half) / scale
     high = 1.0 if p == 1 else (centre + half) / scale
     return low, high
-
-
-def _share(flags: np.ndarray, level: float, clusters: Any) -> Interval:
-    """Proportion of flags: see `proportion_interval`."""
-    known = np.isfinite(flags)
-    x, undefined = flags[known], int((~known).sum())
-    n, codes = len(x), None if clusters is None else known_codes(clusters, known)
-    if codes is None:
-        return replace(proportion_interval(int(x.sum()), n, level=level), undefined=undefined)
-    p, design = float(x.mean()), ClusterDesign.of(n, codes)
-    if design.count < 2:
-        return Interval(p, NAN, NAN, n, undefined, design.count)
-    error = (x - p) / n
-    variance = max(design.variance(error), design.expected_variance(error))
-    effective = min(p * (1 - p) / variance, n) if variance > 0 else design.effective_count
-    t = float(special.stdtrit(design.freedom(error), (1 + level) / 2))
-    return Interval(p, *wilson_limits(p, effective, t), n, undefined, design.count)
 
 
 def difference_interval(a: Interval, b: Interval) -> Interval:
