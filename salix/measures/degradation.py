@@ -38,11 +38,12 @@ class Degradation:
 
     Returns the columns of `measure_variants`, each [conditions], named `prefix_…`, with
     `similarity` to the clean map, on its own grid or if `upscaled` enlarged to the image, target
-    fixed and, if `repredict`, target re-predicted; and `prefix_change`, the change that was made, in [0, 1]. All are NaN where the map is constant. One
-    pass of the model a condition, counted as in `measure_variants`; the blurs of all conditions
-    together take a third of a ResNet-50's pass, twice that with a `change` or with 8 bits.
-    `PAPER_DEGRADATION` is the released setting. Raises `InputError` for conditions that are none,
-    unknown or repeated, for a change outside (0, 1), and for images that are not square.
+    fixed and, if `repredict`, target re-predicted; and `prefix_change`, the change that was made,
+    in [0, 1]. All are NaN where the map is constant. One pass of the model a condition, counted as
+    in `measure_variants`; the blurs of all conditions together take a third of a ResNet-50's pass,
+    twice that with a `change` or with 8 bits. `PAPER_DEGRADATION` is the released setting. Raises
+    `InputError` for conditions that are none, unknown or repeated, for a change outside (0, 1), and
+    for images that are not square.
 
     Crum et al. (2023), arXiv:2303.11969, salience-based image degradation.
     """
