@@ -57,6 +57,10 @@ class Sweep:
     group: Annotated[
         str | None, Option(help="name shared by runs that differ by training seed only")
     ] = None
+    content: Annotated[
+        Literal["sampled", "full"],
+        Option(help="content of the files by which a resumed run knows its images"),
+    ] = "sampled"
     labels: Annotated[bool, Option(help="use folder names or the CSV's labels as classes")] = True
 
     def run(self) -> int:
@@ -94,6 +98,7 @@ class Sweep:
             seed=self.seed,
             name=self.name or self.out.name,
             group=self.group,
+            content=self.content,
             progress=True,
         )
         skipped = run.skipped

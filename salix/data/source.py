@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from salix.data.assets import fetch
+from salix.data.content import arrays_digest
 from salix.data.datasets import TFDS, open_dataset
 from salix.data.files import Folder, Table
 from salix.typing import InputError
@@ -39,6 +40,15 @@ class Source(Protocol):
 
     def reference_mask(self, index: int) -> np.ndarray | None:
         """Return the reference mask of one image, 8-bit grey [h w], or None."""
+        ...
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Return, as JSON, everything beside ids and labels that decides pixels and masks.
+
+        Arrays count by their bytes, files by size and sampled content (all of it if `full`), see
+        `salix.data.content`. No folder is named: data that moved are the same data. A file that
+        cannot be read counts as "unreadable".
+        """
         ...
 
 
@@ -92,6 +102,14 @@ class Arrays:
         """Return the reference mask of one image."""
         return None if self.reference_masks is None else self.reference_masks[index]
 
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Digests of the bytes of images and reference masks."""
+        del full  # always
+        images = {"images": arrays_digest(self.images)}
+        if self.reference_masks is None:
+            return images
+        return images | {"reference_masks": arrays_digest(self.reference_masks)}
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -127,6 +145,10 @@ class Joined:
         source, i = self.places[index]
         return source.reference_mask(i)
 
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Identity of each source by its name."""
+        return {"sources": {n: source.identity(full=full) for n, source in self.sources.items()}}
+
 
 @dataclass(frozen=True)
 class Unlabelled:
@@ -156,6 +178,10 @@ class Unlabelled:
     def reference_mask(self, index: int) -> np.ndarray | None:
         """Reference mask from the source."""
         return self.source.reference_mask(index)
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Identity of the source."""
+        return self.source.identity(full=full)
 
 
 def open_source(texts: Sequence[str]) -> Source:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -38,6 +39,7 @@ def sweep(
     group: str | None = None,
     workers: int | None = None,
     thumbs: int = 16,
+    content: Literal["sampled", "full"] = "sampled",
     progress: bool = False,
 ) -> Run:
     """Explain every image of a data set and write one row for each; run it again to resume.
@@ -46,10 +48,11 @@ def sweep(
     method, None for `default_attribution`, `score` any function of the logits: `logit()`,
     `probability(1)`, or your own. Maps are stored as `maps` "uint8" (255 levels of the map's own
     range), "float16" or "float32" (shares of it in [0, 1]), averaged down to at most `side` pixels
-    a side, or not at all for None. `thumbs` images are stored small, for the report. `precision` is
-    that of the model's convolutions and matrix products, see `salix.precision`; measures are exact
-    in any. `out`, `batch_size`, `seed`, `name`, `group` and `workers` are those of
-    `salix.engine.run_problem`.
+    a side, or not at all for None. `thumbs` images are stored small, for the report. `content`
+    tells how the files of images count in the identity of the run: by size and sampled content, at
+    most 256 KiB of each, or "full", by all of it. `precision` is that of the model's convolutions
+    and matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`,
+    `seed`, `name`, `group` and `workers` are those of `salix.engine.run_problem`.
 
     Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
     of another configuration.
@@ -68,7 +71,7 @@ def sweep(
     return run_problem(
         problem,
         round_kernels(params, precision),
-        LabelledImages(source, model, thumbs),
+        LabelledImages(source, model, thumbs, full_content=content == "full"),
         out=out,
         batch_size=batch_size,
         seed=seed,

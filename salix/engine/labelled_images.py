@@ -28,12 +28,14 @@ class LabelledImages:
     """The images of a source, as `Examples` of a classifier.
 
     `thumbs` images, an equal share of each class, are stored small for the gallery of a report.
+    `full_content` hashes files as a whole for the identity of a run, not by samples.
     Raises `InputError` for a label that is not a class of the model.
     """
 
     source: Source
     model: Model
     thumbs: int = 16
+    full_content: bool = False
     columns: tuple[Column, ...] = HOST_COLUMNS
     ids: Sequence[str] = field(init=False, repr=False)
     labels: tuple[int | None, ...] = field(init=False, repr=False)
@@ -45,7 +47,7 @@ class LabelledImages:
     @cached_property
     def images(self) -> ImageExamples:
         """Pixels and reference masks in the size of the model."""
-        return ImageExamples(self.source, self.model.preprocess)
+        return ImageExamples(self.source, self.model.preprocess, full_content=self.full_content)
 
     @cached_property
     def pictured(self) -> frozenset[int]:
@@ -72,8 +74,8 @@ class LabelledImages:
         return row
 
     def identity(self) -> dict[str, Any]:
-        """Return a hash of the labels: ids and labels stand for the images themselves."""
-        return {"labels": digest(list(self.source.labels))}
+        """Return digests of the labels and of the content of the images and reference masks."""
+        return {"labels": digest(list(self.source.labels)), **self.images.identity()}
 
 
 def match_labels(model: Model, source: Source) -> tuple[int | None, ...]:
