@@ -3,7 +3,7 @@
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from salix.cli.options import Data, Option
 
@@ -25,6 +25,10 @@ class DataOptions:
         ),
     ] = None
     labels: Annotated[bool, Option(help="use folder names or the table's labels as classes")] = True
+    content: Annotated[
+        Literal["sampled", "full"],
+        Option(help="content of the files by which a resumed run knows its images"),
+    ] = "sampled"
 
     def source(self) -> "Source":
         """Open the source; says on stderr how many images have no group."""

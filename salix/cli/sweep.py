@@ -91,6 +91,7 @@ class Sweep:
             seed=self.seed,
             name=self.name or self.out.name,
             group=self.group,
+            content=self.images.content,
             progress=True,
         )
         skipped = run.skipped

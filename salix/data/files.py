@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from salix.data.content import files_identity
 from salix.data.decode import decode
 from salix.data.image_paths import SUFFIXES, image_files
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
@@ -63,6 +64,11 @@ class Folder:
         file = None if self.mask_files is None else self.mask_files[index]
         return None if file is None else read_reference_mask(file)
 
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Digests of the content of images and reference masks."""
+        files = [Path(self.root) / id for id in self.ids]
+        return files_identity(files, self.mask_files, full=full)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -104,6 +110,13 @@ class Table:
         """Decode the reference mask of one image, None if it has none; raises `Unreadable`."""
         path = None if self.mask_paths is None else self.mask_paths[index]
         return None if path is None else read_reference_mask(Path(self.file).parent / path)
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Digests of the content of images and reference masks."""
+        folder, masks = Path(self.file).parent, self.mask_paths
+        files = [folder / id for id in self.ids]
+        mask_files = None if masks is None else [None if m is None else folder / m for m in masks]
+        return files_identity(files, mask_files, full=full)
 
 
 def _ids_below(root: Path, masks: Path | None) -> tuple[str, ...]:

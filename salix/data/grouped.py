@@ -65,6 +65,10 @@ class Grouped:
         """Reference mask from the source."""
         return self.source.reference_mask(index)
 
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Identity of the source."""
+        return self.source.identity(full=full)
+
 
 def _matches(pattern: str, ids: Sequence[str]) -> list[str | None]:
     """Return what the pattern's capture group matches in each id, None where nothing."""

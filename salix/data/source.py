@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from salix.data.content import arrays_digest
 from salix.typing import InputError
 
 
@@ -43,6 +44,15 @@ class Source(Protocol):
 
     def reference_mask(self, index: int) -> np.ndarray | None:
         """Return the reference mask of one image, 8-bit grey [h w], or None."""
+        ...
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Return, as JSON, everything beside ids and labels that decides pixels and masks.
+
+        Arrays count by their bytes, files by size and sampled content (all of it if `full`), see
+        `salix.data.content`. No folder is named: data that moved are the same data. A file that
+        cannot be read counts as "unreadable".
+        """
         ...
 
 
@@ -109,3 +119,11 @@ class Arrays:
     def reference_mask(self, index: int) -> np.ndarray | None:
         """Return the reference mask of one image."""
         return None if self.reference_masks is None else self.reference_masks[index]
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Digests of the bytes of images and reference masks."""
+        del full  # always
+        images = {"images": arrays_digest(self.images)}
+        if self.reference_masks is None:
+            return images
+        return images | {"reference_masks": arrays_digest(self.reference_masks)}

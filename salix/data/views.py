@@ -48,6 +48,10 @@ class Joined:
         source, i = self.places[index]
         return source.reference_mask(i)
 
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Identity of each source by its name."""
+        return {"sources": {n: source.identity(full=full) for n, source in self.sources.items()}}
+
 
 @dataclass(frozen=True)
 class Unlabelled:
@@ -82,3 +86,7 @@ class Unlabelled:
     def reference_mask(self, index: int) -> np.ndarray | None:
         """Reference mask from the source."""
         return self.source.reference_mask(index)
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Identity of the source."""
+        return self.source.identity(full=full)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def sweep(
     group: str | None = None,
     workers: int | None = None,
     thumbs: int = 16,
+    content: Literal["sampled", "full"] = "sampled",
     progress: bool = False,
 ) -> Run:
     """Explain every image of a data set and write one row for each; run it again to resume.
@@ -45,7 +47,9 @@ def sweep(
     method, `score` any function of the logits: `logit()`, `probability(1)`, or your own. Maps are
     stored as `maps` "uint8" (255 levels of the map's own range), "float16" or "float32" (shares of
     it in [0, 1]), averaged down to at most `side` pixels a side, or not at all for None. `thumbs`
-    images are stored small, for the report. `precision` is that of the model's convolutions and
+    images are stored small, for the report. `content` tells how the files of images count in the
+    identity of the run: by size and sampled content, at most 256 KiB of each, or "full", by all of
+    it. `precision` is that of the model's convolutions and
     matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`, `seed`,
     `name`, `group` and `workers` are those of `salix.engine.run_problem`.
 
@@ -66,7 +70,7 @@ def sweep(
     return run_problem(
         problem,
         round_kernels(params, precision),
-        LabelledImages(source, model, thumbs),
+        LabelledImages(source, model, thumbs, full_content=content == "full"),
         out=out,
         batch_size=batch_size,
         seed=seed,

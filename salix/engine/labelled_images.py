@@ -34,13 +34,15 @@ class LabelledImages:
     """The images of a source, as `Examples` of a classifier.
 
     `thumbs` images, an equal share of each class, are stored small for the gallery of a report.
-    Rows have the column `group` where the source names the group of any image.
-    Raises `InputError` for a label that is not a class of the model.
+    Rows have the column `group` where the source names the group of any image. `full_content`
+    hashes files as a whole for the identity of a run, not by samples. Raises `InputError` for
+    a label that is not a class of the model.
     """
 
     source: Source
     model: Model
     thumbs: int = 16
+    full_content: bool = False
     columns: tuple[Column, ...] = field(init=False, repr=False)
     ids: Sequence[str] = field(init=False, repr=False)
     groups: tuple[str | None, ...] = field(init=False, repr=False)
@@ -57,7 +59,7 @@ class LabelledImages:
     @cached_property
     def images(self) -> ImageExamples:
         """Pixels and reference masks in the size of the model."""
-        return ImageExamples(self.source, self.model.preprocess)
+        return ImageExamples(self.source, self.model.preprocess, full_content=self.full_content)
 
     @cached_property
     def pictured(self) -> frozenset[int]:
@@ -86,9 +88,9 @@ class LabelledImages:
         return row
 
     def identity(self) -> dict[str, Any]:
-        """Return a hash of the labels and groups: with the ids, they stand for the images."""
-        identity = {"labels": digest(list(self.source.labels))}
-        return identity | {"groups": digest(list(self.groups))} if any(self.groups) else identity
+        """Return digests of labels, groups, and the content of images and reference masks."""
+        groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
+        return {"labels": digest(list(self.source.labels))} | groups | self.images.identity()
 
 
 def match_labels(model: Model, source: Source) -> tuple[int | None, ...]:

@@ -146,6 +146,10 @@ class Failing:
         """No reference mask."""
         return None
 
+    def identity(self, *, full=False):
+        """As the source."""
+        return self.source.identity(full=full)
+
 
 KILLED = """
 import importlib, sys, time
