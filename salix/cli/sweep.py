@@ -30,8 +30,12 @@ class Sweep:
         Path | None, Option(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
     ] = None
     attribution: Annotated[
-        str, Option(help="attribution method, for example 'IntegratedGradients(steps=64)'")
-    ] = "GradCAM()"
+        str | None,
+        Option(
+            help="method, for example 'IntegratedGradients(steps=64)'; GradCAM() by default, "
+            "with --measures paper as released for the architecture"
+        ),
+    ] = None
     score: Annotated[
         str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
     ] = "logit()"
@@ -80,7 +84,7 @@ class Sweep:
             model,
             params,
             source,
-            spec.parse(self.attribution, METHODS),
+            None if self.attribution is None else spec.parse(self.attribution, METHODS),
             measures,
             out=self.out,
             score=spec.parse(self.score, SCORES),
