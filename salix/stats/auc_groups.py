@@ -139,7 +139,7 @@ class _SharedImages:
 
     def errors(self, group: int) -> np.ndarray:
         """Contributions [run, image] to the errors of the areas of a group."""
-        return auc_error(*(p[group] for p in self.placements), self.labels)
+        return auc_error(self.placements[0][group], self.placements[1][group], self.labels)
 
     def limits(self, group: int, level: float) -> tuple[float, float]:
         """Limits of the mean area of a group for these very runs."""

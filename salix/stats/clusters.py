@@ -46,7 +46,7 @@ def cluster_codes(clusters: Any, n: int) -> np.ndarray | None:
     return codes if n and int(codes.max()) + 1 < n else None
 
 
-def known_codes(clusters: Any, known: np.ndarray) -> np.ndarray | None:
+def known_codes(clusters: Any, known: Any) -> np.ndarray | None:
     """Codes of the images that are `known`, of `clusters` that has a value for each image."""
     codes = cluster_codes(clusters, len(known))
     return None if codes is None else cluster_codes(codes[known], int(known.sum()))
@@ -85,7 +85,9 @@ class ClusterDesign:
     strata: np.ndarray
 
     @staticmethod
-    def of(n: int, codes: np.ndarray | None = None, strata: np.ndarray | None = None):
+    def of(
+        n: int, codes: np.ndarray | None = None, strata: np.ndarray | None = None
+    ) -> "ClusterDesign":
         """Design of n images: `codes[image]` from `cluster_codes`, `strata[image]` 0 and up."""
         own = np.arange(n) if codes is None else codes
         kinds = np.zeros(n, int) if strata is None else np.asarray(strata, int)

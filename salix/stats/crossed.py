@@ -62,7 +62,7 @@ def crossed_mean(
     of the images.
     """
     table = np.atleast_2d(np.asarray(values, np.float64))
-    known = np.isfinite(table).all(0)
+    known = np.isfinite(table).all(axis=0)
     x, undefined = table[:, known], int((~known).sum())
     n = x.shape[1]
     if not n:

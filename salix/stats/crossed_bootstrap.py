@@ -28,7 +28,7 @@ def bootstrap_interval(
     clusters: Any,
 ) -> Interval:
     """Weighted sum over runs of the mean over images, with limits over the factors in `over`."""
-    known = np.isfinite(values).all(0)
+    known = np.isfinite(values).all(axis=0)
     table = values[:, known]
     n = table.shape[1]
     if not n:
