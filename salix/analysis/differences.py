@@ -82,6 +82,7 @@ def compare_tables(
     metrics: Sequence[DatasetMetric],
     *,
     primary: str | None = None,
+    clusters: np.ndarray | None = None,
 ) -> Differences | None:
     """Compare each two groups in `tables[number][group]`, and in numbers of a run or of a group.
 
@@ -90,7 +91,8 @@ def compare_tables(
     that is no mean of images (AUC) takes the place of the one that it `replaces` (accuracy). Of
     images that only one group has nothing is said, as they differ from those of the other in more
     than the model. Agreement is a number of two runs: groups of three or more are compared by its
-    interval. None where nothing can be compared.
+    interval. `clusters` [example] are the codes of dependent examples. None where nothing can be
+    compared.
     """
     groups = [g.name for g in summary.groups]
     reference = None if len(groups) <= ALL_PAIRS else groups[0]
@@ -99,7 +101,9 @@ def compare_tables(
     replaced: dict[str, set[GroupPair]] = {}
     for metric in (m for m in metrics if m.compare):
         for pair in pairs:
-            if comparison := _compare_statistics(metric, pair, tables.get(metric.key, {})):
+            if comparison := _compare_statistics(
+                metric, pair, tables.get(metric.key, {}), clusters
+            ):
                 areas.append(comparison)
                 replaced.setdefault(metric.replaces, set()).add(pair)
     means = [
@@ -108,7 +112,7 @@ def compare_tables(
         if metric.compared
         for pair in pairs
         if pair not in replaced.get(metric.key, ())
-        if (comparison := _compare_means(metric, pair, tables.get(metric.key, {})))
+        if (comparison := _compare_means(metric, pair, tables.get(metric.key, {}), clusters))
     ]
     comparisons = [*areas, *means, *_compare_agreements(summary, pairs)]
     first = {*HITS, *LOOKS} if primary is None else {primary}
@@ -129,26 +133,34 @@ def compare_tables(
 
 
 def _compare_means(
-    metric: DatasetMetric, pair: GroupPair, groups: Mapping[str, Statistics]
+    metric: DatasetMetric,
+    pair: GroupPair,
+    groups: Mapping[str, Statistics],
+    clusters: np.ndarray | None,
 ) -> GroupComparison | None:
     """Compare a number that is a mean of images, the second group less the first."""
     if not set(pair) <= groups.keys():
         return None
     first, second = pair
     values = {name: groups[name][metric.compared] for name in (second, first)}
-    (comparison,) = compare_groups({metric.key: values}, permutations=PERMUTATIONS)
+    (comparison,) = compare_groups(
+        {metric.key: values}, permutations=PERMUTATIONS, clusters=clusters
+    )
     return comparison
 
 
 def _compare_statistics(
-    metric: DatasetMetric, pair: GroupPair, groups: Mapping[str, Statistics]
+    metric: DatasetMetric,
+    pair: GroupPair,
+    groups: Mapping[str, Statistics],
+    clusters: np.ndarray | None,
 ) -> GroupComparison | None:
     """Compare a number by its own function, the second group less the first; None if undefined."""
     if metric.compare is None or not set(pair) <= groups.keys():
         return None
     first, second = pair
     values = groups[second], groups[first]
-    comparison = metric.compare(metric.key, (second, first), *values, PERMUTATIONS)
+    comparison = metric.compare(metric.key, (second, first), *values, clusters, PERMUTATIONS)
     return comparison if np.isfinite(comparison.difference.value) else None
 
 

@@ -24,8 +24,11 @@ from salix.stats import (
 
 REGION = "reference mask region"  # what the reference masks mark, unless said otherwise
 Statistics = Mapping[str, np.ndarray]  # [examples ...] by name
-# Compares a number, its key, of two named groups: statistics [run, example] of each; permutations.
-Compare = Callable[[str, tuple[str, str], Statistics, Statistics, int], GroupComparison]
+# Compares a number, its key, of two named groups: statistics [run, example] of each, clusters of
+# dependent examples, and the number of permutations.
+Compare = Callable[
+    [str, tuple[str, str], Statistics, Statistics, np.ndarray | None, int], GroupComparison
+]
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,21 @@ def _auc(statistics: Statistics) -> tuple[Interval, ...]:
 
 
 def _compare_aucs(
-    key: str, names: tuple[str, str], a: Statistics, b: Statistics, permutations: int
+    key: str,
+    names: tuple[str, str],
+    a: Statistics,
+    b: Statistics,
+    clusters: np.ndarray | None,
+    permutations: int,
 ) -> GroupComparison:
     """Compare areas over the examples for which all runs give one label."""
     labels = np.concatenate([a["label"], b["label"]])
     known = (labels == labels[0]).all(0) & (labels[0] >= 0)
     one, two = (np.where(known, group["margin"], np.nan) for group in (a, b))
     of_known = np.where(known, labels[0], 0)
-    return compare_areas(key, names, one, two, of_known, permutations=permutations)
+    return compare_areas(
+        key, names, one, two, of_known, clusters=clusters, permutations=permutations
+    )
 
 
 def _accuracy_statistics(rows: Statistics) -> Statistics:

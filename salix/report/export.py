@@ -63,7 +63,7 @@ def difference_rows(differences: Differences) -> list[dict[str, Any]]:
         }
         numbers = limits | sizes | {"cliffs_delta": c.delta.value}
         plain = {n: float(v) if np.isfinite(v) else None for n, v in numbers.items()}
-        counts = {"runs": list(c.n_runs), "images": c.n_images, "clusters": c.n_clusters}
+        counts = {"runs": list(c.n_runs), "images": c.n_images, "clusters": c.difference.clusters}
         rows.append(head | plain | counts)
     return rows
 

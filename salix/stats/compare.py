@@ -1,6 +1,6 @@
 """All pairwise comparisons of groups of runs, in every measure, as one family of tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 
 from salix.stats.banerjee import student_p
 from salix.stats.bootstrap import as_table, bootstrap_difference
+from salix.stats.clusters import ClusterDesign, known_codes
 from salix.stats.comparison import GroupComparison
 from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
 from salix.stats.family import correct_family
@@ -23,6 +24,7 @@ def compare_groups(
     tables: Mapping[str, Mapping[str, Any]],
     *,
     level: float = 0.95,
+    clusters: Any = None,
     draws: int = 2000,
     permutations: int = 10_000,
     seed: int = 0,
@@ -34,37 +36,42 @@ def compare_groups(
     over runs and images; else both are over the images, of the groups' means of each image
     (`sign_flip_test`). `p` holds one of the two fixed; `p_both` does not (`p_of_both`), and is
     corrected over all comparisons returned (`correct_family`). The groups of all measures are the
-    same runs, in one order. Two groups without an image in common have NaN statistics and are not
-    part of the family. Raises `InputError`, naming the measure and the groups, for an empty group
-    and for groups of one measure whose images differ in number.
+    same runs, in one order. `clusters[image]` names the cluster of dependent images of each: the
+    clusters are then the sample, and not their images. Two groups without an image in common have
+    NaN statistics and are not part of the family. Raises `InputError`, naming the measure and the
+    groups, for an empty group and for groups of one measure whose images differ in number.
     """
     comparisons = [
-        _compare(key, (a, b), (groups[a], groups[b]), level, draws, permutations, seed)
+        _compare(key, (a, b), (groups[a], groups[b]), level, clusters, draws, permutations, seed)
         for key, groups in tables.items()
         for a, b in combinations(groups, 2)
     ]
     return correct_family(comparisons, level=level, permutations=permutations, seed=seed)
 
 
-def p_of_both(a: np.ndarray, b: np.ndarray, images: Sequence[tuple[float, float]]) -> float:
+def p_of_both(a: np.ndarray, b: np.ndarray, error: np.ndarray, design: ClusterDesign) -> float:
     r"""P-value of equal means of two groups of runs over the populations of runs and of images.
 
-    `a[run]` and `b[run]` are the runs' values, `images` the parts of the images in the variance of
-    $\bar a - \bar b$, each with its degrees of freedom. The other parts are those of the runs of a,
-    $s_a^2 / m$, and of b; the interaction of run and image is in all of them and counts twice. A
-    group of one run borrows the variance of the other: it is compared with the spread of the
-    other's runs, $s_b^2 (1 + 1 / n)$. `student_p` combines the parts. NaN for one run against one.
+    `a[run]` and `b[run]` are the runs' values, `error[image]` the contributions of the images to
+    the error of $\bar a - \bar b$. The parts of its variance are those of the runs of a,
+    $s_a^2 / m$, of the runs of b, and of the images; the interaction of run and image counts in all
+    of them. A group of one run borrows the variance of the other: it is compared with the spread of
+    the other's runs, $s_b^2 (1 + 1 / n)$. `student_p` combines the parts. NaN for one run against
+    one, and for a single cluster of images.
 
     Crawford and Howell (1998), doi:10.1076/clin.12.4.482.7241, for the group of one run.
     """
     difference = float(a.mean() - b.mean())
     if abs(difference) <= NEAR * max(np.abs(a).max(), np.abs(b).max()):
         return 1.0
-    parts = [(float(x.var(ddof=1)) / len(x), len(x) - 1) for x in (a, b) if len(x) > 1]
+    parts = [(float(x.var(ddof=1)) / len(x), len(x) - 1.0) for x in (a, b) if len(x) > 1]
     if len(parts) == 1:
         (variance, freedom) = parts[0]
         parts = [(variance * (freedom + 2), freedom)]
-    return student_p(difference, *zip(*parts, *images, strict=True)) if parts else NAN
+    if not parts or design.count < 2:
+        return NAN
+    parts.append((design.variance(error), design.freedom(error)))
+    return student_p(difference, *zip(*parts, strict=True))
 
 
 def _compare(
@@ -72,6 +79,7 @@ def _compare(
     names: tuple[str, str],
     tables: tuple[Any, Any],
     level: float,
+    clusters: Any,
     draws: int,
     permutations: int,
     seed: int,
@@ -88,16 +96,17 @@ def _compare(
     if not n:
         difference = replace(undefined, undefined=int((~common).sum()))
         return GroupComparison(key, *names, difference, NAN, NAN, undefined, undefined, runs, 0)
-    difference = bootstrap_difference(a, b, level=level, draws=draws, seed=seed)
+    difference = bootstrap_difference(a, b, level=level, draws=draws, seed=seed, clusters=clusters)
     a, b = a[:, common], b[:, common]
     x, y = a.mean(1), b.mean(1)
-    of_images = float((a.mean(0) - b.mean(0)).var(ddof=1)) / n if n > 1 else NAN
-    both = p_of_both(x, y, [(of_images, n - 1)])
+    codes = None if clusters is None else known_codes(clusters, common)
+    images = a.mean(0) - b.mean(0)
+    both = p_of_both(x, y, (images - images.mean()) / n, ClusterDesign.of(n, codes))
     if min(runs) > 1:
         p = permutation_test(x, y, draws=permutations, seed=seed)
         effect, delta = hedges_g(x, y, level=level), cliffs_delta(x, y, level=level)
     else:
-        p = sign_flip_test(a.mean(0), b.mean(0), draws=permutations, seed=seed)
+        p = sign_flip_test(a.mean(0), b.mean(0), draws=permutations, seed=seed, clusters=codes)
         both = p if max(runs) == 1 else both
         effect, delta = undefined, paired_delta(a.mean(0), b.mean(0), level=level)
     values = (tuple(x.tolist()), tuple(y.tolist())) if max(runs) > 1 else ((), ())

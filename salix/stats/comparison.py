@@ -17,8 +17,7 @@ class GroupComparison:
     runs and images (over images for one run against one), `p_adjusted` the one corrected within its
     family (`correct_family`). `run_values` are the runs' means of a and of b, empty where no test
     exchanges runs. `effect` is Hedges' g of the runs, NaN where a group has one run; `delta` is
-    Cliff's, over the runs or images of `over`. `n_clusters` counts the clusters of dependent
-    images, None for independent ones.
+    Cliff's, over the runs or images of `over`.
     """
 
     key: str
@@ -33,7 +32,6 @@ class GroupComparison:
     n_images: int
     p_both: float = NAN
     run_values: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
-    n_clusters: int | None = None
 
     @property
     def over(self) -> Literal["runs", "images"]:
