@@ -75,7 +75,8 @@ class LabelledImages:
 
     def identity(self) -> dict[str, Any]:
         """Return digests of the labels and of the content of the images and reference masks."""
-        return {"labels": digest(list(self.source.labels)), **self.images.identity()}
+        labels, pictures = digest(list(self.source.labels)), {"thumbs": self.thumbs}
+        return {"labels": labels, **pictures, **self.images.identity()}
 
 
 def match_labels(model: Model, source: Source) -> tuple[int | None, ...]:
