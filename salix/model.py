@@ -38,6 +38,7 @@ class Model:
     tap: Callable[[Params, Any], tuple[Any, Any]] | None = None
     cuts: tuple[str, ...] = ()
     cut: str | None = None
+    chosen: str | None = None  # the network of the weight file, by its prefix there
 
     def at(self, cut: str) -> "Model":
         """Return this model with trunk and head divided at the place `cut`: the same logits.
