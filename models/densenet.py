@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, Tables, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, torch_names
 from salix.nn import Conv, Stage, StagedNetwork, avg_pool, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
 
@@ -105,7 +105,7 @@ class DenseNet(StagedNetwork):
         return jax.nn.relu(before), before
 
 
-def torch_tables(shapes: Shapes) -> Tables:
+def torch_tables(shapes: Shapes) -> WeightTables:
     """Return the names in a state dict of torchvision or timm.
 
     The file that torchvision publishes has dots that its own module lacks: `norm.1`, `conv.2`.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from salix.models.checkpoints.naming import Shapes, Tables, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, torch_names
 
 _BlockPlace = tuple[int, int, int, list[str]]  # stage, index in it, number, layers
 
@@ -70,7 +70,7 @@ def _places(shapes: Shapes) -> Mapping[tuple[int, int], _BlockPlace]:
     }
 
 
-def torch_tables(shapes: Shapes) -> Tables:
+def torch_tables(shapes: Shapes) -> WeightTables:
     """Return the names in a state dict by origin.
 
     The origin decides the arithmetic too, see `EfficientNet`: an architecture of the registry

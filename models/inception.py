@@ -6,7 +6,7 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, Tables, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, torch_names
 from salix.models.inception_blocks import MIXED, STEM, ConvStep, parallel_steps
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, relu
 from salix.typing import AnyArray
@@ -92,7 +92,7 @@ class InceptionV3(StagedNetwork):
         return features, features
 
 
-def torch_tables(shapes: Shapes) -> Tables:
+def torch_tables(shapes: Shapes) -> WeightTables:
     """Return the names of torchvision's inception_v3, and of timm's, which agree."""
 
     def renamed(ours: str) -> str:

@@ -14,7 +14,7 @@ from salix.models.checkpoints.choice import choose, left_out, unknown
 from salix.models.checkpoints.errors import printable
 from salix.models.checkpoints.formats import FORMATS, kind, read
 from salix.models.checkpoints.module_state import expected
-from salix.models.checkpoints.naming import NamedArrays, Shapes, Tables, convert, same
+from salix.models.checkpoints.naming import NamedArrays, Shapes, WeightTables, convert, same
 from salix.models.checkpoints.networks import best_partial, find_networks
 from salix.models.checkpoints.safetensors import read_metadata
 from salix.models.registry import MODELS
@@ -78,7 +78,7 @@ def read_weights(
     return _described(architecture, weights, where, chosen)
 
 
-def _tables(architecture: Architecture, form: str, shapes: Shapes) -> Tables:
+def _tables(architecture: Architecture, form: str, shapes: Shapes) -> WeightTables:
     if form == "orbax":
         return {"salix": {name: (name, same) for name in shapes}}
     table = architecture.tables[form]
@@ -95,7 +95,7 @@ def _check_origin(architecture: Architecture, name: str, origin: str, path: str 
         )
 
 
-def _partial(architecture: Architecture, tables: Tables, arrays: NamedArrays) -> NamedArrays:
+def _partial(architecture: Architecture, tables: WeightTables, arrays: NamedArrays) -> NamedArrays:
     """Return the arrays of a file without a complete network by our names, for the report."""
     table, prefix = best_partial(tables, arrays)
     inner = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, Tables, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, torch_names
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
 
@@ -183,7 +183,7 @@ def resnet50(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
 TORCH = (("shortcut.conv", "downsample.0"), ("shortcut.norm", "downsample.1"), ("norm", "bn"))
 
 
-def torch_tables(shapes: Shapes) -> Tables:
+def torch_tables(shapes: Shapes) -> WeightTables:
     """Return the names in a state dict of torchvision or timm, which agree."""
 
     def renamed(name: str) -> str:

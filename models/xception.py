@@ -9,7 +9,7 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, Tables, conv, dense, same, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, conv, dense, same, torch_names
 from salix.models.resnet import Shortcut
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, sequence
 from salix.typing import AnyArray
@@ -135,7 +135,7 @@ def _published_name(ours: str) -> str:
             return ours.replace("depthwise", "conv1").replace("norm", "bn")
 
 
-def torch_tables(shapes: Shapes) -> Tables:
+def torch_tables(shapes: Shapes) -> WeightTables:
     """Return the names of timm's legacy_xception, of Cadene's, and of detectors derived from it."""
     table = dict(torch_names(shapes, _published_name))
     for ours, (theirs, _) in table.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 from salix.models.checkpoints.errors import printable
 from salix.models.checkpoints.heads import depth_in_common, is_dead, is_training_state
 from salix.models.checkpoints.naming import NamedArrays
-from salix.models.checkpoints.networks import Network, components, equal
+from salix.models.checkpoints.networks import FileNetwork, components, equal
 from salix.typing import InputError
 
 __all__ = ["choose", "left_out", "unknown"]
@@ -17,20 +17,20 @@ __all__ = ["choose", "left_out", "unknown"]
 _AVERAGE = re.compile(r"(?:^|[^a-z])(?:ema|swa)(?:[^a-z]|$)|averaged|moving_average|polyak|shadow")
 
 
-def _is_average(network: Network) -> bool:
+def _is_average(network: FileNetwork) -> bool:
     return any(_AVERAGE.search(part.lower()) for part in components(network.prefix))
 
 
-def _title(network: Network) -> str:
+def _title(network: FileNetwork) -> str:
     return repr(printable(network.name)) if network.prefix else "the names without a prefix"
 
 
-def _titles(networks: Sequence[Network]) -> str:
+def _titles(networks: Sequence[FileNetwork]) -> str:
     more = f" and {len(networks) - 8} more" if len(networks) > 8 else ""
     return ", ".join(map(_title, networks[:8])) + more
 
 
-def _under(prefix: str, networks: Sequence[Network]) -> list[Network]:
+def _under(prefix: str, networks: Sequence[FileNetwork]) -> list[FileNetwork]:
     """Return the networks with a prefix, else those whose prefix contains it."""
     wanted = components(prefix)
     exact = [n for n in networks if components(n.prefix) == wanted]
@@ -42,14 +42,14 @@ def _under(prefix: str, networks: Sequence[Network]) -> list[Network]:
 
 
 def choose(
-    networks: Sequence[Network],
+    networks: Sequence[FileNetwork],
     arrays: NamedArrays,
     path: Path | str,
     architecture: str,
     *,
     prefix: str | None = None,
     ema: bool | None = None,
-) -> Network:
+) -> FileNetwork:
     """Return the only network, that under a prefix, or the averaged (`ema`) or the raw one.
 
     Networks with the same arrays are one, of the shortest prefix; one whose head can be read comes
@@ -71,7 +71,7 @@ def choose(
         option = option[bool(ema)]
     if not fitting:
         raise InputError(f"{path}: no {architecture} {option}: it has {_titles(complete)}")
-    different: list[Network] = []
+    different: list[FileNetwork] = []
     for network in sorted(fitting, key=lambda n: (len(n.prefix), n.prefix)):
         if not any(equal(network, other, arrays) for other in different):
             different.append(network)
@@ -90,7 +90,7 @@ def choose(
     return network
 
 
-def _options(networks: Sequence[Network]) -> str:
+def _options(networks: Sequence[FileNetwork]) -> str:
     """Return what to type to choose one of several networks."""
     average = [n for n in networks if _is_average(n)]
     example = next((n for n in networks if n.prefix), networks[0])
@@ -101,7 +101,7 @@ def _options(networks: Sequence[Network]) -> str:
 
 
 def unknown(
-    network: Network, networks: Sequence[Network], arrays: NamedArrays, unused: tuple[str, ...]
+    network: FileNetwork, networks: Sequence[FileNetwork], arrays: NamedArrays, unused: tuple[str, ...]
 ) -> tuple[NamedArrays, list[str]]:
     """Return the arrays of a network's module that it has no place for, and the dead ones.
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from salix.models.checkpoints.errors import printable
 from salix.models.checkpoints.naming import NamedArrays, Shapes, WeightTable
 
-__all__ = ["Head", "depth_in_common", "find_head", "is_dead", "is_training_state"]
+__all__ = ["HeadLayer", "depth_in_common", "find_head", "is_dead", "is_training_state"]
 
 # Layers that a checkpoint contains and that the classifier of the trunk does not run
 _DEAD = re.compile(
@@ -27,7 +27,7 @@ _SEPARATOR = re.compile(r"[./]")
 
 
 @dataclass(frozen=True)
-class Head:
+class HeadLayer:
     """The last layer of a network in a file, or the reason why it has none that can be read."""
 
     rows: WeightTable  # our names -> names in the file, and layouts
@@ -70,7 +70,7 @@ def find_head(
     *,
     used: Collection[str],
     others: Sequence[str],
-) -> Head:
+) -> HeadLayer:
     """Return the head of the network with a prefix.
 
     `table` has the published names of its kernel and bias. Where these are absent, it is the only
@@ -93,10 +93,10 @@ def find_head(
         return MappingProxyType({kernel: (weight, layout), bias: (offset, bias_layout)})
 
     if linear(prefix + kernel_name, prefix + bias_name):
-        return Head(rows(prefix + kernel_name, prefix + bias_name), scope=prefix)
+        return HeadLayer(rows(prefix + kernel_name, prefix + bias_name), scope=prefix)
     published = {o: (prefix + n, shape) for o, (n, shape) in table.items() if prefix + n in arrays}
     if published:  # incomplete or of another shape, which the check of all shapes reports
-        return Head(MappingProxyType(published), scope=prefix)
+        return HeadLayer(MappingProxyType(published), scope=prefix)
     parts = [_SEPARATOR.split(name)[-1] for name in (kernel_name, bias_name)]
     trunk = {_SEPARATOR.split(n[len(prefix) :])[0] for n in used if n.startswith(prefix)}
     for scope in _levels(prefix):
@@ -111,7 +111,7 @@ def find_head(
             inner = scope == prefix and module in trunk  # another layer of the trunk, no head
             if not (inner or is_dead(module) or is_training_state(name)):
                 modules.setdefault(module, []).append(name)
-        plain: dict[str, Head] = {}
+        plain: dict[str, HeadLayer] = {}
         deep: dict[str, list[str]] = {}
         for module, names in modules.items():
             layer = names[0][: -len(_SEPARATOR.split(names[0])[-1])]
@@ -119,17 +119,17 @@ def find_head(
             if set(names) == {weight, offset} and linear(weight, offset):
                 name = layer[len(scope) : -1]
                 note = f"its head is {printable(layer[:-1])!r}"
-                plain[module] = Head(rows(weight, offset), name, scope, note=note)
+                plain[module] = HeadLayer(rows(weight, offset), name, scope, note=note)
             elif any(features in arrays[name].shape[:2] for name in names if arrays[name].ndim > 1):
                 deep[module] = names
         choice = [m for m in plain if _HEADS.fullmatch(m)] if len(plain) > 1 else list(plain)
         if len(choice) == 1:
             return plain[choice[0]]
         if plain:
-            return Head({}, scope=scope, fault=f"several heads: {', '.join(sorted(plain))}")
+            return HeadLayer({}, scope=scope, fault=f"several heads: {', '.join(sorted(plain))}")
         if deep:
-            return Head({}, scope=scope, fault=_deep(deep, scope, arrays))
-    return Head({}, scope=prefix, fault=f"no head: no {prefix + kernel_name!a}")
+            return HeadLayer({}, scope=scope, fault=_deep(deep, scope, arrays))
+    return HeadLayer({}, scope=prefix, fault=f"no head: no {prefix + kernel_name!a}")
 
 
 def _deep(modules: dict[str, list[str]], scope: str, arrays: NamedArrays) -> str:

@@ -14,7 +14,7 @@ __all__ = [
     "NamedArrays",
     "Naming",
     "Shapes",
-    "Tables",
+    "WeightTables",
     "WeightTable",
     "batch_norm",
     "conv",
@@ -29,8 +29,8 @@ NamedArrays = dict[str, np.ndarray]
 Layout = Callable[[np.ndarray], np.ndarray]  # from the layout of a file to ours
 WeightTable = Mapping[str, tuple[str, Layout]]  # our name -> the name in a file and its layout
 Shapes = Mapping[str, jax.ShapeDtypeStruct]  # by our names
-Tables = Mapping[str, WeightTable]  # by origin: the library or the authors whose names they are
-Naming = Callable[[Shapes], Tables]  # of our shapes
+WeightTables = Mapping[str, WeightTable]  # by origin: the library or the authors whose names they are
+Naming = Callable[[Shapes], WeightTables]  # of our shapes
 
 
 def same(array: np.ndarray) -> np.ndarray:

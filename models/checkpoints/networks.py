@@ -12,14 +12,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from salix.models.checkpoints.heads import Head, find_head, is_training_state
-from salix.models.checkpoints.naming import Layout, NamedArrays, Shapes, Tables, WeightTable
+from salix.models.checkpoints.heads import HeadLayer, find_head, is_training_state
+from salix.models.checkpoints.naming import Layout, NamedArrays, Shapes, WeightTables, WeightTable
 
-__all__ = ["Network", "best_partial", "components", "equal", "find_networks"]
+__all__ = ["FileNetwork", "best_partial", "components", "equal", "find_networks"]
 
 
 @dataclass(frozen=True)
-class Network:
+class FileNetwork:
     """A trunk of the architecture, complete, and what there is of its head.
 
     `rows` maps our names to the names in the file, with their prefix, and the layouts there.
@@ -28,7 +28,7 @@ class Network:
     prefix: str  # "" or with its separator at the end
     origin: str
     rows: WeightTable
-    head: Head | None
+    head: HeadLayer | None
 
     @property
     def name(self) -> str:
@@ -79,13 +79,13 @@ def _count_names(table: WeightTable, names: Collection[str]) -> Counter[str]:
 
 
 def find_networks(
-    tables: Tables,
+    tables: WeightTables,
     shapes: Shapes,
     head: str,
     arrays: NamedArrays,
     *,
     optional: tuple[str, ...] = (),
-) -> list[Network]:
+) -> list[FileNetwork]:
     """Return the networks whose trunk is complete, in the order of their prefixes.
 
     `head` is our name of the last layer, "" for a network without another head; the suffixes
@@ -109,9 +109,9 @@ def find_networks(
                 trunks.setdefault(names, []).append((prefix, origin, rows))
     prefixes = [prefix for fitting in trunks.values() for prefix, *_ in fitting]
     used = frozenset().union(*trunks)
-    networks: list[Network] = []
+    networks: list[FileNetwork] = []
     for fitting in trunks.values():
-        choices: list[Network] = []
+        choices: list[FileNetwork] = []
         for prefix, origin, rows in fitting:
             last_layer = None
             if head:
@@ -120,12 +120,12 @@ def find_networks(
                 last_layer = find_head(prefix, last, shapes, arrays, used=used, others=others)
                 if not last_layer.fault:
                     rows = {**rows, **last_layer.rows}
-            choices.append(Network(prefix, origin, MappingProxyType(rows), last_layer))
+            choices.append(FileNetwork(prefix, origin, MappingProxyType(rows), last_layer))
         networks.append(min(choices, key=_rank))
     return sorted(networks, key=lambda network: network.prefix)
 
 
-def _rank(network: Network) -> tuple[bool, int, bool]:
+def _rank(network: FileNetwork) -> tuple[bool, int, bool]:
     """Return the order of several readings of a trunk: best with a head of a published name."""
     return not network.complete, -len(network.rows), bool(network.head and network.head.note)
 
@@ -134,7 +134,7 @@ def _below(ours: str, layer: str) -> bool:
     return ours.startswith(f"{layer}.")
 
 
-def best_partial(tables: Tables, arrays: NamedArrays) -> tuple[WeightTable, str]:
+def best_partial(tables: WeightTables, arrays: NamedArrays) -> tuple[WeightTable, str]:
     """Return the table and the prefix with the most names in a file, the first of equals."""
     best = next(iter(tables.values())), ""
     most = 0
@@ -146,7 +146,7 @@ def best_partial(tables: Tables, arrays: NamedArrays) -> tuple[WeightTable, str]
     return best
 
 
-def equal(a: Network, b: Network, arrays: NamedArrays) -> bool:
+def equal(a: FileNetwork, b: FileNetwork, arrays: NamedArrays) -> bool:
     """Return whether two networks have the same arrays."""
     if a.rows.keys() != b.rows.keys():
         return False
