@@ -84,9 +84,11 @@ def load(
             one = " (one output, the probability of the second)" if file.outputs == 1 else ""
             raise InputError(f"{weights} has {len(file.classes)} classes{one}, not {len(names)}")
         chosen = file.chosen
-        weights = dict(file.arrays)
         module = filled(
-            lambda: architecture.build(nnx.Rngs(0), file.outputs), weights, file.network, name
+            lambda: architecture.build(nnx.Rngs(0), file.outputs),
+            dict(file.arrays),
+            file.network,
+            name,
         )
     module = fold(module) if folded else module
     model, params = from_nnx(module, preprocess=architecture.preprocess, classes=names, name=name)

@@ -101,7 +101,10 @@ def _options(networks: Sequence[FileNetwork]) -> str:
 
 
 def unknown(
-    network: FileNetwork, networks: Sequence[FileNetwork], arrays: NamedArrays, unused: tuple[str, ...]
+    network: FileNetwork,
+    networks: Sequence[FileNetwork],
+    arrays: NamedArrays,
+    unused: tuple[str, ...],
 ) -> tuple[NamedArrays, list[str]]:
     """Return the arrays of a network's module that it has no place for, and the dead ones.
 

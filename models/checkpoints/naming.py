@@ -14,8 +14,8 @@ __all__ = [
     "NamedArrays",
     "Naming",
     "Shapes",
-    "WeightTables",
     "WeightTable",
+    "WeightTables",
     "batch_norm",
     "conv",
     "convert",
@@ -29,7 +29,9 @@ NamedArrays = dict[str, np.ndarray]
 Layout = Callable[[np.ndarray], np.ndarray]  # from the layout of a file to ours
 WeightTable = Mapping[str, tuple[str, Layout]]  # our name -> the name in a file and its layout
 Shapes = Mapping[str, jax.ShapeDtypeStruct]  # by our names
-WeightTables = Mapping[str, WeightTable]  # by origin: the library or the authors whose names they are
+WeightTables = Mapping[
+    str, WeightTable
+]  # by origin: the library or the authors whose names they are
 Naming = Callable[[Shapes], WeightTables]  # of our shapes
 
 

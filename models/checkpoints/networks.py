@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from salix.models.checkpoints.heads import HeadLayer, find_head, is_training_state
-from salix.models.checkpoints.naming import Layout, NamedArrays, Shapes, WeightTables, WeightTable
+from salix.models.checkpoints.naming import Layout, NamedArrays, Shapes, WeightTable, WeightTables
 
 __all__ = ["FileNetwork", "best_partial", "components", "equal", "find_networks"]
 

@@ -105,6 +105,11 @@ class Dataset:
         return self._labels
 
     @property
+    def groups(self) -> Sequence[str | None]:
+        """None for each: `Grouped` names them by a pattern of the ids."""
+        return (None,) * sum(r.length for r in self.ranges)
+
+    @property
     def has_reference_masks(self) -> bool:
         """Whether the examples have reference masks."""
         return "map" in self.features

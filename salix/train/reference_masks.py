@@ -42,6 +42,11 @@ class WithReferenceMasks:
         return self.source.labels
 
     @property
+    def groups(self) -> Sequence[str | None]:
+        """Groups of the source."""
+        return self.source.groups
+
+    @property
     def has_reference_masks(self) -> bool:
         """Return True."""
         return True

@@ -87,6 +87,11 @@ class Reordered:
         return pick(self.source.labels, self.order)
 
     @property
+    def groups(self) -> Sequence[str | None]:
+        """Groups, in the new order."""
+        return pick(self.source.groups, self.order)
+
+    @property
     def has_reference_masks(self) -> bool:
         """Whether the source has reference masks."""
         return self.source.has_reference_masks

@@ -133,7 +133,7 @@ class Failing:
 
     def __init__(self, source, at):
         self.source, self.at, self.read_indices = source, at, set()
-        self.ids, self.labels = source.ids, source.labels
+        self.ids, self.labels, self.groups = source.ids, source.labels, source.groups
 
     def read(self, index):
         """Read, or fail."""
