@@ -25,8 +25,8 @@ def initialiser(
     `build(seed)` returns an initialised module: with `weights`, a file as for
     `salix.models.load`, each seed starts from them. Where the file is for another number of
     classes the last layer is drawn by the seed instead; one output z becomes the two (-z/2, z/2).
-    `prefix` and `ema` choose one of several networks in the file. Raises `InputError` as `load` does, and
-    where the number of classes cannot change.
+    `prefix` and `ema` choose one of several networks in the file. Raises `InputError` as `load`
+    does, and where the number of classes cannot change.
     """
     if weights is None:
         nnx.eval_shape(lambda: build(name, classes=classes))  # raises for invalid classes
