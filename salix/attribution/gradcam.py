@@ -7,7 +7,12 @@ import jax
 from jaxtyping import Array, Float
 
 from salix.attribution.cam import head_gradient
+from salix.hyperparameters import FLAG, Hyperparameter, check_fields
 from salix.typing import Image, PRNGKey, ScoreLike
+
+RELU = Hyperparameter(
+    FLAG.plain, "give True or False; the model names the layer, model.at('layer3')"
+)
 
 
 @dataclass(frozen=True)
@@ -16,8 +21,7 @@ class GradCAM:
 
     f are the trunk's features and A lies on their grid: at least 0, unscaled, and zero everywhere
     if nothing supports the class. `relu=False` keeps the sign; then A is `CAM()` divided by the
-    number of grid positions. A score that is a plain function has no trunk: then the features are
-    the channels of the image.
+    number of grid positions. Raises `InputError` as `CAM` does, and for another `relu`.
 
     Selvaraju et al. (2017), arXiv:1610.02391, sec. 3, eq. 1 and 2.
     """
@@ -25,6 +29,10 @@ class GradCAM:
     relu: bool = True
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
+    reads_trunk: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_fields(self, relu=RELU)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic

@@ -30,8 +30,14 @@ class Sweep:
         str, Option(help="attribution method, for example 'IntegratedGradients(steps=64)'")
     ] = "GradCAM()"
     score: Annotated[
-        str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
+        str,
+        Option(
+            help="explained score: 'logit()' of the predicted class, 'probability(\"fake\")', …"
+        ),
     ] = "logit()"
+    cut: Annotated[
+        str | None, Option(help="place where CAM and GradCAM read features, for example layer3")
+    ] = None
     precision: Annotated[
         Precision,
         Option(help="of the model's products: lower is faster on devices with units for it"),
@@ -68,6 +74,7 @@ class Sweep:
 
         source = open_source(self.data)
         model, params = load(self.model, self.weights)
+        model = model if self.cut is None else model.at(self.cut)
         if self.weights is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         measures = [

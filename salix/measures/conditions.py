@@ -1,25 +1,18 @@
-"""Validation of a measure's settings, and the control condition of a randomly moved map."""
+"""The conditions of a measure, and the control condition of a randomly moved map."""
 
 from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
 
-from salix.typing import InputError, Map, PRNGKey
+from salix.hyperparameters import Hyperparameter, choice, several
+from salix.typing import Map, PRNGKey
 
 
-def check_choice(name: str, value: str, known: Iterable[str]) -> None:
-    """Raise `InputError` for a value that is not one of the known."""
-    if value not in (names := tuple(known)):
-        raise InputError(f"{name} is {value!r}: choose one of {', '.join(names)}")
-
-
-def check_conditions(conditions: tuple[str, ...], known: Iterable[str]) -> None:
-    """Raise `InputError` for conditions that are none, unknown or repeated."""
+def some_of(known: Iterable[str]) -> Hyperparameter:
+    """Return the conditions of a measure: some of the known, each once."""
     names = tuple(known)
-    repeated = len(set(conditions)) < len(conditions)
-    if not conditions or set(conditions) - set(names) or repeated:
-        raise InputError(f"conditions are {conditions}: give some of {', '.join(names)}, each once")
+    return several(choice(names), remedy=f"give some of {', '.join(names)}, each once", unique=True)
 
 
 def roll_map(map: Map, key: PRNGKey) -> Map:
