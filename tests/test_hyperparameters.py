@@ -118,7 +118,7 @@ def test_scalars_and_lists_become_plain_python():
     made = {
         SmoothGrad(samples=np.int64(4), noise=jnp.float32(0.5)): "samples=4, noise=0.5)",
         IntegratedGradients(baseline=[0, np.float64(1)], steps=jnp.int32(8)): "(0, 1.0), steps=8",
-        GradCAM(np.bool_(False)): "GradCAM(relu=False)",
+        GradCAM(np.bool_(False)): "GradCAM(relu=False, before_relu=False)",
         Geometry(angles=np.array([5.0, 10.0])): "angles=(5.0, 10.0)",
         Noise(levels=[0.5, np.array(1)]): "levels=(0.5, 1)",
         Agreement(["ssim"], window=np.uint8(3)): "('ssim',), window=3",
