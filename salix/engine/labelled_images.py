@@ -93,7 +93,8 @@ class LabelledImages:
     def identity(self) -> dict[str, Any]:
         """Return digests of labels, groups, and the content of images and reference masks."""
         groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
-        return {"labels": digest(list(self.source.labels))} | groups | self.images.identity()
+        labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
+        return labels | groups | self.images.identity()
 
 
 def picture(pixels: np.ndarray, format: str) -> bytes:
