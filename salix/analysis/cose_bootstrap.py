@@ -45,10 +45,10 @@ def cose_intervals(
     if not labelled.any():
         return ()
     tables = [statistics[name][labelled] for name in ("consistent", "changed")]
-    codes = None if clusters is None else cluster_codes(clusters[labelled], int(labelled.sum()))
     c, f = (mean_of(table.astype(float)) for table in tables)
     values = (cose_score(c.value, f.value), c.value, f.value)
-    low, high = _limits(*tables, codes)
+    codes = None if clusters is None else cluster_codes(clusters[labelled], int(labelled.sum()))
+    low, high = _limits(tables[0], tables[1], codes)
     each = zip(values, low, high, (min(c.n, f.n), c.n, f.n), strict=True)
     return tuple(
         Interval(value, low, high, n, clusters=cluster_count(codes)) for value, low, high, n in each

@@ -85,9 +85,15 @@ def split_subsets(
         split[subsets.names[place], classes[label]] = Subset(
             images=len(own),
             labelled=len(own) if label else 0,
-            hits=None if hits is None else sample(hits, own) if label else Sample.empty(),
-            constant_map=sample(frame.constant_map, own),
+            hits=None if hits is None else int(hits[own].sum()) if label else 0,
+            constant_map=int(frame.constant_map[own].sum()),
             samples=MappingProxyType({n: sample(v, own) for n, v in values.items()}),
             maps=maps[i],
+            flags=MappingProxyType(
+                {
+                    "accuracy": Sample.empty() if hits is None or not label else sample(hits, own),
+                    "constant_map": sample(frame.constant_map, own),
+                }
+            ),
         )
     return split

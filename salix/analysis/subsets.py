@@ -24,38 +24,41 @@ SubsetKey = tuple[str, str | None]  # subset, class
 class Subset:
     """Counts, sorted samples of numbers and the mean map of some images of one run.
 
-    `samples` are of the columns that are compared, and `log_odds` of the last class; `hits` are
-    flags of the labelled images, None where the run has no predictions, and `constant_map` flags of
-    all; `maps` is None where the run has none of this grid.
+    `samples` are of the columns that are compared, and `log_odds` of the last class; `hits` is
+    None where the run has no predictions, `maps` where it has none of this grid. `flags` are of the
+    `accuracy` of the labelled images, and of the `constant_map` of all.
     """
 
     images: int
     labelled: int
-    hits: Sample | None
-    constant_map: Sample
+    hits: int | None
+    constant_map: int
     samples: Mapping[str, Sample]
     maps: MeanMap | None
+    flags: Mapping[str, Sample]
 
     def merge(self, other: "Subset") -> "Subset":
         """Return the images of both."""
+        unknown = self.hits is None or other.hits is None
         return Subset(
             self.images + other.images,
             self.labelled + other.labelled,
-            self.hits.merge(other.hits) if self.hits and other.hits else None,
-            self.constant_map.merge(other.constant_map),
+            None if unknown else (self.hits or 0) + (other.hits or 0),
+            self.constant_map + other.constant_map,
             MappingProxyType({n: s.merge(other.samples[n]) for n, s in self.samples.items()}),
             self.maps.merge(other.maps) if self.maps and other.maps else None,
+            MappingProxyType({n: s.merge(other.flags[n]) for n, s in self.flags.items()}),
         )
 
     @property
     def accuracy(self) -> Interval:
         """Share of the labelled images that were classified rightly."""
-        return (self.hits or Sample.empty()).share
+        return self.flags["accuracy"].share
 
     @property
     def constant_map_share(self) -> Interval:
         """Share of maps without contrast."""
-        return self.constant_map.share
+        return self.flags["constant_map"].share
 
 
 def subset_auc(one: Subset | None, zero: Subset | None) -> Interval | None:
