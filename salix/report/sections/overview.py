@@ -155,8 +155,8 @@ def _note(groups: Sequence[GroupSummary], key: str) -> str:
         return f"mean SSIM of two runs’ maps, {images} images; bar: 95 %"
     images = _span([r.numbers[key].n for g in groups for r in g.runs if key in r.numbers])
     several = [len(g.values(key)) > 1 for g in groups if g.values(key)]
-    over = "runs" if all(several) else "images"
-    over = "runs, or images for a single run" if any(several) and not all(several) else over
+    over = "runs and images" if any(several) else "images"
+    over += ", or images for a single run" if any(several) and not all(several) else ""
     return f"{images} images a run; bar: 95 % over {over}"
 
 
