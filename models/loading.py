@@ -10,7 +10,7 @@ from flax import nnx
 
 from salix.adapters import from_nnx
 from salix.model import Model
-from salix.models.checkpoints.formats import FORMATS, kind, read
+from salix.models.checkpoints.formats import FORMATS, kind, read, weights_file
 from salix.models.checkpoints.module_state import arrays, expected, filled, match
 from salix.models.checkpoints.naming import (
     NamedArrays,
@@ -88,7 +88,9 @@ def _from_published(
 
 def _read_weights(name: str, path: str | Path) -> tuple[NamedArrays, tuple[str, ...]]:
     """Return the weights in a file by our names, and the classes that it is for."""
-    architecture, form = MODELS[name], kind(path)
+    architecture, path = MODELS[name], weights_file(path)
+    form = kind(path)
+    form = FORMATS[form].names or form
     if form == "safetensors":
         if "torch" not in architecture.tables or "architecture" in read_metadata(path):
             return read(path), _metadata_classes(name, path)

@@ -10,7 +10,6 @@ from salix.typing import InputError
 
 def test_format_is_detected_by_content_then_by_suffix(tmp_path: Path) -> None:
     for content, suffix, kind in [
-        (b"PK\x03\x04rest", "h5", "torch"),
         (b"\x89HDF\r\n\x1a\nrest", "pth", "keras"),
         (b"\x02" + b"\0" * 7 + b"{}", "bin", "safetensors"),
         (b"\x80\x02rest", "pt", "torch"),
@@ -22,7 +21,7 @@ def test_format_is_detected_by_content_then_by_suffix(tmp_path: Path) -> None:
     path = tmp_path / "net.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(
-        InputError, match=r"net\.png: not a weight file of PyTorch, Keras, safetensors, ONNX, Tens"
+        InputError, match=r"net\.png is a picture: name the weight file with --weights"
     ):
         formats.kind(path)
     with pytest.raises(InputError, match="no such file"):
