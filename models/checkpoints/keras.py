@@ -63,7 +63,7 @@ def _numbered_layers(attributes: Any, arrays: NamedArrays, config: Any) -> Named
     for path, array in arrays.items():
         if match := _VARIABLE.fullmatch(path):
             variables.setdefault(match[1], {})[int(match[2])] = array
-        else:
+        elif "seed_generator/" not in path:  # of a dropout
             result[path] = array
     titles = config_layers(config) if config else {}
     for path, texts in attributes.items():
