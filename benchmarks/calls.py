@@ -1,4 +1,6 @@
 """Calls that workers serve: the program of Salix, or the function of a peer library."""
+# The types of PyTorch, where it is installed, are wider than the values here.
+# pyright: reportAttributeAccessIssue=false
 
 import os
 from contextlib import nullcontext

@@ -5,6 +5,8 @@ load. Figures are medians over rounds: images per second of wall time, images pe
 processor time (steadier on a shared machine), seconds to compile, and milliseconds of the host
 before a call returns. Ratios are medians of those within a round.
 """
+# The types of PyTorch, where it is installed, are wider than the values here.
+# pyright: reportCallIssue=false
 
 import argparse
 import os

@@ -2,6 +2,8 @@
 
 Each has a `trunk` from images to features, and a `head` from features to logits.
 """
+# The types of PyTorch, where it is installed, are wider than the values here.
+# pyright: reportCallIssue=false, reportArgumentType=false
 
 import importlib
 import sys

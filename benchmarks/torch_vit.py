@@ -1,4 +1,6 @@
 """CLIP's image tower (ViT-B/16) with a linear probe, by PyTorch's attention."""
+# The types of PyTorch, where it is installed, are wider than the values here.
+# pyright: reportIndexIssue=false
 
 from typing import Any
 

@@ -63,6 +63,7 @@ class DenseNet(StagedNetwork):
     """
 
     folds: ClassVar = {"conv0": "norm0"}
+    inplace_relu: ClassVar = True  # torchvision: F.relu(features, inplace=True)
 
     def __init__(self, rngs: nnx.Rngs, classes: int = 1000):
         self.conv0 = Conv(3, 64, 7, 2, 3, rngs=rngs)

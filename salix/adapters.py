@@ -88,7 +88,7 @@ def _image_as_features(params: Params, image: Any) -> Any:
 
 
 def _functions(module: Any, call: Callable[..., Any]) -> dict[str, Any]:
-    """Return the fields of `Model` that a module's methods provide: trunk, head, tap and cuts.
+    """Return the fields of `Model` that a module's methods provide: trunk, head, tap, cuts, ReLU.
 
     `call(method, params, image, **cut)` calls a method by name, None the module itself.
     """
@@ -99,4 +99,5 @@ def _functions(module: Any, call: Callable[..., Any]) -> dict[str, Any]:
         "head": partial(call, "head"),
         "tap": partial(call, "tap") if hasattr(module, "tap") else None,
         "cuts": tuple(getattr(module, "cuts", ())),
+        "inplace_relu": bool(getattr(module, "inplace_relu", False)),
     }

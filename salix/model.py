@@ -27,6 +27,9 @@ class Model:
 
     `tap(params, image)` returns, in one pass, the features and the features of the CAM that
     training uses, where the two differ; on a grid of any size, with equally many channels.
+
+    `inplace_relu`: the published network applies the ReLU that ends its trunk in place, so that
+    hooks record features after it and gradients before it, as `GradCAM(before_relu=True)` does.
     """
 
     trunk: Callable[..., Any]
@@ -38,6 +41,7 @@ class Model:
     tap: Callable[[Params, Any], tuple[Any, Any]] | None = None
     cuts: tuple[str, ...] = ()
     cut: str | None = None
+    inplace_relu: bool = False
 
     def at(self, cut: str) -> "Model":
         """Return this model with trunk and head divided at the place `cut`: the same logits.
@@ -49,7 +53,8 @@ class Model:
             known = f"choose one of {', '.join(self.cuts)}" if self.cuts else "it names no cuts"
             raise InputError(f"{self.name} has no cut {cut!r}: {known}")
         trunk, head = partial(self.trunk, cut=cut), partial(self.head, cut=cut)
-        return replace(self, trunk=trunk, head=head, tap=None, cut=cut)
+        inplace = self.inplace_relu and cut == self.cuts[-1]
+        return replace(self, trunk=trunk, head=head, tap=None, cut=cut, inplace_relu=inplace)
 
     def features(self, params: Params, image: Image) -> Features:
         """Return the features of one preprocessed image, on the trunk's grid."""

@@ -1,4 +1,6 @@
 """Forms of a network in PyTorch: layout, folding, compilation and autocast."""
+# The types of PyTorch, where it is installed, are wider than the values here.
+# pyright: reportCallIssue=false
 
 from collections.abc import Callable
 from contextlib import nullcontext

@@ -8,7 +8,7 @@ Option = tyro.conf.arg
 Data = Annotated[
     tuple[str, ...],
     Option(
-        help="DIR (a sub-folder for each class), FILE.csv (columns path, label, map), "
+        help="DIR (a sub-folder for each class), FILE.csv (columns path, label, map, group), "
         "tfds:NAME:SPLIT or CLASS=DIR"
     ),
 ]

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from salix.cli.options import Data, Option
+import tyro
+
+from salix.cli.data_options import DataOptions
+from salix.cli.options import Option
 from salix.precision import Precision
 
 SHOWN = 5  # most skipped images that are listed in the terminal
@@ -21,14 +24,18 @@ class Sweep:
     """
 
     model: Annotated[str, Option(help="architecture, for example meso4 or resnet50")]
-    data: Data
+    images: Annotated[DataOptions, tyro.conf.OmitArgPrefixes]
     out: Annotated[Path, Option(help="directory of the run: a new one, or one to resume")]
     weights: Annotated[
         Path | None, Option(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
     ] = None
     attribution: Annotated[
-        str, Option(help="attribution method, for example 'IntegratedGradients(steps=64)'")
-    ] = "GradCAM()"
+        str | None,
+        Option(
+            help="method, for example 'IntegratedGradients(steps=64)'; GradCAM() by default, "
+            "with --measures paper as released for the architecture"
+        ),
+    ] = None
     score: Annotated[
         str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
     ] = "logit()"
@@ -53,20 +60,18 @@ class Sweep:
     group: Annotated[
         str | None, Option(help="name shared by runs that differ by training seed only")
     ] = None
-    labels: Annotated[bool, Option(help="use folder names or the CSV's labels as classes")] = True
 
     def run(self) -> int:
         """Run the sweep and print the path of the run, its counts and the skipped images."""
         from salix import spec
         from salix.attribution import METHODS
-        from salix.data import Unlabelled, open_source
         from salix.engine import sweep
         from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
         from salix.models import load
         from salix.scores import SCORES
 
-        source = open_source(self.data)
+        source = self.images.source()
         model, params = load(self.model, self.weights)
         if self.weights is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
@@ -78,8 +83,8 @@ class Sweep:
         run = sweep(
             model,
             params,
-            source if self.labels else Unlabelled(source),
-            spec.parse(self.attribution, METHODS),
+            source,
+            None if self.attribution is None else spec.parse(self.attribution, METHODS),
             measures,
             out=self.out,
             score=spec.parse(self.score, SCORES),
@@ -90,6 +95,7 @@ class Sweep:
             seed=self.seed,
             name=self.name or self.out.name,
             group=self.group,
+            content=self.images.content,
             progress=True,
         )
         skipped = run.skipped

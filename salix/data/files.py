@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from salix.data.content import files_identity
 from salix.data.decode import decode
 from salix.data.image_paths import SUFFIXES, image_files
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
@@ -44,6 +45,11 @@ class Folder:
             return [self.label] * len(self.ids)
         return [i.split("/")[0] if "/" in i else None for i in self.ids]
 
+    @property
+    def groups(self) -> Sequence[str | None]:
+        """None for each: `Grouped` names them by folders."""
+        return [None] * len(self.ids)
+
     def read(self, index: int) -> Any:
         """Decode one file."""
         return decode(Path(self.root) / self.ids[index])
@@ -58,20 +64,27 @@ class Folder:
         file = None if self.mask_files is None else self.mask_files[index]
         return None if file is None else read_reference_mask(file)
 
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Digests of the content of images and reference masks."""
+        files = [Path(self.root) / id for id in self.ids]
+        return files_identity(files, self.mask_files, full=full)
+
 
 @dataclass(frozen=True)
 class Table:
-    """Source of the images in a CSV file with the columns `path`, `label` and `map`.
+    """Source of the images in a CSV file with the columns `path`, `label`, `map` and `group`.
 
-    `label` and `map` are optional. Paths are relative to the file's own folder; they are the ids,
+    All but `path` are optional. Paths are relative to the file's own folder; they are the ids,
     in sorted order. `map` is the path of the image's reference mask, a grey image of any size, or
-    empty. Raises `InputError` for a missing column, a repeated path, a file without rows, or a mask
+    empty. `group` names images that are not independent: frames of a video, crops of an identity.
+    Raises `InputError` for a missing column, a repeated path, a file without rows, or a mask
     that is not a file or whose image is not.
     """
 
     file: Path
     ids: Sequence[str] = field(init=False, repr=False, compare=False)
     labels: Sequence[str | None] = field(init=False, repr=False, compare=False)
+    groups: Sequence[str | None] = field(init=False, repr=False, compare=False)
     mask_paths: Sequence[str | None] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
@@ -81,6 +94,7 @@ class Table:
         masks = tuple(row.map for row in rows)
         object.__setattr__(self, "ids", tuple(row.path for row in rows))
         object.__setattr__(self, "labels", tuple(row.label for row in rows))
+        object.__setattr__(self, "groups", tuple(row.group for row in rows))
         object.__setattr__(self, "mask_paths", masks if any(masks) else None)
 
     def read(self, index: int) -> Any:
@@ -96,6 +110,13 @@ class Table:
         """Decode the reference mask of one image, None if it has none; raises `Unreadable`."""
         path = None if self.mask_paths is None else self.mask_paths[index]
         return None if path is None else read_reference_mask(Path(self.file).parent / path)
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Digests of the content of images and reference masks."""
+        folder, masks = Path(self.file).parent, self.mask_paths
+        files = [folder / id for id in self.ids]
+        mask_files = None if masks is None else [None if m is None else folder / m for m in masks]
+        return files_identity(files, mask_files, full=full)
 
 
 def _ids_below(root: Path, masks: Path | None) -> tuple[str, ...]:
@@ -114,6 +135,7 @@ class _CSVRow(NamedTuple):
     path: str
     label: str | None
     map: str | None
+    group: str | None
     line: int  # in the file, from 1; the header is the first
 
 
@@ -129,16 +151,18 @@ def _read_rows(file: Path) -> list[_CSVRow]:
                         f"{file}, line {reader.line_num} has more fields than columns: put a path "
                         "with a comma in quotes"
                     )
-                label, map = row.get("label") or None, row.get("map") or None
-                rows.append(_CSVRow(row.get("path") or "", label, map, reader.line_num))
+                label, map, group = (row.get(c) or None for c in ("label", "map", "group"))
+                rows.append(_CSVRow(row.get("path") or "", label, map, group, reader.line_num))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file} cannot be read as CSV: {error}") from None
     if "path" not in columns:
-        raise InputError(f"{file} has columns {', '.join(columns)}: expected path, label, map")
+        raise InputError(
+            f"{file} has columns {', '.join(columns)}: expected path, label, map, group"
+        )
     if not rows:
         raise InputError(f"{file} has no row below its header: list images, path and label")
     paths = {""}
-    for path, _, _, line in rows:
+    for path, *_, line in rows:
         if path in paths:
             raise InputError(
                 f"{file}, line {line}: path {path!r} is empty or repeated: list each image once"

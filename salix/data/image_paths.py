@@ -2,7 +2,9 @@
 
 from pathlib import Path, PurePosixPath
 
-SUFFIXES = ("avif", "bmp", "gif", "jp2", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
+from salix.data.decode import suffixes
+
+SUFFIXES = tuple(sorted(suffixes()))
 
 
 def image_files(root: Path) -> list[Path]:

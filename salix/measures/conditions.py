@@ -1,11 +1,13 @@
-"""Validation of a measure's settings, and the control condition of a randomly moved map."""
+"""Settings of measures: validation, maps enlarged to the image, and randomly moved maps."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 
-from salix.typing import InputError, Map, PRNGKey
+from salix.metrics import Similarity
+from salix.typing import Image, InputError, Map, PRNGKey
 
 
 def check_choice(name: str, value: str, known: Iterable[str]) -> None:
@@ -20,6 +22,25 @@ def check_conditions(conditions: tuple[str, ...], known: Iterable[str]) -> None:
     repeated = len(set(conditions)) < len(conditions)
     if not conditions or set(conditions) - set(names) or repeated:
         raise InputError(f"conditions are {conditions}: give some of {', '.join(names)}, each once")
+
+
+def enlarge_to_image(similarity: Similarity, image: Image) -> Similarity:
+    """Return a similarity that enlarges maps to the side of a square image.
+
+    Raises `InputError` for an image that is not square, and for a similarity with another side.
+    """
+    height, width = image.shape[:2]
+    if height != width:
+        raise InputError(
+            f"maps of an image of {height} x {width} cannot be enlarged to it: let the model's "
+            "preprocessing make it square, or give upscaled=False"
+        )
+    if similarity.side not in (None, height):
+        raise InputError(
+            f"similarity compares maps of side {similarity.side} and the image's side is {height}: "
+            "give Similarity(side=None)"
+        )
+    return replace(similarity, side=height)
 
 
 def roll_map(map: Map, key: PRNGKey) -> Map:

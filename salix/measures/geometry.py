@@ -1,12 +1,12 @@
 """Equivariance of maps under geometric transforms: flips, turns, shifts, angles and scales."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Num
 
+from salix.measures.conditions import enlarge_to_image
 from salix.measures.explainer import as_explainer
 from salix.measures.variants import (
     mean_columns,
@@ -25,7 +25,6 @@ from salix.perturb.warps import (
     warp,
 )
 from salix.typing import (
-    AnyArray,
     Column,
     Explain,
     Explanation,
@@ -119,14 +118,16 @@ class Geometry:
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         del key  # deterministic
-        side, explainer = self._check(image, clean.map), as_explainer(explain)
+        side = self._check(image, clean.map)
+        similarity = enlarge_to_image(self.similarity, image) if self.upscaled else self.similarity
+        explainer = as_explainer(explain)
         step = self._shift_pixels(side)
         forward = stack_placements(self.transforms, self.angles, self.scales, step)
         turns = np.array([name in TURNS for name in self.names]).reshape(-1, 1, 1)
         undo_turn = jnp.asarray(invert(np.where(turns, forward, IDENTITY)), jnp.float32)
         undo_shift = jnp.asarray(invert(np.where(turns, IDENTITY, forward)), jnp.float32)
         placements = jnp.asarray(forward, jnp.float32)
-        expected = self._prepare(clean.map, side)
+        expected = similarity.prepare(clean.map)
         everywhere = jnp.ones(expected.shape, bool)
         exact = not (self.angles or self.scales)  # pixels map to pixels: nothing to interpolate
 
@@ -135,12 +136,12 @@ class Geometry:
 
         def compare(map: Map, i: Any) -> Scalar:
             # The nearest position: on its own grid a map is only turned.
-            restored = self._prepare(warp(map, undo_turn[i], nearest=True), side)
+            restored = similarity.prepare(warp(map, undo_turn[i], nearest=True))
             if not self.upscaled:
-                return self.similarity.compare_where(expected, restored, everywhere)
+                return similarity.compare_where(expected, restored, everywhere)
             restored = warp(restored.astype(jnp.float32), undo_shift[i], nearest=exact)
             valid = valid_region((side, side), undo_shift[i])
-            return self.similarity.compare_where(expected, restored, valid)
+            return similarity.compare_where(expected, restored, valid)
 
         count = len(self.names)
         values = measure_variants(
@@ -151,10 +152,6 @@ class Geometry:
 
     def _shift_pixels(self, side: int) -> int:
         return round(self.shift * side) if self.shift < 1 else int(self.shift)
-
-    def _prepare(self, map: Map, side: int) -> Num[AnyArray, "..."]:
-        similarity = replace(self.similarity, side=side) if self.upscaled else self.similarity
-        return similarity.prepare(map)
 
     def _check(self, image: Image, map: GridMap) -> int:
         """Return the side of a square image, or the height of an image that is only flipped."""
@@ -174,11 +171,6 @@ class Geometry:
             raise InputError(
                 f"a map of shape {map.shape} cannot be turned by 90 degrees: "
                 "leave out turn_clockwise and turn_counterclockwise"
-            )
-        if self.upscaled and self.similarity.side not in (None, height):
-            raise InputError(
-                f"similarity compares maps of side {self.similarity.side} and the image's side "
-                f"is {height}: give Similarity(side=None)"
             )
         step, window = self._shift_pixels(height), self.similarity.window
         if any(name in SHIFTS for name in self.names) and not 1 <= step <= height - window:

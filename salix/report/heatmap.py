@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+STORED = ("JPEG", "PNG")  # formats of the pictures in a run: no other is opened
 LONGEST = 160  # pixels of an embedded photograph; a larger one is reduced
 SMOOTH = 64  # pixels of a smoothed map: enough for any screen, as it has no finer detail
 
@@ -70,7 +71,7 @@ def photograph(data: bytes | None) -> tuple[str, tuple[int, int]] | None:
     if data is None:
         return None
     try:
-        with Image.open(BytesIO(data)) as image:
+        with Image.open(BytesIO(data), formats=STORED) as image:
             image.thumbnail((LONGEST, LONGEST))
             image = image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -108,7 +109,7 @@ def _decode_mask(reference_mask: bytes | None) -> np.ndarray | None:
     if reference_mask is None:
         return None
     try:
-        with Image.open(BytesIO(reference_mask)) as image:
+        with Image.open(BytesIO(reference_mask), formats=STORED) as image:
             region = np.asarray(image.convert("L"), np.float64) / 255
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

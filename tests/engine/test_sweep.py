@@ -133,7 +133,7 @@ class Failing:
 
     def __init__(self, source, at):
         self.source, self.at, self.read_indices = source, at, set()
-        self.ids, self.labels = source.ids, source.labels
+        self.ids, self.labels, self.groups = source.ids, source.labels, source.groups
 
     def read(self, index):
         """Read, or fail."""
@@ -145,6 +145,10 @@ class Failing:
     def reference_mask(self, index):
         """No reference mask."""
         return None
+
+    def identity(self, *, full=False):
+        """As the source."""
+        return self.source.identity(full=full)
 
 
 KILLED = """

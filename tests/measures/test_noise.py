@@ -77,9 +77,7 @@ def eight_bit(map):
 
 
 def upscaled(map):
-    return np.asarray(
-        Pillow.fromarray(eight_bit(map)).resize((224, 224), Pillow.Resampling.BICUBIC)
-    )
+    return np.asarray(Pillow.fromarray(eight_bit(map)).resize((56, 56), Pillow.Resampling.BICUBIC))
 
 
 @pytest.mark.parametrize("file", FILES)
