@@ -11,7 +11,8 @@ from salix.models.checkpoints.keras import ARCHIVE_WEIGHTS, read_keras
 from salix.models.checkpoints.naming import NamedArrays
 from salix.models.checkpoints.npz import read_npz
 from salix.models.checkpoints.onnx import read_onnx
-from salix.models.checkpoints.orbax import is_orbax, read_orbax
+from salix.models.checkpoints.orbax import read_orbax
+from salix.models.checkpoints.orbax_folders import is_orbax
 from salix.models.checkpoints.safetensors import read_safetensors
 from salix.models.checkpoints.tfjs import is_tfjs, read_tfjs
 from salix.models.checkpoints.torch import read_torch

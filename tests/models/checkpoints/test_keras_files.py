@@ -1,7 +1,6 @@
 """Files of Keras 3 under the names of Keras 2, and hostile HDF5 files within limits of memory."""
 
 import json
-import resource
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -199,15 +198,14 @@ def soft(file: Any) -> None:
         (soft, "contains a link at 'layers/dense/vars/0', which is not followed"),
     ],
 )
-def test_hostile_files_take_little_memory(tmp_path: Path, attack: Any, message: str) -> None:
+def test_hostile_files_are_refused_before_an_array_is_read(
+    tmp_path: Path, attack: Any, message: str
+) -> None:
     with h5py.File(tmp_path / "secret.h5", "w") as file:
         file["x"] = np.ones(3)
     path = tmp_path / "net.weights.h5"
     with h5py.File(path, "w") as file:
         attack(file)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     with pytest.raises(InputError, match=message) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}: ")
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # KiB, of all children
-    assert largest < max(before + 1, 400 << 10)
