@@ -42,6 +42,7 @@ class Model:
     cuts: tuple[str, ...] = ()
     cut: str | None = None
     inplace_relu: bool = False
+    chosen: str | None = None  # the network of the weight file, by its prefix there
 
     def at(self, cut: str) -> "Model":
         """Return this model with trunk and head divided at the place `cut`: the same logits.

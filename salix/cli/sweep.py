@@ -1,7 +1,7 @@
 """`salix sweep`: maps and measures of a model for every image of a data set."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +9,7 @@ import tyro
 
 from salix.cli.data_options import DataOptions
 from salix.cli.options import Option
+from salix.cli.weight_options import WeightOptions
 from salix.precision import Precision
 
 SHOWN = 5  # most skipped images that are listed in the terminal
@@ -26,9 +27,9 @@ class Sweep:
     model: Annotated[str, Option(help="architecture, for example meso4 or resnet50")]
     images: Annotated[DataOptions, tyro.conf.OmitArgPrefixes]
     out: Annotated[Path, Option(help="directory of the run: a new one, or one to resume")]
-    weights: Annotated[
-        Path | None, Option(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
-    ] = None
+    weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=WeightOptions
+    )
     attribution: Annotated[
         str | None,
         Option(
@@ -72,8 +73,8 @@ class Sweep:
         from salix.scores import SCORES
 
         source = self.images.source()
-        model, params = load(self.model, self.weights)
-        if self.weights is None:
+        model, params = load(self.model, self.weights.path, **self.weights.choice)
+        if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         measures = [
             measure

@@ -17,7 +17,7 @@ from salix.model import Model
 from salix.nn import round_kernels
 from salix.precision import Precision
 from salix.scores import ScoreOf, logit
-from salix.store import Run
+from salix.store import Run, update_about
 from salix.typing import Measure, Method, Params
 
 
@@ -68,7 +68,7 @@ def sweep(
         side=side,
         reference_masks=source.has_reference_masks,
     )
-    return run_problem(
+    run = run_problem(
         problem,
         round_kernels(params, precision),
         LabelledImages(source, model, thumbs, full_content=content == "full"),
@@ -81,6 +81,9 @@ def sweep(
         progress=progress,
         unit="images",
     )
+    if model.chosen is not None:  # the network of a weight file with several
+        update_about(run.path, chosen=model.chosen)
+    return Run(run.path)
 
 
 def default_attribution(model: Model, measures: Sequence[Measure] = ()) -> Method:

@@ -90,7 +90,8 @@ class LabelledImages:
     def identity(self) -> dict[str, Any]:
         """Return digests of labels, groups, and the content of images and reference masks."""
         groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
-        return {"labels": digest(list(self.source.labels))} | groups | self.images.identity()
+        labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
+        return labels | groups | self.images.identity()
 
 
 def match_labels(model: Model, source: Source) -> tuple[int | None, ...]:
