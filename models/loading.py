@@ -10,10 +10,6 @@ from flax import nnx
 
 from salix.adapters import from_nnx
 from salix.model import Model
-<<<<<<< HEAD
-from salix.models.checkpoints.formats import FORMATS, kind, read, weights_file
-=======
->>>>>>> main
 from salix.models.checkpoints.module_state import arrays, expected, filled, match
 from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.reading import read_weights
@@ -51,64 +47,6 @@ def build(name: str, seed: int = 0, *, classes: Sequence[str] | None = None) -> 
     return MODELS[name].build(nnx.Rngs(seed), count)
 
 
-<<<<<<< HEAD
-def _metadata_classes(name: str, path: str | Path) -> tuple[str, ...]:
-    """Return the classes in the metadata of a file that `save` wrote for this architecture."""
-    metadata = read_metadata(path)
-    saved = metadata.get("architecture", "no architecture")
-    if saved != name:
-        raise InputError(f"{path} contains weights of {saved!a}, not of {name}")
-    try:
-        classes = json.loads(metadata["classes"])
-    except (KeyError, ValueError):
-        classes = None
-    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
-        raise InputError(f"{path}: its metadata names no classes")
-    return tuple(classes)
-
-
-def _from_published(
-    architecture: Architecture, table: WeightTable | Naming, weights: NamedArrays
-) -> NamedArrays:
-    """Return the arrays of a published file under our names and in our layouts."""
-    shapes: Shapes = {}
-    if callable(table) or architecture.ones:
-        shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(architecture.classes)))
-    if callable(table):
-        table = table(shapes, weights)
-        weights = without_prefix(table, weights)
-    converted = convert(table, weights)
-    converted = {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
-    omitted = [n for n in shapes if n.endswith(architecture.ones) and n not in converted]
-    return converted | {n: np.ones(shapes[n].shape, np.float32) for n in omitted}
-
-
-def _read_weights(name: str, path: str | Path) -> tuple[NamedArrays, tuple[str, ...]]:
-    """Return the weights in a file by our names, and the classes that it is for."""
-    architecture, path = MODELS[name], weights_file(path)
-    form = kind(path)
-    form = FORMATS[form].names or form
-    if form == "safetensors":
-        if "torch" not in architecture.tables or "architecture" in read_metadata(path):
-            return read(path), _metadata_classes(name, path)
-        form = "torch"  # a state dict, as timm publishes them
-    if form not in ("orbax", *architecture.tables):
-        known = ["safetensors", "orbax", *architecture.tables]
-        titles = ", ".join(FORMATS[f].title for f in known)
-        raise InputError(
-            f"{path}: no {FORMATS[form].title} weights of {name} are known, only {titles}"
-        )
-    weights = read(path)
-    if form != "orbax":
-        weights = _from_published(architecture, architecture.tables[form], weights)
-    head = weights.get(architecture.head)
-    if head is None or head.size == len(architecture.classes):
-        return weights, architecture.classes
-    return weights, tuple(map(str, range(head.size)))
-
-
-=======
->>>>>>> main
 def load(
     name: str,
     weights: str | Path | None = None,

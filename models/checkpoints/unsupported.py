@@ -105,7 +105,7 @@ def describe_file(path: Path, head: bytes) -> str | None:
         return _SUFFIXES["tflite"]
     if head[257:262] == b"ustar":
         return f"a tar archive: {_UNPACK} (tar -xf)"
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _describe_zip(path)
     if not head.strip(b"\0"):
         return f"zeros, the start of an unfinished download or of a damaged copy: {_AGAIN}"
