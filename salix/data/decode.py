@@ -17,7 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from salix.data.bounds import MAX_FILE, Unreadable, check_size
 from salix.data.foreign_formats import describe_foreign
+from salix.data.levels import to_8_bit
+from salix.data.metadata import Picture, without_metadata
+from salix.data.tiff_tags import BITS, ORIENTATION, SAMPLES
 from salix.preprocess import Preprocess
 from salix.typing import Pixels
 
@@ -46,35 +50,49 @@ FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 HEIF_PLUGINS = ("pillow_heif", "pi_heif")
-MAX_PIXELS = 100_000_000  # a larger image is refused: it may be a decompression bomb
-
-
-class Unreadable(ValueError):
-    """Image that cannot be used; the text is the reason, which a run records."""
+# Turns of Pillow that undo an orientation of EXIF; 1 is upright.
+TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
+TURNS |= {6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
 
 
 def decode(file: Path | bytes) -> Any:
     """Decode an image file to an RGB or 8-bit grey Pillow image; raises `Unreadable`."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    content = file.read_bytes() if isinstance(file, Path) else file
+    content = _read(file) if isinstance(file, Path) else file
     if not content:
         raise Unreadable("empty file")
     try:
-        with Image.open(BytesIO(content), formats=_available_formats()) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Unreadable(f"{image.width} x {image.height} pixels, over {MAX_PIXELS:,}")
+        picture = without_metadata(content)
+        with Image.open(BytesIO(picture.content), formats=_available_formats()) as image:
+            check_size(image, scans=picture.scans, sample_bytes=_sample_bytes(picture))
+            turned = picture.orientation
+            if image.format == "AVIF":  # which Pillow derives from the rotation in the file
+                turned = image.getexif().get(ORIENTATION, 1)
             image.load()
-            return _to_8_bit(ImageOps.exif_transpose(image))
-    except Unreadable:
+            image = to_8_bit(image, picture)
+        return image.transpose(Image.Transpose[TURNS[turned]]) if turned in TURNS else image
+    except (Unreadable, MemoryError):
         raise
     except Image.UnidentifiedImageError:
         raise Unreadable(describe_foreign(content)) from None
-    except MemoryError:
-        raise
     # A hostile file can raise nearly anything inside a decoder; one image must not end a run.
     except Exception as error:
         raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise Unreadable(f"file of over {MAX_FILE // 1_000_000:,} MB")
+    return content
+
+
+def _sample_bytes(picture: Picture) -> int:
+    """Return the bytes of one pixel in a TIFF file, which a strip may hold of all of them."""
+    bits = picture.tags.get(BITS, (0,))
+    return int(max(bits) * max(len(bits), picture.tags.get(SAMPLES, (1,))[0]) + 7) // 8
 
 
 def suffixes() -> tuple[str, ...]:
@@ -105,24 +123,6 @@ def fit(image: Any, to: Preprocess) -> Pixels:
     Raises `Unreadable` for an array that is not an 8-bit image.
     """
     return to.on_host(_from_array(image) if isinstance(image, np.ndarray) else image)
-
-
-def _to_8_bit(image: Any) -> Any:
-    from PIL import Image
-
-    if image.mode.startswith(("I", "F")):  # 16-bit and wider grey, which Pillow would clip
-        values = np.asarray(image).astype(np.float64)
-        if not np.isfinite(values).all():
-            raise Unreadable("pixels that are not finite")
-        top = 1.0 if image.mode == "F" and values.max(initial=0) <= 1 else 65535.0
-        return Image.fromarray(np.clip(np.rint(values / top * 255), 0, 255).astype(np.uint8))
-    if image.mode in ("L", "RGB"):
-        return image
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
 
 
 def _from_array(array: np.ndarray) -> Any:
