@@ -7,10 +7,10 @@ MAX_PIXELS = 100_000_000
 MAX_SIDE = 65_535  # pixels, as in a JPEG
 MAX_MEMORY = 800_000_000  # bytes at the peak of decoding, beside the file itself
 MAX_SCAN_PIXELS = 2_000_000_000  # pixels times scans of a JPEG: each scan passes over all of them
-MAX_PIECES = 200_000  # strips and tiles of a TIFF, chunks of a PNG, blocks before a GIF's image
-MAX_PYTHON = 8_000_000  # samples for decoders of Pillow that are written in Python: 1 us each
+MAX_PIECES = 500_000  # strips and tiles of a TIFF, chunks of a PNG or WebP, segments of a JPEG
+MAX_PYTHON = 4_000_000  # samples, and 8 times the bytes, where Pillow decodes in Python: 1 us each
 # Bytes per pixel that decoders use beside the decoded image, measured.
-CODEC = {"WEBP": 16, "AVIF": 10, "HEIF": 10, "JPEG2000": 28}
+CODEC = {"WEBP": 16, "AVIF": 8, "HEIF": 8, "JPEG2000": 12}
 ONE_BYTE = ("1", "L", "P")
 
 
@@ -18,11 +18,11 @@ class Unreadable(ValueError):
     """Image that cannot be used; the text is the reason, which a run records."""
 
 
-def check_size(image: Any, *, scans: int, sample_bytes: int) -> None:
+def check_size(image: Any, *, size: int, scans: int, sample_bytes: int) -> None:
     """Raise `Unreadable` for an opened Pillow image that would take too much memory or time.
 
-    `scans` are those of a JPEG; `sample_bytes` is the size of a pixel in the file, which a strip
-    of a TIFF may hold for all pixels.
+    `size` is that of the file; `scans` are those of a JPEG; `sample_bytes` is the size of a pixel
+    in a TIFF, a strip of which may hold all of them.
     """
     from PIL import Image
 
@@ -48,9 +48,10 @@ def check_size(image: Any, *, scans: int, sample_bytes: int) -> None:
             f"{width} x {height} pixels in {scans:,} scans: at most "
             f"{max(1, MAX_SCAN_PIXELS // pixels)} scans of so many pixels are decoded"
         )
+    slow = any(tile[0] in Image.DECODERS for tile in image.tile)
     samples = pixels * len(image.getbands())
-    if samples > MAX_PYTHON and any(tile[0] in Image.DECODERS for tile in image.tile):
+    if slow and (samples > MAX_PYTHON or size > 8 * samples + (1 << 20)):
         raise Unreadable(
-            f"{width} x {height} pixels of {image.format} in a form that is decoded slowly: at "
-            f"most {MAX_PYTHON:,} values are; convert it to PNG"
+            f"{width} x {height} pixels in {size:,} bytes of a form of {image.format} that Pillow "
+            f"decodes slowly: at most {MAX_PYTHON:,} values are decoded; convert it to PNG"
         )

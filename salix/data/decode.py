@@ -1,8 +1,24 @@
 """Decoding of image files to 8-bit pixels, and fitting to a model's size.
 
-The same for every source: the first frame of an animation; EXIF rotation applied; alpha composited
-over white; CMYK and palettes as RGB; 16 and 32-bit grey scaled by its full range (65535 to 255),
-not clipped; antialiased resizing.
+The same for every source: the first frame, turned by the orientation of EXIF alone, RGB or grey.
+
+| in the file | becomes |
+|---|---|
+| up to 8 bits: grey, RGB, palette, YCbCr, LAB, HSV | the same; 1 to 4 bits are scaled to 255 |
+| CMYK, also with Adobe's inverted inks | RGB by the plain formula, without colour profiles |
+| alpha, premultiplied alpha, transparent palette entries | composited over white |
+| a transparent colour of a PNG (tRNS) | white; 16-bit RGB is compared by high bytes |
+| 16-bit colour | its high byte; refused if no level reaches 16 of 255 |
+| 16-bit grey | 65535 becomes 255 (signed: 32767); 12 packed bits: 4095 |
+| 16-bit grey with (S)MaxSampleValue 255, 511, ... or 65535 in a TIFF | that value becomes 255 |
+| 32-bit integer grey | 255 becomes 255; 65535 does if a value is above 255 |
+| real grey | 1 becomes 255; else 255 does; else 65535, the least that no value exceeds |
+| grey whose least value is white (TIFF) | inverted after scaling |
+| wide grey with a maximum below 16 of 255 by these rules | refused as nearly black, unless zero |
+| negative, infinite or NaN values, signed 8 bits, above the range | refused |
+
+Wide values are rounded to the nearest level. What is refused is a row in `skipped` with the reason.
+A file takes at most 800 MB beside its own bytes while it is decoded, see `salix.data.bounds`.
 """
 
 from collections.abc import Mapping
@@ -65,7 +81,12 @@ def decode(file: Path | bytes) -> Any:
     try:
         picture = without_metadata(content)
         with Image.open(BytesIO(picture.content), formats=_available_formats()) as image:
-            check_size(image, scans=picture.scans, sample_bytes=_sample_bytes(picture))
+            check_size(
+                image,
+                size=len(content),
+                scans=picture.scans,
+                sample_bytes=_sample_bytes(picture),
+            )
             turned = picture.orientation
             if image.format == "AVIF":  # which Pillow derives from the rotation in the file
                 turned = image.getexif().get(ORIENTATION, 1)
@@ -82,11 +103,12 @@ def decode(file: Path | bytes) -> Any:
 
 
 def _read(path: Path) -> bytes:
+    if path.stat().st_size > MAX_FILE:
+        raise Unreadable(
+            f"file of {path.stat().st_size / 1e6:,.0f} MB: over {MAX_FILE / 1e6:,.0f} MB"
+        )
     with path.open("rb") as file:
-        content = file.read(MAX_FILE + 1)
-    if len(content) > MAX_FILE:
-        raise Unreadable(f"file of over {MAX_FILE // 1_000_000:,} MB")
-    return content
+        return file.read(MAX_FILE)
 
 
 def _sample_bytes(picture: Picture) -> int:

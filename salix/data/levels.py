@@ -63,7 +63,7 @@ def _top(image: Any, picture: Picture, low: float, high: float) -> float:
     bits, signed = _tag(picture, tiff_tags.BITS), _tag(picture, tiff_tags.SAMPLE_FORMAT) == 2
     if declared is not None:
         tops = [declared]
-    elif image.mode.startswith("I;16") or image.format in ("PNG", "PPM"):
+    elif image.mode.startswith("I;16") or (image.mode == "I" and image.format != "TIFF"):
         tops = [2.0 ** (bits if bits > 0 else 16) - 1]
     elif bits == 16:
         tops = [2.0 ** (16 - signed) - 1]
@@ -98,6 +98,8 @@ def _over_white(image: Any) -> Any:
 
     def composite(part: Any) -> Any:
         rgba = part.convert("RGBA") if part.mode != "La" else part.convert("LA").convert("RGBA")
+        if rgba.getextrema()[3][0] == 255:
+            return rgba.convert("RGB")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
 

@@ -1,4 +1,4 @@
-"""Image files without their metadata, of which the orientation alone is used.
+"""Image files reduced to the pixels of their first frame, and their orientation.
 
 Decoders read EXIF, colour profiles, text, thumbnails and later frames before the pixels: an odd
 number there loses a photograph, and a crafted one takes memory or time without bound. What is not
@@ -62,14 +62,14 @@ def without_metadata(content: bytes) -> Picture:
 
 
 def _jpeg(content: bytes) -> Picture:
-    kept, start, at, scans, turned = [], 0, 2, 0, None
+    pieces, start, at, scans, turned = [], 0, 2, 0, None
     for _ in range(MAX_PIECES):
         if (marker := MARKER.search(content, at)) is None:
-            return Picture(b"".join((*kept, content[start:])), turned or 1, scans)
+            return Picture(b"".join((*pieces, content[start:])), turned or 1, scans)
         code, at = marker[1][0], marker.end()
         if code == 0xD9:  # end of the image: other images may follow
-            kept.append(content[start:at])
-            return Picture(b"".join(kept), turned or 1, scans)
+            pieces.append(content[start:at])
+            return Picture(b"".join(pieces), turned or 1, scans)
         if code == 0xD8 or len(content) < at + 2:
             continue
         end = at + max(2, int.from_bytes(content[at : at + 2], "big"))
@@ -78,19 +78,19 @@ def _jpeg(content: bytes) -> Picture:
         if code == 0xFE or (0xE0 < code <= 0xEF and code != 0xEE):
             if code == 0xE1 and turned is None and content.startswith(b"Exif\0", at + 2):
                 turned = tiff_tags.orientation(content[at + 8 : end])
-            kept.append(content[start : marker.start()])
+            pieces.append(content[start : marker.start()])
             start = end
         at = end
     raise Unreadable(f"JPEG of over {MAX_PIECES:,} segments")
 
 
 def _png(content: bytes) -> Picture:
-    kept, at, turned, depth, colours, key = [PNG], 8, None, 8, 0, ()
+    pieces, at, turned, depth, colours, key = [PNG], 8, None, 8, 0, ()
     for _ in range(MAX_PIECES):
         length, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
         start, end = at + 8, at + 8 + length
         if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-            kept.append(content[at : end + 4])
+            pieces.append(content[at : end + 4])
         elif kind in (b"eXIf", b"zTXt", b"tEXt") and turned is None:
             block = content[start:end]
             turned = _png_orientation(kind, block)
@@ -99,7 +99,7 @@ def _png(content: bytes) -> Picture:
         if kind == b"tRNS" and colours and 2 * colours <= length <= len(content) - start:
             key = struct.unpack_from(f">{colours}H", content, start)
         if kind == b"IEND" or end + 4 > len(content):
-            return Picture(b"".join(kept), turned or 1, depth=depth, key=key)
+            return Picture(b"".join(pieces), turned or 1, depth=depth, key=key)
         at = end + 4
     raise Unreadable(f"PNG of over {MAX_PIECES:,} chunks")
 
@@ -122,7 +122,7 @@ def _png_orientation(kind: bytes, block: bytes) -> int | None:
 def _gif(content: bytes) -> bytes:
     """Return a GIF up to the end of its first image, with graphic control extensions alone."""
     at = 13 + (3 << (content[10] & 7) + 1 if len(content) > 10 and content[10] & 128 else 0)
-    kept, blocks = [content[:at]], 0
+    pieces, blocks = [content[:at]], 0
     while blocks < MAX_BLOCKS:
         start, kind = at, content[at : at + 1]
         if kind == b"!":
@@ -132,32 +132,32 @@ def _gif(content: bytes) -> bytes:
             at += 10 + (3 << (flags & 7) + 1 if flags & 128 else 0) + 1
         else:
             return content
-        while at < len(content) and (size := content[at]):
+        while at < len(content) and (size := content[at]) and blocks < MAX_BLOCKS:
             at, blocks = at + 1 + size, blocks + 1
         at, blocks = at + 1, blocks + 1
         if kind == b"," or content[start + 1 : start + 2] == b"\xf9":
-            kept.append(content[start:at])
+            pieces.append(content[start:at])
         if kind == b",":
-            return b"".join((*kept, b";"))
+            return b"".join((*pieces, b";"))
     raise Unreadable(f"GIF whose first image ends after {MAX_BLOCKS:,} blocks")
 
 
 def _webp(content: bytes) -> Picture:
-    kept, at, turned = [], 12, 1
+    pieces, at, turned = [], 12, 1
     for _ in range(MAX_PIECES):
         if at + 8 > len(content):
-            body = b"WEBP" + b"".join(kept)
+            body = b"WEBP" + b"".join(pieces)
             return Picture(b"RIFF" + len(body).to_bytes(4, "little") + body, turned)
         kind, length = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
         end = at + 8 + length + length % 2
         if kind == b"VP8X" and end <= len(content):
             flags = content[at + 8] & ~0x2C  # no profile, EXIF and XMP
-            kept.append(content[at : at + 8] + bytes([flags]) + content[at + 9 : end])
+            pieces.append(content[at : at + 8] + bytes([flags]) + content[at + 9 : end])
         elif kind == b"EXIF":
             turned = tiff_tags.orientation(content[at + 8 : at + 8 + length])
         elif kind in (b"ANIM", b"ALPH", b"VP8 ", b"VP8L") or (
-            kind == b"ANMF" and all(c[:4] != kind for c in kept)
+            kind == b"ANMF" and all(c[:4] != kind for c in pieces)
         ):
-            kept.append(content[at:end])
+            pieces.append(content[at:end])
         at = end
     raise Unreadable(f"WebP of over {MAX_PIECES:,} chunks")

@@ -18,6 +18,7 @@ SUBFILE, SAMPLE_FORMAT, MAXIMUM, SAMPLE_MAXIMUM, DNG = 254, 339, 281, 341, 50706
 PIXEL_TAGS = {WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, SAMPLE_FORMAT, STRIP_OFFSETS}
 PIXEL_TAGS |= {STRIP_SIZES, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_SIZES, 266, 278, 284, 292}
 PIXEL_TAGS |= {293, 317, 320, 332, 338, 347, *range(512, 522), *range(529, 533), 50674}
+MAX_TILE = 1 << 24  # pixels
 IMAGE_TAGS = PIXEL_TAGS | {ORIENTATION, SUBFILE, MAXIMUM, SAMPLE_MAXIMUM, DNG}
 # Codes of `struct` for the types of values.
 TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q"}
@@ -72,25 +73,32 @@ def first_image(content: bytes, directory: Directory) -> bytes:
     `Unreadable` for strips or tiles that are too many, or longer than the file.
     """
     values, order, big = directory.values, directory.order, directory.big
-    kept = {tag: e for tag, e in sorted(directory.entries.items()) if tag in PIXEL_TAGS}
-    for tag, entry in kept.items():
+    entries = {tag: e for tag, e in sorted(directory.entries.items()) if tag in PIXEL_TAGS}
+    for tag, entry in entries.items():
         if (count := struct.unpack_from(order + ("Q" if big else "I"), entry, 4)[0]) > MAX_PIECES:
             raise Unreadable(f"TIFF whose tag {tag} has {count:,} values: over {MAX_PIECES:,}")
     if values.get(PHOTOMETRIC) == (0,) and values.get(BITS, (1,))[0] > 8:
         # Pillow inverts only up to 8 bits, and reads fewer types so; `salix.data.levels` inverts.
         at = 12 if big else 8
-        kept[PHOTOMETRIC] = kept[PHOTOMETRIC][:at] + struct.pack(order + "HH", 1, 0) + bytes(at - 8)
+        entries[PHOTOMETRIC] = (
+            entries[PHOTOMETRIC][:at] + struct.pack(order + "HH", 1, 0) + bytes(at - 8)
+        )
     sizes = values.get(STRIP_SIZES, ()) or values.get(TILE_SIZES, ())
     if values.get(COMPRESSION, (1,))[0] != 1 and sum(sizes) > 2 * len(content):
         raise Unreadable(
             f"TIFF with strips of {sum(sizes):,.0f} bytes in a file of {len(content):,}: damaged"
         )
+    sides = [values.get(tag, (0,))[0] for tag in (TILE_WIDTH, TILE_HEIGHT)]
+    if sides[0] * sides[1] > MAX_TILE:
+        raise Unreadable(
+            f"TIFF with tiles of {sides[0]:g} x {sides[1]:g} pixels: over {MAX_TILE:,}"
+        )
     padding = bytes(len(content) % 2)
     offset = "Q" if big else "I"
     head = bytearray(content[:16])
     struct.pack_into(order + offset, head, 8 if big else 4, len(content) + len(padding))
-    count = struct.pack(order + ("Q" if big else "H"), len(kept))
-    table = (count, *kept.values(), struct.pack(order + offset, 0))
+    count = struct.pack(order + ("Q" if big else "H"), len(entries))
+    table = (count, *entries.values(), struct.pack(order + offset, 0))
     return b"".join((head, content[16:], padding, *table))
 
 
