@@ -8,7 +8,7 @@ loads jax, numpy and flax only; everything heavier is imported where it is used.
 from salix import attribution, measures, metrics
 from salix.adapters import from_function, from_linen, from_nnx
 from salix.attribution import pool
-from salix.engine import sweep
+from salix.engine import explain, sweep
 from salix.model import Model
 from salix.models import load
 from salix.preprocess import Preprocess
@@ -24,6 +24,7 @@ __all__ = [
     "Preprocess",
     "Score",
     "attribution",
+    "explain",
     "from_function",
     "from_linen",
     "from_nnx",

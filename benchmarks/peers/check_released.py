@@ -88,7 +88,6 @@ def run_counted(explainer: Any, inputs: list[Any]) -> tuple[np.ndarray, str]:
 def sweep_columns(network: str, folder: Path) -> dict[str, np.ndarray]:
     """Columns of a sweep over the same pictures."""
     from salix import models
-    from salix.attribution import GradCAM
     from salix.engine import sweep
     from salix.measures.presets import PRESETS
 
@@ -96,7 +95,7 @@ def sweep_columns(network: str, folder: Path) -> dict[str, np.ndarray]:
     model, params = models.load(network, folder / "weights.pth", classes=names)
     pictures, measures = np.load(folder / "pictures.npy"), PRESETS["paper"]
     options = {"out": folder / "run", "batch_size": 4}
-    return sweep(model, params, pictures, GradCAM(), measures, **options).rows
+    return sweep(model, params, pictures, None, measures, **options).rows
 
 
 def print_differences(

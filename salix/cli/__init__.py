@@ -11,6 +11,7 @@ from salix import runtime
 from salix.cli.bench import Bench
 from salix.cli.convert import Convert
 from salix.cli.demo import Demo
+from salix.cli.explain import ExplainImages
 from salix.cli.report import Report
 from salix.cli.sweep import Sweep
 from salix.cli.train import Train
@@ -18,13 +19,14 @@ from salix.typing import InputError
 
 COMMANDS = {
     "demo": Demo,
+    "explain": ExplainImages,
     "train": Train,
     "sweep": Sweep,
     "report": Report,
     "convert": Convert,
     "bench": Bench,
 }
-DEVICE_COMMANDS = (Demo, Train, Sweep, Bench)
+DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
 
 Environment: SALIX_CACHE is the folder of downloads and compiled programs (~/.cache/salix);
@@ -41,7 +43,7 @@ def configure_process(*, cache_programs: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `salix`; returns 0, or 2 after a one-line error for bad input."""
+    """Run `salix`; returns 0, 1 where nothing could be read, 2 after an error for bad input."""
     command: Any = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         args=arguments,

@@ -1,10 +1,13 @@
 """`salix convert`: conversion of a checkpoint to safetensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import tyro
+
 from salix.cli.options import Classes, Option
+from salix.cli.weight_options import WeightOptions
 from salix.typing import InputError
 
 
@@ -18,8 +21,10 @@ class Convert:
     """
 
     model: Annotated[str, Option(help="architecture, for example resnet50")]
-    weights: Annotated[Path, Option(help="checkpoint to read, a file or a folder")]
     out: Annotated[Path, Option(help="file to write, .safetensors")]
+    weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=WeightOptions
+    )
     classes: Classes = ()
 
     def run(self) -> int:
@@ -28,7 +33,11 @@ class Convert:
 
         if self.out.suffix != ".safetensors":
             raise InputError(f"{self.out} is not a .safetensors file: name one with --out")
-        model, params = load(self.model, self.weights, classes=self.classes or None)
-        save(self.model, self.out, params, classes=model.classes)
+        if self.weights.path is None:
+            raise InputError("no checkpoint to convert: name it with --weights")
+        model, params = load(
+            self.model, self.weights.path, classes=self.classes or None, **self.weights.choice
+        )
+        save(self.model, self.out, params, classes=model.classes, chosen=model.chosen)
         print(f"{self.out}: {self.model} with {len(model.classes)} classes")
         return 0

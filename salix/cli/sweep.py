@@ -1,11 +1,15 @@
 """`salix sweep`: maps and measures of a model for every image of a data set."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from salix.cli.options import Data, Option
+import tyro
+
+from salix.cli.data_options import DataOptions
+from salix.cli.options import Option
+from salix.cli.weight_options import WeightOptions
 from salix.precision import Precision
 
 SHOWN = 5  # most skipped images that are listed in the terminal
@@ -21,17 +25,27 @@ class Sweep:
     """
 
     model: Annotated[str, Option(help="architecture, for example meso4 or resnet50")]
-    data: Data
+    images: Annotated[DataOptions, tyro.conf.OmitArgPrefixes]
     out: Annotated[Path, Option(help="directory of the run: a new one, or one to resume")]
-    weights: Annotated[
-        Path | None, Option(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
-    ] = None
+    weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=WeightOptions
+    )
     attribution: Annotated[
-        str, Option(help="attribution method, for example 'IntegratedGradients(steps=64)'")
-    ] = "GradCAM()"
+        str | None,
+        Option(
+            help="method, for example 'IntegratedGradients(steps=64)'; GradCAM() by default, "
+            "with --measures paper as released for the architecture"
+        ),
+    ] = None
     score: Annotated[
-        str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
+        str,
+        Option(
+            help="explained score: 'logit()' of the predicted class, 'probability(\"fake\")', …"
+        ),
     ] = "logit()"
+    cut: Annotated[
+        str | None, Option(help="place where CAM and GradCAM read features, for example layer3")
+    ] = None
     precision: Annotated[
         Precision,
         Option(help="of the model's products: lower is faster on devices with units for it"),
@@ -53,22 +67,24 @@ class Sweep:
     group: Annotated[
         str | None, Option(help="name shared by runs that differ by training seed only")
     ] = None
-    labels: Annotated[bool, Option(help="use folder names or the CSV's labels as classes")] = True
 
     def run(self) -> int:
-        """Run the sweep and print the path of the run, its counts and the skipped images."""
+        """Run the sweep and print the path of the run, its counts and the skipped images.
+
+        Returns 1 where no image could be read.
+        """
         from salix import spec
         from salix.attribution import METHODS
-        from salix.data import Unlabelled, open_source
         from salix.engine import sweep
         from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
         from salix.models import load
         from salix.scores import SCORES
 
-        source = open_source(self.data)
-        model, params = load(self.model, self.weights)
-        if self.weights is None:
+        source = self.images.source()
+        model, params = load(self.model, self.weights.path, **self.weights.choice)
+        model = model if self.cut is None else model.at(self.cut)
+        if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         measures = [
             measure
@@ -78,8 +94,8 @@ class Sweep:
         run = sweep(
             model,
             params,
-            source if self.labels else Unlabelled(source),
-            spec.parse(self.attribution, METHODS),
+            source,
+            None if self.attribution is None else spec.parse(self.attribution, METHODS),
             measures,
             out=self.out,
             score=spec.parse(self.score, SCORES),
@@ -90,6 +106,7 @@ class Sweep:
             seed=self.seed,
             name=self.name or self.out.name,
             group=self.group,
+            content=self.images.content,
             progress=True,
         )
         skipped = run.skipped
@@ -98,5 +115,8 @@ class Sweep:
             print(f"  skipped {row['id']}: {row['skipped']}")
         if len(skipped) > SHOWN:
             print(f"  … and {len(skipped) - SHOWN} more, listed in the report")
+        if len(skipped) == run.count:
+            print("salix: no image could be read: see the reasons above", file=sys.stderr)
+            return 1
         print(f"next: salix report {run.path} --out report.html")
         return 0

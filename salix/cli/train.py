@@ -1,11 +1,14 @@
 """`salix train`: training of a detector from labelled images, with one or several seeds."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import tyro
+
 from salix.cli.options import Classes, Data, Option
+from salix.cli.weight_options import WeightOptions
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,9 @@ class Train:
     reference_masks: Annotated[
         Path | None, Option(help="folder of grey reference masks, each named by its image's id")
     ] = None
-    weights: Annotated[Path | None, Option(help="checkpoint of the initial weights")] = None
+    weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=WeightOptions
+    )
     classes: Classes = ()
     recipe: Annotated[
         str,
@@ -63,7 +68,9 @@ class Train:
         if self.validation_share is not None:
             recipe = replace(recipe, validation=self.validation_share)
         source = open_source(self.data)
-        build, about = initialiser(self.arch, self.weights, classes=self.classes or None)
+        build, about = initialiser(
+            self.arch, self.weights.path, classes=self.classes or None, **self.weights.choice
+        )
         trained = train(
             build,
             source

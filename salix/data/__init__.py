@@ -4,8 +4,12 @@ from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, fit
 from salix.data.examples import Examples, ImageExamples, image_example
 from salix.data.feed import Batch, batches, count_batches, image_batches
-from salix.data.files import Folder, Table
-from salix.data.source import Arrays, Joined, Source, Unlabelled, id_hash, open_source
+from salix.data.files import Folder
+from salix.data.grouped import Grouped
+from salix.data.opening import open_source
+from salix.data.source import Arrays, Source, id_hash
+from salix.data.table import Table
+from salix.data.views import Joined, Unlabelled
 
 __all__ = [
     "Arrays",
@@ -13,6 +17,7 @@ __all__ = [
     "Dataset",
     "Examples",
     "Folder",
+    "Grouped",
     "ImageExamples",
     "Joined",
     "Source",

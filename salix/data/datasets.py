@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from salix.data.content import files_identity
 from salix.data.decode import Unreadable, decode
 from salix.data.features import choose_features
 from salix.data.prepared import (
@@ -74,6 +75,7 @@ class Dataset:
     class_name: Callable[[int], str] = field(init=False, repr=False)
     ranges: tuple[SplitRange, ...] = field(init=False, repr=False)
     read_features: FeatureReader = field(init=False, repr=False)
+    files: tuple[Path, ...] = field(init=False, repr=False)  # of all splits that are read
 
     def __post_init__(self):
         place = f"{TFDS}{self.name}:{self.split}"
@@ -88,6 +90,9 @@ class Dataset:
         object.__setattr__(self, "class_name", class_name)
         object.__setattr__(self, "ranges", ranges)
         object.__setattr__(self, "read_features", reader)
+        splits = sorted({r.split for r in ranges})
+        files = (f for split in splits for f in builder.info.splits[split].filepaths)
+        object.__setattr__(self, "files", tuple(map(Path, files)))
 
     @property
     def ids(self) -> Sequence[str]:
@@ -98,6 +103,11 @@ class Dataset:
     def labels(self) -> Sequence[str | None]:
         """Name of each example's class, None where it is unknown or its record is broken."""
         return self._labels
+
+    @property
+    def groups(self) -> Sequence[str | None]:
+        """None for each: `Grouped` names them by a pattern of the ids."""
+        return (None,) * sum(r.length for r in self.ranges)
 
     @property
     def has_reference_masks(self) -> bool:
@@ -116,6 +126,12 @@ class Dataset:
             return np.asarray(decode(file).convert("L"))
         except Unreadable as error:
             raise Unreadable(f"its reference mask: {error}") from None
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Features by role, and the content of the files of all splits that are read."""
+        files = files_identity(self.files, None, full=full)
+        ranges = [list(r) for r in self.ranges]
+        return {"features": dict(self.features), "ranges": ranges, "files": files["images"]}
 
     def _file(self, index: int, role: str) -> bytes:
         """Return the encoded image of an example in a role, b"" where it has none."""

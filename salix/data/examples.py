@@ -59,6 +59,7 @@ class ImageExamples:
     source: Source
     to: Preprocess
     columns: tuple[Column, ...] = ()
+    full_content: bool = False  # files count by all of their content, not by samples
 
     @property
     def ids(self) -> Sequence[str]:
@@ -90,8 +91,9 @@ class ImageExamples:
         return {}
 
     def identity(self) -> dict[str, Any]:
-        """Return nothing: ids and labels identify a source."""
-        return {}
+        """Return the identity of the source, and how the content of its files counts."""
+        content = "full" if self.full_content else "sampled"
+        return {"content": content, **self.source.identity(full=self.full_content)}
 
 
 def image_example(to: Preprocess, *, reference_masks: bool) -> dict[str, Any]:

@@ -1,16 +1,14 @@
 """Sources of images: ids and labels, known before any image is read, and the images."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from salix.data.assets import fetch
-from salix.data.datasets import TFDS, open_dataset
-from salix.data.files import Folder, Table
+from salix.data.class_labels import plain_labels
+from salix.data.content import arrays_digest
 from salix.typing import InputError
 
 
@@ -24,8 +22,16 @@ class Source(Protocol):
         ...
 
     @property
-    def labels(self) -> Sequence[str | None]:
-        """Name of each image's class, None where unknown."""
+    def labels(self) -> Sequence[str | int | None]:
+        """Name of each image's class or its index among the model's, None where unknown."""
+        ...
+
+    @property
+    def groups(self) -> Sequence[str | None]:
+        """Name of each image's group, None where unknown.
+
+        Images of one group are not independent: frames of a video, crops of an identity.
+        """
         ...
 
     @property
@@ -41,24 +47,45 @@ class Source(Protocol):
         """Return the reference mask of one image, 8-bit grey [h w], or None."""
         ...
 
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Return, as JSON, everything beside ids and labels that decides pixels and masks.
+
+        Arrays count by their bytes, files by size and sampled content (all of it if `full`), see
+        `salix.data.content`. No folder is named: data that moved are the same data. A file that
+        cannot be read counts as "unreadable".
+        """
+        ...
+
 
 def id_hash(id: str) -> int:
     """Return 32 bits of the sha256 of an id, for random keys and choices of images."""
     return int.from_bytes(hashlib.sha256(id.encode()).digest()[:4], "big")
 
 
+def group_name(value: Any) -> str | None:
+    """Return the text of a group's name or number; None where it is None, NaN or empty."""
+    plain = value.item() if hasattr(value, "item") else value
+    if plain is None or plain != plain:
+        return None
+    if isinstance(plain, float) and plain.is_integer():  # numbers beside missing ones are floats
+        plain = int(plain)
+    return str(plain).strip() or None
+
+
 @dataclass(frozen=True, eq=False)
 class Arrays:
     """Images in memory: 8-bit [n h w], [n h w 1] or [n h w 3], or a sequence of such images.
 
-    Ids are the positions, or `keys`; `names` are the classes. `reference_masks` has one mask [h w]
-    or None for each image.
+    Ids are the positions, or `keys`; `names` are the classes, as names or as indices of the model's
+    classes in any sequence or array, None where unknown. `reference_masks` has one mask [h w]
+    or None for each image, `groups` the name or number of its group of dependent images, or None.
     """
 
     images: Sequence[np.ndarray] | np.ndarray
-    names: Sequence[str | None] | None = None
+    names: Any = None
     keys: Sequence[str] | None = None
     reference_masks: Sequence[np.ndarray | None] | None = None
+    groups: Any = None
     ids: Sequence[str] = field(init=False, repr=False)
 
     def __post_init__(self):
@@ -66,13 +93,18 @@ class Arrays:
         if n == 0:
             raise InputError("no image given: the array is empty")
         options = {"names": self.names, "keys": self.keys, "reference masks": self.reference_masks}
+        options["groups"] = self.groups
         for option, values in options.items():
             if values is not None and len(values) != n:
                 raise InputError(f"{len(values)} {option} for {n} images: give one for each")
         if self.keys is not None and len(set(self.keys)) < n:
             raise InputError("keys are repeated: each image needs an id of its own")
         ids = [f"{i:08d}" for i in range(n)] if self.keys is None else list(self.keys)
+        names = None if self.names is None else plain_labels(self.names)
+        groups = [None] * n if self.groups is None else [group_name(g) for g in self.groups]
         object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "groups", groups)
 
     @property
     def has_reference_masks(self) -> bool:
@@ -80,7 +112,7 @@ class Arrays:
         return self.reference_masks is not None
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """The names."""
         return self.names or [None] * len(self.images)
 
@@ -92,101 +124,10 @@ class Arrays:
         """Return the reference mask of one image."""
         return None if self.reference_masks is None else self.reference_masks[index]
 
-
-@dataclass(frozen=True)
-class Joined:
-    """Several sources in a row, each with a name that starts its ids."""
-
-    sources: Mapping[str, Source]
-    ids: Sequence[str] = field(init=False, repr=False)
-    places: Sequence[tuple[Source, int]] = field(init=False, repr=False)
-
-    def __post_init__(self):
-        ids = [f"{name}/{i}" for name, source in self.sources.items() for i in source.ids]
-        places = [(s, i) for s in self.sources.values() for i in range(len(s.ids))]
-        object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "places", places)
-
-    @property
-    def has_reference_masks(self) -> bool:
-        """Whether any of the sources has them."""
-        return any(s.has_reference_masks for s in self.sources.values())
-
-    @property
-    def labels(self) -> Sequence[str | None]:
-        """The labels of each source."""
-        return [label for s in self.sources.values() for label in s.labels]
-
-    def read(self, index: int) -> Any:
-        """Read from the source of the image."""
-        source, i = self.places[index]
-        return source.read(i)
-
-    def reference_mask(self, index: int) -> np.ndarray | None:
-        """Reference mask from the source of the image."""
-        source, i = self.places[index]
-        return source.reference_mask(i)
-
-
-@dataclass(frozen=True)
-class Unlabelled:
-    """A source without its labels."""
-
-    source: Source
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the source."""
-        return self.source.ids
-
-    @property
-    def labels(self) -> Sequence[str | None]:
-        """None for each."""
-        return [None] * len(self.source.ids)
-
-    @property
-    def has_reference_masks(self) -> bool:
-        """As the source."""
-        return self.source.has_reference_masks
-
-    def read(self, index: int) -> Any:
-        """Read from the source."""
-        return self.source.read(index)
-
-    def reference_mask(self, index: int) -> np.ndarray | None:
-        """Reference mask from the source."""
-        return self.source.reference_mask(index)
-
-
-def open_source(texts: Sequence[str]) -> Source:
-    """Open what the command line names: `DIR`, `FILE.csv` or `CLASS=DIR`, one or several.
-
-    In the place of DIR, `asset:NAME` stands for a folder of `salix.data.assets`. In that of
-    FILE.csv, `tfds:NAME[/CONFIG][:VERSION]:SPLIT` stands for a data set of TensorFlow Datasets:
-    `tfds:mnist:test`, `tfds:mnist:3.0.1:train[:100]`; see `salix.data.datasets`.
-    """
-    sources: dict[str, Source] = {}
-    for text in texts:
-        name, equals, place = text.partition("=")
-        if not equals or text.startswith(TFDS) or Path(text).exists():
-            name, place = None, text
-        key, source = _open(name, place)
-        if len(texts) == 1 and name is None:
-            return source
-        if key in sources:
-            raise InputError(f"two sources are called {key!r}: name them apart, NAME=DIR")
-        sources[key] = source
-    return Joined(sources)
-
-
-def _open(name: str | None, place: str) -> tuple[str, Source]:
-    """Open one source and return what its ids start with where there are several."""
-    if place.startswith(TFDS):
-        if name is not None:
-            raise InputError(f"{name}={place}: such data have their own labels, leave out {name}=")
-        return place.removeprefix(TFDS), open_dataset(place)
-    kind, _, asset = place.partition(":")
-    path = fetch(asset) if kind == "asset" and asset else Path(place)
-    if name is not None:
-        return name, Folder(path, label=name)
-    return path.name, Table(path) if path.suffix.lower() == ".csv" else Folder(path)
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Digests of the bytes of images and reference masks."""
+        del full  # always
+        images = {"images": arrays_digest(self.images)}
+        if self.reference_masks is None:
+            return images
+        return images | {"reference_masks": arrays_digest(self.reference_masks)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from salix.engine.classification import Classification
 from salix.engine.classification_columns import MapType
 from salix.engine.labelled_images import LabelledImages
 from salix.engine.run import run_problem
+from salix.measures.presets import PRESETS
 from salix.model import Model
 from salix.nn import round_kernels
 from salix.precision import Precision
 from salix.scores import ScoreOf, logit
-from salix.store import Run
+from salix.store import Run, update_about
 from salix.typing import Measure, Method, Params
 
 
@@ -23,7 +25,7 @@ def sweep(
     model: Model,
     params: Params,
     data: Source | np.ndarray | Path | str,
-    attribution: Method = GradCAM(),
+    attribution: Method | None = None,
     measures: Sequence[Measure] = (),
     *,
     out: Path | str,
@@ -37,17 +39,20 @@ def sweep(
     group: str | None = None,
     workers: int | None = None,
     thumbs: int = 16,
+    content: Literal["sampled", "full"] = "sampled",
     progress: bool = False,
 ) -> Run:
     """Explain every image of a data set and write one row for each; run it again to resume.
 
     `data` is a source of `salix.data`, an 8-bit array [n h w c], or a path. `attribution` is any
-    method, `score` any function of the logits: `logit()`, `probability(1)`, or your own. Maps are
-    stored as `maps` "uint8" (255 levels of the map's own range), "float16" or "float32" (shares of
-    it in [0, 1]), averaged down to at most `side` pixels a side, or not at all for None. `thumbs`
-    images are stored small, for the report. `precision` is that of the model's convolutions and
-    matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`, `seed`,
-    `name`, `group` and `workers` are those of `salix.engine.run_problem`.
+    method, None for `default_attribution`, `score` any function of the logits: `logit()`,
+    `probability(1)`, or your own. Maps are stored as `maps` "uint8" (255 levels of the map's own
+    range), "float16" or "float32" (shares of it in [0, 1]), averaged down to at most `side` pixels
+    a side, or not at all for None. `thumbs` images are stored small, for the report. `content`
+    tells how the files of images count in the identity of the run: by size and sampled content, at
+    most 256 KiB of each, or "full", by all of it. `precision` is that of the model's convolutions
+    and matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`,
+    `seed`, `name`, `group` and `workers` are those of `salix.engine.run_problem`.
 
     Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
     of another configuration.
@@ -55,7 +60,7 @@ def sweep(
     source = as_source(data)
     problem = Classification(
         model,
-        attribution,
+        attribution or default_attribution(model, measures),
         score=score,
         measures=tuple(measures),
         precision=precision,
@@ -63,10 +68,10 @@ def sweep(
         side=side,
         reference_masks=source.has_reference_masks,
     )
-    return run_problem(
+    run = run_problem(
         problem,
         round_kernels(params, precision),
-        LabelledImages(source, model, thumbs),
+        LabelledImages(source, model, thumbs, full_content=content == "full"),
         out=out,
         batch_size=batch_size,
         seed=seed,
@@ -76,6 +81,19 @@ def sweep(
         progress=progress,
         unit="images",
     )
+    if model.chosen is not None:  # the network of a weight file with several
+        update_about(run.path, chosen=model.chosen)
+    return Run(run.path)
+
+
+def default_attribution(model: Model, measures: Sequence[Measure] = ()) -> Method:
+    """Return Grad-CAM; with measures of the preset "paper", as released for the architecture.
+
+    The release hooked torchvision's networks. DenseNet applies its last ReLU in place there, so
+    that the gradient was taken before it (`GradCAM`).
+    """
+    released = any(measure in PRESETS["paper"] for measure in measures)
+    return GradCAM(before_relu=released and model.inplace_relu)
 
 
 def as_source(data: Source | np.ndarray | Path | str) -> Source:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from salix.data import ImageExamples, Source, id_hash
+from salix.data.class_labels import class_indices
 from salix.model import Model
 from salix.store import digest
-from salix.typing import Column, InputError
+from salix.typing import Column
 
 THUMB = 112  # longest side of a stored picture, in pixels
 HOST_COLUMNS = (
@@ -21,6 +22,12 @@ HOST_COLUMNS = (
         "reference_mask", "Reference mask", "The mask of the thumbnail as grey PNG.", dtype="binary"
     ),
 )
+GROUP = Column(
+    "group",
+    "Group",
+    "Images of one group are not independent: frames of a video, crops of an identity.",
+    dtype="string",
+)
 
 
 @dataclass(frozen=True)
@@ -28,24 +35,34 @@ class LabelledImages:
     """The images of a source, as `Examples` of a classifier.
 
     `thumbs` images, an equal share of each class, are stored small for the gallery of a report.
-    Raises `InputError` for a label that is not a class of the model.
+    Rows have the column `group` where the source names the group of any image. `full_content`
+    hashes files as a whole for the identity of a run, not by samples. Raises `InputError` for
+    a label that is not a class of the model, see `class_indices`.
     """
 
     source: Source
     model: Model
     thumbs: int = 16
-    columns: tuple[Column, ...] = HOST_COLUMNS
+    full_content: bool = False
+    columns: tuple[Column, ...] = field(init=False, repr=False)
     ids: Sequence[str] = field(init=False, repr=False)
+    groups: tuple[str | None, ...] = field(init=False, repr=False)
     labels: tuple[int | None, ...] = field(init=False, repr=False)
 
     def __post_init__(self):
+        groups = tuple(self.source.groups)
+        columns = (*HOST_COLUMNS, GROUP) if any(groups) else HOST_COLUMNS
+        object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "ids", tuple(self.source.ids))
-        object.__setattr__(self, "labels", match_labels(self.model, self.source))
+        object.__setattr__(self, "groups", groups)
+        names, model = self.source.labels, self.model
+        labels = class_indices(names, self.ids, model.classes, model=model.name)
+        object.__setattr__(self, "labels", labels)
 
     @cached_property
     def images(self) -> ImageExamples:
         """Pixels and reference masks in the size of the model."""
-        return ImageExamples(self.source, self.model.preprocess)
+        return ImageExamples(self.source, self.model.preprocess, full_content=self.full_content)
 
     @cached_property
     def pictured(self) -> frozenset[int]:
@@ -62,8 +79,10 @@ class LabelledImages:
         return self.images.load(index)
 
     def describe(self, index: int, example: dict[str, Any] | None) -> dict[str, Any]:
-        """Return the label, and the pictures of an image that is stored small."""
+        """Return the label and the group, and the pictures of an image that is stored small."""
         row: dict[str, Any] = {"label": self.labels[index]}
+        if GROUP in self.columns:
+            row["group"] = self.groups[index]
         if example is not None and index in self.pictured:
             row["thumb"] = picture(example["pixels"], "JPEG")
             mask = example["reference_mask"]
@@ -72,25 +91,10 @@ class LabelledImages:
         return row
 
     def identity(self) -> dict[str, Any]:
-        """Return a hash of the labels: ids and labels stand for the images themselves."""
-        return {"labels": digest(list(self.source.labels))}
-
-
-def match_labels(model: Model, source: Source) -> tuple[int | None, ...]:
-    """Return the index of each image's class among the model's, None where unknown.
-
-    Names are compared without case. Raises `InputError` for a name that the model does not have.
-    """
-    known = {name.casefold(): i for i, name in enumerate(model.classes)}
-    names = list(source.labels)
-    unknown = sorted({n for n in names if n is not None and n.casefold() not in known})
-    if unknown:
-        listed = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
-        raise InputError(
-            f"labels {listed} are not classes of {model.name} ({', '.join(model.classes)}): "
-            f"name each folder by its class, --data {model.classes[0]}=DIR, or use --no-labels"
-        )
-    return tuple(None if n is None else known[n.casefold()] for n in names)
+        """Return digests of labels, groups, and the content of images and reference masks."""
+        groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
+        labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
+        return labels | groups | self.images.identity()
 
 
 def picture(pixels: np.ndarray, format: str) -> bytes:

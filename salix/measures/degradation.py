@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.measures.conditions import check_conditions, roll_map
+from salix.hyperparameters import FLAG, TEXT, check_fields, number, optional
+from salix.measures.conditions import enlarge_to_image, roll_map, some_of
 from salix.measures.explainer import as_explainer
 from salix.measures.guided_blur import BlurLevels, blur_by_levels, blur_levels
 from salix.measures.variants import measure_variants, variant_columns
 from salix.metrics import Similarity
+from salix.metrics.comparison import SIMILARITY
 from salix.typing import Column, Explain, Explanation, GridMap, Image, InputError, PRNGKey, Values
 
 CONDITIONS = {
@@ -18,6 +20,11 @@ CONDITIONS = {
     "background_moved": "the background of the map moved to a random place",
     "object_moved": "the object of the map moved to a random place",
 }
+
+CHANGE = optional(
+    number(lambda n: 0 < n < 1),
+    remedy="give a mean change of pixels above 0 and below 1, or None for the published strength",
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,13 @@ class Degradation:
     `eight_bit` map and image have 8 bits, truncated after every step, as released.
 
     Returns the columns of `measure_variants`, each [conditions], named `prefix_…`, with
-    `similarity` to the clean map, target fixed and, if `repredict`, target re-predicted; and
-    `prefix_change`, the change that was made, in [0, 1]. All are NaN where the map is constant. One
-    pass of the model a condition, counted as in `measure_variants`; the blurs of all conditions
-    together take a third of a ResNet-50's pass, twice that with a `change` or with 8 bits.
-    `PAPER_DEGRADATION` is the released setting. Raises `InputError` for conditions that are none,
-    unknown or repeated, for a change outside (0, 1), and for images that are not square.
+    `similarity` to the clean map, on its own grid or if `upscaled` enlarged to the image, target
+    fixed and, if `repredict`, target re-predicted; and `prefix_change`, the change that was made,
+    in [0, 1]. All are NaN where the map is constant. One pass of the model a condition, counted as
+    in `measure_variants`; the blurs of all conditions together take a third of a ResNet-50's pass,
+    twice that with a `change` or with 8 bits. `PAPER_DEGRADATION` is the released setting. Raises
+    `InputError` for conditions that are none, unknown or repeated, for a change outside (0, 1), and
+    for images that are not square.
 
     Crum et al. (2023), arXiv:2303.11969, salience-based image degradation.
     """
@@ -51,25 +59,31 @@ class Degradation:
     change: float | None = 0.02
     similarity: Similarity = Similarity()  # noqa: RUF009 - it is frozen
     repredict: bool = True
+    upscaled: bool = False
     eight_bit: bool = False
     prefix: str = "degradation"
 
     def __post_init__(self):
-        check_conditions(self.conditions, CONDITIONS)
-        if self.change is not None and not 0 < self.change < 1:
-            raise InputError(
-                f"change is {self.change}: give a mean change of pixels above 0 and below 1, "
-                "or None for the published strength"
-            )
+        check_fields(
+            self,
+            conditions=some_of(CONDITIONS),
+            change=CHANGE,
+            similarity=SIMILARITY,
+            repredict=FLAG,
+            upscaled=FLAG,
+            eight_bit=FLAG,
+            prefix=TEXT,
+        )
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """The description of each column."""
         strength = f"mean change {self.change}" if self.change else "published strength"
         conditions = "; ".join(f"{name}, {CONDITIONS[name]}" for name in self.conditions)
+        grid = ", enlarged to the image" if self.upscaled else ""
         meaning = (
             f"Blur guided by salience, {strength}: {conditions}. Maps against the clean one by "
-            f"{self.similarity} (Crum et al., 2023, arXiv:2303.11969)."
+            f"{self.similarity}{grid} (Crum et al., 2023, arXiv:2303.11969)."
         )
         title, over = "Salience-guided blur", ("condition", self.conditions)
         variants = variant_columns(self.prefix, title, meaning, *over, repredict=self.repredict)
@@ -78,11 +92,12 @@ class Degradation:
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         explainer = as_explainer(explain)
+        similarity = enlarge_to_image(self.similarity, image) if self.upscaled else self.similarity
         degraded, change = self.degrade(explainer.pixels(image), clean.map, key)
 
         values = measure_variants(
             explainer, clean, lambda i: explainer.image(degraded[i]), len(self.conditions),
-            lambda map, _: self.similarity(map, clean.map), repredict=self.repredict,
+            lambda map, _: similarity(map, clean.map), repredict=self.repredict,
         )  # fmt: skip
         values["change"] = change
         has_contrast = clean.map.max() > 0
@@ -122,8 +137,9 @@ class Degradation:
 PAPER_DEGRADATION = Degradation(
     ("background", "object"),
     change=None,
-    similarity=Similarity("ssim", window=7, side=224, eight_bit=True),
+    similarity=Similarity("ssim", window=7, eight_bit=True),
+    upscaled=True,
     eight_bit=True,
     prefix="paper_degradation",
 )
-"""The released setting: maps and images of 8 bits, each condition at its published strength."""
+"""The released setting: 8 bits, maps enlarged to the image, conditions at published strength."""

@@ -1,12 +1,13 @@
 """Equivariance of maps under geometric transforms: flips, turns, shifts, angles and scales."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Num
 
+from salix.hyperparameters import FLAG, TEXT, check_fields, choice, number, several
+from salix.measures.conditions import enlarge_to_image
 from salix.measures.explainer import as_explainer
 from salix.measures.variants import (
     mean_columns,
@@ -15,6 +16,7 @@ from salix.measures.variants import (
     variant_columns,
 )
 from salix.metrics import Similarity
+from salix.metrics.comparison import SIMILARITY
 from salix.perturb.warps import (
     IDENTITY,
     SHIFTS,
@@ -25,7 +27,6 @@ from salix.perturb.warps import (
     warp,
 )
 from salix.typing import (
-    AnyArray,
     Column,
     Explain,
     Explanation,
@@ -39,6 +40,16 @@ from salix.typing import (
 )
 
 TWELVE = (*TURNS, *SHIFTS)
+TRANSFORMS = several(
+    choice(TWELVE), remedy=f"choose from {', '.join(TWELVE)}, each once", low=0, unique=True
+)
+SCALES = several(
+    number(lambda n: n > 0), remedy="give factors above 0, each once", low=0, unique=True
+)
+SHIFT = number(
+    lambda n: 0 < n < 1 or (n >= 1 and n == int(n)),
+    remedy="give whole pixels, or a share of the side below 1",
+)
 
 
 @dataclass(frozen=True)
@@ -74,19 +85,19 @@ class Geometry:
     prefix: str = "geometry"
 
     def __post_init__(self):
-        unknown = [name for name in self.transforms if name not in TWELVE]
-        if unknown:
-            raise InputError(f"unknown transform {unknown[0]!r}: choose from {', '.join(TWELVE)}")
+        check_fields(
+            self,
+            transforms=TRANSFORMS,
+            angles=several(number(), remedy="give finite degrees, each once", low=0, unique=True),
+            scales=SCALES,
+            shift=SHIFT,
+            similarity=SIMILARITY,
+            repredict=FLAG,
+            upscaled=FLAG,
+            prefix=TEXT,
+        )
         if not self.names:
             raise InputError("there is no transform: name some, or give angles or scales")
-        if not all(0 < scale < np.inf for scale in self.scales):
-            raise InputError(f"scales are {self.scales}: give factors above 0")
-        if not all(np.isfinite(angle) for angle in self.angles):
-            raise InputError(f"angles are {self.angles}: give finite degrees")
-        if not self.shift > 0 or (self.shift >= 1 and self.shift != int(self.shift)):
-            raise InputError(
-                f"shift is {self.shift}: give whole pixels, or a share of the side below 1"
-            )
         if not self.upscaled and not set(self.names) <= set(TURNS):
             raise InputError(
                 "shifts, angles and scales move a map by less than a grid position: "
@@ -119,14 +130,16 @@ class Geometry:
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         del key  # deterministic
-        side, explainer = self._check(image, clean.map), as_explainer(explain)
+        side = self._check(image, clean.map)
+        similarity = enlarge_to_image(self.similarity, image) if self.upscaled else self.similarity
+        explainer = as_explainer(explain)
         step = self._shift_pixels(side)
         forward = stack_placements(self.transforms, self.angles, self.scales, step)
         turns = np.array([name in TURNS for name in self.names]).reshape(-1, 1, 1)
         undo_turn = jnp.asarray(invert(np.where(turns, forward, IDENTITY)), jnp.float32)
         undo_shift = jnp.asarray(invert(np.where(turns, IDENTITY, forward)), jnp.float32)
         placements = jnp.asarray(forward, jnp.float32)
-        expected = self._prepare(clean.map, side)
+        expected = similarity.prepare(clean.map)
         everywhere = jnp.ones(expected.shape, bool)
         exact = not (self.angles or self.scales)  # pixels map to pixels: nothing to interpolate
 
@@ -135,12 +148,12 @@ class Geometry:
 
         def compare(map: Map, i: Any) -> Scalar:
             # The nearest position: on its own grid a map is only turned.
-            restored = self._prepare(warp(map, undo_turn[i], nearest=True), side)
+            restored = similarity.prepare(warp(map, undo_turn[i], nearest=True))
             if not self.upscaled:
-                return self.similarity.compare_where(expected, restored, everywhere)
+                return similarity.compare_where(expected, restored, everywhere)
             restored = warp(restored.astype(jnp.float32), undo_shift[i], nearest=exact)
             valid = valid_region((side, side), undo_shift[i])
-            return self.similarity.compare_where(expected, restored, valid)
+            return similarity.compare_where(expected, restored, valid)
 
         count = len(self.names)
         values = measure_variants(
@@ -151,10 +164,6 @@ class Geometry:
 
     def _shift_pixels(self, side: int) -> int:
         return round(self.shift * side) if self.shift < 1 else int(self.shift)
-
-    def _prepare(self, map: Map, side: int) -> Num[AnyArray, "..."]:
-        similarity = replace(self.similarity, side=side) if self.upscaled else self.similarity
-        return similarity.prepare(map)
 
     def _check(self, image: Image, map: GridMap) -> int:
         """Return the side of a square image, or the height of an image that is only flipped."""
@@ -174,11 +183,6 @@ class Geometry:
             raise InputError(
                 f"a map of shape {map.shape} cannot be turned by 90 degrees: "
                 "leave out turn_clockwise and turn_counterclockwise"
-            )
-        if self.upscaled and self.similarity.side not in (None, height):
-            raise InputError(
-                f"similarity compares maps of side {self.similarity.side} and the image's side "
-                f"is {height}: give Similarity(side=None)"
             )
         step, window = self._shift_pixels(height), self.similarity.window
         if any(name in SHIFTS for name in self.names) and not 1 <= step <= height - window:

@@ -5,7 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from salix.measures.conditions import check_choice
+from salix.hyperparameters import FLAG, TEXT, check_fields, choice, optional
+from salix.measures.conditions import enlarge_to_image
 from salix.measures.explainer import as_explainer
 from salix.measures.variants import (
     mean_columns,
@@ -14,6 +15,7 @@ from salix.measures.variants import (
     variant_columns,
 )
 from salix.metrics import Similarity
+from salix.metrics.comparison import SIMILARITY
 from salix.metrics.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS
 from salix.perturb.grey import ROUNDINGS, grey_levels
@@ -28,8 +30,9 @@ class Noise:
     in units of [0, 1]), "blur" (sigma, in pixels) or "jpeg" (quality, falling; chroma halved).
     `levels` run from mild to severe; None means those of `CORRUPTIONS`. The corrupted image is
     quantised to 8 bits by `eight_bit`; a value whose grey level does not change is unchanged to the
-    last bit. All levels share one draw: a higher amount also replaces what a lower one replaces, so
-    that the draw does not add to the difference of two levels.
+    last bit. Maps are compared on their own grid, or if `upscaled` enlarged to the side of the
+    image, which is square then. All levels share one draw: a higher amount also replaces what a
+    lower one replaces, so that the draw does not add to the difference of two levels.
 
     Returns the columns of `measure_variants`, each [levels], as `prefix_…`, by default after the
     `kind`, and the mean of the similarities $s$ over the levels $l$, first to last, by the
@@ -46,13 +49,21 @@ class Noise:
     levels: tuple[float, ...] | None = None
     similarity: Similarity = Similarity()  # noqa: RUF009 - it is frozen
     repredict: bool = True
+    upscaled: bool = False
     eight_bit: str = "round"
     prefix: str = ""
 
     def __post_init__(self):
-        check_choice("kind", self.kind, CORRUPTIONS)
-        check_choice("eight_bit", self.eight_bit, ROUNDINGS)
-        CORRUPTIONS[self.kind].check(self.strengths)
+        check_fields(
+            self,
+            kind=choice(CORRUPTIONS),
+            similarity=SIMILARITY,
+            repredict=FLAG,
+            upscaled=FLAG,
+            eight_bit=choice(ROUNDINGS),
+            prefix=TEXT,
+        )
+        check_fields(self, levels=optional(CORRUPTIONS[self.kind].strengths))
 
     @property
     def strengths(self) -> tuple[float, ...]:
@@ -64,9 +75,10 @@ class Noise:
     def columns(self) -> tuple[Column, ...]:
         """The description of each column."""
         corruption, prefix = CORRUPTIONS[self.kind], self.prefix or self.kind
+        grid = ", enlarged to the image" if self.upscaled else ""
         meaning = (
             f"{corruption.title} of growing strength, to 8 bits by {self.eight_bit}; the map "
-            f"against the clean one by {self.similarity} ({corruption.source})."
+            f"against the clean one by {self.similarity}{grid} ({corruption.source})."
         )
         columns = variant_columns(
             prefix,
@@ -82,6 +94,7 @@ class Noise:
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
         explainer, corruption = as_explainer(explain), CORRUPTIONS[self.kind]
+        similarity = enlarge_to_image(self.similarity, image) if self.upscaled else self.similarity
         pixels = explainer.pixels(image)
         levels, before = jnp.asarray(self.strengths, pixels.dtype), grey_levels(pixels)
 
@@ -91,7 +104,7 @@ class Noise:
 
         values = measure_variants(
             explainer, clean, corrupt, len(self.strengths),
-            lambda map, _: self.similarity(map, clean.map), repredict=self.repredict,
+            lambda map, _: similarity(map, clean.map), repredict=self.repredict,
         )  # fmt: skip
         values |= similarity_means(values, "area", lambda s: trapezoid_mean(s, self.strengths))
         return {f"{self.prefix or self.kind}_{name}": value for name, value in values.items()}
@@ -100,12 +113,13 @@ class Noise:
 PAPER_NOISE = Noise(
     "salt_and_pepper",
     CORRUPTIONS["salt_and_pepper"].levels,
-    Similarity("ssim", window=7, side=224, eight_bit=True),
+    Similarity("ssim", window=7, eight_bit=True),
     repredict=True,
+    upscaled=True,
     eight_bit="truncate",
     prefix="paper_salt_and_pepper",
 )
-"""The released setting: maps of 8 bits enlarged to 224 x 224, files written by truncation.
+"""The released setting: maps of 8 bits enlarged to the image, files written by truncation.
 
 `paper_salt_and_pepper_similarity_repredicted`, each noisy image explained for its own class, and
 `paper_salt_and_pepper_score` were released. The defaults of `Noise` correct this: similarities are

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from salix.data import Source
+from salix.data.content import files_digest
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
 from salix.train.losses import Loss
 
@@ -36,9 +37,14 @@ class WithReferenceMasks:
         return self.source.ids
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """Labels of the source."""
         return self.source.labels
+
+    @property
+    def groups(self) -> Sequence[str | None]:
+        """Groups of the source."""
+        return self.source.groups
 
     @property
     def has_reference_masks(self) -> bool:
@@ -53,6 +59,11 @@ class WithReferenceMasks:
         """Return the decoded reference mask of one image, or None; raises `Unreadable`."""
         file = self.files[index]
         return None if file is None else read_reference_mask(file)
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Identity of the source, with the content of these reference masks."""
+        masks = {"reference_masks": files_digest(self.files, full=full)}
+        return self.source.identity(full=full) | masks
 
 
 def uses_reference_masks(loss: Loss) -> bool:

@@ -1,6 +1,5 @@
 """Training examples of a source that does not fit into memory, decoded by threads as needed."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from salix.data import Batch, Source, image_batches
 from salix.preprocess import Preprocess
+from salix.store import digest
 from salix.typing import InputError
 
 Positions = Sequence[np.ndarray]  # of the images of each batch
@@ -52,9 +52,9 @@ class Streamed:
         return replace(self, labels=self.labels[indices], indices=self.indices[indices])
 
     def fingerprint(self) -> str:
-        """Return a sha256 of the ids and labels."""
+        """Return a sha256 of the ids, the labels and the identity of the source."""
         text = "\n".join(f"{label} {id}" for id, label in zip(self.ids, self.labels, strict=True))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest([text, self.source.identity()])
 
     def _without_gaps(self, view: "Reordered", batch: Batch) -> PixelsAndMasks:
         for index, reason in batch.reasons.items():
@@ -82,9 +82,14 @@ class Reordered:
         return pick(self.source.ids, self.order)
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """Labels, in the new order."""
         return pick(self.source.labels, self.order)
+
+    @property
+    def groups(self) -> Sequence[str | None]:
+        """Groups, in the new order."""
+        return pick(self.source.groups, self.order)
 
     @property
     def has_reference_masks(self) -> bool:
@@ -101,6 +106,10 @@ class Reordered:
         if mask is not None and not np.any(mask):
             self.black.add(self.source.ids[int(self.order[index])])
         return mask
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Identity of the source, and the order."""
+        return {"source": self.source.identity(full=full), "order": self.order.tolist()}
 
 
 def pick(names: Sequence[Any], indices: np.ndarray) -> list[Any]:

@@ -52,6 +52,17 @@ def test_gradcam_is_the_positive_part_of_cam_over_the_grid():
     np.testing.assert_allclose(GradCAM(relu=False)(score, IMAGE, KEY), cam, rtol=1e-4, atol=1e-6)
 
 
+def test_the_gradient_before_a_relu_counts_active_positions_only():
+    features = np.maximum(np.asarray(trunk(IMAGE)), 0)
+    active = (features > 0).mean((0, 1))  # the share of positions of each channel
+    assert 0 < active.min() < active.max() < 1
+    expected = np.maximum((WEIGHTS * active / 12 * features).sum(-1, keepdims=True), 0)
+    score = Score(pooled_linear, lambda x: jax.nn.relu(trunk(x)))
+    actual = GradCAM(before_relu=True)(score, IMAGE, KEY)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
+    assert np.abs(GradCAM()(score, IMAGE, KEY) - expected).max() > 0.01
+
+
 def test_another_head_is_linearised():
     place = rng.normal(size=(4, 3, 5)).astype(np.float32)
     features = np.asarray(trunk(IMAGE))

@@ -50,7 +50,7 @@ def test_joined_and_named_on_the_command_line(folder):
 @pytest.mark.parametrize("names", [["asset:toy"], ["asset:toy", "x=asset:toy"]])
 def test_an_asset_is_asked_for_once_for_each_name(folder, monkeypatch, names):
     asked = []
-    monkeypatch.setattr("salix.data.source.fetch", lambda n: asked.append(n) or folder / "a")
+    monkeypatch.setattr("salix.data.opening.fetch", lambda n: asked.append(n) or folder / "a")
     ids = open_source(names).ids
     assert asked == ["toy"] * len(names)
     assert list(ids[:2]) == (["10.png", "9.PNG"] if len(names) == 1 else ["a/10.png", "a/9.PNG"])

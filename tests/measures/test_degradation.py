@@ -207,7 +207,7 @@ def test_paper_columns_are_the_released_measure():
         big = [
             np.asarray(
                 Image.fromarray(np.asarray(to_8_bit(m))).resize(
-                    (224, 224), Image.Resampling.BICUBIC
+                    (SIDE, SIDE), Image.Resampling.BICUBIC
                 )
             )
             for m in (smooth.map, clean.map)

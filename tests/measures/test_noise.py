@@ -77,9 +77,7 @@ def eight_bit(map):
 
 
 def upscaled(map):
-    return np.asarray(
-        Pillow.fromarray(eight_bit(map)).resize((224, 224), Pillow.Resampling.BICUBIC)
-    )
+    return np.asarray(Pillow.fromarray(eight_bit(map)).resize((56, 56), Pillow.Resampling.BICUBIC))
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -266,7 +264,7 @@ def test_memory_does_not_grow_with_the_levels(kind):
         ({"levels": (float("nan"),)}, "between 0 and 1"),
         ({"kind": "gaussian", "levels": (-0.1, 0.1)}, "between 0 and inf"),
         ({"kind": "blur", "levels": (float("inf"),)}, "between 0 and inf"),
-        ({"kind": "jpeg", "levels": (10, 90)}, r"\(10.0, 90.0\).*from mild to severe"),
+        ({"kind": "jpeg", "levels": (10, 90)}, r"\(10, 90\).*from mild to severe"),
         ({"kind": "jpeg", "levels": (101, 90)}, "between 100 and 1"),
     ],
 )

@@ -1,13 +1,16 @@
 """Presets: their columns are apart and described, and each has the settings of its name."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from salix import spec
-from salix.measures import ARGUMENTS, MEASURES
+from salix.measures import ARGUMENTS, MEASURES, Degradation, Noise
 from salix.measures.presets import PRESETS
+from salix.metrics import Similarity
 from salix.typing import Explainer, Explanation, InputError, Measure
 
 
@@ -65,9 +68,32 @@ def test_paper_has_the_released_settings_and_standard_the_defaults():
     assert geometry.shift == 16
     assert degradation.conditions == ("background", "object")
     assert degradation.change is None
+    assert [m.upscaled for m in PRESETS["paper"]] == [True] * 3
+    assert not any(m.upscaled for m in (Noise(), Degradation()))
     assert PRESETS["standard"] == tuple(type(m)() for m in PRESETS["standard"])
 
 
 def test_an_argument_of_a_measure_is_no_measure():
     with pytest.raises(InputError, match="unknown 'Similarity': choose one of Agreement, "):
         spec.parse("Similarity()", MEASURES, ARGUMENTS)
+
+
+@pytest.mark.parametrize("side", [32, 41])
+def test_paper_maps_are_enlarged_to_the_image_of_the_network(side):
+    """A network of 299 pixels compares maps of 299: the side is the image's own."""
+    rng = np.random.default_rng(side)
+    image = jnp.asarray(rng.uniform(size=(side, side, 3)), jnp.float32)
+    sides = []
+
+    class Recorded(Similarity):
+        def __call__(self, a, b):
+            sides.append(self.prepare(a).shape)
+            return super().__call__(a, b)
+
+    noise, _, degradation = PRESETS["paper"]
+    for measure in (noise, degradation):
+        measure = replace(measure, similarity=Recorded())
+        measure(Explainer(explain), image, explain(image, None), jax.random.key(0))
+    assert set(sides) == {(side, side)}
+    with pytest.raises(InputError, match=f"an image of {side} x 30.*upscaled=False"):
+        noise(Explainer(explain), image[:, :30], explain(image, None), jax.random.key(0))

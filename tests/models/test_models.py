@@ -29,7 +29,7 @@ LARGE = {
     "inception_v3",
     "nsfwjs_inception_v3",
     "efficientnet_b4",
-    "tf_efficientnet_b4",
+    *(name for name in NAMES if "_efficientnet" in name or "efficientnet_pytorch" in name),
 }
 
 

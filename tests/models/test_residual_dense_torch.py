@@ -100,3 +100,34 @@ def test_in_float32_and_from_the_file_that_torchvision_publishes(tmp_path: Path)
     np.testing.assert_allclose(actual, logits[0].detach(), rtol=0, atol=1e-5 * scale)
     # a ReLU at 0 falls on either side: the gradients of the pixels behind it differ
     assert np.corrcoef(gradient.ravel(), expected.ravel())[0, 1] > 0.999999
+
+
+def test_the_released_gradcam_of_densenet_mixes_both_sides_of_its_in_place_relu(
+    tmp_path: Path,
+) -> None:
+    """As a hook on `features` records it: the tensor is overwritten, its gradient is not."""
+    net, path = runpy.run_path(str(TWINS))["torch_network"]("densenet121", 2), tmp_path / "net.pth"
+    torch.save(net.state_dict(), path)
+    hooked = net.double().features(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])
+    gradients: list[Any] = []
+    hooked.register_hook(gradients.append)
+    activation = torch.nn.functional.relu(hooked, inplace=True)
+    net.classifier(activation.mean((2, 3)))[0, 1].backward()
+    weights = gradients[0].mean((2, 3), keepdim=True)
+    expected = (weights * hooked.data).sum(1).relu()[0].numpy()
+
+    model, params = models.load("densenet121", path)
+    assert model.inplace_relu
+    assert not model.at("block3").inplace_relu
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
+
+        def maps(params: Any, image: Any) -> list[Any]:
+            score = model.score(params, logit(1))
+            methods = (GradCAM(before_relu=True), GradCAM())
+            return [method(score, image, jax.random.key(0))[..., 0] for method in methods]
+
+        released, published = map(np.asarray, jax.jit(maps)(wide, IMAGE))
+    scale = expected.max()
+    np.testing.assert_allclose(released, expected, rtol=1e-9, atol=1e-9 * scale)
+    assert np.abs(published - expected).max() > 0.01 * scale

@@ -1,0 +1,133 @@
+"""Weights of an architecture in a file: the network that fits, its classes and what is left out."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from flax import nnx
+
+from salix.models.architecture import Architecture
+from salix.models.checkpoints.choice import choose, left_out, unknown
+from salix.models.checkpoints.errors import printable
+from salix.models.checkpoints.formats import FORMATS, kind, read
+from salix.models.checkpoints.module_state import expected
+from salix.models.checkpoints.naming import NamedArrays, Shapes, WeightTables, convert, same
+from salix.models.checkpoints.networks import best_partial, find_networks
+from salix.models.checkpoints.safetensors import read_metadata
+from salix.models.registry import MODELS
+from salix.typing import InputError
+
+__all__ = ["FileWeights", "read_weights"]
+
+
+@dataclass(frozen=True)
+class FileWeights:
+    """Arrays of one network of a file by our names, in our layouts."""
+
+    arrays: Mapping[str, np.ndarray]
+    classes: tuple[str, ...]
+    outputs: int  # one output is P(second class), see `Model`
+    network: str  # the file and the network in it, for messages
+    chosen: str | None  # its prefix in the file; None where its names have none
+
+
+def read_weights(
+    name: str, path: str | Path, *, prefix: str | None = None, ema: bool | None = None
+) -> FileWeights:
+    """Return the weights in a file for an architecture.
+
+    `prefix` and `ema` choose one of several networks, see `choose`. A network under a prefix, a
+    head of another name and branches that are left out are said in one line on stderr. Raises
+    InputError for a file of another architecture, of none and of several networks.
+    """
+    architecture, form = MODELS[name], kind(path)
+    if form == "safetensors":
+        if "torch" not in architecture.tables or "architecture" in read_metadata(path):
+            return _saved(name, path)
+        form = "torch"  # a state dict, as timm publishes them
+    if form not in ("orbax", *architecture.tables):
+        known = ["safetensors", "orbax", *architecture.tables]
+        titles = ", ".join(FORMATS[f].title for f in known)
+        raise InputError(
+            f"{path}: no {FORMATS[form].title} weights of {name} are known, only {titles}"
+        )
+    shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(architecture.classes)))
+    tables = _tables(architecture, form, shapes)
+    arrays = read(path)
+    last = architecture.head.rpartition(".")[0]
+    networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
+    if not networks:
+        return _described(architecture, _partial(architecture, tables, arrays), f"{path}", None)
+    network = choose(networks, arrays, path, name, prefix=prefix, ema=ema)
+    _check_origin(architecture, name, network.origin, path)
+    extra, dead = unknown(network, networks, arrays, architecture.unused)
+    weights = {ours: layout(arrays[theirs]) for ours, (theirs, layout) in network.rows.items()}
+    omitted = [n for n in shapes if n.endswith(architecture.ones) and n not in weights]
+    weights |= extra | {n: np.ones(shapes[n].shape, np.float32) for n in omitted}
+    remarks = [f"{name} under {printable(network.name)!r}"] if network.prefix else []
+    remarks += [network.head.note] if network.head and network.head.note else []
+    remarks += [f"left out: {left_out(dead, network.prefix)}"] if dead else []
+    remarks += [r for r in [architecture.remarks.get(network.origin)] if r]
+    if remarks:
+        print(f"{path}: {'; '.join(remarks)}", file=sys.stderr)
+    where = f"{path}, network {printable(network.name)!r}," if network.prefix else f"{path}"
+    chosen = network.name if network.prefix or prefix is not None or ema is not None else None
+    return _described(architecture, weights, where, chosen)
+
+
+def _tables(architecture: Architecture, form: str, shapes: Shapes) -> WeightTables:
+    if form == "orbax":
+        return {"salix": {name: (name, same) for name in shapes}}
+    table = architecture.tables[form]
+    return table(shapes) if callable(table) else {form: table}
+
+
+def _check_origin(architecture: Architecture, name: str, origin: str, path: str | Path) -> None:
+    """Refuse names of weights that another arithmetic belongs to."""
+    other = architecture.elsewhere.get(origin)
+    if other is not None:
+        raise InputError(
+            f"{path}: its names are those of {origin}, whose network has another padding or "
+            f"epsilon than {name}: load it as {other}"
+        )
+
+
+def _partial(architecture: Architecture, tables: WeightTables, arrays: NamedArrays) -> NamedArrays:
+    """Return the arrays of a file without a complete network by our names, for the report."""
+    table, prefix = best_partial(tables, arrays)
+    inner = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+    converted = convert(table, inner)
+    return {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
+
+
+def _described(
+    architecture: Architecture, weights: NamedArrays, network: str, chosen: str | None
+) -> FileWeights:
+    """Return weights with the architecture's classes, or numbers where they have more outputs."""
+    head = weights.get(architecture.head)
+    classes = architecture.classes
+    outputs = len(classes) if head is None else head.size
+    if max(outputs, 2) != len(classes):
+        classes = tuple(map(str, range(max(outputs, 2))))
+    return FileWeights(weights, classes, outputs, network, chosen)
+
+
+def _saved(name: str, path: str | Path) -> FileWeights:
+    """Return the weights in a file of `save`, and the classes in its metadata."""
+    metadata, architecture = read_metadata(path), MODELS[name]
+    saved = metadata.get("architecture", "no architecture")
+    if saved != name:
+        raise InputError(f"{path} contains weights of {saved!a}, not of {name}")
+    try:
+        classes = json.loads(metadata["classes"])
+    except (KeyError, ValueError):
+        classes = None
+    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
+        raise InputError(f"{path}: its metadata names no classes")
+    weights = read(path)
+    one = architecture.head in weights and weights[architecture.head].size == 1
+    outputs = 1 if one and len(classes) == 2 else len(classes)
+    return FileWeights(weights, tuple(classes), outputs, f"{path}", metadata.get("chosen"))

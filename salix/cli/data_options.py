@@ -1,0 +1,48 @@
+"""Options of the commands that read images of a user."""
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from salix.cli.options import Data, Option
+
+if TYPE_CHECKING:
+    from salix.data import Source
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The images, their labels and their groups."""
+
+    data: Data
+    group_by: Annotated[
+        str | None,
+        Option(
+            help="groups of dependent images (a video, an identity): a folder level, 1 for the "
+            "first below the data folder, -1 for the image's own, or a regular expression with "
+            "one capture group, such as '(id[0-9]+)_'"
+        ),
+    ] = None
+    labels: Annotated[bool, Option(help="use folder names or the table's labels as classes")] = True
+    content: Annotated[
+        Literal["sampled", "full"],
+        Option(help="content of the files by which a resumed run knows its images"),
+    ] = "sampled"
+
+    def source(self) -> "Source":
+        """Open the source; says on stderr how many images have no group."""
+        from salix.data import Unlabelled, open_source
+
+        by = self.group_by
+        source = open_source(
+            self.data, group_by=int(by) if by and re.fullmatch(r"-?\d+", by) else by
+        )
+        without = sum(group is None for group in source.groups)
+        if by is not None and without:
+            print(
+                f"{without} of {len(source.ids)} images have no group by {by}: each is taken as "
+                "independent of all others",
+                file=sys.stderr,
+            )
+        return source if self.labels else Unlabelled(source)

@@ -1,0 +1,86 @@
+"""Digests of the content of files and arrays, for the identity of a data set."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+WINDOWS, WINDOW = 16, 16 * 1024  # of a large file: their number and their size in bytes
+UNREADABLE = "unreadable"
+
+
+def file_digest(path: Path, *, full: bool = False) -> str:
+    """Return a sha256 of a file's size and sampled content, or of all its content if `full`.
+
+    At most 256 KiB are read: a file up to that size as a whole, of a larger one the first and last
+    16 KiB and 14 more windows of 16 KiB at equal distances. `UNREADABLE` stands for a file that
+    cannot be read, and for what is no regular file.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for its writer
+            return UNREADABLE
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            sha = hashlib.sha256(size.to_bytes(8, "big"))
+            if full or size <= WINDOWS * WINDOW:
+                while block := file.read(1 << 20):
+                    sha.update(block)
+                return sha.hexdigest()
+            for i in range(WINDOWS):
+                file.seek((size - WINDOW) * i // (WINDOWS - 1))
+                sha.update(file.read(WINDOW))
+            return sha.hexdigest()
+    except (OSError, ValueError):  # ValueError: a name with a null character
+        return UNREADABLE
+
+
+def array_digest(array: Any) -> str:
+    """Return a sha256 of the type, shape and bytes of an array."""
+    array = np.asarray(array)
+    sha = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    if array.dtype.hasobject:  # its bytes are addresses
+        sha.update(repr(array.tolist()).encode())
+    else:
+        sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return sha.hexdigest()
+
+
+def files_digest(paths: Sequence[Path | None], *, full: bool = False) -> str:
+    """Return one digest of the content of files in their order, None where there is no file.
+
+    Their names and folders do not matter. The files are read by 16 threads.
+    """
+    with ThreadPoolExecutor(16, thread_name_prefix="salix-digest") as pool:
+        return join_digests(
+            pool.map(lambda path: "" if path is None else file_digest(path, full=full), paths)
+        )
+
+
+def files_identity(
+    images: Sequence[Path | None], masks: Sequence[Path | None] | None, *, full: bool
+) -> dict[str, str]:
+    """Return the `identity` of a source of image files and, where not None, of mask files."""
+    identity = {"images": files_digest(images, full=full)}
+    return (
+        identity
+        if masks is None
+        else identity | {"reference_masks": files_digest(masks, full=full)}
+    )
+
+
+def arrays_digest(arrays: Iterable[Any]) -> str:
+    """Return one digest of arrays in their order, None where there is none."""
+    return join_digests("" if array is None else array_digest(array) for array in arrays)
+
+
+def join_digests(digests: Iterable[str]) -> str:
+    """Return one sha256 of several digests in their order."""
+    sha = hashlib.sha256()
+    for digest in digests:
+        sha.update(f"{digest}\n".encode())
+    return sha.hexdigest()
