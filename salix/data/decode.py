@@ -96,7 +96,7 @@ def decode(file: Path | bytes) -> Any:
     except (Unreadable, MemoryError):
         raise
     except Image.UnidentifiedImageError:
-        raise Unreadable(describe_foreign(content)) from None
+        raise Unreadable(describe_foreign(content, opened=_available_formats())) from None
     # A hostile file can raise nearly anything inside a decoder; one image must not end a run.
     except Exception as error:
         raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from None

@@ -99,6 +99,9 @@ def test_suffixes_are_those_that_pillow_knows():
         (b"PK\x03\x04" + bytes(60), "ZIP archive is not opened: unpack it"),
         (bytes(100), "not an image of a known format"),
         (b"\x00", "not an image of a known format"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(60), "PNG that is damaged"),
+        (b"II*\0" + bytes(60), "TIFF that is damaged, or of a kind that Pillow does not decode"),
+        (b"\0\0\0\x18ftypavif" + bytes(60), "AVIF"),
     ],
 )
 def test_files_of_other_formats_are_named(content, expected):
