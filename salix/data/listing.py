@@ -99,13 +99,13 @@ class Listing:
             ]
             parts.append(f"{count} file{'s' * (count > 1)} left out: {_some(texts)}")
         for what, places in (
-            ("not files", self.others),
-            ("links left out", self.links),
-            ("folders that cannot be read", self.unreadable),
+            ("no file", self.others),
+            ("link left out", self.links),
+            ("folder unreadable", self.unreadable),
         ):
             if places:
-                parts.append(f"{len(places)} {what}: {_some(sorted(places))}")
-        return "; ".join(parts).encode("utf-8", "backslashreplace").decode()
+                parts.append(f"{what}: {_some(sorted(places))}")
+        return "; ".join(parts)
 
 
 def _some(texts: list[str]) -> str:
@@ -136,7 +136,7 @@ def _special(path: str) -> str | None:
 def has_signature(path: Path) -> bool:
     """Whether a file's first bytes are those of a format that is decoded."""
     try:
-        start = read_file(path, size=16)
+        start = read_file(path, first=16)
     except Unreadable:
         return False
     from PIL import Image

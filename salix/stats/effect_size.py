@@ -80,7 +80,8 @@ def paired_delta(a: Any, b: Any, *, level: float = 0.95, clusters: Any = None) -
         return Interval(NAN, NAN, NAN, 0, len(x))
     sign = np.sign(x[known] - y[known])
     if clusters is not None and known_codes(clusters, known) is not None:
-        signs = np.where(known, np.sign(x - y), NAN)
+        signs = np.full(len(x), NAN)
+        signs[known] = sign
         interval = mean_interval(signs, level=level, clusters=clusters)
         low, high = np.clip([interval.low, interval.high], -1, 1).tolist()
         return replace(interval, low=low, high=high)
