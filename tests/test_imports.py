@@ -10,11 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # Parts that every other part may import.
-COMMON = {"typing", "spec", "progress", "precision", "compiler"}
+COMMON = {"typing", "spec", "progress", "precision", "compiler", "interrupts"}
 MAY = {
     "typing": set(),
     "spec": set(),
     "progress": set(),
+    "interrupts": set(),
     "precision": set(),
     "compiler": set(),  # of the engine, of training and of benchmarks
     "scores": set(),
