@@ -17,6 +17,7 @@ from salix.cli.explain import ExplainImages
 from salix.cli.report import Report
 from salix.cli.sweep import Sweep
 from salix.cli.train import Train
+from salix.data.notes import printable
 from salix.interrupts import signals_as_exceptions
 from salix.typing import InputError
 
@@ -36,7 +37,7 @@ Environment: SALIX_CACHE is the folder of downloads and compiled programs (~/.ca
 JAX_ENABLE_COMPILATION_CACHE=false turns the cache of compiled programs off (bench never uses it);
 SALIX_KEEP_MEMORY=0 returns freed memory to the system instead of keeping it for the next batch.
 
-Exit status: 0 done; 1 an error of the system, such as a full disk; 2 unusable input; 130 after
+Exit status: 0 done; 1 nothing could be read, or an error of the system such as a full disk; 2 unusable input; 130 after
 SIGINT (Ctrl-C), 143 after SIGTERM: finished work is kept, run the same command to go on; 141 where
 the reader of the output has ended."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return status
     except InputError as error:
-        _print(f"salix: {error}")
+        _print("salix: " + "\n".join(map(printable, str(error).split("\n"))))
         return 2
     except KeyboardInterrupt as error:
         _print("salix: interrupted; finished work is kept: run the same command to go on")
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _silence(stream)
         return 141
     except OSError as error:
-        _print(f"salix: {_system_error(error)}")
+        _print(f"salix: {printable(_system_error(error))}")
         return 1
 
 

@@ -38,8 +38,14 @@ class Sweep:
         ),
     ] = None
     score: Annotated[
-        str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
+        str,
+        Option(
+            help="explained score: 'logit()' of the predicted class, 'probability(\"fake\")', …"
+        ),
     ] = "logit()"
+    cut: Annotated[
+        str | None, Option(help="place where CAM and GradCAM read features, for example layer3")
+    ] = None
     precision: Annotated[
         Precision,
         Option(help="of the model's products: lower is faster on devices with units for it"),
@@ -63,9 +69,13 @@ class Sweep:
     ] = None
 
     def run(self) -> int:
-        """Run the sweep and print the path of the run, its counts and the skipped images."""
+        """Run the sweep and print the path of the run, its counts and the skipped images.
+
+        Returns 1 where no image could be read.
+        """
         from salix import spec
         from salix.attribution import METHODS
+        from salix.data.notes import printable
         from salix.engine import sweep
         from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
@@ -74,6 +84,7 @@ class Sweep:
 
         source = self.images.source()
         model, params = load(self.model, self.weights.path, **self.weights.choice)
+        model = model if self.cut is None else model.at(self.cut)
         if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         measures = [
@@ -102,8 +113,11 @@ class Sweep:
         skipped = run.skipped
         print(f"{run.path}: {run.count - len(skipped)} images explained, {len(skipped)} skipped")
         for row in skipped[:SHOWN]:
-            print(f"  skipped {row['id']}: {row['skipped']}")
+            print(printable(f"  skipped {row['id']}: {row['skipped']}"))
         if len(skipped) > SHOWN:
             print(f"  … and {len(skipped) - SHOWN} more, listed in the report")
+        if len(skipped) == run.count:
+            print("salix: no image could be read: see the reasons above", file=sys.stderr)
+            return 1
         print(f"next: salix report {run.path} --out report.html")
         return 0
