@@ -87,7 +87,7 @@ def test_a_training_ends_in_good_order(folder, tmp_path, number):
     recipe = "Recipe(CrossEntropy(), AdamW(), epochs=100000)"
     train = ["train", "--arch", "small", "--data", folder, "--recipe", recipe, "--out"]
     with start([*train, tmp_path / "t"]) as process:
-        wait_for(lambda: list((tmp_path / "t").glob("seed-0/[1-9]*")), process)
+        wait_for(lambda: list((tmp_path / "t").glob("seed-0/epoch-*.parquet")), process)
         process.send_signal(number)
         _, text = process.communicate(timeout=120)
     assert process.returncode == 128 + number
