@@ -34,7 +34,8 @@ def check() -> None:
 def signals_as_exceptions() -> Iterator[None]:
     """Raise `Interrupted` for SIGINT and SIGTERM inside the context; a second one ends at once.
 
-    Outside of the main thread, which alone receives signals, nothing changes.
+    Outside of the main thread, which alone receives signals, nothing changes, nor for a signal that
+    is ignored, as SIGINT is by commands that a shell starts in the background.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -51,7 +52,8 @@ def signals_as_exceptions() -> Iterator[None]:
         if not isinstance(unraisable.exc_value, Interrupted):  # which `check` raises again
             hook(unraisable)
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}
     sys.unraisablehook = without_interrupts
     try:
         yield

@@ -18,7 +18,8 @@ from salix.engine import run as engine_run
 from salix.store import Run
 
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by a test in the background
 from salix.data.files import Folder
 from salix.engine import run
 run.FLUSH_SECONDS = -1.0
@@ -130,11 +131,12 @@ def test_an_interrupt_that_a_callback_loses_is_raised_again():
                 signal.raise_signal(signal.SIGTERM)
             interrupts.check()
 
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(interrupts.Interrupted) as error:
         lose()
     assert error.value.status == 143
     interrupts.check()  # outside, nothing is pending
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 FULL = OSError(28, "No space left on device", "runs/a/part-1.parquet")
