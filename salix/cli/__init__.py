@@ -43,7 +43,7 @@ def configure_process(*, cache_programs: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `salix`; returns 0, or 2 after a one-line error for bad input."""
+    """Run `salix`; returns 0, 1 where nothing could be read, 2 after an error for bad input."""
     command: Any = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         args=arguments,

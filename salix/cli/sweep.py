@@ -63,7 +63,10 @@ class Sweep:
     ] = None
 
     def run(self) -> int:
-        """Run the sweep and print the path of the run, its counts and the skipped images."""
+        """Run the sweep and print the path of the run, its counts and the skipped images.
+
+        Returns 1 where no image could be read.
+        """
         from salix import spec
         from salix.attribution import METHODS
         from salix.engine import sweep
@@ -105,5 +108,8 @@ class Sweep:
             print(f"  skipped {row['id']}: {row['skipped']}")
         if len(skipped) > SHOWN:
             print(f"  … and {len(skipped) - SHOWN} more, listed in the report")
+        if len(skipped) == run.count:
+            print("salix: no image could be read: see the reasons above", file=sys.stderr)
+            return 1
         print(f"next: salix report {run.path} --out report.html")
         return 0

@@ -48,7 +48,7 @@ class Grouped:
         return self.source.ids
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """Labels of the source."""
         return self.source.labels
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from salix.data.class_labels import plain_labels
 from salix.data.content import arrays_digest
 from salix.typing import InputError
 
@@ -21,8 +22,8 @@ class Source(Protocol):
         ...
 
     @property
-    def labels(self) -> Sequence[str | None]:
-        """Name of each image's class, None where unknown."""
+    def labels(self) -> Sequence[str | int | None]:
+        """Name of each image's class or its index among the model's, None where unknown."""
         ...
 
     @property
@@ -75,12 +76,13 @@ def group_name(value: Any) -> str | None:
 class Arrays:
     """Images in memory: 8-bit [n h w], [n h w 1] or [n h w 3], or a sequence of such images.
 
-    Ids are the positions, or `keys`; `names` are the classes. `reference_masks` has one mask [h w]
+    Ids are the positions, or `keys`; `names` are the classes, as names or as indices of the model's
+    classes in any sequence or array, None where unknown. `reference_masks` has one mask [h w]
     or None for each image, `groups` the name or number of its group of dependent images, or None.
     """
 
     images: Sequence[np.ndarray] | np.ndarray
-    names: Sequence[str | None] | None = None
+    names: Any = None
     keys: Sequence[str] | None = None
     reference_masks: Sequence[np.ndarray | None] | None = None
     groups: Any = None
@@ -98,8 +100,10 @@ class Arrays:
         if self.keys is not None and len(set(self.keys)) < n:
             raise InputError("keys are repeated: each image needs an id of its own")
         ids = [f"{i:08d}" for i in range(n)] if self.keys is None else list(self.keys)
+        names = None if self.names is None else plain_labels(self.names)
         groups = [None] * n if self.groups is None else [group_name(g) for g in self.groups]
         object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "names", names)
         object.__setattr__(self, "groups", groups)
 
     @property
@@ -108,7 +112,7 @@ class Arrays:
         return self.reference_masks is not None
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """The names."""
         return self.names or [None] * len(self.images)
 

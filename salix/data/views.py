@@ -29,7 +29,7 @@ class Joined:
         return any(s.has_reference_masks for s in self.sources.values())
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """The labels of each source."""
         return [label for s in self.sources.values() for label in s.labels]
 
@@ -65,7 +65,7 @@ class Unlabelled:
         return self.source.ids
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """None for each."""
         return [None] * len(self.source.ids)
 

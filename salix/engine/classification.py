@@ -24,7 +24,7 @@ from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_
 from salix.model import Model
 from salix.precision import Precision, computed_in
 from salix.scores import ScoreOf, fix, logit
-from salix.store import describe, digest
+from salix.store import describe
 from salix.typing import (
     AnyArray,
     Column,
@@ -91,7 +91,6 @@ class Classification:
             "problem": "classification",
             "model": self.model.name,
             "cut": self.model.cut,
-            "code": digest(describe((self.model.trunk, self.model.head))),
             "classes": list(self.model.classes),
             "preprocess": describe(self.model.preprocess),
             "attribution": describe(self.method),

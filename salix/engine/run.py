@@ -24,6 +24,7 @@ from salix.engine.program import (
     trace_step,
 )
 from salix.engine.rows import id_hashes, make_rows
+from salix.engine.traced_identity import traced_identity
 from salix.progress import Progress
 from salix.store import (
     KEYS,
@@ -31,6 +32,7 @@ from salix.store import (
     Writer,
     circumstances,
     digest,
+    note_circumstances,
     open_run,
     update_about,
     weights_digest,
@@ -73,13 +75,14 @@ def run_problem(
     columns = (*KEYS, *examples.columns, *stored_columns(problem.columns, traced.out_info))
     _check_names(columns, examples)
     name = name or out.name
-    config = configuration(problem, params, examples, batch_size, seed)
-    open_run(
-        out, config, {"name": name, "group": group or name, **circumstances()}, columns=columns
-    )
+    program = traced_identity(traced.jaxpr)
+    config = configuration(problem, program, params, examples, batch_size, seed)
+    about = {"name": name, "group": group or name, **circumstances()}
+    open_run(out, config, about, columns=columns)
     total = count_batches(examples, batch_size)
     missing = sorted(set(range(total)) - finished(out))
     if missing:
+        note_circumstances(out, about)
         start = time.perf_counter()
         compiled = compile_traced(traced)
         update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
@@ -95,9 +98,14 @@ def run_problem(
 
 
 def configuration(
-    problem: Problem, params: Params, examples: Examples, batch_size: int, seed: int
+    problem: Problem,
+    program: dict[str, str],
+    params: Params,
+    examples: Examples,
+    batch_size: int,
+    seed: int,
 ) -> dict[str, Any]:
-    """Return everything that decides a row, as JSON.
+    """Return everything that decides a row, as JSON; `program` is the `traced_identity`.
 
     The batch size is part of it: a resumed run must fill the same slots of the same program for its
     rows to be equal to the last bit.
@@ -105,8 +113,9 @@ def configuration(
     ids = list(examples.ids)
     identity = problem.identity()
     engine = {
+        "program": program,
         "weights": weights_digest(params),
-        "data": {"count": len(ids), "ids": digest(ids), **examples.identity()},
+        "data": {**examples.identity(), "count": len(ids), "ids": digest(ids)},
         "batch_size": batch_size,
         "seed": seed,
     }

@@ -8,6 +8,7 @@ versions, device, timings.
 import json
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import jax
 
 from salix.store.identity import digest
+from salix.store.mismatch import check_same
 from salix.typing import Column, InputError
 
 NAME = "manifest.json"
@@ -32,7 +34,29 @@ def circumstances() -> dict[str, Any]:
         "jax": jax.__version__,
         "python": platform.python_version(),
         "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+        "cpus": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
     }
+
+
+def note_circumstances(path: Path, about: dict[str, Any]) -> None:
+    """Enter other circumstances in which a run is resumed as `about.resumed`, and print them.
+
+    Rows that are computed by another version of JAX, other devices or another number of CPUs agree
+    with those before to rounding.
+    """
+    before = read_manifest(path)["about"]
+    latest = before | (before.get("resumed") or [{}])[-1]
+    changes = {
+        key: about[key]
+        for key in ("jax", "device", "cpus")
+        if key in latest and latest[key] != about.get(key)
+    }
+    if changes:
+        update_about(path, resumed=[*before.get("resumed", []), changes])
+        text = ", ".join(f"{key} {latest[key]} before, {now} now" for key, now in changes.items())
+        print(f"{path}: {text}: further rows agree with the first to rounding", file=sys.stderr)
 
 
 def open_run(
@@ -48,7 +72,7 @@ def open_run(
     # As JSON gives it back, so that a tuple equals the list that was read.
     config, described = json.loads(json.dumps([config, [asdict(c) for c in columns]]))
     if (path / NAME).exists():
-        _check_same(path, config, described)
+        _check_same(path, config, described, about)
         return
     if path.exists() and any(p for p in path.iterdir() if not p.name.endswith(".tmp")):
         raise InputError(f"{path} holds other files and no {NAME}: give --out a new directory")
@@ -60,7 +84,7 @@ def open_run(
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read the manifest of a run directory; raises `InputError` if there is none."""
     try:
-        manifest = json.loads((path / NAME).read_text())
+        manifest = json.loads((path / NAME).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         hint = "give a directory that `salix sweep --out` wrote"
         raise InputError(f"{path} is not a run, it has no {NAME}: {hint}") from None
@@ -86,26 +110,26 @@ def update_about(path: Path, **about: Any) -> None:
     _write(path, manifest)
 
 
-def _check_same(path: Path, config: dict[str, Any], columns: list[dict[str, Any]]) -> None:
+def _check_same(
+    path: Path, config: dict[str, Any], columns: list[dict[str, Any]], about: dict[str, Any]
+) -> None:
     manifest = read_manifest(path)
     # Words about a column may change, what its parts hold may not.
     stored, now = (
         {c["name"]: (c["dtype"], c["shape"]) for c in described}
         for described in (manifest["columns"], columns)
     )
-    before = manifest["config"] | {"columns": stored}
-    config = config | {"columns": now}
-    differing = [k for k in sorted(before | config) if before.get(k) != config.get(k)]
-    if differing:
-        changes = "; ".join(
-            f"{k}: {before.get(k)!r} there, {config.get(k)!r} now" for k in differing
-        )
-        raise InputError(
-            f"{path} holds a run of another configuration ({changes}): use a new --out"
-        )
+    equal = {name for name in stored if stored[name] == now.get(name)}
+    before, now = (
+        settings | {"columns": {name: kind for name, kind in kinds.items() if name not in equal}}
+        for settings, kinds in ((manifest["config"], stored), (config, now))
+    )
+    check_same(path, before, now, (manifest["about"], about))
 
 
 def _write(path: Path, manifest: dict[str, Any]) -> None:
     temporary = path / (NAME + ".tmp")
-    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    # A name that is not UTF-8 becomes an escape of JSON.
+    temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
     os.replace(temporary, path / NAME)

@@ -37,7 +37,7 @@ class WithReferenceMasks:
         return self.source.ids
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """Labels of the source."""
         return self.source.labels
 

@@ -82,7 +82,7 @@ class Reordered:
         return pick(self.source.ids, self.order)
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """Labels, in the new order."""
         return pick(self.source.labels, self.order)
 
