@@ -11,7 +11,7 @@ from salix.models.checkpoints.onnx import read_onnx
 from salix.models.checkpoints.orbax import is_orbax, read_orbax
 from salix.models.checkpoints.safetensors import read_safetensors
 from salix.models.checkpoints.tfjs import read_tfjs
-from salix.models.checkpoints.torch import read_torch
+from salix.models.checkpoints.torch import is_torch, read_torch
 from salix.typing import InputError
 
 __all__ = ["FORMATS", "Format", "kind", "read"]
@@ -40,7 +40,7 @@ FORMATS: dict[str, Format] = {
     "torch": Format(
         "PyTorch",
         read_torch,
-        starts=lambda head, size: head.startswith(b"PK\x03\x04"),
+        starts=lambda head, size: is_torch(head),
         suffixes=("pth", "pt", "tar", "bin", "ckpt"),
     ),
     "keras": Format(

@@ -17,7 +17,7 @@ import numpy as np
 
 from salix.models.checkpoints.errors import existing_file, input_errors, printable
 from salix.models.checkpoints.heads import is_training_state
-from salix.models.checkpoints.numpy_pickle import ArrayRecord, as_array
+from salix.models.checkpoints.numpy_pickle import ArrayRecord, Converted
 from salix.models.checkpoints.pickle_objects import Opaque
 from salix.models.checkpoints.restricted_pickle import unpickle
 from salix.models.checkpoints.torch_tensors import (
@@ -81,7 +81,8 @@ def _leaves(tree: Any) -> Iterator[tuple[str, Any]]:
 
 def _read_zip(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage], bytes]]:
     """Read the format of PyTorch 1.6 and later: an archive of NAME/data.pkl and NAME/data/KEY."""
-    archive = zipfile.ZipFile(BytesIO(path.read_bytes()))
+    content, size = path.read_bytes(), 0
+    archive = zipfile.ZipFile(BytesIO(content))
     members = {item.filename: item for item in archive.infolist()}
     pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -93,6 +94,10 @@ def _read_zip(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage], byt
             raise InputError(f"lacks its member {printable(name)}")
         if item.compress_type != zipfile.ZIP_STORED or item.file_size < least:
             raise InputError(f"has a compressed or truncated member {printable(name)}")
+        nonlocal size
+        size += item.file_size
+        if size > len(content):
+            raise InputError("has members that overlap")
         return archive.read(item)
 
     root = pickles[0].removesuffix("data.pkl")
@@ -102,8 +107,8 @@ def _read_zip(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage], byt
     @cache
     def raw(storage: Storage) -> bytes:
         width = storage.dtype.itemsize
-        content = read(f"{root}data/{storage.key}", storage.count * width)
-        return np.frombuffer(content, f"u{width}").byteswap().tobytes() if swap else content
+        stored = read(f"{root}data/{storage.key}", storage.count * width)
+        return np.frombuffer(stored, f"u{width}").byteswap().tobytes() if swap else stored
 
     storages: dict[str, Storage] = {}
     tree = unpickle(BytesIO(read(pickles[0])), CALLS, storage_loader(storages), marks=marks)
@@ -137,8 +142,10 @@ def _read_pickles(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage],
 
 
 def is_torch(head: bytes) -> bool:
-    """Return whether a file begins as an archive or as a pickle of protocol 2 to 5."""
-    return head.startswith(b"PK\x03\x04") or (head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5")
+    """Return whether the first nine bytes are of an archive, or of a pickle of protocol 2 to 5."""
+    # after them a safetensors file has the rest of a length, zeros, which no pickle has
+    pickled = head[:1] == b"\x80" and 2 <= head[1] <= 5 if len(head) > 1 else False
+    return head.startswith(b"PK\x03\x04") or (pickled and head[3:8] != bytes(5))
 
 
 def read_torch(path: str | Path) -> dict[str, np.ndarray]:
@@ -152,20 +159,20 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
     path = existing_file(path)
     with input_errors(path, "a PyTorch file", *_DAMAGE):
         with path.open("rb") as file:
-            head = file.read(4)
+            head = file.read(9)
         if not is_torch(head):
             raise InputError("is not a PyTorch file")
         marks: set[str] = set()
         tree, raw = (_read_zip if head[:1] == b"P" else _read_pickles)(path, marks)
         arrays: dict[str, np.ndarray] = {}
-        texts: dict[int, bytes] = {}
+        converted = Converted(path.stat().st_size)
         modules: list[str] = []
         for name, leaf in _leaves(tree):
             array = None
             if isinstance(leaf, TensorRecord):
                 array = strided_view(leaf, raw(leaf.storage), path.stat().st_size)
             elif isinstance(leaf, ArrayRecord):
-                array = as_array(leaf, texts)
+                array = converted.array(leaf)
             elif isinstance(leaf, Opaque) and leaf.module:
                 modules.append(f"{leaf.name} at {name!r}" if name else leaf.name)
             if array is None:
