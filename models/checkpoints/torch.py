@@ -33,7 +33,7 @@ __all__ = ["is_torch", "read_torch"]
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # open a file of the format before PyTorch 1.6
 # of the containers: more is an attack by references, not a model
-DEPTH, VISITS, TENSORS = 16, 1_000_000, 100_000
+DEPTH, VISITS, TENSORS = 16, 1_000_000, 30_000
 _NAME = 1000  # characters of a dotted name
 _CONTAINERS = dict | list | tuple
 _LEAVES = TensorRecord | ArrayRecord | Opaque

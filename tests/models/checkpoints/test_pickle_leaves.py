@@ -133,7 +133,6 @@ def test_every_object_beside_tensors_is_dropped(tmp_path: Path, new: bool, proto
     torch: Any = pytest.importorskip("torch")
     weight = torch.arange(3.0)
     own = {"device": torch.device("cpu"), "size": torch.Size([1, 2]), "type": torch.float16}
-    own["memory format"] = torch.channels_last
     own["layout"] = torch.strided
     for name, leaf in (LEAVES | own).items():
         tree = {"state_dict": {"weight": weight}, "extra": leaf, "in a list": [leaf, 1]}
