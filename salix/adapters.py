@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from salix.model import Model
+from salix.model import Model, image_as_features
 from salix.preprocess import Preprocess
 from salix.typing import Params
 
@@ -27,7 +27,7 @@ def from_function(
     `trunk(params, image)` in the place of the image.
     """
     model = Model(
-        trunk or _image_as_features, apply, preprocess=preprocess, classes=classes, name=name
+        trunk or image_as_features, apply, preprocess=preprocess, classes=classes, name=name
     )
     return model, params
 
@@ -81,19 +81,13 @@ def from_linen(
     return Model(**functions, preprocess=preprocess, classes=classes, name=name), variables
 
 
-def _image_as_features(params: Params, image: Any) -> Any:
-    """Trunk of a model without one."""
-    del params
-    return image
-
-
 def _functions(module: Any, call: Callable[..., Any]) -> dict[str, Any]:
     """Return the fields of `Model` that a module's methods provide: trunk, head, tap, cuts, ReLU.
 
     `call(method, params, image, **cut)` calls a method by name, None the module itself.
     """
     if not (hasattr(module, "trunk") and hasattr(module, "head")):
-        return {"trunk": _image_as_features, "head": partial(call, None)}
+        return {"trunk": image_as_features, "head": partial(call, None)}
     return {
         "trunk": partial(call, "trunk"),
         "head": partial(call, "head"),

@@ -8,10 +8,16 @@ from typing import Any
 from jaxtyping import Num
 
 from salix.preprocess import Preprocess
-from salix.scores import ScoreOf, as_logits
-from salix.typing import AnyArray, Features, Image, InputError, Logits, Params, Score
+from salix.scores import ScoreOf, as_logits, resolve
+from salix.typing import AnyArray, Features, Image, InputError, Logits, Params, Score, identity
 
 Tapped = Num[AnyArray, "*tapped_grid k"]  # the grid may differ from that of the features
+
+
+def image_as_features(params: Params, image: Any) -> Any:
+    """Return the image: the trunk of a model without one."""
+    del params
+    return image
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,11 @@ class Model:
         inplace = self.inplace_relu and cut == self.cuts[-1]
         return replace(self, trunk=trunk, head=head, tap=None, cut=cut, inplace_relu=inplace)
 
+    @property
+    def divided(self) -> bool:
+        """Whether the model has a trunk, whose features CAM methods read."""
+        return self.trunk is not image_as_features
+
     def features(self, params: Params, image: Image) -> Features:
         """Return the features of one preprocessed image, on the trunk's grid."""
         return self.trunk(params, image)
@@ -77,8 +88,12 @@ class Model:
         return self.classify(params, self.trunk(params, image))
 
     def score(self, params: Params, score_of: ScoreOf) -> Score:
-        """Return a function of the logits as a function of the image, cut at the trunk."""
+        """Return a function of the logits as a function of the image, cut at the trunk.
+
+        A class by its name becomes its index. Raises `InputError` for a class that the model lacks.
+        """
+        score_of = resolve(score_of, self.classes)
         return Score(
             head=lambda features: score_of(self.classify(params, features)),
-            trunk=lambda image: self.trunk(params, image),
+            trunk=(lambda image: self.trunk(params, image)) if self.divided else identity,
         )

@@ -1,16 +1,26 @@
 """SmoothGrad: the mean of any method over noisy copies of the image."""
 
-import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.attribution.gradient import Gradient
-from salix.attribution.hyperparameters import set_plain
 from salix.attribution.pooling import pooling_of
-from salix.typing import Attribution, Image, InputError, Method, PRNGKey, ScoreLike
+from salix.hyperparameters import Hyperparameter, check_fields, integer, number
+from salix.typing import Attribution, Image, Method, PRNGKey, ScoreLike
+
+
+def _plain_method(value: Any) -> Any:
+    if isinstance(value, type) or not callable(value):
+        raise ValueError
+    return value
+
+
+METHOD = Hyperparameter(_plain_method, "give a method, such as Gradient()")
+NOISE = number(lambda n: n >= 0, remedy="give a share of the image's range, 0 or more")
 
 
 @dataclass(frozen=True)
@@ -30,18 +40,17 @@ class SmoothGrad:
     noise: float | int = 0.15
 
     def __post_init__(self) -> None:
-        set_plain(self, "samples", "noise")
-        if isinstance(self.method, type) or not callable(self.method):
-            raise InputError(f"method={self.method!r}: give a method, such as Gradient()")
-        if type(self.samples) is not int or self.samples < 1:
-            raise InputError(f"samples={self.samples!r}: give a whole number, 1 or more")
-        if type(self.noise) not in (int, float) or not 0 <= self.noise < math.inf:
-            raise InputError(f"noise={self.noise!r}: give a share of the image's range, 0 or more")
+        check_fields(self, method=METHOD, samples=integer(1), noise=NOISE)
 
     @property
     def pooling(self) -> str:
         """The pooling of the inner method."""
         return pooling_of(self.method)
+
+    @property
+    def reads_trunk(self) -> bool:
+        """Whether the inner method reads the trunk's features."""
+        return getattr(self.method, "reads_trunk", False)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid k"]:
         image = jnp.asarray(image)

@@ -38,8 +38,14 @@ class Sweep:
         ),
     ] = None
     score: Annotated[
-        str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
+        str,
+        Option(
+            help="explained score: 'logit()' of the predicted class, 'probability(\"fake\")', …"
+        ),
     ] = "logit()"
+    cut: Annotated[
+        str | None, Option(help="place where CAM and GradCAM read features, for example layer3")
+    ] = None
     precision: Annotated[
         Precision,
         Option(help="of the model's products: lower is faster on devices with units for it"),
@@ -77,6 +83,7 @@ class Sweep:
 
         source = self.images.source()
         model, params = load(self.model, self.weights.path, **self.weights.choice)
+        model = model if self.cut is None else model.at(self.cut)
         if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         measures = [

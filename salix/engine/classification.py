@@ -20,10 +20,11 @@ from salix.engine.classification_columns import (
     MapType,
 )
 from salix.engine.collisions import claim_columns
+from salix.engine.model_check import check_model
 from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model
 from salix.precision import Precision, computed_in
-from salix.scores import ScoreOf, fix, logit
+from salix.scores import ScoreOf, fix, logit, resolve
 from salix.store import describe
 from salix.typing import (
     AnyArray,
@@ -68,9 +69,11 @@ class Classification:
             )
         if self.side < 1:
             raise InputError(f"side is {self.side}: give at least 1 pixel")
-        target, classes = getattr(self.score, "target", None), len(self.model.classes)
-        if target is not None and not 0 <= int(target) < classes:
-            raise InputError(f"{self.score}: there is no such class among {classes}, count from 0")
+        for what, value in {"attribution": self.method, "score": self.score}.items():
+            if isinstance(value, type) or not callable(value):
+                example = "GradCAM()" if what == "attribution" else "logit()"
+                raise InputError(f"{what} is {value!r}: give an object or function, as {example}")
+        object.__setattr__(self, "score", resolve(self.score, self.model.classes))
 
     @property
     def example(self) -> dict[str, Any]:
@@ -113,11 +116,6 @@ class Classification:
         """
         model = self._traced_once
         logits = model.logits(params, image)
-        if logits.shape != (len(model.classes),):
-            names = ", ".join(model.classes)
-            raise InputError(
-                f"{model.name} has {logits.size} outputs for {len(model.classes)} classes ({names})"
-            )
         fixed = getattr(self.score, "target", None)
         if fixed is not None:
             target = jnp.asarray(fixed)
@@ -131,6 +129,7 @@ class Classification:
 
     def row(self, params: Params, example: dict[str, Any], key: Any) -> dict[str, Any]:
         """Return the values of one image's row."""
+        check_model(self._traced_once, params, self.method)
         image = self.model.preprocess(example["pixels"])
         clean = self.explain(params, image, key)
         scaled, constant_map = scale(clean.map)
@@ -190,7 +189,8 @@ class Classification:
             traced.__name__ = name  # of its operations in a profile of the program
             return jax.jit(traced)
 
-        trunk, head = once(self.model.trunk, "trunk"), once(self.model.head, "head")
+        head = once(self.model.head, "head")
+        trunk = once(self.model.trunk, "trunk") if self.model.divided else self.model.trunk
         return replace(self.model, trunk=trunk, head=head)
 
 

@@ -8,16 +8,16 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from salix.measures.conditions import check_choice, check_conditions, roll_map
+from salix.hyperparameters import check_fields, choice, integer
+from salix.measures.conditions import roll_map, some_of
 from salix.measures.explainer import as_explainer
 from salix.metrics.curves import (
     FRACTIONS,
     Fractions,
-    check_chunk,
     evaluate_steps,
     trapezoid_mean,
 )
-from salix.metrics.ranking import Ranks, leading_pixels, pixel_counts, rank_pixels
+from salix.metrics.ranking import RISING, Ranks, leading_pixels, pixel_counts, rank_pixels
 from salix.perturb.fills import FILLS, fill_image
 from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values
 
@@ -64,11 +64,14 @@ class Curves:
     chunk: int = 1
 
     def __post_init__(self):
-        check_choice("kind", self.kind, ("deletion", "insertion"))
-        check_choice("fill", self.fill, FILLS)
-        check_conditions(self.conditions, CONDITIONS)
-        check_chunk(self.chunk)
-        pixel_counts(self.fractions, 1)  # raises for unusable fractions
+        check_fields(
+            self,
+            kind=choice(("deletion", "insertion")),
+            fractions=RISING,
+            fill=choice(FILLS),
+            conditions=some_of(CONDITIONS),
+            chunk=integer(1),
+        )
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -11,13 +11,18 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from salix.hyperparameters import check_value, either, integer, number, several
 from salix.metrics.ranking import Ranks, is_ranked, leading_pixels, pixel_counts, rank_pixels
 from salix.perturb.fills import fill_image
-from salix.typing import AnyArray, GridMap, Image, InputError, PRNGKey, Scalar, ScoreLike
+from salix.typing import AnyArray, GridMap, Image, PRNGKey, Scalar, ScoreLike
 
 FRACTIONS = tuple(i / 10 for i in range(11))
 Fractions = tuple[float | int, ...]
 Black = float | tuple[float, ...]  # one number, or one a channel
+_LEVEL = number(traced=True)
+BLACK = either(
+    _LEVEL, several(_LEVEL, remedy=""), remedy="give a finite number, or one for each channel"
+)
 
 
 @jax.tree_util.register_dataclass
@@ -109,7 +114,7 @@ def evaluate_steps(
     chunk: int = 1,
 ) -> Any:
     """Evaluate `before` with its first pixels taken from `after`, for each count, in a scan."""
-    check_chunk(chunk)
+    check_value("chunk", chunk, integer(1))
     ordered = jnp.sort(ranks.ravel())
 
     def step(count: Array) -> Any:
@@ -119,12 +124,6 @@ def evaluate_steps(
     return lax.map(
         step, counts, batch_size=None if chunk == 1 else min(chunk, math.prod(counts.shape))
     )
-
-
-def check_chunk(chunk: int) -> None:
-    """Raise `InputError` for a batch of fewer than one step."""
-    if chunk < 1:
-        raise InputError(f"chunk is {chunk}: give 1 step a batch, or more")
 
 
 def trapezoid_mean(values: Float[AnyArray, " steps"], points: Sequence[float | int]) -> Scalar:
@@ -142,6 +141,7 @@ def trapezoid_mean(values: Float[AnyArray, " steps"], points: Sequence[float | i
 def _fill_and_rank(
     image: Image, map: GridMap, key: PRNGKey, fill: str, order: str, black: Any
 ) -> tuple[Image, Ranks]:
+    black = check_value("black", black, BLACK)
     fill_key, order_key = jax.random.split(key)
     ranks = rank_pixels(map, image.shape[:-1], order_key, order)
     return fill_image(image, fill_key, fill, black=black), ranks

@@ -1,6 +1,7 @@
 """Order of an image's pixels by a map: ranks, and the pixels that come first."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -9,12 +10,22 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
+from salix.hyperparameters import Hyperparameter, check_value, choice, number, several
 from salix.metrics.inputs import as_float
 from salix.typing import Flag, GridMap, InputError, Map, PRNGKey
 
 ORDERS = ("most", "least", "random")
 GOLDEN = 2654435769  # 2^32 over the golden ratio: its multiples fill the circle evenly
 
+
+def _plain_rising(value: Any) -> tuple[float, ...]:
+    shares = several(number(lambda n: 0 <= n <= 1), remedy="", low=2).plain(value)
+    if any(b <= a for a, b in pairwise(shares)):
+        raise ValueError
+    return shares
+
+
+RISING = Hyperparameter(_plain_rising, "give two or more, rising, in [0, 1]")
 Ranks = Int[Array, "*space"]  # greatest for the first pixel
 
 
@@ -24,8 +35,7 @@ def rank_pixels(map: GridMap, space: tuple[int, ...], key: PRNGKey, order: str) 
     `order` is "most" or "least" salient first, or "random". Raises `InputError` for another order
     and for a map that has other axes than the image or is larger.
     """
-    if order not in ORDERS:
-        raise InputError(f"order is {order!r}: choose one of {', '.join(ORDERS)}")
+    check_value("order", order, choice(ORDERS))
     fits = len(map.shape) == len(space) and all(
         m <= s for m, s in zip(map.shape, space, strict=True)
     )
@@ -66,7 +76,5 @@ def pixel_counts(fractions: Sequence[float | int], pixels: int) -> Int[np.ndarra
 
     Raises `InputError` for fractions that are not two or more, rising, in [0, 1].
     """
-    q = np.array(fractions, float)
-    if q.size < 2 or not (np.diff(q) > 0).all() or not (q[0] >= 0 and q[-1] <= 1):
-        raise InputError(f"fractions are {tuple(fractions)}: give two or more, rising, in [0, 1]")
+    q = np.array(check_value("fractions", fractions, RISING))
     return np.rint(q * pixels).astype(np.int32)

@@ -53,12 +53,18 @@ def difference_rows(differences: Differences) -> list[dict[str, Any]]:
     for d in differences.rows:
         c = d.comparison
         head = {"metric": c.key, "a": c.a, "b": c.b}
-        head |= {"significance": d.significance, "over": c.over}
+        head |= {"significance": d.significance, "over": c.over, "of_headline": d.of_headline}
         limits = {f"difference_{n}": getattr(c.difference, n) for n in LIMITS}
-        sizes = {"p": c.p, "p_adjusted": c.p_adjusted, "hedges_g": c.effect.value}
+        sizes = {
+            "p": c.p,
+            "p_both": c.p_both,
+            "p_adjusted": c.p_adjusted,
+            "hedges_g": c.effect.value,
+        }
         numbers = limits | sizes | {"cliffs_delta": c.delta.value}
         plain = {n: float(v) if np.isfinite(v) else None for n, v in numbers.items()}
-        rows.append(head | plain | {"runs": list(c.n_runs), "images": c.n_images})
+        counts = {"runs": list(c.n_runs), "images": c.n_images, "clusters": c.difference.clusters}
+        rows.append(head | plain | counts)
     return rows
 
 

@@ -31,14 +31,23 @@ def write(
     baselines: Mapping[str, float] | None = None,
     region: str = REGION,
     in_set: Sequence[str] | None = None,
+    primary: str | None = None,
     sections: Sequence[Build] = SECTIONS,
 ) -> Path:
     """Analyse runs and write their report to `out`: `write_page` of `analyse`, with its options.
 
     Raises `InputError` for no run, a directory that is not one, two runs of one name, an unknown
-    group or subset, and an `out` that is a folder or has the name of one of the files beside it.
+    group, subset or primary number, and an `out` that is a folder or has the name of one of the
+    files beside it.
     """
-    analysis = analyse(runs, agreement=agreement, baselines=baselines, region=region, in_set=in_set)
+    analysis = analyse(
+        runs,
+        agreement=agreement,
+        baselines=baselines,
+        region=region,
+        in_set=in_set,
+        primary=primary,
+    )
     return write_page(analysis, out, title=title, intro=intro, sections=sections)
 
 
