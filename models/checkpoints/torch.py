@@ -29,7 +29,7 @@ from salix.models.checkpoints.torch_tensors import (
 )
 from salix.typing import InputError
 
-__all__ = ["is_torch", "read_torch"]
+__all__ = ["is_pickle", "read_torch"]
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # open a file of the format before PyTorch 1.6
 # of the containers: more is an attack by references, not a model
@@ -141,11 +141,10 @@ def _read_pickles(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage],
     return tree, lambda storage: raw[storage.key]
 
 
-def is_torch(head: bytes) -> bool:
-    """Return whether the first nine bytes are of an archive, or of a pickle of protocol 2 to 5."""
+def is_pickle(head: bytes) -> bool:
+    """Return whether the first bytes of a file are of a pickle of protocol 2 to 5."""
     # after them a safetensors file has the rest of a length, zeros, which no pickle has
-    pickled = head[:1] == b"\x80" and 2 <= head[1] <= 5 if len(head) > 1 else False
-    return head.startswith(b"PK\x03\x04") or (pickled and head[3:8] != bytes(5))
+    return len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5 and head[3:8] != bytes(5)
 
 
 def read_torch(path: str | Path) -> dict[str, np.ndarray]:
@@ -160,7 +159,7 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
     with input_errors(path, "a PyTorch file", *_DAMAGE):
         with path.open("rb") as file:
             head = file.read(9)
-        if not is_torch(head):
+        if not (head.startswith(b"PK\x03\x04") or is_pickle(head)):
             raise InputError("is not a PyTorch file")
         marks: set[str] = set()
         tree, raw = (_read_zip if head[:1] == b"P" else _read_pickles)(path, marks)

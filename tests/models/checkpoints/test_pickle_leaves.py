@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from salix.models.checkpoints.torch import MAGIC, PROTOCOL, is_torch, read_torch
+from salix.models.checkpoints.torch import MAGIC, PROTOCOL, is_pickle, read_torch
 from salix.typing import InputError
 
 CALLED: list[str] = []  # what the objects below did when a file was read
@@ -203,12 +203,12 @@ def test_arrays_of_numpy_are_weights(tmp_path: Path, protocol: int, suffix: str)
 
 def test_files_are_known_by_their_first_bytes() -> None:
     for protocol in range(2, 6):
-        assert is_torch(pickle.dumps(MAGIC, protocol)[:9])
-        assert is_torch(pickle.dumps({"a": 1}, protocol)[:9])
+        assert is_pickle(pickle.dumps(MAGIC, protocol)[:9])
+        assert is_pickle(pickle.dumps({"a": 1}, protocol)[:9])
     for length in (0x0280, 0x0480, 0x280280, 0x8A0280, 0x950480):  # of a safetensors header
-        assert not is_torch(struct.pack("<Q", length) + b"{")
+        assert not is_pickle(struct.pack("<Q", length) + b"{")
     for other in (b"", b"\x80", b"\x80\x01", b"\x89HDF\r\n\x1a\n\0", b"hello"):
-        assert not is_torch(other)
+        assert not is_pickle(other)
 
 
 def raw(value: Any) -> bytes:
