@@ -62,7 +62,8 @@ def write_page(
     """Write the report of an analysis to `out`, and its numbers beside it for machines.
 
     Under the same name: `.json` (headline, table and differences), `.parquet` (a row for each
-    number), `.csv` and `.tex` (the table of groups). `intro` are paragraphs below the headline.
+    number), `.csv` and `.tex` (the table of groups). In the CSV, an apostrophe stands before names
+    that a spreadsheet would run as a formula. `intro` are paragraphs below the headline.
     The same runs give the same bytes. Returns `out`. Raises `InputError` for an `out` that is a
     folder or has the name of one of the files beside it.
     """
