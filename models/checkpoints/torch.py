@@ -81,9 +81,12 @@ def _leaves(tree: Any) -> Iterator[tuple[str, Any]]:
 
 def _read_zip(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage], bytes]]:
     """Read the format of PyTorch 1.6 and later: an archive of NAME/data.pkl and NAME/data/KEY."""
-    content, size = path.read_bytes(), 0
+    content = path.read_bytes()
     archive = zipfile.ZipFile(BytesIO(content))
     members = {item.filename: item for item in archive.infolist()}
+    stored = [m.file_size for m in members.values() if m.compress_type == zipfile.ZIP_STORED]
+    if sum(stored) > len(content):
+        raise InputError("has members that overlap")
     pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise InputError("is an archive without the data.pkl of PyTorch")
@@ -94,10 +97,6 @@ def _read_zip(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage], byt
             raise InputError(f"lacks its member {printable(name)}")
         if item.compress_type != zipfile.ZIP_STORED or item.file_size < least:
             raise InputError(f"has a compressed or truncated member {printable(name)}")
-        nonlocal size
-        size += item.file_size
-        if size > len(content):
-            raise InputError("has members that overlap")
         return archive.read(item)
 
     root = pickles[0].removesuffix("data.pkl")
@@ -107,8 +106,8 @@ def _read_zip(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage], byt
     @cache
     def raw(storage: Storage) -> bytes:
         width = storage.dtype.itemsize
-        stored = read(f"{root}data/{storage.key}", storage.count * width)
-        return np.frombuffer(stored, f"u{width}").byteswap().tobytes() if swap else stored
+        plain = read(f"{root}data/{storage.key}", storage.count * width)
+        return np.frombuffer(plain, f"u{width}").byteswap().tobytes() if swap else plain
 
     storages: dict[str, Storage] = {}
     tree = unpickle(BytesIO(read(pickles[0])), CALLS, storage_loader(storages), marks=marks)
