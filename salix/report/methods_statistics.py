@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from salix.analysis import Analysis
-from salix.stats import cluster_count
 
 
 def describe_statistics(analysis: Analysis) -> str:
@@ -20,10 +19,17 @@ def describe_statistics(analysis: Analysis) -> str:
     sentences = [
         f"Models were grouped by way of training, {runs} run{'s' * (sizes != [1])} a group.",
         "Intervals are 95 %: over the images of one run by Student's t"
-        f"{f' ({special})' if special else ''}, of a group of runs by the variance over its runs "
-        "and over the images that they share, as both are samples.",
-        *_clusters(analysis),
+        f"{f' ({special})' if special else ''}, over the runs of a group and the images that they "
+        "share, as two samples, by Student's t with Satterthwaite's degrees of freedom.",
     ]
+    if any(r.clusters for r in analysis.summary.runs):
+        sentences.append(
+            "Images of one group (a video, an identity) are not independent: the groups were the "
+            "sample of every interval and test, with cluster-robust variances (Bell and McCaffrey, "
+            "2002; for AUC, Obuchowski, 1997) and Satterthwaite's degrees of freedom; in the "
+            "bootstrap of COSE the groups were resampled, and of distances of distributions the "
+            "errors were drawn by group."
+        )
     if analysis.differences is not None:
         sentences += [
             "Groups were compared on the images that all runs share. The interval of a difference "
@@ -60,19 +66,6 @@ def describe_statistics(analysis: Analysis) -> str:
             "of that interval: runs were the sample, never pairs of runs."
         )
     return " ".join(sentences)
-
-
-def _clusters(analysis: Analysis) -> list[str]:
-    """Write how many groups of dependent images there are; nothing for independent images."""
-    counts = [cluster_count(f.clusters) for f in analysis.frames if f.clusters is not None]
-    if not counts:
-        return []
-    number = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    return [
-        f"The images of a run fall into {number} groups (videos, identities), whose images are "
-        "dependent: these groups, and not the images, were the sample of every interval and test "
-        "over images."
-    ]
 
 
 def _family(analysis: Analysis) -> str:
