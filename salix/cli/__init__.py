@@ -45,6 +45,14 @@ def configure_process(*, cache_programs: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `salix`; returns 0, 1 where nothing could be read, 2 after an error for bad input."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = [a.split("=")[0].replace("_", "-") for a in arguments if a.startswith("--")]
+    if repeated := next((o for o in options if options.count(o) > 1), None):
+        print(  # the last alone would count
+            f"salix: {repeated} is given several times: write its values after one {repeated}",
+            file=sys.stderr,
+        )
+        return 2
     command: Any = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         args=arguments,
