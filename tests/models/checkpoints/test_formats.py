@@ -69,7 +69,6 @@ def test_format_is_detected_by_content_then_by_suffix(
         (b"\x08\x01\x12", "saved_model.pb", "a TensorFlow graph: load it in TensorFlow or Keras"),
         (b"x", "net.ckpt.data-00000-of-00001", "a part of a TensorFlow checkpoint"),
         (b"x", "net.ckpt.index", "a part of a TensorFlow checkpoint"),
-        (b"\x80\x04rest", "net.pkl", "a Python pickle, which can run any program"),
         (b"x\x9c", "net.joblib", "a Python pickle"),
         (b"\x82", "flax_model.msgpack", "a Flax msgpack file: restore it with flax"),
         (b"x", "net.mlmodel", "a Core ML model"),
