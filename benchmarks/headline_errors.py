@@ -28,7 +28,7 @@ EQUAL = {
     "4 groups of 3": Design((3,) * 4),
     "3 groups of 5": Design((5,) * 3),
 }
-GROUP_BY_IMAGE = {"of_group_image": 0.1, "of_run": 0.01}
+GROUP_BY_IMAGE: dict[str, Any] = {"of_group_image": 0.1, "of_run": 0.01}
 CLUSTERS = {"images": 120, "clusters": 24, "of_group_image": 0.05}
 CONDITIONS: dict[str, dict[str, Any]] = {
     "effects of runs": {},
