@@ -10,11 +10,12 @@ from salix.model import Model
 from salix.typing import HOW_TO_CUT, InputError, Method, Params
 
 
-def check_model(model: Model, params: Params, method: Method) -> None:
-    """Evaluate a model on the shape of one image; raises `InputError` where it does not fit.
+def check_model(model: Model, params: Params, method: Method) -> int:
+    """Return the number of a model's outputs; raises `InputError` where the model does not fit.
 
-    Checked are the features' grid, where the method reads the trunk, and that the logits are one
-    floating-point number for each class, or one number for two classes.
+    The model is evaluated on the shape of one image. Checked are the features' grid, where the
+    method reads the trunk, and that the logits are one floating-point number for each class, or one
+    number for two classes.
     """
     image = jax.ShapeDtypeStruct(
         (*model.preprocess.size, model.preprocess.channels), np.dtype(np.float32)
@@ -39,6 +40,7 @@ def check_model(model: Model, params: Params, method: Method) -> None:
             f"{model.name} has {logits.size} outputs for {count} classes ({classes}), in the "
             f"shape {logits.shape}: {hint}"
         )
+    return logits.size
 
 
 def _shape(model: Model, part: str, params: Params, x: Any) -> Any:
