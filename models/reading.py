@@ -12,10 +12,11 @@ from flax import nnx
 from salix.models.architecture import Architecture
 from salix.models.checkpoints.choice import choose, left_out, unknown
 from salix.models.checkpoints.errors import printable
-from salix.models.checkpoints.formats import FORMATS, kind, read
+from salix.models.checkpoints.formats import FORMATS, kind, read, weights_file
 from salix.models.checkpoints.module_state import expected
 from salix.models.checkpoints.naming import NamedArrays, Shapes, WeightTables, convert, same
 from salix.models.checkpoints.networks import best_partial, find_networks
+from salix.models.checkpoints.origins import describe_names
 from salix.models.checkpoints.safetensors import read_metadata
 from salix.models.registry import MODELS
 from salix.typing import InputError
@@ -43,16 +44,17 @@ def read_weights(
     head of another name and branches that are left out are said in one line on stderr. Raises
     InputError for a file of another architecture, of none and of several networks.
     """
-    architecture, form = MODELS[name], kind(path)
+    architecture, path = MODELS[name], weights_file(path)
+    file_format = FORMATS[kind(path)]
+    form = file_format.names or kind(path)
     if form == "safetensors":
         if "torch" not in architecture.tables or "architecture" in read_metadata(path):
             return _saved(name, path)
         form = "torch"  # a state dict, as timm publishes them
     if form not in ("orbax", *architecture.tables):
-        known = ["safetensors", "orbax", *architecture.tables]
-        titles = ", ".join(FORMATS[f].title for f in known)
         raise InputError(
-            f"{path}: no {FORMATS[form].title} weights of {name} are known, only {titles}"
+            f"{path}: no {file_format.title} weights of {name} are known, "
+            f"only {_titles(architecture)}"
         )
     shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(architecture.classes)))
     tables = _tables(architecture, form, shapes)
@@ -60,7 +62,11 @@ def read_weights(
     last = architecture.head.rpartition(".")[0]
     networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
     if not networks:
-        return _described(architecture, _partial(architecture, tables, arrays), f"{path}", None)
+        weights = _partial(architecture, tables, arrays)
+        origin = describe_names(arrays)
+        if origin and not weights.keys() & shapes.keys():
+            raise InputError(f"{path}: its names are those of {origin}, not of {name}")
+        return _described(architecture, weights, f"{path}", None)
     network = choose(networks, arrays, path, name, prefix=prefix, ema=ema)
     _check_origin(architecture, name, network.origin, path)
     extra, dead = unknown(network, networks, arrays, architecture.unused)
@@ -76,6 +82,11 @@ def read_weights(
     where = f"{path}, network {printable(network.name)!r}," if network.prefix else f"{path}"
     chosen = network.name if network.prefix or prefix is not None or ema is not None else None
     return _described(architecture, weights, where, chosen)
+
+
+def _titles(architecture: Architecture) -> str:
+    """Return the formats in which weights of an architecture are known."""
+    return ", ".join(FORMATS[f].title for f in ("safetensors", "orbax", *architecture.tables))
 
 
 def _tables(architecture: Architecture, form: str, shapes: Shapes) -> WeightTables:
@@ -118,12 +129,19 @@ def _described(
 def _saved(name: str, path: str | Path) -> FileWeights:
     """Return the weights in a file of `save`, and the classes in its metadata."""
     metadata, architecture = read_metadata(path), MODELS[name]
-    saved = metadata.get("architecture", "no architecture")
+    if "architecture" not in metadata:
+        origin = describe_names(read(path))
+        raise InputError(
+            f"{path}: its metadata name no architecture, as those of `salix convert` do"
+            + (f"; its names are those of {origin}" if origin else "")
+            + f". Weights of {name} are read from {_titles(architecture)}"
+        )
+    saved = metadata["architecture"]
     if saved != name:
         raise InputError(f"{path} contains weights of {saved!a}, not of {name}")
     try:
         classes = json.loads(metadata["classes"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         classes = None
     if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
         raise InputError(f"{path}: its metadata names no classes")

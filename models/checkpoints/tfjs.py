@@ -17,10 +17,10 @@ import numpy as np
 from salix.models.checkpoints.errors import existing_file, input_errors, printable
 from salix.typing import InputError
 
-__all__ = ["read_tfjs"]
+__all__ = ["is_tfjs", "read_tfjs"]
 
 LIMIT = 1 << 32  # bytes of all shards
-_MANIFEST_LIMIT = 1 << 27  # bytes of the manifest's file, with the topology
+_MANIFEST_LIMIT = 1 << 25  # bytes of the manifest's file, with the topology
 _AXES = 64  # of an array, numpy's own limit
 _KEY = '"weightsManifest":'
 _DTYPES = {"float32": np.float32, "int32": np.int32, "bool": np.bool_, "uint8": np.uint8}
@@ -62,15 +62,30 @@ def _manifest(path: Path) -> Any:
     return decoder.raw_decode(text, text.index(_KEY) + len(_KEY))[0]
 
 
+def _manifests(folder: Path) -> list[Path]:
+    """Return the files in a folder that may be its manifest: one, or those to choose from."""
+    files = sorted(folder.glob("*.json")) or sorted(folder.glob("model*.js"))
+    return [file for file in files if file.name == "model.json"] or files
+
+
+def is_tfjs(folder: Path) -> bool:
+    """Return whether a folder has a manifest of TensorFlow.js."""
+    for path in filter(Path.is_file, _manifests(folder)):
+        if path.suffix == ".js" or path.stat().st_size > _MANIFEST_LIMIT:
+            return True  # the reader refuses what is none
+        if b"weightsManifest" in path.read_bytes():
+            return True
+    return False
+
+
 def _manifest_file(path: Path) -> Path:
     """Return the file of the manifest: the path itself, or the only one in a folder."""
     if not path.is_dir():
         return existing_file(path)
-    files = sorted(path.glob("*.json")) or sorted(path.glob("model*.js"))
-    candidates = [file for file in files if file.name == "model.json"] or files
-    if len(candidates) != 1:
+    files = _manifests(path)
+    if len(files) != 1:
         raise InputError(f"{path}: contains {len(files)} manifests of TensorFlow.js, not one")
-    return existing_file(candidates[0])
+    return existing_file(files[0])
 
 
 def _shard(folder: Path, name: str, left: int) -> bytes:
@@ -142,6 +157,8 @@ def _data(folder: Path, paths: Any, size: int) -> bytes:
     """Return the concatenated shards of a group, `size` bytes."""
     parts: list[bytes] = []
     left = size
+    if not isinstance(paths, list) or len(set(paths)) < len(paths):
+        raise InputError("names a shard twice")
     for name in paths:
         parts.append(_shard(folder, name, left))
         left -= len(parts[-1])

@@ -38,6 +38,7 @@ class Analysis:
     in_set: tuple[str, ...] | None
     baselines: Mapping[str, float]
     known_agreement: Mapping[str, Interval] | None
+    primary: str | None = None
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -85,7 +86,7 @@ class Analysis:
     @cached_property
     def differences(self) -> Differences | None:
         """Comparisons of all groups in all numbers; None for a single group."""
-        return compare_all(self.frames, self.summary, self.metrics)
+        return compare_all(self.frames, self.summary, self.metrics, primary=self.primary)
 
     @cached_property
     def similarity(self) -> RunSimilarity | None:
@@ -134,14 +135,17 @@ def analyse(
     baselines: Mapping[str, float] | None = None,
     region: str = REGION,
     in_set: Sequence[str] | None = None,
+    primary: str | None = None,
 ) -> Analysis:
     """Analyse runs: `analyse(runs).summary`, `.differences`, `.subsets` and so on.
 
     Runs of one group differ by their training seed only. `agreement` of the maps of each group is
     computed from the stored maps unless given; `baselines` are AUCs of trivial detectors, by name;
     `region` names what the reference masks mark; `in_set` names the subsets, the first parts of the
-    ids, that all others are compared with. Raises `InputError` for no run, a directory that is not
-    one, and two runs of one name.
+    ids, that all others are compared with; `primary` is the key of the one number that the
+    headline is about, chosen before the runs were measured, so that its tests are not corrected for
+    the other numbers. Raises `InputError` for no run, a directory that is not one, and two runs of
+    one name.
     """
     if not runs:
         raise InputError("no run to report: give at least one")
@@ -156,4 +160,5 @@ def analyse(
         None if in_set is None else tuple(in_set),
         MappingProxyType(dict(baselines or {})),
         None if agreement is None else MappingProxyType(dict(agreement)),
+        primary,
     )

@@ -13,12 +13,22 @@ import numpy as np
 from salix.analysis.columns import BETTER, TableColumn, standard_columns, table_column
 from salix.analysis.cose_bootstrap import COSE_COLUMNS, cose_intervals, cose_statistics
 from salix.analysis.frame import Frame, describe_columns
-from salix.stats import Interval, auc_difference, auc_interval, mean_interval, proportion_interval
+from salix.stats import (
+    GroupComparison,
+    Interval,
+    auc_interval,
+    compare_areas,
+    mean_interval,
+    proportion_interval,
+)
 
 REGION = "reference mask region"  # what the reference masks mark, unless said otherwise
 Statistics = Mapping[str, np.ndarray]  # [examples ...] by name
-# Compares a number of two groups over the same examples: statistics [run, example] of each.
-PairedTest = Callable[[Statistics, Statistics], tuple[Interval, float]]
+# Compares a number, its key, of two named groups: statistics [run, example] of each, clusters of
+# dependent examples, and the number of permutations.
+Compare = Callable[
+    [str, tuple[str, str], Statistics, Statistics, np.ndarray | None, int], GroupComparison
+]
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,8 @@ class DatasetMetric:
     () where the number is undefined, as without labels. `applies` tells whether a run has it.
 
     Groups are compared in it by `compared`, the statistic whose mean is the number; or else by
-    `paired`, a test of two groups over the same examples, which is used where a group has a single
-    run; or not at all. A number `replaces` a weaker one wherever it is compared.
+    `compare`, a function of the statistics of two groups over the same examples; or not at all. A
+    number `replaces` a weaker one wherever it is compared.
     """
 
     columns: tuple[TableColumn, ...]
@@ -40,7 +50,7 @@ class DatasetMetric:
     estimate: Callable[[Statistics], tuple[Interval, ...]]
     applies: Callable[[Frame], bool]
     compared: str = ""
-    paired: PairedTest | None = None
+    compare: Compare | None = None
     replaces: str = ""
 
     @property
@@ -87,12 +97,22 @@ def _auc(statistics: Statistics) -> tuple[Interval, ...]:
     return (auc_interval(statistics["margin"][known], statistics["label"][known]),)
 
 
-def _paired_auc(a: Statistics, b: Statistics) -> tuple[Interval, float]:
-    """Compare areas by DeLong's test, over the examples for which all runs give one label."""
+def _compare_aucs(
+    key: str,
+    names: tuple[str, str],
+    a: Statistics,
+    b: Statistics,
+    clusters: np.ndarray | None,
+    permutations: int,
+) -> GroupComparison:
+    """Compare areas over the examples for which all runs give one label."""
     labels = np.concatenate([a["label"], b["label"]])
     known = (labels == labels[0]).all(0) & (labels[0] >= 0)
     one, two = (np.where(known, group["margin"], np.nan) for group in (a, b))
-    return auc_difference(one, two, np.where(known, labels[0], 0))
+    of_known = np.where(known, labels[0], 0)
+    return compare_areas(
+        key, names, one, two, of_known, clusters=clusters, permutations=permutations
+    )
 
 
 def _accuracy_statistics(rows: Statistics) -> Statistics:
@@ -125,7 +145,7 @@ AUC = DatasetMetric(
     _auc_statistics,
     _auc,
     _has_two_logits,
-    paired=_paired_auc,
+    compare=_compare_aucs,
     replaces="accuracy",
 )
 ACCURACY = DatasetMetric(

@@ -23,12 +23,25 @@ class Report:
         tuple[str, ...],
         Option(help="in-distribution subsets (folders), with which the others are compared"),
     ] = ()
+    primary: Annotated[
+        str | None,
+        Option(
+            help="the one number that the headline is about, such as auc or relevance_mass: name "
+            "it before you look, and its test is not corrected for the other numbers"
+        ),
+    ] = None
 
     def run(self) -> int:
         """Write the report."""
         from salix import report, store
 
         runs = store.read_runs(self.runs)
-        page = report.write(runs, self.out, title=self.title, in_set=self.in_set or None)
+        page = report.write(
+            runs,
+            self.out,
+            title=self.title,
+            in_set=self.in_set or None,
+            primary=self.primary,
+        )
         print(f"{page}: {len(runs)} runs")
         return 0

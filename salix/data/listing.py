@@ -99,12 +99,12 @@ class Listing:
             ]
             parts.append(f"{count} file{'s' * (count > 1)} left out: {_some(texts)}")
         for what, places in (
-            ("not files", self.others),
-            ("links left out", self.links),
-            ("folders that cannot be read", self.unreadable),
+            ("no file", self.others),
+            ("link left out", self.links),
+            ("folder unreadable", self.unreadable),
         ):
             if places:
-                parts.append(f"{len(places)} {what}: {_some(sorted(places))}")
+                parts.append(f"{what}: {_some(sorted(places))}")
         return "; ".join(parts).encode("utf-8", "backslashreplace").decode()
 
 

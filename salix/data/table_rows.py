@@ -145,13 +145,13 @@ def _path(file: Path, place: str, column: str, value: Any) -> str | None:
         path = path.replace("\\", "/")
     if path.startswith("~/"):
         path = os.path.expanduser(path)
+    bases = (os.path.abspath(folder), os.path.realpath(folder))
     if ".." in PurePosixPath(path).parts:  # a link before `..` leads elsewhere
-        plain = os.path.normpath(path)
-        if os.path.realpath(folder / plain) == os.path.realpath(folder / path):
-            path = plain
-    if os.path.isabs(path):
-        for base in (os.path.abspath(folder), os.path.realpath(folder)):
-            if PurePosixPath(path).is_relative_to(base):
-                path = os.path.relpath(path, base)
-                break
+        plain = os.path.normpath(os.path.join(bases[0], path))
+        if os.path.realpath(plain) == os.path.realpath(folder / path):
+            below = PurePosixPath(plain).is_relative_to(bases[0])
+            path = plain if below else os.path.normpath(path)
+    for base in bases:
+        if PurePosixPath(path).is_relative_to(base):
+            path = os.path.relpath(path, base)
     return PurePosixPath(path).as_posix()

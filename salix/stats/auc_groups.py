@@ -49,7 +49,7 @@ def auc_difference(
     DeLong, DeLong and Clarke-Pearson (1988), doi:10.2307/2531595, by the midranks of Sun and Xu
     (2014), doi:10.1109/LSP.2014.2337313.
     """
-    shared = _SharedImages.of((a, b), labels, clusters)
+    shared = SharedImages.of((a, b), labels, clusters)
     if shared.design is None:
         return shared.interval(NAN, (NAN, NAN)), NAN
     if shared.codes is None:
@@ -71,7 +71,7 @@ def auc_group_difference(
     their interaction once and Satterthwaite's $\nu$ (`salix.stats.crossed`). Where a group has one
     run, the runs are fixed: `auc_difference`, also for the other rules.
     """
-    shared = _SharedImages.of((a, b), labels, clusters)
+    shared = SharedImages.of((a, b), labels, clusters)
     if shared.design is None or min(len(v) for v in shared.areas) < 2:
         return auc_difference(a, b, labels, level=level, clusters=clusters)
     groups = [RunErrors(v, shared.errors(i)) for i, v in enumerate(shared.areas)]
@@ -86,7 +86,7 @@ def auc_group_interval(
     On the logit scale, with the variance of `auc_group_difference` for one group. One run has the
     interval of `auc_interval`, and runs that are all perfect that of one of them.
     """
-    shared = _SharedImages.of((scores,), labels, clusters)
+    shared = SharedImages.of((scores,), labels, clusters)
     if shared.design is None:
         return shared.interval(NAN, (NAN, NAN))
     (areas,), design = shared.areas, shared.design
@@ -102,7 +102,7 @@ def auc_group_interval(
 
 
 @dataclass(frozen=True, eq=False)
-class _SharedImages:
+class SharedImages:
     """Placement values of groups of runs over the images that have a score in every run.
 
     `placements` are V10 and V01 [run, image] of each group, `areas` [run] theirs; `design` is None
@@ -117,7 +117,8 @@ class _SharedImages:
     undefined: int
 
     @staticmethod
-    def of(groups: tuple[Any, ...], labels: Any, clusters: Any) -> "_SharedImages":
+    def of(groups: tuple[Any, ...], labels: Any, clusters: Any) -> "SharedImages":
+        """Placement values of `groups`, scores [run, image] each, of images with these labels."""
         tables, y = [as_table(g) for g in groups], np.asarray(labels)
         if any(t.shape[1:] != y.shape for t in tables) or not np.isin(y, (0, 1)).all():
             shapes = " and ".join(str(t.shape) for t in tables)
@@ -128,14 +129,14 @@ class _SharedImages:
         known = np.all([np.isfinite(t).all(0) for t in tables], axis=0)
         y, undefined = y[known], int((~known).sum())
         if len(np.unique(y)) < 2:
-            return _SharedImages(y, None, None, ((), ()), (), undefined)
+            return SharedImages(y, None, None, ((), ()), (), undefined)
         codes = None if clusters is None else known_codes(clusters, known)
         values = [
             [placement_values(s[y == 1], s[y == 0]) for s in table[:, known]] for table in tables
         ]
         v10, v01 = (tuple(np.array([run[i] for run in g]) for g in values) for i in (0, 1))
         design, areas = ClusterDesign.of(len(y), codes, y), tuple(v.mean(1) for v in v10)
-        return _SharedImages(y, codes, design, (v10, v01), areas, undefined)
+        return SharedImages(y, codes, design, (v10, v01), areas, undefined)
 
     def errors(self, group: int) -> np.ndarray:
         """Contributions [run, image] to the errors of the areas of a group."""
@@ -156,7 +157,7 @@ class _SharedImages:
 
 
 def _difference(
-    shared: _SharedImages, variance: float, freedom: float, level: float
+    shared: SharedImages, variance: float, freedom: float, level: float
 ) -> tuple[Interval, float]:
     """Interval and p of a difference of this variance: see `auc_difference`."""
     areas = [float(v10.mean(0).mean()) for v10 in shared.placements[0]]

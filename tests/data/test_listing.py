@@ -121,7 +121,7 @@ def test_links_to_folders_and_files_are_followed(tmp_path, caplog):
     link(tmp_path / "data/real/relative", Path("../../disk/fake"))  # the same folder once more
     ids, text = line(tmp_path / "data", caplog)
     assert ids == ["fake/0.png", "real/0.png", "real/1.png"]
-    assert text == "data: 1 links left out: real/relative leads to fake"
+    assert text == "data: link left out: real/relative leads to fake"
     root = tmp_path / "to data"
     link(root, tmp_path / "data")
     assert line(root, caplog)[0] == ids
@@ -130,13 +130,13 @@ def test_links_to_folders_and_files_are_followed(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("links", "text"),
     [
-        ({"real/up": ".."}, "1 links left out: real/up leads back to a folder above it"),
-        ({"real/self": "."}, "1 links left out: real/self leads back to a folder above it"),
-        ({"up": "/"}, "1 links left out: up leads back to a folder above it"),
-        ({"a/b": "../c", "c/d": "../a"}, "2 links left out: a/b leads to c, c/d leads to a"),
-        ({"x": "y", "y": "x"}, "2 not files: x (Too many levels of symbolic links), y (Too"),
-        ({"fake": "gone"}, "1 not files: fake (a link to a file that does not exist)"),
-        ({"z": "real"}, "1 links left out: z leads to real"),
+        ({"real/up": ".."}, "link left out: real/up leads back to a folder above it"),
+        ({"real/self": "."}, "link left out: real/self leads back to a folder above it"),
+        ({"up": "/"}, "link left out: up leads back to a folder above it"),
+        ({"a/b": "../c", "c/d": "../a"}, "link left out: a/b leads to c, c/d leads to a"),
+        ({"x": "y", "y": "x"}, "no file: x (Too many levels of symbolic links), y (Too"),
+        ({"fake": "gone"}, "no file: fake (a link to a file that does not exist)"),
+        ({"z": "real"}, "link left out: z leads to real"),
     ],
 )
 def test_links_in_circles_end(tmp_path, caplog, links, text):
@@ -182,7 +182,7 @@ def test_special_files_are_rows_with_a_reason_and_never_opened(tmp_path, caplog)
         "s.png": "a socket, not a file",
     }
     assert batch.valid.sum() == 1
-    assert caplog.messages == [f"{tmp_path.name}: 1 not files: pipe (a named pipe)"]
+    assert caplog.messages == [f"{tmp_path.name}: no file: pipe (a named pipe)"]
     assert source.identity() == Folder(tmp_path, files=source.ids).identity()
 
 
@@ -208,7 +208,7 @@ def test_folders_and_files_without_permission(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr("salix.data.listing.os.scandir", refuse)
     assert line(tmp_path / "data", caplog) == (
         ["real/0.png"],
-        "data: 1 folders that cannot be read: locked (Permission denied)",
+        "data: folder unreadable: locked (Permission denied)",
     )
     monkeypatch.setattr(
         "salix.data.regular_file.os.open",

@@ -1,6 +1,7 @@
 """The table of architectures: building, loading, saving."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,8 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no architecture"):
         models.load("meso4", path)
     path = tmp_path / "net.pth"
-    path.write_bytes(b"PK\x03\x04")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/data.pkl", b"")
     with pytest.raises(InputError, match="no PyTorch weights of meso4 are known"):
         models.load("meso4", path)
 

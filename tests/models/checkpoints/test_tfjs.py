@@ -231,7 +231,7 @@ def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read_tfjs(tmp_path / "b.json")
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(InputError, match=r"not a folder of ONNX, Orbax or TensorFlow\.js weights"):
+    with pytest.raises(InputError, match=r"empty is an empty folder: name the weight file"):
         formats.kind(empty)
 
 
