@@ -119,7 +119,8 @@ class Preprocess:
         """Return a Pillow image as the 8-bit pixels [h w c] of `size` and `channels`."""
         from PIL import Image
 
-        image = image.convert("L" if self.channels == 1 else "RGB")
+        mode = "L" if self.channels == 1 else "RGB"
+        image = image if image.mode == mode else image.convert(mode)
         if image.size != self.size[::-1] or self.resize is not None:
             method = Image.Resampling[self.interpolation.upper()]
             image = image.resize(self.size[::-1], method, self.box(image.height, image.width))

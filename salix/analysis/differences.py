@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from salix.analysis.columns import AGREEMENT
-from salix.analysis.frame import Frame, shared_examples
+from salix.analysis.frame import Frame, shared_clusters, shared_examples
 from salix.analysis.run_metrics import DatasetMetric, Statistics
 from salix.analysis.significance import ALPHA, HITS, LOOKS, SIGNIFICANCE, Difference, Differences
 from salix.analysis.summary import Summary
@@ -47,7 +47,9 @@ def compare_all(
         raise InputError(f"primary={primary!r}: groups are compared in {', '.join(keys)}")
     if len(summary.groups) < 2:
         return None
-    return compare_tables(group_tables(frames, metrics), summary, metrics, primary=primary)
+    clusters = shared_clusters(frames, shared_examples(frames)[1])
+    tables = group_tables(frames, metrics)
+    return compare_tables(tables, summary, metrics, primary=primary, clusters=clusters)
 
 
 def group_tables(frames: Sequence[Frame], metrics: Sequence[DatasetMetric]) -> GroupTables:

@@ -16,19 +16,22 @@ from salix.analysis.frame import Frame, describe_columns
 from salix.stats import (
     GroupComparison,
     Interval,
+    auc_group_interval,
     auc_interval,
     compare_areas,
+    crossed_mean,
     mean_interval,
-    proportion_interval,
+    share_interval,
 )
 
 REGION = "reference mask region"  # what the reference masks mark, unless said otherwise
 Statistics = Mapping[str, np.ndarray]  # [examples ...] by name
+# Codes of the clusters of dependent examples [example]; None for independent ones.
+Clusters = np.ndarray | None
+Estimate = Callable[[Statistics, Clusters], tuple[Interval, ...]]
 # Compares a number, its key, of two named groups: statistics [run, example] of each, clusters of
 # dependent examples, and the number of permutations.
-Compare = Callable[
-    [str, tuple[str, str], Statistics, Statistics, np.ndarray | None, int], GroupComparison
-]
+Compare = Callable[[str, tuple[str, str], Statistics, Statistics, Clusters, int], GroupComparison]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class DatasetMetric:
 
     `statistics` takes the columns `reads` of some examples and returns arrays, one value or row an
     example; `estimate` takes those of all examples and returns an interval for each of `columns`,
-    () where the number is undefined, as without labels. `applies` tells whether a run has it.
+    () where the number is undefined, as without labels. `over_runs` takes those of several runs
+    over the same examples, [run, example ...], and returns intervals over runs and examples; None
+    for limits recovered from those of the runs. `applies` tells whether a run has the number.
 
     Groups are compared in it by `compared`, the statistic whose mean is the number; or else by
     `compare`, a function of the statistics of two groups over the same examples; or not at all. A
@@ -47,8 +52,9 @@ class DatasetMetric:
     columns: tuple[TableColumn, ...]
     reads: tuple[str, ...]
     statistics: Callable[[Statistics], Statistics]
-    estimate: Callable[[Statistics], tuple[Interval, ...]]
+    estimate: Estimate
     applies: Callable[[Frame], bool]
+    over_runs: Estimate | None = None
     compared: str = ""
     compare: Compare | None = None
     replaces: str = ""
@@ -71,8 +77,11 @@ class DatasetMetric:
         """Return the estimates of one run by their keys, those that are defined."""
         if not self.applies(frame):
             return {}
-        keys = [c.key for c in self.columns]
-        return dict(zip(keys, self.estimate(self.of_examples(frame)), strict=False))
+        return self.by_key(self.estimate(self.of_examples(frame), frame.clusters))
+
+    def by_key(self, intervals: Sequence[Interval]) -> dict[str, Interval]:
+        """Return the intervals of `estimate` or `over_runs` by the keys of their columns."""
+        return dict(zip([c.key for c in self.columns], intervals, strict=False))
 
 
 def _has(*names: str) -> Callable[[Frame], bool]:
@@ -90,11 +99,19 @@ def _auc_statistics(rows: Statistics) -> Statistics:
         return {"margin": logits[:, 1] - logits[:, 0], "label": rows["label"]}
 
 
-def _auc(statistics: Statistics) -> tuple[Interval, ...]:
+def _auc(statistics: Statistics, clusters: Clusters) -> tuple[Interval, ...]:
     known = statistics["label"] >= 0
     if not known.any():
         return ()
-    return (auc_interval(statistics["margin"][known], statistics["label"][known]),)
+    own = None if clusters is None else clusters[known]
+    return (auc_interval(statistics["margin"][known], statistics["label"][known], clusters=own),)
+
+
+def _auc_over_runs(statistics: Statistics, clusters: Clusters) -> tuple[Interval, ...]:
+    labels = statistics["label"]
+    known = (labels == labels[0]).all(0) & (labels[0] >= 0)
+    margins = np.where(known, statistics["margin"], np.nan)
+    return (auc_group_interval(margins, np.where(known, labels[0], 0), clusters=clusters),)
 
 
 def _compare_aucs(
@@ -121,9 +138,11 @@ def _accuracy_statistics(rows: Statistics) -> Statistics:
     return {"correct": np.where(label < 0, np.nan, rows["predicted"] == label)}
 
 
-def _accuracy(statistics: Statistics) -> tuple[Interval, ...]:
-    known = statistics["correct"][np.isfinite(statistics["correct"])]
-    return (proportion_interval(int(known.sum()), len(known)),) if len(known) else ()
+def _accuracy(statistics: Statistics, clusters: Clusters) -> tuple[Interval, ...]:
+    known = np.isfinite(statistics["correct"])
+    own = None if clusters is None else clusters[known]
+    correct = statistics["correct"][known]
+    return (share_interval(correct, clusters=own),) if len(correct) else ()
 
 
 def column_mean(column: TableColumn) -> DatasetMetric:
@@ -133,8 +152,9 @@ def column_mean(column: TableColumn) -> DatasetMetric:
         (column,),
         (key,),
         lambda rows: {key: rows[key].astype(np.float64)},
-        lambda statistics: (mean_interval(statistics[key]),),
+        lambda statistics, clusters: (mean_interval(statistics[key], clusters=clusters),),
         _has(key),
+        lambda statistics, clusters: (crossed_mean(statistics[key], clusters=clusters),),
         compared=key,
     )
 
@@ -145,6 +165,7 @@ AUC = DatasetMetric(
     _auc_statistics,
     _auc,
     _has_two_logits,
+    _auc_over_runs,
     compare=_compare_aucs,
     replaces="accuracy",
 )
@@ -154,6 +175,9 @@ ACCURACY = DatasetMetric(
     _accuracy_statistics,
     _accuracy,
     lambda frame: frame.predicted is not None and frame.has("label"),
+    lambda statistics, clusters: (
+        crossed_mean(statistics["correct"], clusters=clusters, proportion=True),
+    ),
     compared="correct",
 )
 COSE = DatasetMetric(

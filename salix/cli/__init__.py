@@ -15,6 +15,7 @@ from salix.cli.explain import ExplainImages
 from salix.cli.report import Report
 from salix.cli.sweep import Sweep
 from salix.cli.train import Train
+from salix.data.notes import printable
 from salix.typing import InputError
 
 COMMANDS = {
@@ -55,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command.run()
     except InputError as error:
-        print(f"salix: {error}", file=sys.stderr)
+        lines = map(printable, str(error).split("\n"))
+        print("salix:", "\n".join(lines), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(

@@ -79,6 +79,7 @@ class Sweep:
         """
         from salix import spec
         from salix.attribution import METHODS
+        from salix.data.notes import printable
         from salix.engine import sweep
         from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
@@ -117,7 +118,7 @@ class Sweep:
         skipped = run.skipped
         print(f"{run.path}: {run.count - len(skipped)} images explained, {len(skipped)} skipped")
         for row in skipped[:SHOWN]:
-            print(f"  skipped {row['id']}: {row['skipped']}")
+            print(printable(f"  skipped {row['id']}: {row['skipped']}"))
         if len(skipped) > SHOWN:
             print(f"  … and {len(skipped) - SHOWN} more, listed in the report")
         if len(skipped) == run.count:

@@ -1,12 +1,10 @@
 """Classes from the names of folders: the level of a path whose names are classes of a model."""
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 
+from salix.data.notes import note
 from salix.typing import InputError
-
-logger = logging.getLogger("salix")
 
 
 class FolderName(str):
@@ -58,7 +56,7 @@ def match_folders(
         pairs = ", ".join([f"{name} = {classes[i]}" for name, i in table.items()][:10])
         pairs += ", …" * (len(table) > 10)
         rest = f"; {above} images above it have no class" if above else ""
-        logger.warning("classes from the folders of level %d: %s%s", first + 1, pairs, rest)
+        note(f"classes from the folders of level {first + 1}: {pairs}{rest}")
     return {path: table[path[first]] if first < len(path) else None for path in paths}
 
 

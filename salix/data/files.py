@@ -1,6 +1,5 @@
 """Source of the images in a folder; reference masks may belong to them."""
 
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,11 +13,10 @@ from salix.data.content import files_identity
 from salix.data.decode import decode
 from salix.data.image_paths import SUFFIXES, id_of, path_of
 from salix.data.listing import Listing
+from salix.data.notes import note
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
 from salix.data.regular_file import read_file
 from salix.typing import InputError
-
-logger = logging.getLogger("salix")
 
 
 @dataclass(frozen=True)
@@ -102,5 +100,5 @@ def _files_below(root: Path, masks: Path | None) -> list[str]:
             + hidden
         )
     if line:
-        logger.warning("%s: %s", id_of(root.name or str(root)), line)
+        note(f"{root.name or root}: {line}")
     return [path.replace(os.sep, "/") for path in listing.files]

@@ -105,7 +105,7 @@ class Listing:
         ):
             if places:
                 parts.append(f"{what}: {_some(sorted(places))}")
-        return "; ".join(parts).encode("utf-8", "backslashreplace").decode()
+        return "; ".join(parts)
 
 
 def _some(texts: list[str]) -> str:

@@ -1,7 +1,6 @@
 """Sources that the command line names: folders, images, tables and data sets, each with a name."""
 
 import itertools
-import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -14,13 +13,12 @@ from salix.data.files import Folder
 from salix.data.grouped import Grouped
 from salix.data.image_paths import SUFFIXES, hint, id_of, suffix_of
 from salix.data.listing import has_signature
+from salix.data.notes import note
 from salix.data.source import Source
 from salix.data.table import Table
 from salix.data.table_files import is_table
 from salix.data.views import Joined
 from salix.typing import InputError
-
-logger = logging.getLogger("salix")
 
 
 class _Place(NamedTuple):
@@ -52,7 +50,7 @@ def open_source(texts: Sequence[str], *, group_by: int | str | None = None) -> S
     folders = [os.path.realpath(p.path) for p in places if not p.is_dataset and not p.images]
     for inner, outer in itertools.permutations(folders, 2):
         if Path(inner).is_relative_to(outer) and inner != outer:
-            logger.warning("%s lies in %s: its images are in the data twice", inner, outer)
+            note(f"{inner} lies in {outer}: its images are in the data twice")
     sources = dict(zip(_keys(places), map(_open, places), strict=True))
     level = group_by if isinstance(group_by, int) else None
     alone = len(sources) == 1 and places[0].name is None

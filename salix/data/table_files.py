@@ -3,17 +3,16 @@
 import csv
 import io
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from salix.data.decode import Unreadable
+from salix.data.notes import note
 from salix.data.regular_file import read_file
 from salix.typing import InputError
 
-logger = logging.getLogger("salix")
 SUFFIXES = ("csv", "tsv", "tab", "parquet", "pq", "jsonl", "ndjson", "json")
 BOMS = (("utf-8-sig", b"\xef\xbb\xbf"), ("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"))
 
@@ -60,7 +59,7 @@ def _text(file: Path, content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        logger.warning("%s is not UTF-8 (byte %d): read as Windows-1252", file.name, error.start)
+        note(f"{file.name} is not UTF-8 (byte {error.start}): read as Windows-1252")
         return content.decode("cp1252", "replace")
 
 

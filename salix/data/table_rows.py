@@ -1,7 +1,6 @@
 """Rows of a table of images: columns by their names, paths in one spelling."""
 
 import difflib
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -9,11 +8,11 @@ from typing import Any, NamedTuple
 
 from salix.data.class_labels import Label, plain_label
 from salix.data.image_paths import SUFFIXES, suffix_of
+from salix.data.notes import note
 from salix.data.source import group_name
 from salix.data.table_files import Cells
 from salix.typing import InputError
 
-logger = logging.getLogger("salix")
 COLUMNS = ("path", "label", "map", "group")
 # Names that people give to the same columns, without case, spaces, hyphens and underscores.
 SYNONYMS: Mapping[str, frozenset[str]] = {
@@ -59,6 +58,7 @@ class TableRow(NamedTuple):
 def read_rows(file: Path, cells: Cells) -> list[TableRow]:
     """Return the rows of a table, sorted by path; raises `InputError`."""
     columns = match_columns(file, cells.header)
+    bases = (os.path.abspath(file.parent), os.path.realpath(file.parent))
     rows = []
     for number, values in cells.rows:
         named = {c: values[k] for c, k in columns.items()}
@@ -70,7 +70,7 @@ def read_rows(file: Path, cells: Cells) -> list[TableRow]:
         except InputError as error:
             raise InputError(f"{file}, {place}: {error}") from None
         label = label.strip() if isinstance(label, str) else label
-        path, map = (_path(file, place, c, named.get(c)) for c in ("path", "map"))
+        path, map = (_path(file, place, c, named.get(c), bases) for c in ("path", "map"))
         rows.append(TableRow(path or "", label, map, group, number, place))
     if not rows:
         raise InputError(f"{file} has no row below its header: list images, path and label")
@@ -113,16 +113,17 @@ def match_columns(file: Path, header: Sequence[str]) -> dict[str, int]:
                 f"{(alike + typo)[0]}? Rename it to that, or to something else if not"
             )
         if alike:
-            logger.warning(
-                "%s: column %r is ignored: name it %s if it is one", file.name, header[k], alike[0]
-            )
+            note(f"{file.name}: column {header[k]!r} is ignored: name it {alike[0]} if it is one")
     if "path" not in columns:
         raise InputError(f"{file} has columns {', '.join(header)}: expected {', '.join(COLUMNS)}")
     return columns
 
 
-def _path(file: Path, place: str, column: str, value: Any) -> str | None:
-    """Return the one spelling of a path, None where it is empty."""
+def _path(file: Path, place: str, column: str, value: Any, bases: tuple[str, str]) -> str | None:
+    """Return the one spelling of a path, None where it is empty.
+
+    `bases` are the folder of the file as an absolute path, and without links.
+    """
     if isinstance(value, bytes):
         value = os.fsdecode(value)
     if value is None or value != value or (isinstance(value, str) and not value.strip()):
@@ -145,13 +146,14 @@ def _path(file: Path, place: str, column: str, value: Any) -> str | None:
         path = path.replace("\\", "/")
     if path.startswith("~/"):
         path = os.path.expanduser(path)
-    bases = (os.path.abspath(folder), os.path.realpath(folder))
-    if ".." in PurePosixPath(path).parts:  # a link before `..` leads elsewhere
+    if ".." in path.split("/"):  # a link before `..` leads elsewhere
         plain = os.path.normpath(os.path.join(bases[0], path))
         if os.path.realpath(plain) == os.path.realpath(folder / path):
             below = PurePosixPath(plain).is_relative_to(bases[0])
             path = plain if below else os.path.normpath(path)
-    for base in bases:
+    for base in bases if os.path.isabs(path) else ():
         if PurePosixPath(path).is_relative_to(base):
             path = os.path.relpath(path, base)
-    return PurePosixPath(path).as_posix()
+            break
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return "/" * path.startswith("/") + "/".join(parts) or "."

@@ -108,7 +108,7 @@ def _compare(
     else:
         p = sign_flip_test(a.mean(0), b.mean(0), draws=permutations, seed=seed, clusters=codes)
         both = p if max(runs) == 1 else both
-        effect, delta = undefined, paired_delta(a.mean(0), b.mean(0), level=level)
+        effect, delta = undefined, paired_delta(a.mean(0), b.mean(0), level=level, clusters=codes)
     values = (tuple(x.tolist()), tuple(y.tolist())) if max(runs) > 1 else ((), ())
     return GroupComparison(
         key, *names, difference, p, NAN, effect, delta, runs, n, p_both=both, run_values=values

@@ -149,4 +149,5 @@ def mean_of_intervals(intervals: Sequence[Interval], *, level: float = 0.95) -> 
     down = np.hypot(half, np.mean([i.value - i.low for i in defined]))
     up = np.hypot(half, np.mean([i.high - i.value for i in defined]))
     low, high = float(runs.value - down), float(runs.value + up)
-    return Interval(runs.value, low, high, runs.n, runs.undefined)
+    clusters = max(i.clusters for i in defined)
+    return Interval(runs.value, low, high, runs.n, runs.undefined, clusters)

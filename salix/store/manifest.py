@@ -16,8 +16,11 @@ from typing import Any
 
 import jax
 
+from salix.store.claim import NAME as CLAIM
+from salix.store.claim import temporary
 from salix.store.identity import digest
 from salix.store.mismatch import check_same
+from salix.store.parts import Expected
 from salix.typing import Column, InputError
 
 NAME = "manifest.json"
@@ -67,18 +70,31 @@ def open_run(
     Raises `InputError`, naming what differs, for a run of another configuration or of other
     columns, or for a directory that is not a run.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file: give --out a directory")
+    check_directory(path)
     # As JSON gives it back, so that a tuple equals the list that was read.
     config, described = json.loads(json.dumps([config, [asdict(c) for c in columns]]))
     if (path / NAME).exists():
         _check_same(path, config, described, about)
         return
-    if path.exists() and any(p for p in path.iterdir() if not p.name.endswith(".tmp")):
-        raise InputError(f"{path} holds other files and no {NAME}: give --out a new directory")
     path.mkdir(parents=True, exist_ok=True)
     head = {"format": FORMAT, "hash": digest(config), "config": config}
     _write(path, {**head, "columns": described, "about": about})
+
+
+def check_directory(path: Path) -> None:
+    """Raise `InputError` for a path that is neither a run nor can become one."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: give --out a directory")
+    if (path / NAME).exists() or not path.exists():
+        return
+    others = [p.name for p in path.iterdir() if p.name != CLAIM and p.suffix != ".tmp"]
+    if any(name.startswith("part-") for name in others):
+        raise InputError(
+            f"{path} has parts of a run and no {NAME}, without which they cannot be used: restore "
+            "it, or use a new --out"
+        )
+    if others:
+        raise InputError(f"{path} holds other files and no {NAME}: give --out a new directory")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -90,11 +106,25 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not a run, it has no {NAME}: {hint}") from None
     except ValueError:
         raise InputError(
-            f"{path / NAME} is not readable JSON: sweep again into a new --out"
+            f"{path / NAME} is not readable JSON: restore it, or sweep again into a new --out"
         ) from None
-    if manifest.get("format") != FORMAT:
-        raise InputError(f"{path / NAME} has format {manifest.get('format')}, expected {FORMAT}")
+    layout = manifest.get("format") if isinstance(manifest, dict) else None
+    if layout != FORMAT:
+        raise InputError(f"{path / NAME} has format {layout}, expected {FORMAT}")
+    kinds = {"hash": str, "config": dict, "columns": list, "about": dict}
+    if damaged := [k for k, kind in kinds.items() if not isinstance(manifest.get(k), kind)]:
+        raise InputError(
+            f"{path / NAME} has no usable {', '.join(damaged)}: restore it, or sweep again into a "
+            "new --out"
+        )
     return manifest
+
+
+def expected_parts(manifest: dict[str, Any]) -> Expected:
+    """Return what the parts of a run must have, from its manifest."""
+    config = manifest["config"]
+    count, size = int(config["data"]["count"]), config.get("batch_size")
+    return Expected(tuple(manifest_columns(manifest)), manifest["hash"], count, size)
 
 
 def manifest_columns(manifest: dict[str, Any]) -> list[Column]:
@@ -128,8 +158,15 @@ def _check_same(
 
 
 def _write(path: Path, manifest: dict[str, Any]) -> None:
-    temporary = path / (NAME + ".tmp")
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     # A name that is not UTF-8 becomes an escape of JSON.
-    temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-    os.replace(temporary, path / NAME)
+    unfinished = temporary(path / NAME)
+    try:
+        with unfinished.open("wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path / NAME)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

@@ -16,6 +16,7 @@ from PIL import Image
 from salix.data import Folder, Unreadable, image_batches
 from salix.data.image_paths import id_of, path_of, without_suffix
 from salix.data.listing import Listing
+from salix.data.notes import printable
 from salix.data.regular_file import read_file
 from salix.preprocess import Preprocess
 from salix.typing import InputError
@@ -257,3 +258,11 @@ def test_a_name_that_is_not_utf_8_has_its_row_and_its_mask(tmp_path):
 def test_digits_are_no_suffix():
     assert without_suffix("img.0001") == "img.0001"
     assert without_suffix("a.b.JFIF") == "a.b"
+
+
+def test_names_with_control_characters_are_inert_in_a_terminal(tmp_path, caplog):
+    write(tmp_path / "p", "a.png", "b.\x1b[2Jt\rx")
+    assert line(tmp_path / "p", caplog)[1] == r"p: 1 file left out: 1 .\x1b[2jt\rx"
+    assert printable("a\u202eb\x9bc\udce9d é\N{HEBREW LETTER ALEF}") == (
+        r"a\u202eb\x9bc\udce9d é" + "\N{HEBREW LETTER ALEF}"
+    )
