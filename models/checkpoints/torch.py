@@ -60,6 +60,9 @@ def _read_zip(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
     """Read the format of PyTorch 1.6 and later: an archive of NAME/data.pkl and NAME/data/KEY."""
     with zipfile.ZipFile(path) as archive:
         members = {item.filename: item for item in archive.infolist()}
+        stored = [m.file_size for m in members.values() if m.compress_type == zipfile.ZIP_STORED]
+        if sum(stored) > path.stat().st_size:
+            raise InputError("has members that overlap")
         pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise InputError("is an archive without the data.pkl of PyTorch")

@@ -127,6 +127,7 @@ class RunSimilarity:
     mean: Float[np.ndarray, "runs runs"]
     within: Float[np.ndarray, " images"]
     left_out: tuple[int, ...]
+    clusters: np.ndarray | None = None
 
 
 def run_similarity(runs: Sequence[Run]) -> RunSimilarity | None:
@@ -148,4 +149,6 @@ def run_similarity(runs: Sequence[Run]) -> RunSimilarity | None:
             within[g] = similarity.values[pairs].mean(0, dtype=np.float64)
     counts = np.isfinite(within).sum(0)
     mean = np.where(counts > 0, np.nansum(within, 0) / np.maximum(counts, 1), np.nan)
-    return RunSimilarity(tuple(measured), shared.ids, similarity.mean, mean, shared.left_out)
+    return RunSimilarity(
+        tuple(measured), shared.ids, similarity.mean, mean, shared.left_out, shared.clusters
+    )

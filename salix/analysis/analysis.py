@@ -11,6 +11,7 @@ from salix.analysis.columns import AGREEMENT, TableColumn
 from salix.analysis.differences import compare_all
 from salix.analysis.distributions import Distribution, distribution
 from salix.analysis.frame import Frame
+from salix.analysis.grouped_rows import GroupedRows, grouped_rows
 from salix.analysis.mean_maps import ClassMeanMaps, mean_maps
 from salix.analysis.run_metrics import REGION, SALIENCE_METRICS, DatasetMetric, dataset_metrics
 from salix.analysis.series import DecisionSplit, Series, find_series, split_by_decision
@@ -69,6 +70,11 @@ class Analysis:
             agreement=self.agreement,
             baselines=self.baselines,
         )
+
+    @cached_property
+    def grouped_rows(self) -> GroupedRows | None:
+        """Groups of dependent images that the rows look like, where none was named."""
+        return grouped_rows(self.frames)
 
     @property
     def rows(self) -> list[dict[str, Any]]:

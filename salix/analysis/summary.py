@@ -10,7 +10,7 @@ import numpy as np
 from salix.analysis.frame import Frame
 from salix.analysis.group_numbers import group_numbers
 from salix.analysis.run_metrics import DatasetMetric, dataset_metrics
-from salix.stats import Interval, mean_interval, mean_of_intervals
+from salix.stats import Interval, cluster_count, mean_interval, mean_of_intervals
 from salix.typing import InputError
 
 LIMITS = ("value", "low", "high")
@@ -21,7 +21,8 @@ class RunSummary:
     """Counts of images, and the estimate of each number, of one run.
 
     `images` were measured out of `count`; `numbers` are over images, by key; `arrays` hold a mean
-    for each element of a column of several numbers an image.
+    for each element of a column of several numbers an image. `clusters` is the number of groups of
+    dependent images, 0 for independent ones.
     """
 
     name: str
@@ -34,6 +35,7 @@ class RunSummary:
     skipped: int
     numbers: Mapping[str, Interval]
     arrays: Mapping[str, tuple[Interval, ...]]
+    clusters: int = 0
 
     @property
     def complete(self) -> bool:
@@ -126,6 +128,7 @@ def summarise_run(frame: Frame, numbers: Mapping[str, Interval]) -> RunSummary:
         skipped=len(frame.run.skipped),
         numbers=MappingProxyType(dict(numbers)),
         arrays=MappingProxyType(arrays),
+        clusters=cluster_count(frame.clusters),
     )
 
 
@@ -189,6 +192,7 @@ def _run_row(run: RunSummary) -> dict[str, Any]:
     return {
         "kind": "run",
         **{name: getattr(run, name) for name in (*counts, "not_finite", "skipped")},
+        **({"clusters": run.clusters} if run.clusters else {}),
         "numbers": {key: plain_interval(i) for key, i in run.numbers.items()},
         "series": {key: [plain_interval(i) for i in row] for key, row in run.arrays.items()},
     }

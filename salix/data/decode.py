@@ -33,10 +33,11 @@ from typing import Any
 
 import numpy as np
 
-from salix.data.bounds import MAX_FILE, Unreadable, check_size
+from salix.data.bounds import Unreadable, check_size
 from salix.data.foreign_formats import describe_foreign
 from salix.data.levels import to_8_bit
 from salix.data.metadata import Picture, without_metadata
+from salix.data.regular_file import read_file
 from salix.data.tiff_tags import BITS, ORIENTATION, SAMPLES
 from salix.preprocess import Preprocess
 from salix.typing import Pixels
@@ -75,7 +76,7 @@ def decode(file: Path | bytes) -> Any:
     """Decode an image file to an RGB or 8-bit grey Pillow image; raises `Unreadable`."""
     from PIL import Image
 
-    content = _read(file) if isinstance(file, Path) else file
+    content = read_file(file) if isinstance(file, Path) else file
     if not content:
         raise Unreadable("empty file")
     try:
@@ -100,15 +101,6 @@ def decode(file: Path | bytes) -> Any:
     # A hostile file can raise nearly anything inside a decoder; one image must not end a run.
     except Exception as error:
         raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from None
-
-
-def _read(path: Path) -> bytes:
-    if path.stat().st_size > MAX_FILE:
-        raise Unreadable(
-            f"file of {path.stat().st_size / 1e6:,.0f} MB: over {MAX_FILE / 1e6:,.0f} MB"
-        )
-    with path.open("rb") as file:
-        return file.read(MAX_FILE)
 
 
 def _sample_bytes(picture: Picture) -> int:

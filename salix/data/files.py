@@ -15,7 +15,6 @@ from salix.data.image_paths import SUFFIXES, id_of, path_of
 from salix.data.listing import Listing
 from salix.data.notes import note
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
-from salix.data.regular_file import read_file
 from salix.typing import InputError
 
 
@@ -63,7 +62,7 @@ class Folder:
 
     def read(self, index: int) -> Any:
         """Decode one file; raises `Unreadable`."""
-        return decode(read_file(self._path(self.ids[index])))
+        return decode(self._path(self.ids[index]))
 
     @property
     def has_reference_masks(self) -> bool:

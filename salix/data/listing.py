@@ -136,7 +136,7 @@ def _special(path: str) -> str | None:
 def has_signature(path: Path) -> bool:
     """Whether a file's first bytes are those of a format that is decoded."""
     try:
-        start = read_file(path, size=16)
+        start = read_file(path, first=16)
     except Unreadable:
         return False
     from PIL import Image

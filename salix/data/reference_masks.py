@@ -9,14 +9,13 @@ import numpy as np
 from salix.data.decode import Unreadable, decode
 from salix.data.image_paths import id_of, without_suffix
 from salix.data.listing import Listing
-from salix.data.regular_file import read_file
 from salix.typing import InputError
 
 
 def read_reference_mask(file: Path) -> np.ndarray:
     """Decode a reference mask, 8-bit grey [h w]; raises `Unreadable`, naming the file."""
     try:
-        return np.asarray(decode(read_file(file)).convert("L"))
+        return np.asarray(decode(file).convert("L"))
     except Unreadable as error:
         raise Unreadable(f"its reference mask {id_of(str(file))}: {error}") from None
 

@@ -5,7 +5,7 @@ import os
 import stat
 from pathlib import Path
 
-from salix.data.decode import Unreadable
+from salix.data.bounds import MAX_FILE, Unreadable
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -16,8 +16,10 @@ KINDS = {
 }
 
 
-def read_file(path: Path, *, size: int = -1) -> bytes:
-    """Return the content of a regular file, or its first `size` bytes; raises `Unreadable`.
+def read_file(path: Path, *, first: int | None = None) -> bytes:
+    """Return the content of a regular file, or its first bytes; raises `Unreadable`.
+
+    A file over `MAX_FILE` is refused, unless only its `first` bytes are asked for.
 
     Its kind is checked before it is opened, for the opening of a pipe waits for another program and
     that of a device may do anything, and once more after, for another file may have taken its name.
@@ -26,8 +28,12 @@ def read_file(path: Path, *, size: int = -1) -> bytes:
         _check_kind(os.stat(path).st_mode)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with open(os.open(path, flags), "rb") as file:
-            _check_kind(os.fstat(file.fileno()).st_mode)
-            return file.read(size)
+            status = os.fstat(file.fileno())
+            _check_kind(status.st_mode)
+            if first is None and status.st_size > MAX_FILE:
+                megabytes = (f"{size / 1e6:,.0f} MB" for size in (status.st_size, MAX_FILE))
+                raise Unreadable("file of " + ": over ".join(megabytes))
+            return file.read(MAX_FILE if first is None else first)
     except OSError as error:
         raise Unreadable(read_failure(error, path)) from None
     except ValueError as error:  # Unreadable, or a name with a null character

@@ -12,7 +12,6 @@ from salix.data.content import files_identity
 from salix.data.decode import Unreadable, decode
 from salix.data.image_paths import id_of, path_of
 from salix.data.reference_masks import read_reference_mask
-from salix.data.regular_file import read_file
 from salix.data.table_files import read_cells
 from salix.data.table_rows import TableRow, read_rows
 from salix.typing import InputError
@@ -54,7 +53,7 @@ class Table:
         path = self._path(path_of(self.ids[index]))
         if not os.path.lexists(path):
             raise Unreadable("No such file or directory, relative to the folder of the table")
-        return decode(read_file(path))
+        return decode(path)
 
     @property
     def has_reference_masks(self) -> bool:

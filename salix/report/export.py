@@ -11,7 +11,7 @@ from salix.analysis.summary import LIMITS, plain_interval
 from salix.report.spreadsheet import csv_text
 from salix.stats import Interval
 
-FIELDS = ("kind", "group", "run", "metric", "coordinate", *LIMITS, "n", "undefined")
+FIELDS = ("kind", "group", "run", "metric", "coordinate", *LIMITS, "n", "undefined", "clusters")
 SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
@@ -43,7 +43,7 @@ def record(
 ) -> dict[str, Any]:
     """Return one record of a tidy table, with the keys of `FIELDS`; NaN is None."""
     values = (kind, group, run, metric, coordinate)
-    return dict(zip(FIELDS, values, strict=False)) | plain_interval(i)
+    return dict(zip(FIELDS, values, strict=False)) | plain_interval(i) | {"clusters": i.clusters}
 
 
 def difference_rows(differences: Differences) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ def write_parquet(records: Sequence[Mapping[str, Any]], out: Path) -> None:
     import pyarrow.parquet as pq
 
     text, number, count = pa.string(), pa.float64(), pa.int64()
-    types = (text,) * 5 + (number,) * 3 + (count,) * 2
+    types = (text,) * 5 + (number,) * 3 + (count,) * 3
     schema = pa.schema(list(zip(FIELDS, types, strict=True)))
     pq.write_table(pa.Table.from_pylist([dict(r) for r in records], schema), out)
 

@@ -77,6 +77,8 @@ def write_page(
     page = _render(analysis, built, title=title, intro=list(intro))
     data: dict[str, Any] = {"title": title, "headline": sentence.text}
     data |= {"evidence": list(sentence.evidence), "region": analysis.region, "differences": []}
+    if analysis.grouped_rows:
+        data["warnings"] = [analysis.grouped_rows.text]
     for section in built:
         data |= section.data
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +128,7 @@ def _render(
         intro=intro,
         headline=analysis.derive(headline),
         mixed=len(datasets) > 1,
+        grouped_rows=analysis.grouped_rows,
         sections=contents,
         figures=any(section.figures for section in sections),
         stops=heatmap.scale_stops(),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salix.data.decode import MAX_FILE, Unreadable, decode
+from salix.data.bounds import MAX_FILE
+from salix.data.decode import Unreadable, decode
 from tests.data.image_files import chunk, encoded, grey_tags, png, tiff
 
 SMALL = np.full((8, 8), 50, np.uint8)

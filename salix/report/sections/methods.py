@@ -57,10 +57,23 @@ def _runs(analysis: Analysis) -> str:
     version = f"Salix {about['salix']} (JAX {about['jax']}, {about['device']}, seed {seed})"
     with_maps = [frame for frame in frames if frame.has("map")]
     if not with_maps:
-        return f"{_count(runs, 'model')} ({models}) were run over {count} examples with {version}."
+        return (
+            f"{_count(runs, 'model')} ({models}) were run over {count} examples"
+            f"{_groups(analysis)} with {version}."
+        )
     eight_bit = {frame.run.columns["map"].dtype for frame in with_maps} == {"uint8"}
     scaling = MAPS.format(storage=" and stored in 8 bits" if eight_bit else "")
+    count = f"{count} images{_groups(analysis)}"
     return f"{_maps(runs, with_maps, models, count)}, with {version}. {scaling}"
+
+
+def _groups(analysis: Analysis) -> str:
+    """Write the number of groups of dependent images; nothing for independent ones."""
+    counts = sorted({r.clusters for r in analysis.summary.runs if r.clusters})
+    if not counts:
+        return ""
+    count = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return f" in {count} groups (videos, identities)"
 
 
 def _maps(runs: Sequence[Run], frames: Sequence[Frame], models: str, count: str) -> str:
@@ -72,7 +85,7 @@ def _maps(runs: Sequence[Run], frames: Sequence[Frame], models: str, count: str)
     explained = _listed(explained_class(frame) for frame in frames)
     return (
         f"Salience maps of {_count(runs, 'model')} ({models}) were computed for "
-        f"{count} images with {settings['attribution']} of the score {settings['score']}, "
+        f"{count} with {settings['attribution']} of the score {settings['score']}, "
         f"explaining {explained}, channels pooled by {settings['pooling']}, on a grid of {grids} "
         "pixels"
     )
@@ -104,8 +117,17 @@ def _statistics(analysis: Analysis) -> str:
     sentences = [
         f"Models were grouped by way of training, {runs} run{'s' * (sizes != [1])} a group.",
         "Intervals are 95 %: over the images of one run by Student's t"
-        f"{f' ({special})' if special else ''}, over the runs of a group by Student's t.",
+        f"{f' ({special})' if special else ''}, over the runs of a group and the images that they "
+        "share, as two samples, by Student's t with Satterthwaite's degrees of freedom.",
     ]
+    if any(r.clusters for r in analysis.summary.runs):
+        sentences.append(
+            "Images of one group (a video, an identity) are not independent: the groups were the "
+            "sample of every interval and test, with cluster-robust variances (Bell and McCaffrey, "
+            "2002; for AUC, Obuchowski, 1997) and Satterthwaite's degrees of freedom; in the "
+            "bootstrap of COSE the groups were resampled, and of distances of distributions the "
+            "errors were drawn by group."
+        )
     if analysis.differences is not None:
         sentences += [
             "Groups were compared on the images that all runs share. The interval of a difference "

@@ -58,7 +58,7 @@ def test_format_is_detected_by_content_then_by_suffix(
     ("content", "name", "message"),
     [
         (b"", "net.pth", r"empty \(0 bytes\): download or copy it again"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "net.h5", "a Git LFS pointer.*`git lfs pull`"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "net.h5", "a Git LFS pointer.*lfs pull`"),
         (b"\n<!DOCTYPE html><html>", "net.safetensors", "a web page, not weights: download the"),
         (b"<?xml version='1.0'?><Error>", "net.pt", "an XML document"),
         (b"GGUF\x03", "net.bin", "a GGUF file"),

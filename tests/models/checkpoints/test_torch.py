@@ -349,3 +349,19 @@ def test_archives_of_another_making_are_refused(tmp_path: Path) -> None:
             read_torch(path)
     with pytest.raises(InputError, match="no such file"):
         read_torch(tmp_path)
+
+
+def test_members_that_overlap_are_refused(tmp_path: Path) -> None:
+    path, inner = tmp_path / "net.pth", tmp_path / "inner.zip"
+    zipped(path, tree())
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("net/data/1", bytes(10_000))
+        record = inner.read_bytes()
+        item = archive.infolist()[0]
+    with zipfile.ZipFile(path, "a") as archive:
+        start = archive.start_dir
+        archive.writestr("net/data/0", record)  # the record of a member is the content of another
+        item.header_offset = start + 30 + len("net/data/0")
+        archive.filelist.append(item)
+    with pytest.raises(InputError, match=r"net\.pth: has members that overlap"):
+        read_torch(path)
