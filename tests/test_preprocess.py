@@ -39,8 +39,12 @@ def test_device_and_host_agree_within_8_bit_rounding(size, how, interpolation):
         # their absolute weights: 1, or at most 1.25 of a bicubic filter.
         gain = {"bicubic": 1.25, "lanczos": 1.75}.get(interpolation, 1)
         to_grey = pixels.shape[-1] > channels
-        assert np.abs(device - host).max() <= 0.5 * (gain**2 * to_grey + gain + 1) + 0.02
-        assert np.abs(device - host).mean() < 0.4
+        off = np.abs(device - host) > 0.5 * (gain**2 * to_grey + gain + 1) + 0.02
+        # Whole pixels: rounding decides the one at a centre half-way between two.
+        assert off.mean() <= (0.06 if interpolation in ("box", "nearest") else 0)
+        # Means of whole pixels by a box are often half-way between two levels.
+        limits = {"box": 0.6, "nearest": 1.5}
+        assert np.abs(device - host).mean() < limits.get(interpolation, 0.4)
         # Pixels from the host are only normalised on the device.
         np.testing.assert_allclose(to(host), np.float32(host) / 255, atol=1e-7)
 
@@ -122,7 +126,7 @@ def test_an_image_of_the_models_size_is_cropped_too():
     assert np.abs(255 * np.asarray(to(pixels)) - expected).max() < 1.1
 
 
-def test_one_number_is_that_of_all_channels_and_one_side_a_square():
+def test_one_number_is_that_of_all_channels_and_one_side_a_square(unchecked_types):
     to = Preprocess(96, mean=[0.5], std=np.array([0.5]))
     assert to == Preprocess((96, 96), mean=(0.5,), std=(0.5,))
     np.testing.assert_allclose(to(np.full((96, 96, 3), 255, np.uint8)), 1)
