@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from salix.adapters.static_leaves import is_array
 from salix.model import Model
 from salix.typing import HOW_TO_CUT, InputError, Method, Params
 
@@ -41,6 +42,17 @@ def check_model(model: Model, params: Params, method: Method) -> int:
             f"shape {logits.shape}: {hint}"
         )
     return logits.size
+
+
+def check_params(params: Params) -> None:
+    """Raise `InputError` for a leaf of the parameters that is no array, naming its path."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not is_array(leaf):
+            text = " ".join(repr(leaf).split())[:80]
+            raise InputError(
+                f"the parameter {jax.tree_util.keystr(path)} is {text}, not an array: use the "
+                "parameters that from_function returns, which has other values in the model"
+            )
 
 
 def _shape(model: Model, part: str, params: Params, x: Any) -> Any:
