@@ -77,6 +77,9 @@ def read_weights(
     remarks += [network.head.note] if network.head and network.head.note else []
     remarks += [f"left out: {left_out(dead, network.prefix)}"] if dead else []
     remarks += [r for r in [architecture.remarks.get(network.origin)] if r]
+    beside = path.parent / "preprocessor_config.json"
+    if path.name.startswith(("model.safetensors", "pytorch_model.bin")) and beside.is_file():
+        remarks += [f"{beside.name} beside it is not read: give its preprocessing by options"]
     if remarks:
         print(f"{path}: {'; '.join(remarks)}", file=sys.stderr)
     where = f"{path}, network {printable(network.name)!r}," if network.prefix else f"{path}"

@@ -4,6 +4,7 @@ import json
 import re
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ _VARIABLE = re.compile(r"(?:layers|_layer_checkpoint_dependencies)/([^/]+)/vars/
 _Variables = dict[int, np.ndarray]
 _DAMAGE = (
     *(OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError),
-    *(RecursionError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError),
+    *(RecursionError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError),
 )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ __all__ = ["read_npz"]
 
 _DAMAGE = (
     *(ValueError, OSError, EOFError, KeyError, TypeError, RuntimeError, NotImplementedError),
-    *(SyntaxError, RecursionError, MemoryError, OverflowError, zipfile.BadZipFile),
+    *(SyntaxError, RecursionError, MemoryError, OverflowError, zipfile.BadZipFile, zlib.error),
 )
 
 

@@ -28,15 +28,16 @@ def read_file(path: Path, *, first: int | None = None) -> bytes:
         _check_kind(os.stat(path).st_mode)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with open(os.open(path, flags), "rb") as file:
-            _check_kind(os.fstat(file.fileno()).st_mode)
-            content = file.read(MAX_FILE + 1 if first is None else first)
+            status = os.fstat(file.fileno())
+            _check_kind(status.st_mode)
+            if first is None and status.st_size > MAX_FILE:
+                megabytes = (f"{size / 1e6:,.0f} MB" for size in (status.st_size, MAX_FILE))
+                raise Unreadable("file of " + ": over ".join(megabytes))
+            return file.read(MAX_FILE if first is None else first)
     except OSError as error:
         raise Unreadable(read_failure(error, path)) from None
     except ValueError as error:  # Unreadable, or a name with a null character
         raise error if isinstance(error, Unreadable) else Unreadable(str(error)) from None
-    if len(content) > MAX_FILE:
-        raise Unreadable(f"file of over {MAX_FILE // 1_000_000:,} MB")
-    return content
 
 
 def read_failure(error: OSError, path: Path | str) -> str:

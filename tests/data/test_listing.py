@@ -272,6 +272,6 @@ def test_a_sparse_file_of_terabytes_is_a_row_with_its_reason(tmp_path):
     write(tmp_path, "a.png")
     with (tmp_path / "b.png").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(Unreadable, match="file of over 400 MB"):
+    with pytest.raises(Unreadable, match="file of 1,099,512 MB: over 400 MB"):
         Folder(tmp_path).read(1)
     assert len(read_file(tmp_path / "b.png", first=16)) == 16
