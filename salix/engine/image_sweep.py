@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from salix.attribution import GradCAM
 from salix.data import Arrays, Source, open_source
@@ -25,7 +23,7 @@ from salix.typing import Measure, Method, Params
 def sweep(
     model: Model,
     params: Params,
-    data: Source | np.ndarray | Path | str,
+    data: Any,
     attribution: Method | None = None,
     measures: Sequence[Measure] = (),
     *,
@@ -45,7 +43,8 @@ def sweep(
 ) -> Run:
     """Explain every image of a data set and write one row for each; run it again to resume.
 
-    `data` is a source of `salix.data`, an 8-bit array [n h w c], or a path. `attribution` is any
+    `data` is a source of `salix.data`, a path, or images in memory: uint8 [n h w 3], and what
+    `salix.data.memory_images` takes as such. `attribution` is any
     method, None for `default_attribution`, `score` any function of the logits: `logit()`,
     `probability(1)`, or your own. Maps are stored as `maps` "uint8" (255 levels of the map's own
     range), "float16" or "float32" (shares of it in [0, 1]), averaged down to at most `side` pixels
@@ -54,6 +53,10 @@ def sweep(
     most 256 KiB of each, or "full", by all of it. `precision` is that of the model's convolutions
     and matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`,
     `seed`, `name`, `group` and `workers` are those of `salix.engine.run_problem`.
+
+    Rows are equal to the last bit for the same inputs on the same hardware, JAX, and number of
+    devices and CPUs, after any interruption, and on the CPU for every `batch_size`; for another
+    order, device, version or number they agree to rounding.
 
     Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
     of another configuration.
@@ -98,8 +101,11 @@ def default_attribution(model: Model, measures: Sequence[Measure] = ()) -> Metho
     return GradCAM(before_relu=released and model.inplace_relu)
 
 
-def as_source(data: Source | np.ndarray | Path | str) -> Source:
-    """Return `data` as a source: an array of images, or what a path names."""
+def as_source(data: Any) -> Source:
+    """Return `data` as a source: a path's, or images in memory as `salix.data.Arrays` takes them.
+
+    Raises `InputError` for anything else.
+    """
     if isinstance(data, (str, Path)):
         return open_source([str(data)])
-    return Arrays(data) if isinstance(data, np.ndarray) else data
+    return data if hasattr(data, "reference_mask") else Arrays(data)
