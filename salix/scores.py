@@ -1,7 +1,7 @@
 """Functions of the logits that a map can explain: logit, probability and margin of one class."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
 import jax
@@ -102,7 +102,18 @@ def fix(score_of: Any, target: Index) -> ScoreOf:
     A score of a fixed class, and a plain function of the logits, are returned unchanged.
     """
     follows_prediction = getattr(score_of, "target", target) is None
-    return replace(score_of, target=target) if follows_prediction else score_of
+    return _with_target(score_of, target) if follows_prediction else score_of
+
+
+def _with_target(score_of: Any, target: Any) -> Any:
+    if not is_dataclass(score_of):
+        raise InputError(
+            f"the score {type(score_of).__name__} has a target that cannot be replaced by the "
+            "explained class: give a frozen dataclass with the field target, or a function of the "
+            "logits without it"
+        )
+    fixed: Any = score_of  # an object, as `getattr` has shown
+    return replace(fixed, target=target)
 
 
 def resolve(score_of: Any, classes: Sequence[str]) -> ScoreOf:
@@ -116,7 +127,7 @@ def resolve(score_of: Any, classes: Sequence[str]) -> ScoreOf:
         folded = [name.casefold() for name in classes]
         for names, wanted in ((list(classes), target), (folded, target.casefold())):
             if wanted in names:
-                return replace(score_of, target=names.index(wanted))
+                return _with_target(score_of, names.index(wanted))
     elif target is None or isinstance(target, Tracer) or target < len(classes):
         return score_of
     known = ", ".join(f"{name} ({i})" for i, name in enumerate(classes))

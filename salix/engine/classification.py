@@ -21,6 +21,7 @@ from salix.engine.classification_columns import (
 )
 from salix.engine.collisions import claim_columns
 from salix.engine.model_check import check_model
+from salix.engine.user_functions import check_function, check_score, check_values
 from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model
 from salix.precision import Precision, computed_in
@@ -73,6 +74,10 @@ class Classification:
             if isinstance(value, type) or not callable(value):
                 example = "GradCAM()" if what == "attribution" else "logit()"
                 raise InputError(f"{what} is {value!r}: give an object or function, as {example}")
+        check_function("attribution", self.method)
+        check_function("score", self.score)
+        for measure in self.measures:
+            check_function("measure", measure)
         object.__setattr__(self, "score", resolve(self.score, self.model.classes))
 
     @property
@@ -122,7 +127,9 @@ class Classification:
         elif target is None:
             target = jnp.argmax(logits)
         target = target.astype(jnp.int32)
-        score = model.score(params, fix(self.score, target))
+        score_of = fix(self.score, target)
+        check_score(score_of(logits), self.score)
+        score = model.score(params, score_of)
         return Explanation(
             logits, target, pool(self.method(score, image, key), pooling_of(self.method))
         )
@@ -154,8 +161,9 @@ class Classification:
         owners: dict[str, Measure] = {}
         for i, measure in enumerate(self.measures):
             values = measure(explainer, image, explanation, jax.random.fold_in(key, i))
+            values = check_values(values, measure)
             claim_columns(owners, measure, values, RESERVED)
-            row |= {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
+            row |= values
         return row
 
     def explainer(self, params: Params, key: Any) -> Explainer:

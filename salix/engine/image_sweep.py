@@ -53,6 +53,10 @@ def sweep(
     and matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`,
     `seed`, `name`, `group` and `workers` are those of `salix.engine.run_problem`.
 
+    Rows are equal to the last bit for the same inputs on the same hardware, JAX, and number of
+    devices and CPUs, after any interruption, and on the CPU for every `batch_size`; for another
+    order, device, version or number they agree to rounding.
+
     Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
     of another configuration.
     """
