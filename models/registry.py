@@ -140,8 +140,8 @@ MODELS: dict[str, Architecture] = {
         source="Szegedy et al. (2016), arXiv:1512.00567; weights: torchvision, timm",
         torch=inception.torch_tables,
         unreadable={
-            1008: "TensorFlow's Inception of 2015 (of the Frechet distance), whose mean pools leave "
-            "padding out and whose last pool is a maximum"
+            1008: "TensorFlow's Inception of 2015 (of the Frechet distance), whose mean pools "
+            "leave padding out and whose last pool is a maximum"
         },
     ),
     "liveness": Architecture(
