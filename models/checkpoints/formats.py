@@ -14,7 +14,8 @@ from salix.models.checkpoints.onnx import read_onnx
 from salix.models.checkpoints.orbax import read_orbax
 from salix.models.checkpoints.orbax_folders import is_orbax
 from salix.models.checkpoints.safetensors import read_safetensors
-from salix.models.checkpoints.tfjs import is_tfjs, read_tfjs
+from salix.models.checkpoints.tfjs import read_tfjs
+from salix.models.checkpoints.tfjs_manifest import is_tfjs
 from salix.models.checkpoints.torch import is_pickle, read_torch
 from salix.models.checkpoints.unsupported import describe_file, describe_folder
 from salix.typing import InputError
@@ -113,7 +114,13 @@ def kind(path: str | Path) -> str:
     Files are recognised by their content, else by their suffix; folders by the files in them.
     Raises InputError for others, and says what they are and what to do where that is known.
     """
-    path = weights_file(path)
+    try:
+        return _kind(weights_file(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _kind(path: Path) -> str:
     if path.is_dir():
         fitting = [name for name, form in FORMATS.items() if form.is_folder(path)]
         description = None if fitting else describe_folder(path)

@@ -103,12 +103,13 @@ def read_isolated(script: str, path: Path, kind: str, size: int) -> tuple[Any, N
     ):
         timer = threading.Timer(seconds, process.kill)
         timer.start()
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             notes, arrays = _arrays(process.stdout, limit)
             if process.wait() == 0:
                 return notes, arrays
         except EOFError:
+            process.stdout.close()  # ends a child that is still writing
             process.wait()
         finally:
             timer.cancel()

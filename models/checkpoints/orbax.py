@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from salix.models.checkpoints.errors import input_errors, printable
+from salix.models.checkpoints.heads import is_training_state
 from salix.models.checkpoints.isolated import read_isolated
 from salix.models.checkpoints.naming import NamedArrays
 from salix.models.checkpoints.orbax_folders import find_step
@@ -89,6 +90,8 @@ def read_orbax(path: str | Path) -> NamedArrays:
         step = find_step(path)
         leaves: dict[Keys, np.ndarray] = {}
         for item, folder in step.items:
+            if is_training_state(item):
+                continue
             notes, arrays = read_isolated("zarr_arrays.py", folder.resolve(), _KIND, _size(folder))
             for name, keys in notes.items():
                 # Flax writes an array of an nnx state as {"value": array}.

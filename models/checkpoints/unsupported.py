@@ -1,5 +1,6 @@
 """Files and folders that are not weights Salix reads, with what to do about each."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,11 @@ _PICKLE = (
     "save the tensors with torch.save(model.state_dict(), ...) or safetensors"
 )
 _TF = "load it in TensorFlow or Keras and save with model.save_weights('net.weights.h5')"
+
+_FLAX = (
+    "a Flax msgpack file: restore it with flax.serialization.msgpack_restore and save the tree "
+    "with orbax.checkpoint.StandardCheckpointer"
+)
 
 _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the weights: run `git lfs pull`"),
@@ -41,8 +47,7 @@ _SUFFIXES: dict[str, str] = {
     **dict.fromkeys(("index", "meta"), f"a part of a TensorFlow checkpoint: {_TF}"),
     **dict.fromkeys(("pb", "pbtxt"), f"a TensorFlow graph: {_TF}"),
     "tflite": f"a TensorFlow Lite model: {_TF}",
-    "msgpack": "a Flax msgpack file: restore it with flax.serialization.msgpack_restore and save "
-    "the tree with orbax.checkpoint.StandardCheckpointer",
+    "msgpack": _FLAX,
     **dict.fromkeys(("pkl", "p", "pickle", "joblib", "sav", "dill"), _PICKLE),
     **dict.fromkeys(("mlmodel", "mlpackage"), f"a Core ML model: {_SAVE}"),
     **dict.fromkeys(("engine", "plan", "trt"), f"a TensorRT engine, compiled for one GPU: {_SAVE}"),
@@ -72,6 +77,7 @@ _FOLDERS: tuple[tuple[str, str], ...] = (
     ("adapter_config.json", "an adapter (LoRA) without the model it changes: merge it and save"),
     ("tf_model.h5", f"a Hugging Face folder with TensorFlow weights alone: {_TF}"),
     ("flax_model.msgpack", f"a Hugging Face folder with Flax weights alone: {_SAVE}"),
+    ("snapshots/*", "a repository of the Hugging Face cache: name a folder in its snapshots"),
     ("Manifest.json", f"a Core ML package: {_SAVE}"),
 )  # fmt: skip
 
@@ -109,6 +115,12 @@ def describe_file(path: Path, head: bytes) -> str | None:
         return _describe_zip(path)
     if not head.strip(b"\0"):
         return f"zeros, the start of an unfinished download or of a damaged copy: {_AGAIN}"
+    if path.name in ("config.json", "preprocessor_config.json"):
+        return "a configuration, not weights: name the folder, or the weight file beside it"
+    if path.name.endswith(".weights.json"):
+        return "the index of Keras weights in shards: save them in one file, net.weights.h5"
+    if re.fullmatch(r"checkpoint_\d+", path.name):
+        return _FLAX
     if ".data-0" in path.name:
         return _SUFFIXES["index"]
     return _SUFFIXES.get(path.suffix.lower().lstrip("."))

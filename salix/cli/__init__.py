@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `salix` and return its exit status, see `ABOUT`; errors are one line on stderr."""
     try:
         with signals_as_exceptions():
+            _check_repeats(sys.argv[1:] if arguments is None else arguments)
             command: Any = tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,
                 args=arguments,
@@ -79,6 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _print(f"salix: {printable(_system_error(error))}")
         return 1
+
+
+def _check_repeats(arguments: Sequence[str]) -> None:
+    """Raise `InputError` for an option given twice, of which the last alone would count."""
+    options = [a.split("=")[0].replace("_", "-") for a in arguments if a.startswith("--")]
+    if repeated := next((o for o in options if options.count(o) > 1), None):
+        raise InputError(f"{repeated} is given several times: write its values after one of it")
 
 
 def _print(line: str) -> None:

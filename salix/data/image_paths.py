@@ -17,6 +17,7 @@ HINTS = {
     "extract the frames": ("mp4", "avi", "mov", "mkv", "webm", "m4v", "mpg", "mpeg", "wmv"),
     "unpack": ("zip", "tar", "tgz", "gz", "bz2", "xz", "7z", "rar"),
     "give arrays in Python": ("npy", "npz", "pt", "mat"),
+    "save as CSV": ("xlsx", "xls", "ods"),
     "convert to PNG": ("jxl", "svg", "psd", "eps", "ico", "exr", "dng", "cr2", "nef", "arw", "raw"),
 }
 # A byte that is not UTF-8, or text that reads as an escape of one.

@@ -2,7 +2,9 @@
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -144,6 +146,8 @@ def _path(file: Path, place: str, column: str, value: Any, bases: tuple[str, str
         path = value
     if "\\" in path and not (folder / path).exists():  # as Windows writes paths
         path = path.replace("\\", "/")
+    if not path.isascii() and not os.path.lexists(folder / path):
+        path = next((p for p in _encodings(path) if os.path.lexists(folder / p)), path)
     if path.startswith("~/"):
         path = os.path.expanduser(path)
     if ".." in path.split("/"):  # a link before `..` leads elsewhere
@@ -157,3 +161,11 @@ def _path(file: Path, place: str, column: str, value: Any, bases: tuple[str, str
             break
     parts = [part for part in path.split("/") if part not in ("", ".")]
     return "/" * path.startswith("/") + "/".join(parts) or "."
+
+
+def _encodings(path: str) -> Iterator[str]:
+    """Yield a path as other systems write it: accents apart or composed, Windows-1252."""
+    yield unicodedata.normalize("NFC", path)
+    yield unicodedata.normalize("NFD", path)
+    with suppress(UnicodeEncodeError):
+        yield os.fsdecode(path.encode("cp1252"))

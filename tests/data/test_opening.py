@@ -132,3 +132,11 @@ def test_a_run_without_a_readable_image_ends_with_status_1(root, capsys):
     reason = "No such file or directory, relative to the folder of the table"
     assert f"skipped no/0.png: {reason}" in out
     assert err.strip().endswith("salix: no image could be read: see the reasons above")
+
+
+@pytest.mark.parametrize(
+    "form", [["--data", "real=cat", "--data", "fake=dog"], ["--data=a", "--data=b"]]
+)
+def test_an_option_that_is_given_twice_is_refused(root, capsys, form):
+    assert main(["sweep", "--model", "small", "--out", "run", *form]) == 2
+    assert "--data is given several times: write its values after one" in capsys.readouterr().err

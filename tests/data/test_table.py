@@ -239,3 +239,19 @@ def test_missing_labels_and_groups_of_json_and_names_that_are_not_utf_8(tmp_path
         source.read(1)
     with pytest.raises(Unreadable, match="No such file or directory, relative to the folder of"):
         source.read(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("caf\udce9.png", "path\ncaf\xe9.png\n".encode("cp1252")),  # both from an old Windows
+        ("cafe\u0301.png", "path\ncaf\xe9.png\n"),  # a folder of a Macintosh
+        ("caf\xe9.png", "path\ncafe\u0301.png\n"),
+    ],
+)
+def test_accents_are_found_in_the_spelling_of_the_folder(tmp_path, name, content):
+    Image.fromarray(np.full((3, 3), 5, np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / name)
+    source = table(tmp_path, content)
+    assert np.asarray(source.read(0)).max() == 5
+    source.ids[0].encode()

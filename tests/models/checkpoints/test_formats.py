@@ -72,6 +72,9 @@ def test_format_is_detected_by_content_then_by_suffix(
         (b"x\x9c", "net.joblib", "a Python pickle"),
         (b"\x82", "flax_model.msgpack", "a Flax msgpack file: restore it with flax"),
         (b"x", "net.mlmodel", "a Core ML model"),
+        (b"\x83", "checkpoint_7", "a Flax msgpack file"),
+        (b"{}", "config.json", "a configuration, not weights: name the folder"),
+        (b"{}", "net.weights.json", "the index of Keras weights in shards: save them in one"),
         (b"ftrt", "net.engine", "a TensorRT engine, compiled for one GPU"),
         (b"x", "net.pth.part", "an unfinished download"),
         (b"\0" * 600, "net.pth", "zeros, the start of an unfinished download"),
@@ -104,6 +107,7 @@ def test_other_files_are_named_with_what_to_do(
         (["config.json", "tf_model.h5"], "a Hugging Face folder with TensorFlow weights alone"),
         (["adapter_config.json", "adapter_model.safetensors"], "an adapter"),
         ([], "an empty folder"),
+        (["snapshots/", "snapshots/a"], "a repository of the Hugging Face cache: name a folder"),
         (["epoch1.pth", "epoch2.pth", "log.txt"], r"not a folder.*one of its files, epoch1\.pth"),
     ],
 )  # fmt: skip
@@ -117,6 +121,20 @@ def test_other_folders_are_named_with_what_to_do(
         read(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         read(tmp_path / "none.pth")
+
+
+def test_an_unreadable_file_is_an_error_of_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(LEGACY)
+
+    def refuse(*_: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(formats, "first_bytes", refuse)
+    with pytest.raises(InputError, match=r"net\.pth cannot be read \(Permission denied\)"):
+        formats.kind(path)
 
 
 def test_hugging_face_folders(tmp_path: Path) -> None:

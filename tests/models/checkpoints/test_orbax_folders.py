@@ -84,7 +84,7 @@ def test_of_a_manager_the_latest_step_is_read_and_named(
     assert read_orbax(root / "2")["a"].tolist() == [2, 2]
     assert capsys.readouterr().err == ""
     for name in ("step_3", "checkpoint_0004"):
-        shutil.copytree(root / "2", tmp_path / "named" / name)
+        shutil.copytree(root / "2" / "default", tmp_path / "named" / name)
     read_orbax(tmp_path / "named")
     assert "reads checkpoint_0004, the latest step" in capsys.readouterr().err
 
@@ -92,14 +92,14 @@ def test_of_a_manager_the_latest_step_is_read_and_named(
 @pytest.mark.slow
 def test_items_of_a_step_are_found(tmp_path: Path) -> None:
     with ocp.CheckpointManager(tmp_path / "run") as manager:
-        items = {"state": {"params": PARAMS}, "ema": {"params": PARAMS}}
+        items = {"model_1": {"params": PARAMS}, "ema": {"params": PARAMS}, "opt_state": PARAMS}
         args = {name: ocp.args.StandardSave(tree) for name, tree in items.items()}
         manager.save(1, args=ocp.args.Composite(**args, meta=ocp.args.JsonSave({"a": 1})))
         manager.save(2, args=ocp.args.Composite(meta=ocp.args.JsonSave({"a": 1})))
         manager.wait_until_finished()
     names = {"a.kernel", "b.0.bias"}
-    assert set(read_orbax(tmp_path / "run" / "1" / "state")) == names
-    both = {f"{item}.params.{name}" for item in items for name in names}
+    assert set(read_orbax(tmp_path / "run" / "1" / "model_1")) == names
+    both = {f"{item}.params.{name}" for item in ("model_1", "ema") for name in names}
     assert set(read_orbax(tmp_path / "run" / "1")) == both
     assert set(read_orbax(tmp_path / "run")) == both  # the second step has no arrays
     with pytest.raises(InputError, match="2: is an Orbax checkpoint without arrays, or an unfin"):
