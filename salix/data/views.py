@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from salix.data.content import source_identity
 from salix.data.source import Source
 
 
@@ -50,7 +51,7 @@ class Joined:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of each source by its name."""
-        return {"sources": {n: source.identity(full=full) for n, source in self.sources.items()}}
+        return {"sources": {n: source_identity(s, full=full) for n, s in self.sources.items()}}
 
 
 @dataclass(frozen=True)
@@ -89,4 +90,4 @@ class Unlabelled:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of the source."""
-        return self.source.identity(full=full)
+        return source_identity(self.source, full=full)
