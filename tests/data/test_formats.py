@@ -119,4 +119,4 @@ def test_heic_names_the_package_that_decodes_it():
 def test_the_page_of_images_has_the_tables_of_the_code(module):
     rows = [line for line in (module.__doc__ or "").splitlines() if line.startswith("|")]
     assert len(rows) > 10
-    assert "\n".join(rows) in (ROOT / "docs/images.md").read_text()
+    assert "\n".join(rows) in (ROOT / "docs/image-files.md").read_text()
