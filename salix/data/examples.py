@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import numpy as np
 
+from salix.data.content import source_identity
 from salix.data.decode import fit
 from salix.data.source import Source
 from salix.preprocess import Preprocess
@@ -93,7 +94,7 @@ class ImageExamples:
     def identity(self) -> dict[str, Any]:
         """Return the identity of the source, and how the content of its files counts."""
         content = "full" if self.full_content else "sampled"
-        return {"content": content, **self.source.identity(full=self.full_content)}
+        return {"content": content, **source_identity(self.source, full=self.full_content)}
 
 
 def image_example(to: Preprocess, *, reference_masks: bool) -> dict[str, Any]:
