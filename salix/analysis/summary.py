@@ -60,10 +60,6 @@ class GroupSummary:
         values = (r.numbers[key].value for r in self.runs if key in r.numbers)
         return [v for v in values if np.isfinite(v)]
 
-    def over_runs(self, key: str) -> Interval:
-        """Mean over the runs, with its interval over the runs."""
-        return mean_interval(self.values(key))
-
     def over_images(self, key: str) -> Interval:
         """Mean over the runs, with the interval that the images leave for these very runs.
 

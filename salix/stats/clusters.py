@@ -36,7 +36,10 @@ def cluster_codes(clusters: Any, n: int) -> np.ndarray | None:
     values = clusters if isinstance(clusters, np.ndarray) else np.asarray(clusters, object)
     if values.shape != (n,):
         raise InputError(f"clusters of shape {values.shape} for {n} images: give one for each")
-    if values.dtype.kind in "iub":
+    if values.dtype.kind in "iub" and n and values.min() >= 0 and values.max() < 4 * n + 1000:
+        # Faster than sorting, for codes that are cut to some of their images again and again
+        codes = (np.cumsum(np.bincount(values) > 0) - 1)[values]
+    elif values.dtype.kind in "iub":
         codes = np.unique(values, return_inverse=True)[1].reshape(n)
     else:
         # One pass of a dictionary takes mixed types, and needs no order among them.

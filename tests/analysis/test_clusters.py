@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from salix.analysis import analyse
+from salix import sweep
+from salix.analysis import Frame, analyse
+from salix.data import Arrays
+from salix.stats import mean_interval
 from salix.typing import Column
 
 GROUP = Column("group", dtype="string")
@@ -75,3 +79,62 @@ def test_copies_of_images_add_nothing_anywhere(analysed):
 def test_one_group_has_no_limits(analysed):
     for key, interval in intervals(analysed(np.arange(40.0) % 7, names=["clip"] * 40)).items():
         assert not np.isfinite(interval.low) or interval.low == interval.value, key
+
+
+def coverage(intervals, truth):
+    return np.mean([i.low <= truth <= i.high for i in intervals])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [1, 3])
+def test_intervals_of_written_runs_cover(planted, runs):
+    """20 groups of 50 images, intraclass correlation 0.5: means, accuracy, AUC and differences."""
+    rng, repetitions = np.random.default_rng(2), 40
+    code = np.repeat(np.arange(20), 50)
+    names = [f"clip {c}" for c in code]
+    means, shares, areas, differences, old = [], [], [], {}, []
+    for n in range(repetitions):
+        common, models = rng.normal(size=20)[code], []
+        for group in "ab":
+            effect = 0.5 * (rng.normal(size=20)[code] + rng.normal(size=1000))
+            for seed in range(runs):
+                image = common + rng.normal(size=1000) if not models else image
+                score = np.sqrt(0.5) * image + effect + 0.2 * rng.normal(size=1000)
+                options = {"extra": ("group",), "columns": (GROUP,), "classes": ("real", "forged")}
+                rows = rows_of(score, names=names)
+                name = f"{group} {n} {seed}"
+                models.append(planted(rows, name=name, group=f"{group} {n}", **options))
+        analysis = analyse(models)
+        first = analysis.summary.groups[0]
+        means.append(first.interval("spatial_entropy"))
+        shares.append(first.interval("accuracy"))
+        areas.append(first.interval("auc"))
+        for row in analysis.differences.rows:
+            differences.setdefault(row.column.key, []).append(row.comparison)
+        values = np.array([r["spatial_entropy"] for r in rows])
+        old.append(mean_interval(values))
+    least = 0.93 - 2 * np.sqrt(0.93 * 0.07 / repetitions)
+    spread = np.sqrt(1 + 0.5 + 0.04)
+    assert coverage(means, 0) >= least
+    assert coverage(shares, norm.cdf(0.4 / spread)) >= least
+    assert coverage(areas, norm.cdf(0.8 / spread / np.sqrt(2))) >= least
+    for key in ("auc", "spatial_entropy"):
+        assert coverage([c.difference for c in differences[key]], 0) >= least
+        assert np.mean([c.p <= 0.05 for c in differences[key]]) <= 1 - least
+        assert {c.difference.clusters for c in differences[key]} == {20}
+    assert coverage(old, 0) < 0.6  # negative control: images as the sample
+
+
+def test_groups_of_a_sweep_are_the_clusters_of_its_frame(tiny, tmp_path):
+    """From `Arrays(groups=...)` to the rows, with images that have no group."""
+    images = np.random.default_rng(3).integers(0, 256, (6, 16, 16, 3), np.uint8)
+    groups = ["b", "a", None, "b", "a", None]
+    data = Arrays(images, names=["real", "fake"] * 3, groups=groups)
+    model, params = tiny
+    run = sweep(model, params, data, out=tmp_path / "run", batch_size=3)
+    frame = Frame(run)
+    assert frame.clusters is not None
+    codes = frame.clusters.tolist()
+    assert (codes[0], codes[1]) == (codes[3], codes[4])
+    assert len(set(codes)) == 4
+    assert analyse([run]).summary.runs[0].clusters == 4

@@ -1,9 +1,16 @@
 """Clusters of dependent images: reductions to independent images, coverage, error rates."""
 
+import inspect
+
 import numpy as np
 import pytest
 
+from salix import stats
 from salix.stats import (
+    DistributionShift,
+    MeanMap,
+    MeanMapShift,
+    Sample,
     auc_difference,
     auc_group_difference,
     auc_group_interval,
@@ -11,6 +18,7 @@ from salix.stats import (
     bootstrap_difference,
     bootstrap_mean,
     crossed_mean,
+    mean_difference,
     mean_interval,
     share_interval,
 )
@@ -79,7 +87,7 @@ def test_clusters_of_one_image_change_nothing(rows, estimate):
 @pytest.mark.parametrize("estimate", ESTIMATES.values(), ids=ESTIMATES)
 def test_one_cluster_has_no_limits(rows, estimate):
     interval = estimate(*rows, clusters=np.zeros(60))
-    assert np.isnan([interval.low, interval.high]).all() or interval.value == 1
+    assert np.isnan([interval.low, interval.high]).all()
     assert np.isfinite(interval.value)
     assert interval.clusters == 1
 
@@ -194,3 +202,105 @@ def test_paired_differences_cover(sizes, runs, coverage):
     assert coverage(areas, 0) >= LEAST
     assert np.mean(np.array(p) <= 0.05) <= 1 - LEAST
     assert np.mean(np.array(without) <= 0.05) > 0.1  # negative control
+
+
+# Functions of `salix.stats` whose samples are not images, or that estimate without an interval.
+NOT_OF_IMAGES = {
+    "cliffs_delta",  # runs
+    "hedges_g",  # runs
+    "permutation_test",  # runs
+    "max_t",  # runs
+    "minimum_p",
+    "least_p",
+    "holm",
+    "correct_family",
+    "student_p",
+    "p_of_both",  # takes the contributions of images
+    "difference_interval",  # of two intervals
+    "mean_of_intervals",
+    "proportion_interval",  # independent trials: `share_interval` takes clusters
+    "detection_rate",  # no interval
+    "minimum_acer",  # no interval
+    "mean_difference",  # of `Sample`s, which have clusters
+    "cluster_codes",
+    "cluster_count",
+}
+
+
+def test_every_function_of_images_takes_clusters():
+    functions = {n: f for n in stats.__all__ if inspect.isfunction(f := getattr(stats, n))}
+    without = {n for n, f in functions.items() if "clusters" not in inspect.signature(f).parameters}
+    assert without <= NOT_OF_IMAGES
+    for name in functions.keys() - without - NOT_OF_IMAGES:
+        parameter = inspect.signature(functions[name]).parameters["clusters"]
+        assert (parameter.kind, parameter.default) == (inspect.Parameter.KEYWORD_ONLY, None)
+
+
+SHIFTS = {
+    "difference": lambda a, b: mean_difference(a, b),
+    "AUC": lambda a, b: DistributionShift.of(a, b).auc(),
+    "Kolmogorov-Smirnov": lambda a, b: DistributionShift.of(a, b).kolmogorov(),
+    "Wasserstein": lambda a, b: DistributionShift.of(a, b).wasserstein(),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("across", [False, True], ids=["within", "across"])
+@pytest.mark.parametrize("name", SHIFTS)
+def test_shifts_between_subsets_cover(name, across):
+    """Two equal subsets of 20 clusters of 50 in all: the null is rejected at most about 5 %."""
+    rng, truth = np.random.default_rng(8), 0.5 if name == "AUC" else 0.0
+    rejected, without = [], []
+    for _ in range(200):
+        x, code = clustered(rng, [50] * 20, 0.5)
+        first = np.arange(1000) % 2 == 0 if across else code % 2 == 0
+        pair = [(x[of], code[of]) for of in (first, ~first)]
+        shift = SHIFTS[name](*(Sample.of(v, clusters=c) for v, c in pair))
+        rejected.append(shift.low > truth or shift.high < truth)
+        shift = SHIFTS[name](*(v for v, _ in pair))
+        without.append(shift.low > truth or shift.high < truth)
+    assert np.mean(rejected) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+    assert across or np.mean(without) > 0.3  # negative control
+
+
+def test_mean_maps_of_clusters():
+    """Maps of 8 pixels with effects of clusters: the distance of two equal means is not above 0."""
+    rng, rejected, without = np.random.default_rng(9), [], []
+    for _ in range(100):
+        maps, code = clustered(rng, [50] * 20, 0.5, (8,))
+        maps, first = maps.T, code % 2 == 0
+        of = [MeanMap.of(maps[f], clusters=code[f]) for f in (first, ~first)]
+        shift = MeanMapShift.of(*of).distance()
+        assert shift.clusters == 20
+        rejected.append(shift.low > 0)
+        without.append(MeanMapShift.of(*(MeanMap.of(maps[f]) for f in (first, ~first))))
+    assert np.mean(rejected) <= 0.1
+    assert np.mean([s.distance().low > 0 for s in without]) > 0.5  # negative control
+
+
+def test_mean_maps_merge_their_clusters():
+    maps, code = np.random.default_rng(10).normal(size=(60, 3, 3)), np.arange(60) // 7
+    whole = MeanMap.of(maps, clusters=code)
+    parts = MeanMap.of(maps[:25], clusters=code[:25]).merge(
+        MeanMap.of(maps[25:], clusters=code[25:])
+    )
+    np.testing.assert_allclose(parts.sums, whole.sums)
+    np.testing.assert_array_equal(parts.counts, whole.counts)
+    np.testing.assert_allclose(whole.mean, maps.mean(0))
+    alone = MeanMap.of(maps, clusters=np.zeros(60, int))
+    assert np.isnan(MeanMapShift.of(alone, whole).distance().low)
+
+
+def test_samples_keep_their_clusters():
+    x, code = np.array([3.0, np.nan, 1.0, 2.0]), np.array([7, 7, 5, 7])
+    sample = Sample.of(x, clusters=code)
+    assert sample.values.tolist() == [1, 2, 3]
+    assert sample.clusters is not None
+    assert sample.clusters.tolist() == [5, 7, 7]
+    merged = sample.merge(Sample.of([0.0, 9.0], clusters=[5, 1]))
+    assert merged.clusters is not None
+    assert merged.clusters.tolist() == [5, 5, 7, 7, 1]
+    assert Sample.empty().merge(sample).clusters is not None
+    assert limits(sample.mean) == limits(mean_interval(x, clusters=code))
+    with pytest.raises(InputError, match="give one each"):
+        Sample.of(x, clusters=[1])
