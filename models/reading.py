@@ -19,6 +19,7 @@ from salix.models.checkpoints.networks import best_partial, find_networks
 from salix.models.checkpoints.origins import describe_names
 from salix.models.checkpoints.safetensors import read_metadata
 from salix.models.registry import MODELS
+from salix.preprocess import Preprocess
 from salix.typing import InputError
 
 __all__ = ["FileWeights", "read_weights"]
@@ -33,6 +34,7 @@ class FileWeights:
     outputs: int  # one output is P(second class), see `Model`
     network: str  # the file and the network in it, for messages
     chosen: str | None  # its prefix in the file; None where its names have none
+    preprocess: Preprocess | None = None  # what `save` wrote beside them
 
 
 def read_weights(
@@ -62,11 +64,11 @@ def read_weights(
     last = architecture.head.rpartition(".")[0]
     networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
     if not networks:
-        weights = _partial(architecture, tables, arrays)
+        weights, where = _partial(architecture, tables, arrays, path)
         origin = describe_names(arrays)
         if origin and not weights.keys() & shapes.keys():
             raise InputError(f"{path}: its names are those of {origin}, not of {name}")
-        return _described(architecture, weights, f"{path}", None)
+        return _described(architecture, weights, where, None)
     network = choose(networks, arrays, path, name, prefix=prefix, ema=ema)
     _check_origin(architecture, name, network.origin, path)
     extra, dead = unknown(network, networks, arrays, architecture.unused)
@@ -88,9 +90,14 @@ def read_weights(
         remarks += [f"{beside.name} beside it is not read: give its preprocessing by options"]
     if remarks:
         print(f"{path}: {'; '.join(remarks)}", file=sys.stderr)
-    where = f"{path}, network {printable(network.name)!r}," if network.prefix else f"{path}"
+    where = _place(path, network.prefix)
     chosen = network.name if network.prefix or prefix is not None or ema is not None else None
     return _described(architecture, weights, where, chosen)
+
+
+def _place(path: str | Path, prefix: str) -> str:
+    """Return the file, and the network in it, for messages."""
+    return f"{path}, network {printable(prefix[:-1])!r}," if prefix else f"{path}"
 
 
 def _titles(architecture: Architecture) -> str:
@@ -115,12 +122,15 @@ def _check_origin(architecture: Architecture, name: str, origin: str, path: str 
         )
 
 
-def _partial(architecture: Architecture, tables: WeightTables, arrays: NamedArrays) -> NamedArrays:
-    """Return the arrays of a file without a complete network by our names, for the report."""
+def _partial(
+    architecture: Architecture, tables: WeightTables, arrays: NamedArrays, path: str | Path
+) -> tuple[NamedArrays, str]:
+    """Return the arrays of a file without a complete network by our names, and their place."""
     table, prefix = best_partial(tables, arrays)
     inner = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
     converted = convert(table, inner)
-    return {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
+    weights = {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
+    return weights, _place(path, prefix)
 
 
 def _described(
@@ -157,4 +167,17 @@ def _saved(name: str, path: str | Path) -> FileWeights:
     weights = read(path)
     one = architecture.head in weights and weights[architecture.head].size == 1
     outputs = 1 if one and len(classes) == 2 else len(classes)
-    return FileWeights(weights, tuple(classes), outputs, f"{path}", metadata.get("chosen"))
+    chosen, preprocess = metadata.get("chosen"), _saved_preprocess(metadata, path)
+    return FileWeights(weights, tuple(classes), outputs, f"{path}", chosen, preprocess)
+
+
+def _saved_preprocess(metadata: Mapping[str, str], path: str | Path) -> Preprocess | None:
+    """Return the preprocessing in the metadata of a file of `save`, None where it has none."""
+    if "preprocess" not in metadata:
+        return None
+    try:
+        return Preprocess(**json.loads(metadata["preprocess"]))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: the preprocessing in its metadata is unusable: {error}"
+        ) from None
