@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 import h5py
-from h5py import h5l
+from h5py import h5l  # pyright: ignore[reportAttributeAccessIssue]
 
 _ENTRIES, _DEPTH = 20_000, 64  # of groups and arrays; more is an attack by links, not a model
 _PASSED = ("optimizer", "optimizer_weights")  # state of training
