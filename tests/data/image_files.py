@@ -78,3 +78,10 @@ def exif(tags: Tags, order: str = "<") -> bytes:
 
 def with_exif(jpeg: bytes, block: bytes) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + jpeg[2:]
+
+
+def gif_with(blocks: bytes) -> bytes:
+    """Return a GIF of 8 x 8 pixels of level 50, with blocks before them."""
+    content = encoded(Image.new("L", (8, 8), 50), "GIF")
+    start = 13 + 3 * 2 ** ((content[10] & 7) + 1)
+    return content[:start] + blocks + content[start:]
