@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.reading import read_weights
 from salix.models.registry import MODELS, Architecture
 from salix.nn import fold
+from salix.preprocess import Preprocess
 from salix.typing import InputError, Params
 
 __all__ = ["build", "load", "save"]
@@ -62,7 +63,8 @@ def load(
     Orbax checkpoint of such parameters. The network is recognised by its trunk, under any prefix
     and with a linear head of any name; of several different networks in the file `prefix` names
     one ("state_dict_ema"), or `ema` chooses the average of the weights (True) or the weights
-    themselves (False). `Model.chosen` says which it is.
+    themselves (False). `Model.chosen` says which it is. The preprocessing is the one that `save`
+    wrote in the file, else the architecture's.
 
     `classes` names the outputs in order; None takes the names in the file, else the
     architecture's own, else "0", "1", ... where the file has another number of them. A network
@@ -71,7 +73,7 @@ def load(
     that does not fit, contains NaN or several networks, or a wrong number of classes.
     """
     architecture = _architecture(name)
-    chosen = None
+    chosen, preprocess = None, architecture.preprocess
     if weights is None:
         if prefix is not None or ema is not None:
             raise InputError("prefix and ema choose a network of a weight file: give weights")
@@ -83,7 +85,7 @@ def load(
         if len(names) != len(file.classes):
             one = " (one output, the probability of the second)" if file.outputs == 1 else ""
             raise InputError(f"{weights} has {len(file.classes)} classes{one}, not {len(names)}")
-        chosen = file.chosen
+        chosen, preprocess = file.chosen, file.preprocess or preprocess
         module = filled(
             lambda: architecture.build(nnx.Rngs(0), file.outputs),
             dict(file.arrays),
@@ -91,7 +93,7 @@ def load(
             name,
         )
     module = fold(module) if folded else module
-    model, params = from_nnx(module, preprocess=architecture.preprocess, classes=names, name=name)
+    model, params = from_nnx(module, preprocess=preprocess, classes=names, name=name)
     return replace(model, chosen=chosen), params
 
 
@@ -102,11 +104,14 @@ def save(
     *,
     classes: Sequence[str] | None = None,
     chosen: str | None = None,
+    preprocess: Preprocess | None = None,
 ) -> None:
     """Write parameters as safetensors, with the architecture and its classes as metadata.
 
-    `chosen` is the network of the weight file that the parameters come from, `Model.chosen`.
-    Raises InputError when the parameters are not those of the architecture, or contain NaN.
+    `preprocess` is that of the images which the network was trained on; None writes the
+    architecture's. `chosen` is the network of the weight file that the parameters come from,
+    `Model.chosen`. Raises InputError when the parameters are not those of the architecture, or
+    contain NaN.
     """
     architecture = _architecture(name)
     names = _checked_classes(name, classes)
@@ -115,5 +120,9 @@ def save(
     outputs = 1 if head is not None and head.size == 1 and len(names) == 2 else len(names)
     shapes = expected(lambda: architecture.build(nnx.Rngs(0), outputs))
     fitted = match(shapes, weights, path, name)
-    metadata = {"architecture": name, "classes": json.dumps(names)}
+    metadata = {
+        "architecture": name,
+        "classes": json.dumps(names),
+        "preprocess": json.dumps(asdict(preprocess or architecture.preprocess)),
+    }
     write_safetensors(path, fitted, metadata | ({} if chosen is None else {"chosen": chosen}))

@@ -19,6 +19,7 @@ from salix.models.checkpoints.networks import best_partial, find_networks
 from salix.models.checkpoints.origins import describe_names
 from salix.models.checkpoints.safetensors import read_metadata
 from salix.models.registry import MODELS
+from salix.preprocess import Preprocess
 from salix.typing import InputError
 
 __all__ = ["FileWeights", "read_weights"]
@@ -33,6 +34,7 @@ class FileWeights:
     outputs: int  # one output is P(second class), see `Model`
     network: str  # the file and the network in it, for messages
     chosen: str | None  # its prefix in the file; None where its names have none
+    preprocess: Preprocess | None = None  # what `save` wrote beside them
 
 
 def read_weights(
@@ -157,4 +159,17 @@ def _saved(name: str, path: str | Path) -> FileWeights:
     weights = read(path)
     one = architecture.head in weights and weights[architecture.head].size == 1
     outputs = 1 if one and len(classes) == 2 else len(classes)
-    return FileWeights(weights, tuple(classes), outputs, f"{path}", metadata.get("chosen"))
+    chosen, preprocess = metadata.get("chosen"), _saved_preprocess(metadata, path)
+    return FileWeights(weights, tuple(classes), outputs, f"{path}", chosen, preprocess)
+
+
+def _saved_preprocess(metadata: Mapping[str, str], path: str | Path) -> Preprocess | None:
+    """Return the preprocessing in the metadata of a file of `save`, None where it has none."""
+    if "preprocess" not in metadata:
+        return None
+    try:
+        return Preprocess(**json.loads(metadata["preprocess"]))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: the preprocessing in its metadata is unusable: {error}"
+        ) from None

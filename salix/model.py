@@ -25,8 +25,10 @@ class Model:
     """Image classifier: logits = head(params, trunk(params, image)).
 
     `trunk(params, image)` returns features `[*grid k]`, `head(params, features)` logits. A head
-    with one output z is a binary classifier with logits (-z/2, z/2), so that `probability(1)` is
-    sigmoid(z). Parameters are always an argument: one compiled program serves all checkpoints.
+    with one output z is a binary classifier with logits (-z/2, z/2): `margin(1)` is z itself,
+    `probability(1)` sigmoid(z), and `logit(1)` z/2, since both classes have a map. Logits of 16
+    bits are widened to 32. Parameters are always an argument: one compiled program serves all
+    checkpoints.
 
     `cuts` names the places, from input to output, where `at` can divide trunk and head; both
     functions then take `cut=`. `cut` is the current place, None the architecture's default.

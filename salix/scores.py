@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from salix.hyperparameters import Hyperparameter, check_fields, check_value, integer
+from salix.precision import widen
 from salix.typing import Index, InputError, Logits, Scalar
 
 TargetClass = int | str | Index | None
@@ -141,6 +142,5 @@ def as_logits(z: Any) -> Logits:
 
     A single output z becomes (-z/2, z/2).
     """
-    if jnp.issubdtype(z.dtype, jnp.floating) and z.dtype.itemsize < 4:
-        z = z.astype(jnp.float32)  # its sums and exponentials would overflow
+    z = widen(z)
     return jnp.stack([-z / 2, z / 2]).reshape(2) if z.shape in ((), (1,)) else z

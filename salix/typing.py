@@ -114,12 +114,13 @@ class Explainer:
     `explain(image)` explains the class chosen by the sweep's score, by default the class predicted
     for that image; `explain(image, target)` explains a fixed class. Maps are scaled to [0, 1] by
     their own range; constant maps are zero. `mean` and `std` are those of the model's
-    preprocessing.
+    preprocessing. `one_output`: the two logits are (-z/2, z/2) of a network's one output z.
     """
 
     function: Callable[[Any, Any], Explanation]
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    one_output: bool = False
 
     def __call__(self, image: Image, target: Index | None = None) -> Explanation:
         return self.function(image, target)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from salix.precision import widen
 from salix.typing import HOW_TO_CUT, Features, Image, InputError, PRNGKey, ScoreLike, as_score
 
 
@@ -33,7 +34,7 @@ class CAM:
 
 
 def head_gradient(score: ScoreLike, image: Image) -> tuple[Features, Features]:
-    """Return the trunk's features of an image, and the gradient of the head at them.
+    """Return the trunk's features of an image, and the gradient of the head at them, in 32 bits.
 
     Raises `InputError` for a trunk that returns the image itself.
     """
@@ -41,4 +42,4 @@ def head_gradient(score: ScoreLike, image: Image) -> tuple[Features, Features]:
     features = score.trunk(image)
     if features is image:
         raise InputError(f"a class activation map needs the features of a trunk: {HOW_TO_CUT}")
-    return features, jax.grad(score.head)(features)
+    return widen(features), widen(jax.grad(score.head)(features))

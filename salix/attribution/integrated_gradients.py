@@ -19,6 +19,7 @@ from salix.hyperparameters import (
     number,
     several,
 )
+from salix.precision import widen
 from salix.typing import AnyArray, Attribution, Image, InputError, PRNGKey, ScoreLike
 
 Rule = tuple[np.ndarray, np.ndarray]  # nodes in [0, 1], and weights that sum to one
@@ -70,6 +71,7 @@ class IntegratedGradients:
     Complete: $\sum A = f(x) - f(x')$ up to the error of the rule. For a smooth score that is
     O(steps^-2) for "midpoint" and "trapezoid"; "gauss_legendre" is exact where the score along the
     path is a polynomial of degree 2 steps or less. `steps` counts evaluations of the gradient.
+    Sums are in float32 where the image has 16 bits.
     `baseline` is in the input's units: a number, one number a channel, or (from Python only) an
     array shaped like the image. Raises `InputError` for an unknown rule, too few steps and a
     baseline of another shape or not finite.
@@ -89,16 +91,17 @@ class IntegratedGradients:
         del key  # deterministic
         image = jnp.asarray(image)
         start = _broadcast(self.baseline, image)
-        path = image - start
+        path = widen(image) - widen(start)
         nodes, weights = RULES[self.rule](self.steps)
         gradient = jax.grad(score)
 
         def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
             t, weight = node
-            return total + weight * gradient(start + t * path), None
+            point = (widen(start) + t * path).astype(image.dtype)
+            return total + weight * widen(gradient(point)), None
 
-        rule = jnp.asarray(nodes, image.dtype), jnp.asarray(weights, image.dtype)
-        mean, _ = jax.lax.scan(add, jnp.zeros_like(image), rule)
+        rule = jnp.asarray(nodes, path.dtype), jnp.asarray(weights, path.dtype)
+        mean, _ = jax.lax.scan(add, jnp.zeros_like(path), rule)
         return path * mean
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from salix.attribution.gradient import Gradient
 from salix.attribution.pooling import pooling_of
 from salix.hyperparameters import Hyperparameter, check_fields, integer, number
+from salix.precision import widen
 from salix.typing import Attribution, Image, Method, PRNGKey, ScoreLike
 
 
@@ -29,7 +30,8 @@ class SmoothGrad:
 
     $\epsilon_i \sim N(0, \sigma^2)$ with $\sigma$ = `noise` x (max x - min x), the range of this
     image over all its channels; n = `samples`. Every copy is noisy and noise is not clipped, so
-    the mean is an unbiased estimate of $E[M(x + \epsilon)]$. Units and shape are the method's.
+    the mean is an unbiased estimate of $E[M(x + \epsilon)]$, summed in float32 or wider. Units and
+    shape are the method's.
     Raises `InputError` for fewer than one sample, negative noise, or an uncallable `method`.
 
     Smilkov et al. (2017), arXiv:1706.03825, sec. 2.2 (the mean) and 3.2 (the noise).
@@ -59,7 +61,7 @@ class SmoothGrad:
         def sample(key: PRNGKey) -> Attribution:
             noise_key, method_key = jax.random.split(key)
             noise = sigma * jax.random.normal(noise_key, image.shape, image.dtype)
-            return self.method(score, image + noise, method_key)
+            return widen(self.method(score, image + noise, method_key))
 
         def add(total: Array, key: PRNGKey) -> tuple[Array, None]:
             return total + sample(key), None

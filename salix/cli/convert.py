@@ -7,13 +7,14 @@ from typing import Annotated
 import tyro
 
 from salix.cli.options import Classes, Option
+from salix.cli.preprocess_options import PreprocessOptions
 from salix.cli.weight_options import WeightOptions
 from salix.typing import InputError
 
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert a checkpoint to safetensors, with the architecture and its classes as metadata.
+    """Convert a checkpoint to safetensors, with architecture, classes and preprocessing.
 
     Reads PyTorch, Keras, ONNX, TensorFlow.js, Orbax and safetensors; no code in it is executed.
 
@@ -26,6 +27,9 @@ class Convert:
         default_factory=WeightOptions
     )
     classes: Classes = ()
+    preprocess: Annotated[PreprocessOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=PreprocessOptions
+    )
 
     def run(self) -> int:
         """Convert the checkpoint and print the path of the new file."""
@@ -38,6 +42,13 @@ class Convert:
         model, params = load(
             self.model, self.weights.path, classes=self.classes or None, **self.weights.choice
         )
-        save(self.model, self.out, params, classes=model.classes, chosen=model.chosen)
+        save(
+            self.model,
+            self.out,
+            params,
+            classes=model.classes,
+            chosen=model.chosen,
+            preprocess=self.preprocess.apply(model.preprocess),
+        )
         print(f"{self.out}: {self.model} with {len(model.classes)} classes")
         return 0

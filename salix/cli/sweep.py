@@ -1,7 +1,7 @@
 """`salix sweep`: maps and measures of a model for every image of a data set."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +9,7 @@ import tyro
 
 from salix.cli.data_options import DataOptions
 from salix.cli.options import Option
+from salix.cli.preprocess_options import PreprocessOptions
 from salix.cli.weight_options import WeightOptions
 from salix.precision import Precision
 
@@ -29,6 +30,9 @@ class Sweep:
     out: Annotated[Path, Option(help="directory of the run: a new one, or one to resume")]
     weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
         default_factory=WeightOptions
+    )
+    preprocess: Annotated[PreprocessOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=PreprocessOptions
     )
     attribution: Annotated[
         str | None,
@@ -85,6 +89,7 @@ class Sweep:
         source = self.images.source()
         model, params = load(self.model, self.weights.path, **self.weights.choice)
         model = model if self.cut is None else model.at(self.cut)
+        model = replace(model, preprocess=self.preprocess.apply(model.preprocess))
         if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         measures = [

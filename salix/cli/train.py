@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from salix.cli.options import Classes, Data, Option
+from salix.cli.preprocess_options import PreprocessOptions
 from salix.cli.weight_options import WeightOptions
 
 
@@ -28,6 +29,9 @@ class Train:
     ] = None
     weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
         default_factory=WeightOptions
+    )
+    preprocess: Annotated[PreprocessOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=PreprocessOptions
     )
     classes: Classes = ()
     recipe: Annotated[
@@ -71,6 +75,7 @@ class Train:
         build, about = initialiser(
             self.arch, self.weights.path, classes=self.classes or None, **self.weights.choice
         )
+        about["preprocess"] = self.preprocess.apply(about["preprocess"])
         trained = train(
             build,
             source
@@ -90,7 +95,13 @@ class Train:
         for result in trained:
             for kind, params in (("best", result.params), ("last", result.last_params)):
                 file = self.out / f"{self.arch}-{result.seed}-{kind}.safetensors"
-                save(self.arch, file, params, classes=about["classes"])
+                save(
+                    self.arch,
+                    file,
+                    params,
+                    classes=about["classes"],
+                    preprocess=about["preprocess"],
+                )
             best = self.out / f"{self.arch}-{result.seed}-best.safetensors"
             print(f"{best}: seed {result.seed}, epoch {result.best_epoch + 1} of {recipe.epochs}")
         print(f"next: salix sweep --model {self.arch} --weights {best} --data … --out …")

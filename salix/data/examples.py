@@ -81,10 +81,11 @@ class ImageExamples:
         mask = self.source.reference_mask(index)
         if mask is None:
             return {"pixels": pixels, "reference_mask": np.zeros(self.to.size, np.uint8)}
+        grey = Preprocess(self.to.size, 1, fit=self.to.fit, resize=self.to.resize)
         if self.to.fit == "crop":  # the crop is of the image's own frame
             frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
             mask = fit(mask, Preprocess(frame, 1))
-        mask = np.asarray(fit(mask, Preprocess(self.to.size, 1, fit=self.to.fit)))[..., 0]
+        mask = np.asarray(fit(mask, grey))[..., 0]
         return {"pixels": pixels, "reference_mask": mask}
 
     def describe(self, index: int, example: Any | None) -> dict[str, Any]:

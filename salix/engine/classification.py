@@ -136,7 +136,7 @@ class Classification:
 
     def row(self, params: Params, example: dict[str, Any], key: Any) -> dict[str, Any]:
         """Return the values of one image's row."""
-        check_model(self._traced_once, params, self.method)
+        outputs = check_model(self._traced_once, params, self.method)
         image = self.model.preprocess(example["pixels"])
         clean = self.explain(params, image, key)
         scaled, constant_map = scale(clean.map)
@@ -157,7 +157,7 @@ class Classification:
         for name in ("histogram_entropy", "spatial_entropy", "gini"):
             row[name] = jnp.where(constant_map, jnp.nan, row[name])
         explanation = replace(clean, map=scaled, reference_mask=example["reference_mask"])
-        explainer = self.explainer(params, key)
+        explainer = replace(self.explainer(params, key), one_output=outputs == 1)
         owners: dict[str, Measure] = {}
         for i, measure in enumerate(self.measures):
             values = measure(explainer, image, explanation, jax.random.fold_in(key, i))

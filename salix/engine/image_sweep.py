@@ -9,6 +9,7 @@ from salix.data import Arrays, Source, open_source
 from salix.engine.classification import Classification
 from salix.engine.classification_columns import MapType
 from salix.engine.labelled_images import LabelledImages
+from salix.engine.model_check import check_params
 from salix.engine.run import run_problem
 from salix.measures.presets import PRESETS
 from salix.model import Model
@@ -60,6 +61,7 @@ def sweep(
     Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
     of another configuration.
     """
+    check_params(params)
     source = as_source(data)
     problem = Classification(
         model,

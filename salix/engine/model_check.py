@@ -6,15 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from salix.adapters.static_leaves import is_array
 from salix.model import Model
 from salix.typing import HOW_TO_CUT, InputError, Method, Params
 
 
-def check_model(model: Model, params: Params, method: Method) -> None:
-    """Evaluate a model on the shape of one image; raises `InputError` where it does not fit.
+def check_model(model: Model, params: Params, method: Method) -> int:
+    """Return the number of a model's outputs; raises `InputError` where the model does not fit.
 
-    Checked are the features' grid, where the method reads the trunk, and that the logits are one
-    floating-point number for each class, or one number for two classes.
+    The model is evaluated on the shape of one image. Checked are the features' grid, where the
+    method reads the trunk, and that the logits are one floating-point number for each class, or one
+    number for two classes.
     """
     image = jax.ShapeDtypeStruct(
         (*model.preprocess.size, model.preprocess.channels), np.dtype(np.float32)
@@ -39,6 +41,18 @@ def check_model(model: Model, params: Params, method: Method) -> None:
             f"{model.name} has {logits.size} outputs for {count} classes ({classes}), in the "
             f"shape {logits.shape}: {hint}"
         )
+    return logits.size
+
+
+def check_params(params: Params) -> None:
+    """Raise `InputError` for a leaf of the parameters that is no array, naming its path."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not is_array(leaf):
+            text = " ".join(repr(leaf).split())[:80]
+            raise InputError(
+                f"the parameter {jax.tree_util.keystr(path)} is {text}, not an array: use the "
+                "parameters that from_function returns, which has other values in the model"
+            )
 
 
 def _shape(model: Model, part: str, params: Params, x: Any) -> Any:

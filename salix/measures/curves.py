@@ -17,7 +17,7 @@ from salix.metrics.curves import (
     evaluate_steps,
     trapezoid_mean,
 )
-from salix.metrics.ranking import RISING, Ranks, leading_pixels, pixel_counts, rank_pixels
+from salix.metrics.ranking import RISING, Ranks, order_pixels, pixel_counts, rank_pixels
 from salix.perturb.fills import FILLS, fill_image
 from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values
 
@@ -143,18 +143,18 @@ def match_change(
 
     The smallest number whose sum of `change` reaches that of the first, by bisection.
     """
-    ordered, other_ordered = jnp.sort(ranks.ravel()), jnp.sort(other_ranks.ravel())
+    places, other_places = order_pixels(ranks), order_pixels(other_ranks)
 
-    def total_change(ranks: Ranks, ordered: Array, count: Array) -> Array:
-        return jnp.where(leading_pixels(ranks, ordered, count), change, 0).sum()
+    def total_change(places: Array, count: Array) -> Array:
+        return jnp.where(places < count, change, 0).sum()
 
     def match_count(count: Array) -> Array:
-        required = total_change(ranks, ordered, count)
+        required = total_change(places, count)
 
         def halve(_: Any, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
             low, high = bounds
             middle = (low + high) // 2
-            enough = total_change(other_ranks, other_ordered, middle) >= required
+            enough = total_change(other_places, middle) >= required
             return jnp.where(enough, low, middle + 1), jnp.where(enough, middle, high)
 
         bounds = jnp.int32(0), jnp.int32(change.size)

@@ -12,7 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from salix.hyperparameters import check_value, either, integer, number, several
-from salix.metrics.ranking import Ranks, is_ranked, leading_pixels, pixel_counts, rank_pixels
+from salix.metrics.ranking import Ranks, is_ranked, order_pixels, pixel_counts, rank_pixels
 from salix.perturb.fills import fill_image
 from salix.typing import AnyArray, GridMap, Image, PRNGKey, Scalar, ScoreLike
 
@@ -56,8 +56,9 @@ def deletion(
     at `fractions` $q_j$, in units of the score; the area is the trapezoid's, over the range of the
     fractions: $\sum_j (v_j + v_{j+1})(q_{j+1} - q_j) / 2 (q_m - q_1)$. `order` is "most" or "least"
     salient first (lower and higher areas mean a better map), or "random" pixels, independent of
-    the map. Pixels of equal salience are replaced evenly spread over the image, their number exact
-    to within a few. A pixel has all its channels. A map of a smaller grid is enlarged linearly.
+    the map. Pixels of equal salience follow each other evenly spread over the image, so that each
+    step replaces exactly the stated number. A pixel has all its channels. A map of a smaller grid
+    is enlarged linearly.
 
     `fill` gives the replacements: "blur", the image blurred by a sigma of a twentieth of its side;
     "mean", each channel's mean; "black", the value `black` in the image's units (0 where images
@@ -115,10 +116,10 @@ def evaluate_steps(
 ) -> Any:
     """Evaluate `before` with its first pixels taken from `after`, for each count, in a scan."""
     check_value("chunk", chunk, integer(1))
-    ordered = jnp.sort(ranks.ravel())
+    places = order_pixels(ranks)
 
     def step(count: Array) -> Any:
-        return evaluate(jnp.where(leading_pixels(ranks, ordered, count)[..., None], after, before))
+        return evaluate(jnp.where((places < count)[..., None], after, before))
 
     counts = jnp.asarray(counts)
     return lax.map(

@@ -1,4 +1,4 @@
-"""Order of an image's pixels by a map: ranks, and the pixels that come first."""
+"""Order of an image's pixels by a map: ranks, and the places of pixels in it."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Int
 
 from salix.hyperparameters import Hyperparameter, check_value, choice, number, several
 from salix.metrics.inputs import as_float
@@ -53,16 +53,16 @@ def rank_pixels(map: GridMap, space: tuple[int, ...], key: PRNGKey, order: str) 
     return jnp.where(bits < 0, bits ^ jnp.int32(0x7FFFFFFF), bits)
 
 
-def leading_pixels(
-    ranks: Ranks, ordered: Int[Array, " pixels"], count: Any
-) -> Bool[Array, "*space"]:
-    """Return which pixels are the first `count`, given their ranks and the same in rising order."""
-    last = ordered[jnp.clip(ordered.size - count, 0, ordered.size - 1)]
-    above, tied = ranks > last, ranks == last
-    share = (count - above.sum()) / tied.sum()
-    position = lax.iota(jnp.uint32, ranks.size) * jnp.uint32(GOLDEN)
-    spread = (position >> 8).astype(jnp.float32) / 2**24  # in [0, 1)
-    return above | (tied & (spread.reshape(ranks.shape) < share))
+def order_pixels(ranks: Ranks) -> Int[Array, "*space"]:
+    """Return the place of each pixel in the order of its rank, 0 for the greatest, each once.
+
+    Pixels of equal rank follow each other as the fractional parts of their index times the golden
+    ratio do, so that any number of them is spread evenly over the image.
+    """
+    index = lax.iota(jnp.int32, ranks.size)
+    spread = index.astype(jnp.uint32) * jnp.uint32(GOLDEN)  # all different
+    _, _, first_to_last = lax.sort((~ranks.ravel(), spread, index), num_keys=2)
+    return jnp.zeros_like(index).at[first_to_last].set(index).reshape(ranks.shape)
 
 
 def is_ranked(map: Map) -> Flag:
