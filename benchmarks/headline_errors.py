@@ -54,7 +54,6 @@ OTHERS = {
     "5 v 5, 12 uneven groups of images": Design(
         (5, 5), images=120, clusters=12, uneven=True, of_group_image=0.05
     ),
-    "5 v 5, 20 other numbers": Design((5, 5), others=20),
 }
 
 
@@ -90,7 +89,8 @@ def main() -> None:
                 "primary": rate(design, options.pages // 5, primary="relevance_mass"),
             }
             print(power, flush=True)
-    result = {"pages": options.pages, "null_pages_with_a_claim": errors, "power": power}
+    counts = {"pages": options.pages, "pages_of_power": options.pages // 5}
+    result = counts | {"null_pages_with_a_claim": errors, "power": power}
     options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
