@@ -29,6 +29,7 @@ class Architecture:
     """Registry entry of a classifier: constructor, preprocessing and published weights.
 
     `tables` has the names of published weights by file format, `salix.models.checkpoints.formats`.
+    Names may be those of another arithmetic: `elsewhere` has the architecture that computes it.
     """
 
     build: Callable[[nnx.Rngs, int], nnx.Module]  # rngs, number of classes
@@ -41,9 +42,13 @@ class Architecture:
     head: str = ""  # the array with one element per class
     unused: tuple[str, ...] = ()  # prefixes of arrays in published files that are no weights
     ones: tuple[str, ...] = ()  # suffixes of arrays absent from published files, which are one
+    elsewhere: Mapping[str, str] = field(default_factory=dict)  # origin of names -> architecture
+    remarks: Mapping[str, str] = field(default_factory=dict)  # origin of names -> a line for stderr
+    unreadable: Mapping[int, str] = field(default_factory=dict)  # outputs -> whose other network
 
     def __post_init__(self):
-        object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))  # read-only
+        for name in ("tables", "elsewhere", "remarks", "unreadable"):  # read-only
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
 
 def detector(

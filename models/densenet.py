@@ -1,7 +1,6 @@
 """DenseNet-121: each layer reads the outputs of all layers before it in its block."""
 
 import re
-from collections.abc import Collection
 from functools import partial
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, torch_names
 from salix.nn import Conv, Stage, StagedNetwork, avg_pool, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
 
@@ -107,14 +106,13 @@ class DenseNet(StagedNetwork):
         return jax.nn.relu(before), before
 
 
-def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
+def torch_tables(shapes: Shapes) -> WeightTables:
     """Return the names in a state dict of torchvision or timm.
 
     The file that torchvision publishes has dots that its own module lacks: `norm.1`, `conv.2`.
     """
-    dot = "." if any(name.endswith(".norm.1.weight") for name in names) else ""
 
-    def renamed(name: str) -> str:
+    def renamed(name: str, dot: str) -> str:
         if name == "classifier":
             return name
         name = re.sub(
@@ -125,4 +123,7 @@ def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
         name = re.sub(r"transitions\.(\d)", lambda m: f"transition{int(m[1]) + 1}", name)
         return f"features.{name}"
 
-    return torch_names(shapes, renamed)
+    return {
+        "torchvision, timm": torch_names(shapes, partial(renamed, dot="")),
+        "torchvision's file": torch_names(shapes, partial(renamed, dot=".")),
+    }

@@ -41,8 +41,18 @@ def _stages(width: float, depth: float) -> Iterator[list[tuple[int, int, int, in
         yield blocks
 
 
+def _same(side: int, size: int, strides: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return TensorFlow's padding of a kernel for grids of one side, a number of pixels."""
+    total = max((math.ceil(side / strides) - 1) * strides + size - side, 0)
+    margins = (total // 2, total - total // 2)
+    return margins, margins
+
+
 class ConvNorm(nnx.Module):
-    """Convolution and normalisation; `tf` pads as TensorFlow, with epsilon 1e-3 for 1e-5."""
+    """Convolution and normalisation; `tf` pads as TensorFlow, with epsilon 1e-3 for 1e-5.
+
+    `side` fixes TensorFlow's padding to that of grids with this side.
+    """
 
     folds: ClassVar = {"conv": "norm"}
 
@@ -55,10 +65,13 @@ class ConvNorm(nnx.Module):
         *,
         groups: int = 1,
         tf: bool,
+        side: int | None = None,
         rngs: nnx.Rngs,
     ):
         # at stride 2 of an even grid "SAME" pads one row less above and left than below and right
         padding = "SAME" if tf else size // 2
+        if side is not None:
+            padding = _same(side, size, strides)
         self.conv = Conv(inputs, outputs, size, strides, padding, groups=groups, rngs=rngs)
         self.norm = batch_norm(outputs, epsilon=1e-3 if tf else 1e-5, rngs=rngs)
 
@@ -97,6 +110,7 @@ class InvertedBottleneck(nnx.Module):
         *,
         lite: bool,
         tf: bool,
+        side: int | None = None,
         rngs: nnx.Rngs,
     ):
         expansion, size, strides, inputs, outputs = shape
@@ -104,7 +118,9 @@ class InvertedBottleneck(nnx.Module):
         self.activate: Callable[..., Any] = jax.nn.relu6 if lite else jax.nn.silu
         wider = ConvNorm(inputs, middle, 1, tf=tf, rngs=rngs) if expansion > 1 else None
         self.expand = nnx.data(wider)
-        self.depthwise = ConvNorm(middle, middle, size, strides, groups=middle, tf=tf, rngs=rngs)
+        self.depthwise = ConvNorm(
+            middle, middle, size, strides, groups=middle, tf=tf, side=side, rngs=rngs
+        )
         self.squeeze = nnx.data(None if lite else Squeeze(middle, inputs // 4, rngs=rngs))
         self.project = ConvNorm(middle, outputs, 1, tf=tf, rngs=rngs)
         self.added = strides == 1 and inputs == outputs
@@ -124,10 +140,13 @@ class EfficientNet(StagedNetwork):
     B4, or of other sizes; features [b h/32 w/32 k] after the last swish, k 1280 and 1792: the grid
     of Grad-CAM and CAM, 7x7 and 12x12. With 1000 classes 5,288,548 and 19,341,616 weights.
 
-    Two families of weights differ in arithmetic: PyTorch's own pad both sides alike and normalise
+    Families of weights differ in arithmetic: PyTorch's own pad both sides alike and normalise
     with epsilon 1e-5, those that were trained in TensorFlow (`tf`) pad as its "SAME" and normalise
-    with 1e-3. `lite` (Lite0: 224x224, (x - 127) / 128, k 1280, 4,652,008 weights; `tf`) has no
-    squeezes, and ReLU6 for swish. Training's dropout and stochastic depth are left out.
+    with 1e-3. efficientnet_pytorch does so too, but pads images of any size as those of `side`
+    pixels, 224 for B0 and 380 for B4: the same for sides whose grids are odd and even alike.
+    The first convolution of DeepfakeBench's B4 is not padded (`pad_stem`). `lite` (Lite0: 224x224,
+    (x - 127) / 128, k 1280, 4,652,008 weights; `tf`) has no squeezes, and ReLU6 for swish.
+    Training's dropout and stochastic depth are left out.
 
     Tan and Le (2019), arXiv:1905.11946, table 1 and sec. 4; torchvision 0.28, timm 1.0.
     """
@@ -139,18 +158,25 @@ class EfficientNet(StagedNetwork):
         *,
         lite: bool = False,
         tf: bool = False,
+        side: int | None = None,
+        pad_stem: bool = True,
         rngs: nnx.Rngs,
     ):
         self.activate: Callable[..., Any] = jax.nn.relu6 if lite else jax.nn.silu
         width, depth = scale
         stages = list(_stages(width, depth))
         last, features = stages[-1][-1][-1], _scale_width(1280, width)
-        self.stem = ConvNorm(3, stages[0][0][3], 3, 2, tf=tf, rngs=rngs)
-        blocks = [
-            [InvertedBottleneck(shape, lite=lite, tf=tf, rngs=rngs) for shape in stage]
-            for stage in stages
-        ]
-        self.stages = nnx.List([nnx.List(stage) for stage in blocks])
+        self.stem = ConvNorm(3, stages[0][0][3], 3, 2, tf=tf, side=side, rngs=rngs)
+        if not pad_stem:
+            self.stem.conv.padding = ((0, 0), (0, 0))
+        grid, blocks = side and math.ceil(side / 2), []
+        for stage in stages:
+            blocks.append(nnx.List())
+            for shape in stage:
+                block = InvertedBottleneck(shape, lite=lite, tf=tf, side=grid, rngs=rngs)
+                blocks[-1].append(block)
+                grid = grid and math.ceil(grid / shape[2])
+        self.stages = nnx.List(blocks)
         self.last = ConvNorm(last, features, 1, tf=tf, rngs=rngs)
         self.fc = nnx.Linear(features, classes, rngs=rngs)
 
@@ -166,19 +192,16 @@ class EfficientNet(StagedNetwork):
         return self.fc(jnp.mean(jnp.asarray(features), axis=(1, 2)))
 
 
-_B0, _B4 = (1.0, 1.0), (1.4, 1.8)  # of width and of depth
-
-
-def efficientnet_b0(rngs: nnx.Rngs, classes: int = 1000, *, tf: bool = False) -> EfficientNet:
+def efficientnet_b0(rngs: nnx.Rngs, classes: int = 1000, **arithmetic: Any) -> EfficientNet:
     """Return EfficientNet-B0: 16 blocks."""
-    return EfficientNet(_B0, classes, tf=tf, rngs=rngs)
+    return EfficientNet((1.0, 1.0), classes, rngs=rngs, **arithmetic)
 
 
-def efficientnet_b4(rngs: nnx.Rngs, classes: int = 1000, *, tf: bool = False) -> EfficientNet:
+def efficientnet_b4(rngs: nnx.Rngs, classes: int = 1000, **arithmetic: Any) -> EfficientNet:
     """Return EfficientNet-B4: 32 blocks, 1.4 times as wide."""
-    return EfficientNet(_B4, classes, tf=tf, rngs=rngs)
+    return EfficientNet((1.4, 1.8), classes, rngs=rngs, **arithmetic)
 
 
 def efficientnet_lite0(rngs: nnx.Rngs, classes: int = 1000, *, tf: bool = True) -> EfficientNet:
     """Return EfficientNet-Lite0: B0 without squeezes, with ReLU6."""
-    return EfficientNet(_B0, classes, lite=True, tf=tf, rngs=rngs)
+    return EfficientNet((1.0, 1.0), classes, lite=True, tf=tf, rngs=rngs)

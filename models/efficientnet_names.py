@@ -1,8 +1,9 @@
-"""Names of EfficientNet's weights in torchvision, timm and efficientnet_pytorch."""
+"""Names of EfficientNet's weights in torchvision, timm, efficientnet_pytorch and DeepfakeBench."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from functools import partial
 
-from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, torch_names
 
 _BlockPlace = tuple[int, int, int, list[str]]  # stage, index in it, number, layers
 
@@ -33,24 +34,28 @@ def _lukemelas(place: _BlockPlace, layer: str, part: str) -> str:
     return f"_blocks.{place[2]}.{inner}"
 
 
+def _deepfakebench(place: _BlockPlace, layer: str, part: str) -> str:
+    return f"efficientnet.{_lukemelas(place, layer, part)}"
+
+
 _OTHERS = ("stem.conv", "stem.norm", "last.conv", "last.norm", "fc")
-_NAMINGS = {  # by first convolution: names in blocks, names of the others
-    "features.0.0": (
+_LUKEMELAS = ("_conv_stem", "_bn0", "_conv_head", "_bn1", "_fc")
+_NAMINGS = {  # names in blocks, names of the others
+    "torchvision": (
         _torchvision,
-        ("features.0.1", "features.8.0", "features.8.1", "classifier.1"),
+        ("features.0.0", "features.0.1", "features.8.0", "features.8.1", "classifier.1"),
     ),
-    "conv_stem": (_timm, ("bn1", "conv_head", "bn2", "classifier")),
-    "_conv_stem": (_lukemelas, ("_bn0", "_conv_head", "_bn1", "_fc")),
+    "timm": (_timm, ("conv_stem", "bn1", "conv_head", "bn2", "classifier")),
+    "efficientnet_pytorch": (_lukemelas, _LUKEMELAS),
+    "DeepfakeBench": (
+        _deepfakebench,
+        (*(f"efficientnet.{name}" for name in _LUKEMELAS[:-1]), "last_layer"),
+    ),
 }
 
 
-def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
-    """Return the names in a state dict of torchvision, timm or efficientnet_pytorch."""
-    # a checkpoint may have a prefix with a dot before all names
-    firsts = [f for f in _NAMINGS if any(f".{n}".endswith(f".{f}.weight") for n in names)]
-    first = firsts[0] if firsts else "features.0.0"
-    naming, rest = _NAMINGS[first]
-    others = dict(zip(_OTHERS, (first, *rest), strict=True))
+def _places(shapes: Shapes) -> Mapping[tuple[int, int], _BlockPlace]:
+    """Return the place of each block, by stage and index."""
     blocks: dict[tuple[int, int], list[str]] = {}
     for name in shapes:
         if name.startswith("stages."):
@@ -59,15 +64,25 @@ def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
             if layer not in layers:
                 layers.append(layer)
     order = ("expand", "depthwise", "squeeze", "project")
-    places = {
+    return {
         (stage, index): (stage, index, number, sorted(blocks[stage, index], key=order.index))
         for number, (stage, index) in enumerate(sorted(blocks))
     }
 
-    def renamed(layer: str) -> str:
-        if layer in others:
-            return others[layer]
+
+def torch_tables(shapes: Shapes) -> WeightTables:
+    """Return the names in a state dict by origin.
+
+    The origin decides the arithmetic too, see `EfficientNet`: an architecture of the registry
+    computes that of some origins, and `elsewhere` of its entry names those of the others.
+    """
+    places = _places(shapes)
+
+    def renamed(layer: str, origin: str) -> str:
+        naming, names = _NAMINGS[origin]
+        if layer in _OTHERS:
+            return names[_OTHERS.index(layer)]
         _, stage, index, unit, part = layer.split(".")
         return naming(places[int(stage), int(index)], unit, part)
 
-    return torch_names(shapes, renamed)
+    return {origin: torch_names(shapes, partial(renamed, origin=origin)) for origin in _NAMINGS}

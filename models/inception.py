@@ -1,13 +1,12 @@
 """Inception-v3, as in torchvision and timm."""
 
-from collections.abc import Collection
 from typing import ClassVar
 
 from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, torch_names
 from salix.models.inception_blocks import MIXED, STEM, ConvStep, parallel_steps
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, relu
 from salix.typing import AnyArray
@@ -93,7 +92,10 @@ class InceptionV3(StagedNetwork):
         return features, features
 
 
-def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
-    """Return the names of torchvision's inception_v3, and of timm's, with or without tf_."""
-    del names  # they agree
-    return torch_names(shapes, lambda ours: ours.removeprefix("stem.").replace(".norm", ".bn"))
+def torch_tables(shapes: Shapes) -> WeightTables:
+    """Return the names of torchvision's inception_v3, and of timm's, which agree."""
+
+    def renamed(ours: str) -> str:
+        return ours.removeprefix("stem.").replace(".norm", ".bn")
+
+    return {"torchvision, timm": torch_names(shapes, renamed)}

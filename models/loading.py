@@ -2,27 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from flax import nnx
 
 from salix.adapters import from_nnx
 from salix.model import Model
-from salix.models.checkpoints.formats import FORMATS, kind, read
 from salix.models.checkpoints.module_state import arrays, expected, filled, match
-from salix.models.checkpoints.naming import (
-    NamedArrays,
-    Naming,
-    Shapes,
-    WeightTable,
-    convert,
-    without_prefix,
-)
-from salix.models.checkpoints.safetensors import read_metadata, write_safetensors
+from salix.models.checkpoints.safetensors import write_safetensors
+from salix.models.reading import read_weights
 from salix.models.registry import MODELS, Architecture
 from salix.nn import fold
+from salix.preprocess import Preprocess
 from salix.typing import InputError, Params
 
 __all__ = ["build", "load", "save"]
@@ -55,100 +48,81 @@ def build(name: str, seed: int = 0, *, classes: Sequence[str] | None = None) -> 
     return MODELS[name].build(nnx.Rngs(seed), count)
 
 
-def _metadata_classes(name: str, path: str | Path) -> tuple[str, ...]:
-    """Return the classes in the metadata of a file that `save` wrote for this architecture."""
-    metadata = read_metadata(path)
-    saved = metadata.get("architecture", "no architecture")
-    if saved != name:
-        raise InputError(f"{path} contains weights of {saved!a}, not of {name}")
-    try:
-        classes = json.loads(metadata["classes"])
-    except (KeyError, ValueError):
-        classes = None
-    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
-        raise InputError(f"{path}: its metadata names no classes")
-    return tuple(classes)
-
-
-def _from_published(
-    architecture: Architecture, table: WeightTable | Naming, weights: NamedArrays
-) -> NamedArrays:
-    """Return the arrays of a published file under our names and in our layouts."""
-    shapes: Shapes = {}
-    if callable(table) or architecture.ones:
-        shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(architecture.classes)))
-    if callable(table):
-        table = table(shapes, weights)
-        weights = without_prefix(table, weights)
-    converted = convert(table, weights)
-    converted = {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
-    omitted = [n for n in shapes if n.endswith(architecture.ones) and n not in converted]
-    return converted | {n: np.ones(shapes[n].shape, np.float32) for n in omitted}
-
-
-def _read_weights(name: str, path: str | Path) -> tuple[NamedArrays, tuple[str, ...]]:
-    """Return the weights in a file by our names, and the classes that it is for."""
-    architecture, form = MODELS[name], kind(path)
-    if form == "safetensors":
-        if "torch" not in architecture.tables or "architecture" in read_metadata(path):
-            return read(path), _metadata_classes(name, path)
-        form = "torch"  # a state dict, as timm publishes them
-    if form not in ("orbax", *architecture.tables):
-        known = ["safetensors", "orbax", *architecture.tables]
-        titles = ", ".join(FORMATS[f].title for f in known)
-        raise InputError(
-            f"{path}: no {FORMATS[form].title} weights of {name} are known, only {titles}"
-        )
-    weights = read(path)
-    if form != "orbax":
-        weights = _from_published(architecture, architecture.tables[form], weights)
-    head = weights.get(architecture.head)
-    if head is None or head.size == len(architecture.classes):
-        return weights, architecture.classes
-    return weights, tuple(map(str, range(head.size)))
-
-
 def load(
     name: str,
     weights: str | Path | None = None,
     *,
     classes: Sequence[str] | None = None,
+    prefix: str | None = None,
+    ema: bool | None = None,
     folded: bool = False,
 ) -> tuple[Model, Params]:
     """Return a classifier by name and its parameters, read from a file or initialised with seed 0.
 
     `weights` is a file of `save`, a published file in a format of `MODELS[name].tables`, or an
-    Orbax checkpoint of such parameters, by themselves or in a tree {"params": ...}. `classes`
-    names the outputs in order; None takes the names in the file, else the architecture's own, else
-    "0", "1", ... where the file has another number of them. `folded` returns a network for maps
-    alone, see `fold`. Raises InputError for an unknown name, a file that does not fit or contains
-    NaN, or a wrong number of classes.
+    Orbax checkpoint of such parameters. The network is recognised by its trunk, under any prefix
+    and with a linear head of any name; of several different networks in the file `prefix` names
+    one ("state_dict_ema"), or `ema` chooses the average of the weights (True) or the weights
+    themselves (False). `Model.chosen` says which it is. The preprocessing is the one that `save`
+    wrote in the file, else the architecture's.
+
+    `classes` names the outputs in order; None takes the names in the file, else the
+    architecture's own, else "0", "1", ... where the file has another number of them. A network
+    with one output z has two classes, and sigmoid(z) is the probability of the second. `folded`
+    returns a network for maps alone, see `fold`. Raises InputError for an unknown name, a file
+    that does not fit, contains NaN or several networks, or a wrong number of classes.
     """
     architecture = _architecture(name)
+    chosen, preprocess = None, architecture.preprocess
     if weights is None:
+        if prefix is not None or ema is not None:
+            raise InputError("prefix and ema choose a network of a weight file: give weights")
         names = _checked_classes(name, classes)
         module = build(name, classes=names)
     else:
-        named_arrays, file_classes = _read_weights(name, weights)
-        names = _checked_classes(name, file_classes if classes is None else classes)
-        if len(names) != len(file_classes):
-            raise InputError(f"{weights} has {len(file_classes)} classes, not {len(names)}")
+        file = read_weights(name, weights, prefix=prefix, ema=ema)
+        names = _checked_classes(name, file.classes if classes is None else classes)
+        if len(names) != len(file.classes):
+            one = " (one output, the probability of the second)" if file.outputs == 1 else ""
+            raise InputError(f"{weights} has {len(file.classes)} classes{one}, not {len(names)}")
+        chosen, preprocess = file.chosen, file.preprocess or preprocess
         module = filled(
-            lambda: architecture.build(nnx.Rngs(0), len(names)), named_arrays, weights, name
+            lambda: architecture.build(nnx.Rngs(0), file.outputs),
+            dict(file.arrays),
+            file.network,
+            name,
         )
     module = fold(module) if folded else module
-    return from_nnx(module, preprocess=architecture.preprocess, classes=names, name=name)
+    model, params = from_nnx(module, preprocess=preprocess, classes=names, name=name)
+    return replace(model, chosen=chosen), params
 
 
 def save(
-    name: str, path: str | Path, params: Params, *, classes: Sequence[str] | None = None
+    name: str,
+    path: str | Path,
+    params: Params,
+    *,
+    classes: Sequence[str] | None = None,
+    chosen: str | None = None,
+    preprocess: Preprocess | None = None,
 ) -> None:
     """Write parameters as safetensors, with the architecture and its classes as metadata.
 
-    Raises InputError when the parameters are not those of the architecture, or contain NaN.
+    `preprocess` is that of the images which the network was trained on; None writes the
+    architecture's. `chosen` is the network of the weight file that the parameters come from,
+    `Model.chosen`. Raises InputError when the parameters are not those of the architecture, or
+    contain NaN.
     """
     architecture = _architecture(name)
     names = _checked_classes(name, classes)
-    shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(names)))
-    fitted = match(shapes, arrays(params), path, name)
-    write_safetensors(path, fitted, {"architecture": name, "classes": json.dumps(names)})
+    weights = arrays(params)
+    head = weights.get(architecture.head)
+    outputs = 1 if head is not None and head.size == 1 and len(names) == 2 else len(names)
+    shapes = expected(lambda: architecture.build(nnx.Rngs(0), outputs))
+    fitted = match(shapes, weights, path, name)
+    metadata = {
+        "architecture": name,
+        "classes": json.dumps(names),
+        "preprocess": json.dumps(asdict(preprocess or architecture.preprocess)),
+    }
+    write_safetensors(path, fitted, metadata | ({} if chosen is None else {"chosen": chosen}))

@@ -1,6 +1,6 @@
 """ResNet-18 and ResNet-50, residual networks of photographs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, WeightTable, torch_names
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
 
@@ -178,18 +177,3 @@ def resnet18(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
 def resnet50(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
     """Return ResNet-50: 3, 4, 6 and 3 bottlenecks."""
     return ResNet(Bottleneck, (3, 4, 6, 3), classes, rngs=rngs)
-
-
-TORCH = (("shortcut.conv", "downsample.0"), ("shortcut.norm", "downsample.1"), ("norm", "bn"))
-
-
-def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
-    """Return the names in a state dict of torchvision or timm, which agree."""
-    del names
-
-    def renamed(name: str) -> str:
-        for ours, theirs in TORCH:
-            name = name.replace(ours, theirs)
-        return name
-
-    return torch_names(shapes, renamed)

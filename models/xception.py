@@ -1,6 +1,5 @@
 """Xception, as used by detectors of forged faces."""
 
-from collections.abc import Collection
 from itertools import pairwise
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.models.checkpoints.naming import Shapes, WeightTable, conv, dense, same, torch_names
+from salix.models.checkpoints.naming import Shapes, WeightTables, conv, dense, same, torch_names
 from salix.models.resnet import Shortcut
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, sequence
 from salix.typing import AnyArray
@@ -136,13 +135,14 @@ def _published_name(ours: str) -> str:
             return ours.replace("depthwise", "conv1").replace("norm", "bn")
 
 
-def torch_table(shapes: Shapes, names: Collection[str]) -> WeightTable:
+def torch_tables(shapes: Shapes) -> WeightTables:
     """Return the names of timm's legacy_xception, of Cadene's, and of detectors derived from it."""
     table = dict(torch_names(shapes, _published_name))
     for ours, (theirs, _) in table.items():
         if ours.endswith("pointwise.kernel"):
             table[ours] = theirs, _matrix
-    for fc in ("last_linear", "last_linear.1"):  # the second after a dropout
-        if any(name.endswith(f"{fc}.weight") for name in names):
-            table |= {"fc.kernel": (f"{fc}.weight", dense), "fc.bias": (f"{fc}.bias", same)}
-    return table
+    heads = {"timm": "fc", "Cadene": "last_linear", "FaceForensics": "last_linear.1"}
+    return {
+        origin: table | {"fc.kernel": (f"{fc}.weight", dense), "fc.bias": (f"{fc}.bias", same)}
+        for origin, fc in heads.items()
+    }

@@ -8,10 +8,16 @@ from typing import Any
 from jaxtyping import Num
 
 from salix.preprocess import Preprocess
-from salix.scores import ScoreOf, as_logits
-from salix.typing import AnyArray, Features, Image, InputError, Logits, Params, Score
+from salix.scores import ScoreOf, as_logits, resolve
+from salix.typing import AnyArray, Features, Image, InputError, Logits, Params, Score, identity
 
 Tapped = Num[AnyArray, "*tapped_grid k"]  # the grid may differ from that of the features
+
+
+def image_as_features(params: Params, image: Any) -> Any:
+    """Return the image: the trunk of a model without one."""
+    del params
+    return image
 
 
 @dataclass(frozen=True)
@@ -19,8 +25,10 @@ class Model:
     """Image classifier: logits = head(params, trunk(params, image)).
 
     `trunk(params, image)` returns features `[*grid k]`, `head(params, features)` logits. A head
-    with one output z is a binary classifier with logits (-z/2, z/2), so that `probability(1)` is
-    sigmoid(z). Parameters are always an argument: one compiled program serves all checkpoints.
+    with one output z is a binary classifier with logits (-z/2, z/2): `margin(1)` is z itself,
+    `probability(1)` sigmoid(z), and `logit(1)` z/2, since both classes have a map. Logits of 16
+    bits are widened to 32. Parameters are always an argument: one compiled program serves all
+    checkpoints.
 
     `cuts` names the places, from input to output, where `at` can divide trunk and head; both
     functions then take `cut=`. `cut` is the current place, None the architecture's default.
@@ -42,6 +50,7 @@ class Model:
     cuts: tuple[str, ...] = ()
     cut: str | None = None
     inplace_relu: bool = False
+    chosen: str | None = None  # the network of the weight file, by its prefix there
 
     def at(self, cut: str) -> "Model":
         """Return this model with trunk and head divided at the place `cut`: the same logits.
@@ -55,6 +64,11 @@ class Model:
         trunk, head = partial(self.trunk, cut=cut), partial(self.head, cut=cut)
         inplace = self.inplace_relu and cut == self.cuts[-1]
         return replace(self, trunk=trunk, head=head, tap=None, cut=cut, inplace_relu=inplace)
+
+    @property
+    def divided(self) -> bool:
+        """Whether the model has a trunk, whose features CAM methods read."""
+        return self.trunk is not image_as_features
 
     def features(self, params: Params, image: Image) -> Features:
         """Return the features of one preprocessed image, on the trunk's grid."""
@@ -76,8 +90,12 @@ class Model:
         return self.classify(params, self.trunk(params, image))
 
     def score(self, params: Params, score_of: ScoreOf) -> Score:
-        """Return a function of the logits as a function of the image, cut at the trunk."""
+        """Return a function of the logits as a function of the image, cut at the trunk.
+
+        A class by its name becomes its index. Raises `InputError` for a class that the model lacks.
+        """
+        score_of = resolve(score_of, self.classes)
         return Score(
             head=lambda features: score_of(self.classify(params, features)),
-            trunk=lambda image: self.trunk(params, image),
+            trunk=(lambda image: self.trunk(params, image)) if self.divided else identity,
         )

@@ -5,7 +5,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, get_args
 
 import jax
+import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array
 
 from salix.typing import InputError
 
@@ -56,3 +58,10 @@ def set_context(context: Any, value: str, known: tuple[str, ...]) -> AbstractCon
     if value not in known:
         raise InputError(f"unknown value {value!r}: expected one of {', '.join(known)}")
     return context(value)
+
+
+def widen(array: Any) -> Array:
+    """Return an array of 16-bit floats in 32 bits, any other unchanged: sums need the digits."""
+    array = jnp.asarray(array)
+    narrow = jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize < 4
+    return array.astype(jnp.float32) if narrow else array

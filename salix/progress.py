@@ -4,6 +4,8 @@ import sys
 import time
 from typing import Any
 
+from salix.interrupts import check
+
 LINE_SECONDS = 10.0  # between two plain lines
 
 
@@ -38,7 +40,8 @@ class Progress:
             self.bar.update(self.task, completed=self.before)
 
     def advance(self, count: int) -> None:
-        """Count finished units."""
+        """Count finished units; raises `Interrupted` if a signal has arrived."""
+        check()
         self.done += count
         if self.bar is not None:
             self.bar.update(self.task, advance=count, rate=f"{self.rate():.1f} {self.unit}/s")

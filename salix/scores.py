@@ -1,19 +1,42 @@
 """Functions of the logits that a map can explain: logit, probability and margin of one class."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
-from salix.typing import Index, Logits, Scalar
+from salix.hyperparameters import Hyperparameter, check_fields, check_value, integer
+from salix.precision import widen
+from salix.typing import Index, InputError, Logits, Scalar
 
-TargetClass = int | Index | None
+TargetClass = int | str | Index | None
+
+
+def _plain_target(value: Any) -> Any:
+    if value is None or (isinstance(value, str) and value):
+        return value
+    if isinstance(value, Tracer) and value.shape == () and jnp.issubdtype(value.dtype, jnp.integer):
+        return value
+    return integer(0).plain(value)
+
+
+TARGET = Hyperparameter(
+    _plain_target, "give a class by its index, from 0, or by its name; None is the predicted class"
+)
 
 
 def _class_index(target: TargetClass, logits: Logits) -> Index:
     """Return the index of the explained class; None means the predicted one."""
+    if isinstance(target, str):
+        raise InputError(
+            f"target is {target!r}, and only a model knows the names of its classes: "
+            f"call model.score(params, score), or give the index of the class"
+        )
+    if isinstance(target, int):
+        check_value("target", target, integer(0, logits.shape[0] - 1))
     return jnp.argmax(logits) if target is None else jnp.asarray(target)
 
 
@@ -21,10 +44,14 @@ def _class_index(target: TargetClass, logits: Logits) -> Index:
 class logit:  # noqa: N801 - used as a function of the logits
     r"""Logit of one class, $z_t$: unbounded, without the competition of the other classes.
 
-    `target` is the index of the class; None explains the predicted class.
+    `target` is the index of the class, from 0, or its name in a model; None explains the predicted
+    class. Raises `InputError` for any other target.
     """
 
     target: TargetClass = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, target=TARGET)
 
     def __call__(self, logits: Logits) -> Scalar:
         return jnp.asarray(logits)[_class_index(self.target, logits)]
@@ -34,10 +61,14 @@ class logit:  # noqa: N801 - used as a function of the logits
 class probability:  # noqa: N801
     r"""Softmax probability of one class, $e^{z_t} / \sum_j e^{z_j}$, in [0, 1].
 
-    `target` is the index of the class; None explains the predicted class.
+    `target` is the index of the class, from 0, or its name in a model; None explains the predicted
+    class. Raises `InputError` for any other target.
     """
 
     target: TargetClass = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, target=TARGET)
 
     def __call__(self, logits: Logits) -> Scalar:
         return jax.nn.softmax(logits)[_class_index(self.target, logits)]
@@ -48,10 +79,13 @@ class margin:  # noqa: N801
     r"""Lead of one class over its strongest rival, $z_t - \max_{j \ne t} z_j$, in logits.
 
     With two classes it is $z_t - z_{1-t}$, the only thing that a softmax sees (Wang et al., 2025,
-    arXiv:2506.08514). `target` is the index of the class; None explains the predicted class.
+    arXiv:2506.08514). `target` and errors as those of `logit`.
     """
 
     target: TargetClass = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, target=TARGET)
 
     def __call__(self, logits: Logits) -> Scalar:
         logits, t = jnp.asarray(logits), _class_index(self.target, logits)
@@ -69,9 +103,44 @@ def fix(score_of: Any, target: Index) -> ScoreOf:
     A score of a fixed class, and a plain function of the logits, are returned unchanged.
     """
     follows_prediction = getattr(score_of, "target", target) is None
-    return replace(score_of, target=target) if follows_prediction else score_of
+    return _with_target(score_of, target) if follows_prediction else score_of
+
+
+def _with_target(score_of: Any, target: Any) -> Any:
+    if not is_dataclass(score_of):
+        raise InputError(
+            f"the score {type(score_of).__name__} has a target that cannot be replaced by the "
+            "explained class: give a frozen dataclass with the field target, or a function of the "
+            "logits without it"
+        )
+    fixed: Any = score_of  # an object, as `getattr` has shown
+    return replace(fixed, target=target)
+
+
+def resolve(score_of: Any, classes: Sequence[str]) -> ScoreOf:
+    """Return `score_of` with the name of its class replaced by the class's index.
+
+    Names are compared exactly, then without case. Raises `InputError` for a target that is no
+    class.
+    """
+    target = check_value("target", getattr(score_of, "target", None), TARGET)
+    if isinstance(target, str):
+        folded = [name.casefold() for name in classes]
+        for names, wanted in ((list(classes), target), (folded, target.casefold())):
+            if wanted in names:
+                return _with_target(score_of, names.index(wanted))
+    elif target is None or isinstance(target, Tracer) or target < len(classes):
+        return score_of
+    known = ", ".join(f"{name} ({i})" for i, name in enumerate(classes))
+    raise InputError(
+        f"target is {target!r}: there is no such class among {len(classes)}, give {known}"
+    )
 
 
 def as_logits(z: Any) -> Logits:
-    """Return the outputs of a head as logits: a single output z becomes (-z/2, z/2)."""
-    return jnp.concatenate([-z / 2, z / 2]) if z.shape == (1,) else z
+    """Return the outputs of a head as logits, in 32 bits or more.
+
+    A single output z becomes (-z/2, z/2).
+    """
+    z = widen(z)
+    return jnp.stack([-z / 2, z / 2]).reshape(2) if z.shape in ((), (1,)) else z

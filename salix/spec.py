@@ -51,6 +51,9 @@ def _build(node: ast.expr, family: Mapping[str, Any], nested: Mapping[str, Any],
 def _call(kind: type, positional: list[Any], named: dict[str, Any], text: str) -> Any:
     try:
         return kind(*positional, **named)
+    except InputError as error:
+        raise InputError(f"{text!r}: {error}") from None
     except (TypeError, ValueError) as error:
-        signature = f"{kind.__name__}{inspect.signature(kind)}"
-        raise InputError(f"{text!r}: {error}; it takes {signature}") from None
+        parameters = inspect.signature(kind).parameters.values()
+        plain = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
+        raise InputError(f"{text!r}: {error}; it takes {kind.__name__}{plain}") from None

@@ -39,6 +39,12 @@ class InputError(ValueError):
     """Unusable input; the message states the value, what was expected and the remedy."""
 
 
+HOW_TO_CUT = (
+    "give from_function(head, params, trunk=trunk), a module with the methods trunk and head, or "
+    "model.at(cut) of a model that names cuts; or explain the pixels, as by IntegratedGradients()"
+)
+
+
 def identity(x: Any) -> Any:
     """Return `x`: the trunk of a score without one."""
     return x
@@ -49,7 +55,8 @@ class Score:
     """The explained scalar, `head(trunk(image))`.
 
     CAM methods read their features between trunk and head; other methods use the composition
-    alone. A plain function of the image is a `Score` with the identity as its trunk.
+    alone. A plain function of the image is a `Score` with the identity as its trunk, which CAM
+    methods refuse.
     """
 
     head: Callable[[Any], Any]
@@ -107,12 +114,13 @@ class Explainer:
     `explain(image)` explains the class chosen by the sweep's score, by default the class predicted
     for that image; `explain(image, target)` explains a fixed class. Maps are scaled to [0, 1] by
     their own range; constant maps are zero. `mean` and `std` are those of the model's
-    preprocessing.
+    preprocessing. `one_output`: the two logits are (-z/2, z/2) of a network's one output z.
     """
 
     function: Callable[[Any, Any], Explanation]
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    one_output: bool = False
 
     def __call__(self, image: Image, target: Index | None = None) -> Explanation:
         return self.function(image, target)

@@ -50,6 +50,24 @@ def sweep(root, out, *more):
     return main(["sweep", *model, "--out", str(out), *more, "--data", *data])
 
 
+def test_a_class_by_its_name_and_a_cut(material, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert sweep(material, out, "--score", 'logit("FAKE")', "--cut", "conv2") == 0
+    run = store.Run(out)
+    assert set(run.rows["target"]) == {run.classes.index("fake")}
+    assert run.manifest["config"]["cut"] == "conv2"
+    capsys.readouterr()
+    for options, message in (
+        (["--score", 'margin("cat")'], "no such class among 2, give real (0), fake (1)"),
+        (["--cut", "layer9"], "small has no cut 'layer9': choose one of conv1"),
+    ):
+        assert sweep(material, tmp_path / "no", *options) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "no").exists()
+
+
 def test_sweep_and_report(material, tmp_path, capsys):
     assert sweep(material, tmp_path / "runs" / "a") == 0
     output = capsys.readouterr().out

@@ -10,11 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # Parts that every other part may import.
-COMMON = {"typing", "spec", "progress", "precision", "compiler"}
+COMMON = {"typing", "spec", "hyperparameters", "progress", "precision", "compiler", "interrupts"}
 MAY = {
     "typing": set(),
     "spec": set(),
+    "hyperparameters": set(),
     "progress": set(),
+    "interrupts": set(),
     "precision": set(),
     "compiler": set(),  # of the engine, of training and of benchmarks
     "scores": set(),

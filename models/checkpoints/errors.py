@@ -6,7 +6,7 @@ from pathlib import Path
 
 from salix.typing import InputError
 
-__all__ = ["existing_file", "input_errors", "printable"]
+__all__ = ["existing_file", "first_bytes", "input_errors", "printable"]
 
 
 def printable(text: str) -> str:
@@ -20,6 +20,12 @@ def existing_file(path: str | Path) -> Path:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     return path
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """Return the first `count` bytes of a file, fewer where it is shorter."""
+    with path.open("rb") as file:
+        return file.read(count)
 
 
 @contextmanager

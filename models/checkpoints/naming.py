@@ -4,7 +4,7 @@ Our names are the dotted paths of a Flax module's state, our layouts those of JA
 dense IO.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
@@ -15,6 +15,7 @@ __all__ = [
     "Naming",
     "Shapes",
     "WeightTable",
+    "WeightTables",
     "batch_norm",
     "conv",
     "convert",
@@ -22,14 +23,16 @@ __all__ = [
     "same",
     "torch_names",
     "transposed",
-    "without_prefix",
 ]
 
 NamedArrays = dict[str, np.ndarray]
 Layout = Callable[[np.ndarray], np.ndarray]  # from the layout of a file to ours
 WeightTable = Mapping[str, tuple[str, Layout]]  # our name -> the name in a file and its layout
 Shapes = Mapping[str, jax.ShapeDtypeStruct]  # by our names
-Naming = Callable[[Shapes, Collection[str]], WeightTable]  # of our shapes and a file's names
+WeightTables = Mapping[
+    str, WeightTable
+]  # by origin: the library or the authors whose names they are
+Naming = Callable[[Shapes], WeightTables]  # of our shapes
 
 
 def same(array: np.ndarray) -> np.ndarray:
@@ -83,22 +86,6 @@ def torch_names(shapes: Shapes, torch_layer: Callable[[str], str]) -> WeightTabl
         layout = layouts.get(len(leaf.shape), same)
         table[ours] = (f"{torch_layer(layer)}.{_TORCH_PARTS[part]}", layout)
     return table
-
-
-def without_prefix(table: WeightTable, arrays: NamedArrays) -> NamedArrays:
-    """Return the network of a training checkpoint, its names without their common prefix.
-
-    In {"state_dict": network, "optimizer": ...}, or under "module.", the network's names share a
-    prefix; the other entries are not weights. Without a prefix all arrays are returned.
-    """
-    anchor = min((theirs for theirs, _ in table.values()), key=len)
-    prefixes = {name.removesuffix(anchor) for name in arrays if name.endswith(anchor)}
-
-    def matches(prefix: str) -> int:
-        return sum(prefix + theirs in arrays for theirs, _ in table.values())
-
-    best = max(sorted(prefixes, key=len), key=matches, default="")
-    return {n.removeprefix(best): a for n, a in arrays.items() if n.startswith(best)}
 
 
 def convert(table: WeightTable, arrays: NamedArrays) -> NamedArrays:

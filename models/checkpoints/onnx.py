@@ -18,6 +18,10 @@ from salix.typing import InputError
 __all__ = ["read_onnx"]
 
 _AXES = 64  # of an array, numpy's own limit
+# Time goes with the fields, not with the bytes: dimensions, a name, a type, a run of numbers
+_TENSORS, _TENSOR_FIELDS = 50_000, 128
+_CONFIGS = {"config.json", "preprocessor_config.json"}  # of Hugging Face
+_HEAD_LIMIT = 1 << 24  # bytes of a linear head in JSON
 _GRAPH, _INITIALISER = 7, 5  # of a model; of its graph
 _DIMS, _TYPE, _FLOATS, _INTS, _LONGS, _NAME, _RAW, _DOUBLES, _UNSIGNED, _LOCATION = (
     *(1, 2, 4, 5, 7),
@@ -60,7 +64,7 @@ def _elements(message: dict[int, list[Any]], dtype: np.dtype[Any], field: int) -
 def _tensor(data: memoryview) -> tuple[str, np.ndarray]:
     """Return the name and the array of one initialiser."""
     message: dict[int, list[Any]] = {}
-    for number, value in fields(data):
+    for number, value in fields(data, _TENSOR_FIELDS):
         message.setdefault(number, []).append(value)
     raw_name = message.get(_NAME, [b""])[-1]
     if isinstance(raw_name, int):
@@ -70,7 +74,10 @@ def _tensor(data: memoryview) -> tuple[str, np.ndarray]:
     if kind not in _DTYPES:
         raise InputError(f"contains {printable(name)} of an unknown type")
     if any(message.get(_LOCATION, [])):
-        raise InputError(f"stores {printable(name)} in another file")
+        raise InputError(
+            f"stores {printable(name)} in another file, which is not read: save the model in one "
+            "file, with onnx.save_model(..., save_as_external_data=False)"
+        )
     shape = integers(message.get(_DIMS, [])).tolist()
     flat = _elements(message, *_DTYPES[kind])
     if len(shape) > _AXES or any(n < 0 for n in shape) or math.prod(shape) != len(flat):
@@ -107,6 +114,8 @@ def _dequantise(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _read_head(path: Path) -> dict[str, np.ndarray]:
     """Return the linear layer in a JSON file: an object with numbers `weights` and `bias`."""
     try:
+        if path.stat().st_size > _HEAD_LIMIT:
+            raise InputError(f"{path}: is larger than {_HEAD_LIMIT} bytes")
         content = json.loads(path.read_bytes())
         layer = {key: np.array(content[key], np.float32) for key in ("weights", "bias")}
     except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
@@ -126,7 +135,7 @@ def read_onnx(path: str | Path) -> dict[str, np.ndarray]:
         files = sorted(path.glob("*.onnx"))
         if len(files) != 1:
             raise InputError(f"{path}: contains {len(files)} ONNX files, not one")
-        heads = [_read_head(other) for other in sorted(path.glob("*.json"))]
+        heads = [_read_head(p) for p in sorted(path.glob("*.json")) if p.name not in _CONFIGS]
         return read_onnx(files[0]) | {name: a for head in heads for name, a in head.items()}
     path = existing_file(path)
     with input_errors(path, "an ONNX file", ValueError, OverflowError, MemoryError):
@@ -137,8 +146,8 @@ def read_onnx(path: str | Path) -> dict[str, np.ndarray]:
         for number, value in fields(graphs[0]):
             if number != _INITIALISER:
                 continue
-            if isinstance(value, int):
-                raise InputError("is not an ONNX file")
+            if isinstance(value, int) or len(arrays) == _TENSORS:
+                raise InputError(f"is not an ONNX file of at most {_TENSORS} tensors")
             name, array = _tensor(value)
             if name in arrays:
                 raise InputError(f"has {printable(name)} twice")

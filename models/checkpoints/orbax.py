@@ -1,86 +1,107 @@
 """Reader of Orbax checkpoints: the array folders that JAX training writes."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from salix.models.checkpoints.errors import input_errors, printable
+from salix.models.checkpoints.heads import is_training_state
+from salix.models.checkpoints.isolated import read_isolated
+from salix.models.checkpoints.naming import NamedArrays
+from salix.models.checkpoints.orbax_folders import find_step
 from salix.typing import InputError
 
-__all__ = ["is_orbax", "read_orbax"]
+__all__ = ["read_orbax"]
 
-LIMIT = 1 << 34  # bytes of all arrays; a checkpoint of a few bytes may declare any size
-_METADATA = "_METADATA"
+Keys = tuple[str, ...]  # of one leaf of a tree
 
-
-def _array_folder(path: Path) -> Path:
-    """Return the folder of the arrays: the path, or its `default` as a manager writes a step."""
-    inner = path / "default"
-    return inner if not (path / _METADATA).is_file() and (inner / _METADATA).is_file() else path
-
-
-def is_orbax(path: Path) -> bool:
-    """Return whether a folder is an Orbax checkpoint."""
-    return (_array_folder(path) / _METADATA).is_file()
+_KIND = "an Orbax checkpoint"
+_STATISTICS = "batch_stats"  # Flax's collection beside params
+# Names around a whole network, in which no network differs from another
+_WRAPPERS = {"params", "variables", "model", "net", "network", "module", "state", "train_state"}
+_WRAPPERS |= {"target", "default", "pytree"}
 
 
-def _leaves(tree: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested dicts and lists by dotted name.
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
-    Flax writes an array of an nnx state as {"value": array}.
+
+def _homes(keys: Keys, names: Mapping[Keys, Any]) -> Iterator[Keys]:
+    """Yield the keys that a leaf of batch statistics has in each network they belong to.
+
+    Statistics belong to the collections of parameters beside them, or beside the collection they
+    are in: {"params": ..., "ema_params": ..., "batch_stats": ...}.
     """
-    if isinstance(tree, Mapping):
-        for key, inner in tree.items():
-            yield from _leaves(inner, (*name, str(key)))
-    elif isinstance(tree, Sequence):
-        for position, inner in enumerate(tree):
-            yield from _leaves(inner, (*name, str(position)))
-    elif tree is not None:
-        yield ".".join(name[:-1] if name[-1:] == ("value",) else name), tree
+    position = next(i for i, key in enumerate(keys) if key.endswith(_STATISTICS))
+    variant = keys[position].removesuffix(_STATISTICS)
+    for level in range(position, -1, -1):
+        inner = {k[level] for k in names if len(k) > level + 1 and k[:level] == keys[:level]}
+        params = {key for key in inner if key.endswith("params")}
+        own = {
+            key
+            for key in params
+            if variant == key.removesuffix("params")
+            or (not variant and f"{key.removesuffix('params')}{_STATISTICS}" not in inner)
+        }
+        if params:
+            yield from ((*keys[:level], key, *keys[position + 1 :]) for key in sorted(own))
+            return
+    yield (*keys[:position], *keys[position + 1 :])
 
 
-def _restore(path: Path) -> Any:
-    """Return the tree of arrays; of {"params": tree, ...} the parameters alone."""
-    import jax
-    import orbax.checkpoint as ocp
-
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        metadata = checkpointer.metadata(path).item_metadata
-        if metadata is None:
-            raise InputError("has no description of its arrays")
-        tree = metadata.tree
-        wanted = {"params": tree["params"]} if "params" in tree else tree
-        total = 0
-        for name, leaf in _leaves(wanted):
-            shape, dtype = getattr(leaf, "shape", None), getattr(leaf, "dtype", None)
-            if shape is None or dtype is None:
-                raise InputError(f"contains no array at {printable(name)}")
-            total += math.prod(shape) * np.dtype(dtype).itemsize
-        if total > LIMIT:
-            raise InputError(f"declares {total} bytes of arrays, more than {LIMIT}")
-        plain = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
-        args = ocp.args.PyTreeRestore(item=wanted, restore_args=plain, partial_restore=True)
-        restored = checkpointer.restore(path, args=args)
-    return restored.get("params", restored)
+def _merged(leaves: Mapping[Keys, np.ndarray]) -> dict[Keys, np.ndarray]:
+    """Return leaves with the batch statistics among the parameters of their network."""
+    merged: dict[Keys, np.ndarray] = {}
+    for keys, array in leaves.items():
+        is_statistic = any(key.endswith(_STATISTICS) for key in keys)
+        for home in _homes(keys, leaves) if is_statistic else (keys,):
+            if home in merged:
+                raise InputError(f"has two arrays named {printable('.'.join(home))}")
+            merged[home] = array
+    return merged
 
 
-def read_orbax(path: str | Path) -> dict[str, np.ndarray]:
+def _without_wrappers(leaves: dict[Keys, np.ndarray]) -> dict[Keys, np.ndarray]:
+    """Return leaves without the outer keys that all of them share and that name no network."""
+    while leaves and len({keys[0] for keys in leaves}) == 1:
+        if min(map(len, leaves)) == 1 or next(iter(leaves))[0] not in _WRAPPERS:
+            break
+        leaves = {keys[1:]: array for keys, array in leaves.items()}
+    return leaves
+
+
+def read_orbax(path: str | Path) -> NamedArrays:
     """Return the arrays of an Orbax checkpoint by dotted name, like "conv1.kernel".
 
-    `path` is a folder of `StandardCheckpointer`, or a step of a `CheckpointManager`. Of a tree
-    {"params": ..., ...} only the parameters are read. Nothing is unpickled. Raises InputError,
-    naming the folder, for a damaged one and for other folders.
+    `path` is a folder of `StandardCheckpointer` or `PyTreeCheckpointer`, or the root or a step of a
+    `CheckpointManager`: of a root the latest step is read, which a line on stderr names. The state
+    of an optimiser is not read, batch statistics are put among the parameters beside them, and
+    outer names like params or model are taken off where all arrays share them. Arrays are read by
+    tensorstore in a child process with limits of memory and time; nothing is unpickled. Raises
+    InputError, naming the folder, for a damaged or unfinished one and for other folders.
     """
     path = Path(path)
-    if not is_orbax(path):
-        raise InputError(f"{path}: not an Orbax checkpoint")
-    # Orbax raises nearly anything at a damaged folder.
-    with input_errors(path, "an Orbax checkpoint", Exception):
-        leaves = list(_leaves(_restore(_array_folder(path).resolve())))
-        arrays = {name: np.asarray(leaf) for name, leaf in leaves}
-        if not arrays or len(arrays) < len(leaves):
-            raise InputError(f"contains {len(leaves)} arrays by {len(arrays)} names")
-    return arrays
+    with input_errors(path, _KIND, OSError, ValueError, TypeError, AttributeError):
+        if not path.is_dir():
+            raise InputError("not an Orbax checkpoint")
+        step = find_step(path)
+        leaves: dict[Keys, np.ndarray] = {}
+        for item, folder in step.items:
+            if is_training_state(item):
+                continue
+            notes, arrays = read_isolated("zarr_arrays.py", folder.resolve(), _KIND, _size(folder))
+            for name, keys in notes.items():
+                # Flax writes an array of an nnx state as {"value": array}.
+                inner = keys[:-1] if keys[-1] == "value" and len(keys) > 1 else keys
+                leaves[(item, *inner) if item else tuple(inner)] = arrays[name]
+        leaves = _without_wrappers(_merged(leaves))
+        named = {".".join(keys): array for keys, array in leaves.items()}
+        if not named or len(named) < len(leaves):
+            raise InputError(f"contains {len(leaves)} arrays by {len(named)} names")
+    if step.steps:
+        others = f"; another is read by its folder, as {step.steps[0]}" if step.steps[1:] else ""
+        print(f"{path}: reads {step.folder.name}, the latest step{others}", file=sys.stderr)
+    return named

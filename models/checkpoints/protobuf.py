@@ -30,15 +30,18 @@ def _varint(data: memoryview, start: int) -> tuple[int, int]:
     raise InputError("contains a number of more than ten bytes")
 
 
-def fields(data: memoryview) -> Iterator[tuple[int, Any]]:
-    """Yield the number and value of each field of a message: varints as int, others as bytes."""
+def fields(data: memoryview, limit: int = FIELDS) -> Iterator[tuple[int, Any]]:
+    """Yield the number and value of each field of a message: varints as int, others as bytes.
+
+    Raises InputError for a malformed message and for one of more than `limit` fields.
+    """
     position, count = 0, 0
     while position < len(data):
         key, position = _varint(data, position)
         number, wire_type = key >> 3, key & 7
         count += 1
-        if count > FIELDS:
-            raise InputError(f"has a message of more than {FIELDS} fields")
+        if count > limit:
+            raise InputError(f"has a message of more than {limit} fields")
         if wire_type == _VARINT:
             value, position = _varint(data, position)
             yield number, value

@@ -1,19 +1,27 @@
 """Restricted unpickler: a stack machine that imports nothing and calls only allow-listed functions.
 
-`pickle` imports and calls any function that a file names. Here a name stays text, and a call is
-looked up in the caller's table. Opcodes as in the standard library's `pickletools`.
+`pickle` imports and calls any function that a file names. Here a name stays text, a call of a
+function in the caller's table is looked up there, and any other object is an opaque mark: what the
+file says of its making is parsed and dropped. Opcodes as in the standard library's `pickletools`.
 """
 
 import pickletools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from salix.models.checkpoints.errors import printable
+from salix.models.checkpoints.pickle_objects import (
+    Global,
+    Opaque,
+    build,
+    call,
+    extend,
+    name_of,
+    set_items,
+)
 from salix.typing import InputError
 
-__all__ = ["Global", "Ordered", "set_items", "unpickle"]
+__all__ = ["unpickle"]
 
 STEPS = 2_000_000  # opcodes in one pickle; a checkpoint of 10,000 tensors has about 300,000
 
@@ -22,6 +30,7 @@ _PUSH_ARGUMENT = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
     *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
+    "BYTEARRAY8",
 }
 _PUSH_NEW: Mapping[str, Callable[[], Any]] = {
     "NONE": lambda: None,
@@ -30,46 +39,18 @@ _PUSH_NEW: Mapping[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
     "EMPTY_LIST": list,
     "EMPTY_TUPLE": tuple,
+    "EMPTY_SET": lambda: Opaque("set"),
     "MARK": lambda: _MARK,
 }
 _FROM_MARK: Mapping[str, Callable[[list[Any]], Any]] = {
     "LIST": list,
     "TUPLE": tuple,
     "DICT": lambda items: set_items({}, items),
+    "FROZENSET": lambda items: Opaque("frozenset"),
+    "OBJ": lambda items: Opaque(name_of(items[0])),
 }
 _TUPLE = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-
-
-@dataclass(frozen=True)
-class Global:
-    """A name that a pickle would import, kept as text."""
-
-    name: str
-
-
-class Ordered(dict[Any, Any]):
-    """Stand-in for a `collections.OrderedDict`; attributes that a pickle sets on it are dropped."""
-
-
-def set_items(target: Any, items: list[Any]) -> Any:
-    """Set the pairs of a flat list in a dict and return it; keys must be text or integers.
-
-    Nested tuples are refused as keys: with shared members they take a few bytes in a pickle and
-    exponential time to hash.
-    """
-    if not isinstance(target, dict):
-        raise InputError(f"sets items of a {type(target).__name__}")
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(key, str | int):
-            raise InputError(f"has a {type(key).__name__} as a key")
-        target[key] = value
-    return target
-
-
-def _extend(target: Any, items: list[Any]) -> None:
-    if type(target) is not list:
-        raise InputError(f"appends to a {type(target).__name__}")
-    target.extend(items)
+_NEW = {"NEWOBJ": 2, "NEWOBJ_EX": 3}  # items on the stack: class and arguments
 
 
 def _pop_mark(stack: list[Any]) -> list[Any]:
@@ -82,29 +63,18 @@ def _pop_mark(stack: list[Any]) -> list[Any]:
     return items
 
 
-def _call(function: Any, arguments: Any, calls: Mapping[str, Callable[..., Any]]) -> Any:
-    if not isinstance(function, Global):
-        raise InputError(f"calls a {type(function).__name__}")
-    if function.name not in calls:
-        raise InputError(
-            f"asks to run {printable(function.name)}, which is refused: only tensors in plain "
-            "containers are read (save the state dict alone)"
-        )
-    if not isinstance(arguments, tuple):
-        raise InputError(f"calls {printable(function.name)} without a tuple of arguments")
-    return calls[function.name](*arguments)
-
-
 def unpickle(
     stream: BytesIO,
     calls: Mapping[str, Callable[..., Any]],
     load: Callable[[Any], Any] | None = None,
+    *,
+    marks: set[str] | None = None,
 ) -> Any:
     """Return the object of one pickle, leaving `stream` at the byte after it.
 
     `calls` maps "module.name" to the function that is called in its place, `load` a persistent id
-    to an object. Every other request of a pickle raises InputError; a malformed pickle raises
-    ValueError, KeyError, IndexError, TypeError or OverflowError.
+    to an object. Other objects are `Opaque`, their names added to `marks`. A pickle that makes no
+    sense raises InputError, ValueError, KeyError, IndexError, TypeError or OverflowError.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -133,26 +103,41 @@ def unpickle(
             set_items(stack[-1], items)
         elif name == "APPEND":
             value = stack.pop()
-            _extend(stack[-1], [value])
-        elif name == "APPENDS":
+            extend(stack[-1], [value])
+        elif name in ("APPENDS", "ADDITEMS"):
             items = _pop_mark(stack)
-            _extend(stack[-1], items)
+            extend(stack[-1], items)
         elif name == "GLOBAL":
             stack.append(Global(argument.replace(" ", ".", 1)))
         elif name == "STACK_GLOBAL":
             attribute, module = stack.pop(), stack.pop()
-            stack.append(Global(f"{module}.{attribute}" if isinstance(module, str) else "?"))
+            texts = isinstance(module, str) and isinstance(attribute, str)
+            stack.append(Global(f"{module}.{attribute}" if texts else "?"))
         elif name == "REDUCE":
             arguments, function = stack.pop(), stack.pop()
-            stack.append(_call(function, arguments, calls))
+            stack.append(call(function, arguments, calls))
+        elif name in _NEW:
+            stack[-_NEW[name] :] = [Opaque(name_of(stack[-_NEW[name]]))]
+        elif name == "INST":
+            _pop_mark(stack)
+            stack.append(Opaque(argument.replace(" ", ".", 1)))
+        elif name in ("EXT1", "EXT2", "EXT4"):
+            stack.append(Opaque(f"extension {argument}"))
         elif name == "BINPERSID" and load is not None:
             stack.append(load(stack.pop()))
-        elif name == "BUILD" and type(stack[-2]) is Ordered:
-            stack.pop()  # the `_metadata` of a state dict: versions of modules
+        elif name == "BUILD":
+            state = stack.pop()
+            build(stack[-1], state)
+        elif name == "POP":
+            stack.pop()
+        elif name == "POP_MARK":
+            _pop_mark(stack)
+        elif name == "DUP":
+            stack.append(stack[-1])
         elif name == "STOP":
             return stack.pop()
         elif name not in ("PROTO", "FRAME"):
-            names = [argument.replace(" ", ".", 1)] if isinstance(argument, str) else []
-            names += [item.name for item in stack[-3:] if isinstance(item, Global)]
-            raise InputError(f"asks for {printable(' '.join([name, *names]))}, which is refused")
+            raise InputError(f"asks for {name}, which is refused")
+        if marks is not None and stack and isinstance(stack[-1], Opaque) and len(marks) < 8:
+            marks.add(stack[-1].name)
     raise ValueError("a pickle without an end")

@@ -5,7 +5,6 @@ an object literal and a shard a base64 string; neither is run.
 """
 
 import base64
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -14,63 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from salix.models.checkpoints.errors import existing_file, input_errors, printable
+from salix.models.checkpoints.errors import input_errors, printable
+from salix.models.checkpoints.tfjs_manifest import manifest_file, read_manifest
 from salix.typing import InputError
 
 __all__ = ["read_tfjs"]
 
 LIMIT = 1 << 32  # bytes of all shards
-_MANIFEST_LIMIT = 1 << 27  # bytes of the manifest's file, with the topology
 _AXES = 64  # of an array, numpy's own limit
-_KEY = '"weightsManifest":'
 _DTYPES = {"float32": np.float32, "int32": np.int32, "bool": np.bool_, "uint8": np.uint8}
 _STORED = {"float16": np.float16, "uint8": np.uint8, "uint16": np.uint16}
-# Strings are matched first, so that their content is not read as code. Possessive quantifiers and
-# the look behind a name keep the time linear in hostile text.
-_LITERAL = re.compile(
-    r'"(?:[^"\\]++|\\.)*+"|(?<![\w$])[A-Za-z_$][\w$]*+(?=:)|![01]|void 0|(?<![\w.])\.(?=\d)'
-)
 _BASE64 = re.compile(rb'\.exports\s*=\s*"([A-Za-z0-9+/]*={0,2})"')
 _DAMAGE = (
     *(ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError),
     *(OverflowError, MemoryError),
 )
-_WORDS = {"!0": "true", "!1": "false", "void 0": "null", ".": "0."}
-
-
-def _json_token(match: re.Match[str]) -> str:
-    """Return the JSON of one token of JavaScript: a string, a name or a short literal."""
-    token = match[0]
-    return token if token.startswith('"') else _WORDS.get(token, f'"{token}"')
-
-
-def _refuse_constant(name: str) -> Any:
-    raise InputError(f"has {name} in its manifest")
-
-
-def _manifest(path: Path) -> Any:
-    """Return the value of weightsManifest in a file of JSON or JavaScript."""
-    if path.stat().st_size > _MANIFEST_LIMIT:
-        raise InputError(f"is larger than {_MANIFEST_LIMIT} bytes")
-    text = path.read_bytes().decode()
-    if path.suffix != ".js":
-        return json.loads(text, parse_constant=_refuse_constant)["weightsManifest"]
-    text = _LITERAL.sub(_json_token, text)
-    if text.count(_KEY) != 1:
-        raise InputError("is no bundle of one TensorFlow.js model")
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    return decoder.raw_decode(text, text.index(_KEY) + len(_KEY))[0]
-
-
-def _manifest_file(path: Path) -> Path:
-    """Return the file of the manifest: the path itself, or the only one in a folder."""
-    if not path.is_dir():
-        return existing_file(path)
-    files = sorted(path.glob("*.json")) or sorted(path.glob("model*.js"))
-    candidates = [file for file in files if file.name == "model.json"] or files
-    if len(candidates) != 1:
-        raise InputError(f"{path}: contains {len(files)} manifests of TensorFlow.js, not one")
-    return existing_file(candidates[0])
 
 
 def _shard(folder: Path, name: str, left: int) -> bytes:
@@ -142,6 +99,8 @@ def _data(folder: Path, paths: Any, size: int) -> bytes:
     """Return the concatenated shards of a group, `size` bytes."""
     parts: list[bytes] = []
     left = size
+    if not isinstance(paths, list) or len(set(paths)) < len(paths):
+        raise InputError("names a shard twice")
     for name in paths:
         parts.append(_shard(folder, name, left))
         left -= len(parts[-1])
@@ -175,10 +134,10 @@ def read_tfjs(path: str | Path) -> dict[str, np.ndarray]:
     kernels HWIO, dense IO. Raises InputError, naming the file, when it is damaged, its shards lie
     outside its folder or have another total size, or a weight is NaN or infinite.
     """
-    path = _manifest_file(Path(path))
+    path = manifest_file(Path(path))
     arrays: dict[str, np.ndarray] = {}
     with input_errors(path, "a TensorFlow.js model", *_DAMAGE):
-        for group in _manifest(path):
+        for group in read_manifest(path):
             for name, array in _group(path.parent, group):
                 if name in arrays:
                     raise InputError(f"has {printable(name)} twice")

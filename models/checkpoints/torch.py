@@ -8,6 +8,7 @@ import struct
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 import numpy as np
 
 from salix.models.checkpoints.errors import existing_file, input_errors, printable
+from salix.models.checkpoints.heads import is_training_state
+from salix.models.checkpoints.numpy_pickle import ArrayRecord, Converted
+from salix.models.checkpoints.pickle_objects import Opaque
 from salix.models.checkpoints.restricted_pickle import unpickle
 from salix.models.checkpoints.torch_tensors import (
     CALLS,
@@ -25,11 +29,14 @@ from salix.models.checkpoints.torch_tensors import (
 )
 from salix.typing import InputError
 
-__all__ = ["read_torch"]
+__all__ = ["is_pickle", "read_torch"]
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # open a file of the format before PyTorch 1.6
-DEPTH, LEAVES = 16, 100_000  # of the containers; more is an attack by references, not a model
+# of the containers: more is an attack by references, not a model
+DEPTH, VISITS, TENSORS = 16, 1_000_000, 30_000
 _NAME = 1000  # characters of a dotted name
+_CONTAINERS = dict | list | tuple
+_LEAVES = TensorRecord | ArrayRecord | Opaque
 _DAMAGE = (  # what the parsers raise at bytes that make no sense
     ValueError,
     LookupError,
@@ -44,63 +51,87 @@ _DAMAGE = (  # what the parsers raise at bytes that make no sense
 )
 
 
-def _leaves(tree: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested containers in order, their keys joined by dots."""
-    if len(name) > _NAME:
-        raise InputError(f"has a name of more than {_NAME} characters")
-    if isinstance(tree, dict | list | tuple):
+def _leaves(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested containers that are no numbers or texts, by dotted name."""
+    visits = 0
+
+    def walk(tree: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
+        nonlocal visits
         if depth == DEPTH:
             raise InputError(f"nests containers more than {DEPTH} deep")
         for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from _leaves(child, f"{name}.{key}" if name else str(key), depth + 1)
-    yield name, tree
+            visits += 1
+            if visits > VISITS:
+                raise InputError("has too many entries")
+            if not isinstance(child, _CONTAINERS | _LEAVES):
+                continue
+            inner = f"{name}.{key}" if name else str(key)
+            if len(inner) > _NAME:
+                raise InputError(f"has a name of more than {_NAME} characters")
+            if isinstance(child, _LEAVES):
+                yield inner, child
+            else:
+                yield from walk(child, inner, depth + 1)
+
+    if isinstance(tree, _LEAVES):
+        yield "", tree
+    elif isinstance(tree, _CONTAINERS):
+        yield from walk(tree, "", 0)
 
 
-def _read_zip(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
+def _read_zip(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage], bytes]]:
     """Read the format of PyTorch 1.6 and later: an archive of NAME/data.pkl and NAME/data/KEY."""
-    with zipfile.ZipFile(path) as archive:
-        members = {item.filename: item for item in archive.infolist()}
-        pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
-        if len(pickles) != 1:
-            raise InputError("is an archive without the data.pkl of PyTorch")
+    content = path.read_bytes()
+    archive = zipfile.ZipFile(BytesIO(content))
+    members = {item.filename: item for item in archive.infolist()}
+    stored = [m.file_size for m in members.values() if m.compress_type == zipfile.ZIP_STORED]
+    if sum(stored) > len(content):
+        raise InputError("has members that overlap")
+    pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise InputError("is an archive without the data.pkl of PyTorch")
 
-        def read(name: str, least: int = 0) -> bytes:
-            item = members.get(name)
-            if item is None:
-                raise InputError(f"lacks its member {printable(name)}")
-            if item.compress_type != zipfile.ZIP_STORED or item.file_size < least:
-                raise InputError(f"has a compressed or truncated member {printable(name)}")
-            return archive.read(item)
+    def read(name: str, least: int = 0) -> bytes:
+        item = members.get(name)
+        if item is None:
+            raise InputError(f"lacks its member {printable(name)}")
+        if item.compress_type != zipfile.ZIP_STORED or item.file_size < least:
+            raise InputError(f"has a compressed or truncated member {printable(name)}")
+        return archive.read(item)
 
-        root = pickles[0].removesuffix("data.pkl")
-        order = read(root + "byteorder") if root + "byteorder" in members else b"little"
-        swap = order.decode("ascii") != sys.byteorder
-        storages: dict[str, Storage] = {}
-        tree = unpickle(BytesIO(read(pickles[0])), CALLS, storage_loader(storages))
-        raw: dict[str, bytes] = {}
-        for key, storage in storages.items():
-            width = storage.dtype.itemsize
-            raw[key] = read(f"{root}data/{key}", storage.count * width)
-            if swap:
-                raw[key] = np.frombuffer(raw[key], f"u{width}").byteswap().tobytes()
-    return tree, lambda storage: raw[storage.key]
+    root = pickles[0].removesuffix("data.pkl")
+    order = read(root + "byteorder") if root + "byteorder" in members else b"little"
+    swap = order.decode("ascii") != sys.byteorder
+
+    @cache
+    def raw(storage: Storage) -> bytes:
+        width = storage.dtype.itemsize
+        plain = read(f"{root}data/{storage.key}", storage.count * width)
+        return np.frombuffer(plain, f"u{width}").byteswap().tobytes() if swap else plain
+
+    storages: dict[str, Storage] = {}
+    tree = unpickle(BytesIO(read(pickles[0])), CALLS, storage_loader(storages), marks=marks)
+    return tree, raw
 
 
-def _read_legacy(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
-    """Read the format before PyTorch 1.6.
+def _read_pickles(path: Path, marks: set[str]) -> tuple[Any, Callable[[Storage], bytes]]:
+    """Read the format before PyTorch 1.6, or one pickle, of arrays of NumPy.
 
     Five pickles: a magic number, a version, the system, the object, the keys of the storages; then
     for each key the number of its elements (8 bytes, little-endian) and the elements.
     """
-    stream: BytesIO = BytesIO(path.read_bytes())
-    if unpickle(stream, {}) != MAGIC or unpickle(stream, {}) != PROTOCOL:
+    stream = BytesIO(path.read_bytes())
+    first = unpickle(stream, CALLS, marks=marks)
+    if isinstance(first, dict):
+        return first, lambda storage: b""
+    if first != MAGIC or unpickle(stream, {}) != PROTOCOL:
         raise InputError("is not a PyTorch file")
     unpickle(stream, {})
     storages: dict[str, Storage] = {}
-    tree = unpickle(stream, CALLS, storage_loader(storages))
+    tree = unpickle(stream, CALLS, storage_loader(storages), marks=marks)
     raw: dict[str, bytes] = {}
     for key in unpickle(stream, {}):
-        storage = storages[key]
+        storage = storages[key if isinstance(key, str) else ""]
         if struct.unpack("<q", stream.read(8)) != (storage.count,):
             raise InputError("has a storage of another length than its tensors declare")
         raw[key] = stream.read(storage.count * storage.dtype.itemsize)
@@ -109,26 +140,50 @@ def _read_legacy(path: Path) -> tuple[Any, Callable[[Storage], bytes]]:
     return tree, lambda storage: raw[storage.key]
 
 
+def is_pickle(head: bytes) -> bool:
+    """Return whether the first bytes of a file are of a pickle of protocol 2 to 5."""
+    # after them a safetensors file has the rest of a length, zeros, which no pickle has
+    return len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5 and head[3:8] != bytes(5)
+
+
 def read_torch(path: str | Path) -> dict[str, np.ndarray]:
     """Return the tensors of a PyTorch file by dotted name, without running its pickle.
 
-    {"net": {"0.weight": tensor}} is returned as "net.0.weight"; leaves that are not tensors (an
-    epoch, a name) are left out. Arrays are read-only views: tensors of one storage share memory.
-    Raises InputError, naming the file, for anything but tensors in plain containers.
+    {"net": {"0.weight": tensor}} is returned as "net.0.weight", and arrays of NumPy like tensors.
+    Other leaves (an epoch, a name, a configuration, any object) are left out, and nothing that
+    makes them is run. Arrays are read-only views: tensors of one storage share memory. Raises
+    InputError, naming the file, for a file without tensors in plain containers.
     """
     path = existing_file(path)
     with input_errors(path, "a PyTorch file", *_DAMAGE):
         with path.open("rb") as file:
-            head = file.read(4)
-        if head != b"PK\x03\x04" and head[:1] != b"\x80":  # an archive, or a pickle's protocol
+            head = file.read(9)
+        if not (head.startswith(b"PK\x03\x04") or is_pickle(head)):
             raise InputError("is not a PyTorch file")
-        tree, raw = (_read_legacy if head[:1] == b"\x80" else _read_zip)(path)
+        marks: set[str] = set()
+        tree, raw = (_read_zip if head[:1] == b"P" else _read_pickles)(path, marks)
         arrays: dict[str, np.ndarray] = {}
-        for count, (name, leaf) in enumerate(_leaves(tree)):
-            if count > LEAVES or name in arrays:
-                raise InputError("has too many entries, or one name twice")
+        converted = Converted(path.stat().st_size)
+        modules: list[str] = []
+        for name, leaf in _leaves(tree):
+            array = None
             if isinstance(leaf, TensorRecord):
-                arrays[name] = strided_view(leaf, raw(leaf.storage), path.stat().st_size)
+                array = strided_view(leaf, raw(leaf.storage), path.stat().st_size)
+            elif isinstance(leaf, ArrayRecord):
+                array = converted.array(leaf)
+            elif isinstance(leaf, Opaque) and leaf.module:
+                modules.append(f"{leaf.name} at {name!r}" if name else leaf.name)
+            if array is None:
+                continue
+            if name in arrays or len(arrays) == TENSORS:
+                raise InputError("has too many tensors, or one name twice")
+            arrays[name] = array
+        if modules and all(map(is_training_state, arrays)):
+            raise InputError(
+                f"contains a whole module, {printable(modules[0])}, which only its own code can "
+                "read: save its state dict, torch.save(model.state_dict(), FILE)"
+            )
         if not arrays:
-            raise InputError("contains no tensors")
+            others = f", only {printable(', '.join(sorted(marks)))}" if marks else ""
+            raise InputError(f"contains no tensors in plain containers{others}")
     return arrays

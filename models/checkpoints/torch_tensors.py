@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from salix.models.checkpoints.errors import printable
-from salix.models.checkpoints.restricted_pickle import Global, Ordered, set_items
+from salix.models.checkpoints.numpy_pickle import NUMPY_CALLS
+from salix.models.checkpoints.pickle_objects import Global, Opaque, Ordered, set_items
 from salix.typing import InputError
 
 __all__ = ["CALLS", "Storage", "TensorRecord", "storage_loader", "strided_view"]
@@ -99,12 +100,39 @@ def _ordered(pairs: Any = None) -> Ordered:
     return ordered
 
 
-CALLS: dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": _ordered,
-    "torch.Size": lambda size=(): size,
+def _of_type(function: Any = None, type_: Any = None, arguments: Any = (), *_: Any) -> Any:
+    """Return a tensor of a subclass as a plain one."""
+    name = function.name if isinstance(function, Global) else ""
+    if name not in _TENSORS or not isinstance(arguments, tuple):
+        return Opaque(type_.name if isinstance(type_, Global) else "torch.Tensor")
+    return _TENSORS[name](*arguments)
+
+
+def _refuse(kind: str) -> Callable[..., Any]:
+    def refuse(*_: Any) -> Any:
+        raise InputError(f"contains a {kind} tensor: save it as a plain one")
+
+    return refuse
+
+
+_TENSORS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda data, *_: data,
+    "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
+    "torch._utils._rebuild_device_tensor_from_numpy": lambda data, *_: data,
+    "torch._utils._rebuild_qtensor": _refuse("quantised"),
+    "torch._utils._rebuild_sparse_tensor": _refuse("sparse"),
+    "torch._utils._rebuild_sparse_csr_tensor": _refuse("sparse"),
+    "torch._utils._rebuild_nested_tensor": _refuse("nested"),
+}
+CALLS: dict[str, Callable[..., Any]] = {
+    "collections.OrderedDict": _ordered,
+    "collections.defaultdict": lambda *_: Ordered(),
+    "torch.Size": lambda size=(): size,
+    "torch._tensor._rebuild_from_type_v2": _of_type,
+    **_TENSORS,
+    **NUMPY_CALLS,
 }
 
 

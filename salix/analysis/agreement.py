@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from salix.analysis.frame import Frame, shared_examples
+from salix.analysis.frame import Frame, shared_clusters, shared_examples
 from salix.analysis.run_stability import stability
 from salix.stats import Interval, bootstrap_pairwise_mean, mean_interval
 from salix.store import Run
@@ -22,12 +22,14 @@ class SharedMaps:
     """Stored maps of several runs over the images that all of them have explained.
 
     `maps` [run image *grid] are 8-bit, zeros where constant; `ids` in the order of the first run;
-    `left_out` counts, run by run, the explained images that another run lacks.
+    `left_out` counts, run by run, the explained images that another run lacks; `clusters` are the
+    codes of the clusters of dependent images, None for independent ones.
     """
 
     ids: tuple[str, ...]
     maps: UInt8[np.ndarray, "runs images *grid"]
     left_out: tuple[int, ...]
+    clusters: np.ndarray | None = None
 
 
 def shared_maps(runs: Sequence[Run]) -> SharedMaps:
@@ -53,7 +55,7 @@ def shared_maps(runs: Sequence[Run]) -> SharedMaps:
         contrast = ~frame.constant_map[place]
         shared[contrast] = eight_bit(frame.run.read(["map"])["map"])[place[contrast]]
     left_out = tuple(len(frame) - len(ids) for frame in frames)
-    return SharedMaps(tuple(ids), maps, left_out)
+    return SharedMaps(tuple(ids), maps, left_out, shared_clusters(frames, places))
 
 
 def eight_bit(maps: np.ndarray) -> np.ndarray:
@@ -103,11 +105,12 @@ def group_agreement(runs: Sequence[Run]) -> dict[str, Interval]:
 
 
 def _mean_over_pairs(runs: Sequence[Run]) -> Interval:
-    similarity = stability(shared_maps(runs).maps)
+    shared = shared_maps(runs)
+    similarity = stability(shared.maps)
     values = similarity.values
     if not values.size or not np.isfinite(values).all(0).any():
         return replace(mean_interval([]), undefined=values.shape[1])
-    return bootstrap_pairwise_mean(values, similarity.pairs)
+    return bootstrap_pairwise_mean(values, similarity.pairs, clusters=shared.clusters)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +127,7 @@ class RunSimilarity:
     mean: Float[np.ndarray, "runs runs"]
     within: Float[np.ndarray, " images"]
     left_out: tuple[int, ...]
+    clusters: np.ndarray | None = None
 
 
 def run_similarity(runs: Sequence[Run]) -> RunSimilarity | None:
@@ -145,4 +149,6 @@ def run_similarity(runs: Sequence[Run]) -> RunSimilarity | None:
             within[g] = similarity.values[pairs].mean(0, dtype=np.float64)
     counts = np.isfinite(within).sum(0)
     mean = np.where(counts > 0, np.nansum(within, 0) / np.maximum(counts, 1), np.nan)
-    return RunSimilarity(tuple(measured), shared.ids, similarity.mean, mean, shared.left_out)
+    return RunSimilarity(
+        tuple(measured), shared.ids, similarity.mean, mean, shared.left_out, shared.clusters
+    )

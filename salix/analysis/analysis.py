@@ -11,6 +11,7 @@ from salix.analysis.columns import AGREEMENT, TableColumn
 from salix.analysis.differences import compare_all
 from salix.analysis.distributions import Distribution, distribution
 from salix.analysis.frame import Frame
+from salix.analysis.grouped_rows import GroupedRows, grouped_rows
 from salix.analysis.mean_maps import ClassMeanMaps, mean_maps
 from salix.analysis.run_metrics import REGION, SALIENCE_METRICS, DatasetMetric, dataset_metrics
 from salix.analysis.series import DecisionSplit, Series, find_series, split_by_decision
@@ -38,6 +39,7 @@ class Analysis:
     in_set: tuple[str, ...] | None
     baselines: Mapping[str, float]
     known_agreement: Mapping[str, Interval] | None
+    primary: str | None = None
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -69,6 +71,11 @@ class Analysis:
             baselines=self.baselines,
         )
 
+    @cached_property
+    def grouped_rows(self) -> GroupedRows | None:
+        """Groups of dependent images that the rows look like, where none was named."""
+        return grouped_rows(self.frames)
+
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The summary as plain values, a row for each group, run and baseline."""
@@ -85,7 +92,7 @@ class Analysis:
     @cached_property
     def differences(self) -> Differences | None:
         """Comparisons of all groups in all numbers; None for a single group."""
-        return compare_all(self.frames, self.summary, self.metrics)
+        return compare_all(self.frames, self.summary, self.metrics, primary=self.primary)
 
     @cached_property
     def similarity(self) -> RunSimilarity | None:
@@ -134,14 +141,17 @@ def analyse(
     baselines: Mapping[str, float] | None = None,
     region: str = REGION,
     in_set: Sequence[str] | None = None,
+    primary: str | None = None,
 ) -> Analysis:
     """Analyse runs: `analyse(runs).summary`, `.differences`, `.subsets` and so on.
 
     Runs of one group differ by their training seed only. `agreement` of the maps of each group is
     computed from the stored maps unless given; `baselines` are AUCs of trivial detectors, by name;
     `region` names what the reference masks mark; `in_set` names the subsets, the first parts of the
-    ids, that all others are compared with. Raises `InputError` for no run, a directory that is not
-    one, and two runs of one name.
+    ids, that all others are compared with; `primary` is the key of the one number that the
+    headline is about, chosen before the runs were measured, so that its tests are not corrected for
+    the other numbers. Raises `InputError` for no run, a directory that is not one, and two runs of
+    one name.
     """
     if not runs:
         raise InputError("no run to report: give at least one")
@@ -156,4 +166,5 @@ def analyse(
         None if in_set is None else tuple(in_set),
         MappingProxyType(dict(baselines or {})),
         None if agreement is None else MappingProxyType(dict(agreement)),
+        primary,
     )

@@ -1,18 +1,26 @@
-"""Comparisons of groups in every number, with Holm's correction over all of them."""
+"""Comparisons of groups in every number, with p-values corrected in two families."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+from scipy import special
 
 from salix.analysis.columns import AGREEMENT
-from salix.analysis.frame import Frame, shared_examples
+from salix.analysis.frame import Frame, shared_clusters, shared_examples
 from salix.analysis.run_metrics import DatasetMetric, Statistics
-from salix.analysis.significance import SIGNIFICANCE, Difference, Differences
+from salix.analysis.significance import ALPHA, HITS, LOOKS, SIGNIFICANCE, Difference, Differences
 from salix.analysis.summary import Summary
-from salix.stats import GroupComparison, Interval, compare_groups, difference_interval, holm
+from salix.stats import (
+    GroupComparison,
+    Interval,
+    compare_groups,
+    correct_family,
+    difference_interval,
+)
 from salix.stats.interval import NAN
+from salix.typing import InputError
 
 ALL_PAIRS = 5  # groups; of more, each is compared with the first alone
 PERMUTATIONS = 5000
@@ -23,15 +31,25 @@ GroupTables = Mapping[str, Mapping[str, Statistics]]
 
 
 def compare_all(
-    frames: Sequence[Frame], summary: Summary, metrics: Sequence[DatasetMetric]
+    frames: Sequence[Frame],
+    summary: Summary,
+    metrics: Sequence[DatasetMetric],
+    *,
+    primary: str | None = None,
 ) -> Differences | None:
     """Compare groups in every number, over the images that all runs share: see `compare_tables`.
 
-    None for a single group, and where nothing can be compared.
+    None for a single group, and where nothing can be compared. Raises `InputError` for a `primary`
+    that is no number to compare groups in.
     """
+    keys = [*(m.key for m in metrics if m.compared or m.compare), AGREEMENT.key]
+    if primary is not None and primary not in keys:
+        raise InputError(f"primary={primary!r}: groups are compared in {', '.join(keys)}")
     if len(summary.groups) < 2:
         return None
-    return compare_tables(group_tables(frames, metrics), summary, metrics)
+    clusters = shared_clusters(frames, shared_examples(frames)[1])
+    tables = group_tables(frames, metrics)
+    return compare_tables(tables, summary, metrics, primary=primary, clusters=clusters)
 
 
 def group_tables(frames: Sequence[Frame], metrics: Sequence[DatasetMetric]) -> GroupTables:
@@ -43,7 +61,7 @@ def group_tables(frames: Sequence[Frame], metrics: Sequence[DatasetMetric]) -> G
     shared, places = shared_examples(frames)
     tables: dict[str, dict[str, Statistics]] = {}
     for metric in metrics if shared else ():
-        if not (metric.compared or metric.paired):
+        if not (metric.compared or metric.compare):
             continue
         groups: dict[str, list[Statistics]] = {}
         for frame, place in zip(frames, places, strict=True):
@@ -61,29 +79,34 @@ def group_tables(frames: Sequence[Frame], metrics: Sequence[DatasetMetric]) -> G
 
 
 def compare_tables(
-    tables: GroupTables, summary: Summary, metrics: Sequence[DatasetMetric]
+    tables: GroupTables,
+    summary: Summary,
+    metrics: Sequence[DatasetMetric],
+    *,
+    primary: str | None = None,
+    clusters: np.ndarray | None = None,
 ) -> Differences | None:
     """Compare each two groups in `tables[number][group]`, and in numbers of a run or of a group.
 
-    As `compare_groups` does, with Holm's correction over all comparisons. A number that is no mean
-    of images (AUC) is compared as a number of a run where both groups have several runs, else over
-    images, and takes the place of the one that it `replaces` (accuracy). Of images that only one
-    group has nothing is said, as they differ from those of the other in more than the model.
-    Agreement is a number of two runs: groups of three or more are compared by its interval,
-    without a test. None where nothing can be compared.
+    As `compare_groups` does, in two families of tests: the numbers of the headline (`primary`, or
+    `HITS` and `LOOKS`), and the others; where there is none of the former, all are one. A number
+    that is no mean of images (AUC) takes the place of the one that it `replaces` (accuracy). Of
+    images that only one group has nothing is said, as they differ from those of the other in more
+    than the model. Agreement is a number of two runs: groups of three or more are compared by its
+    interval. `clusters` [example] are the codes of dependent examples. None where nothing can be
+    compared.
     """
     groups = [g.name for g in summary.groups]
     reference = None if len(groups) <= ALL_PAIRS else groups[0]
     pairs = [(a, b) for a, b in combinations(groups, 2) if reference in (None, a)]
-    over_images, over_runs = [], []
+    areas = []
     replaced: dict[str, set[GroupPair]] = {}
-    for metric in (m for m in metrics if m.paired):
+    for metric in (m for m in metrics if m.compare):
         for pair in pairs:
-            runs = _compare_run_values(metric, pair, summary)
-            images = None if runs else _compare_paired(metric, pair, tables.get(metric.key, {}))
-            over_runs += [runs] if runs else []
-            over_images += [images] if images else []
-            if runs or images:
+            if comparison := _compare_statistics(
+                metric, pair, tables.get(metric.key, {}), clusters
+            ):
+                areas.append(comparison)
                 replaced.setdefault(metric.replaces, set()).add(pair)
     means = [
         comparison
@@ -91,60 +114,64 @@ def compare_tables(
         if metric.compared
         for pair in pairs
         if pair not in replaced.get(metric.key, ())
-        if (comparison := _compare_means(metric, pair, tables.get(metric.key, {})))
+        if (comparison := _compare_means(metric, pair, tables.get(metric.key, {}), clusters))
     ]
-    tested = [*over_images, *means, *over_runs]
-    adjusted = holm([c.p for c in tested])
-    comparisons = [replace(c, p_adjusted=float(p)) for c, p in zip(tested, adjusted, strict=True)]
-    comparisons += _compare_agreements(summary, pairs)
+    comparisons = [*areas, *means, *_compare_agreements(summary, pairs)]
+    first = {*HITS, *LOOKS} if primary is None else {primary}
+    if primary is None and not first & {c.key for c in comparisons}:
+        first = {c.key for c in comparisons}
     columns = {c.key: c for m in metrics for c in m.columns} | {AGREEMENT.key: AGREEMENT}
-    rows = [Difference(columns[c.key], c) for c in comparisons if np.isfinite(c.difference.value)]
-    return Differences(tuple(sorted(rows, key=_order)), reference) if rows else None
+    rows = [
+        Difference(columns[c.key], c, of_headline)
+        for of_headline in (True, False)
+        for c in correct_family(
+            [c for c in comparisons if (c.key in first) == of_headline],
+            level=1 - ALPHA,
+            permutations=PERMUTATIONS,
+        )
+        if np.isfinite(c.difference.value)
+    ]
+    return Differences(tuple(sorted(rows, key=_order)), reference, primary) if rows else None
 
 
 def _compare_means(
-    metric: DatasetMetric, pair: GroupPair, groups: Mapping[str, Statistics]
+    metric: DatasetMetric,
+    pair: GroupPair,
+    groups: Mapping[str, Statistics],
+    clusters: np.ndarray | None,
 ) -> GroupComparison | None:
     """Compare a number that is a mean of images, the second group less the first."""
     if not set(pair) <= groups.keys():
         return None
     first, second = pair
     values = {name: groups[name][metric.compared] for name in (second, first)}
-    (comparison,) = compare_groups({metric.key: values}, permutations=PERMUTATIONS)
+    (comparison,) = compare_groups(
+        {metric.key: values}, permutations=PERMUTATIONS, clusters=clusters
+    )
     return comparison
 
 
-def _compare_run_values(
-    metric: DatasetMetric, pair: GroupPair, summary: Summary
+def _compare_statistics(
+    metric: DatasetMetric,
+    pair: GroupPair,
+    groups: Mapping[str, Statistics],
+    clusters: np.ndarray | None,
 ) -> GroupComparison | None:
-    """Compare a number of a run, the second group less the first; None unless both have several."""
-    groups = {g.name: g for g in summary.groups}
+    """Compare a number by its own function, the second group less the first; None if undefined."""
+    if metric.compare is None or not set(pair) <= groups.keys():
+        return None
     first, second = pair
-    values = {n: np.array(groups[n].values(metric.key))[:, None] for n in (second, first)}
-    if min(map(len, values.values())) < 2:
-        return None
-    (comparison,) = compare_groups({metric.key: values}, permutations=PERMUTATIONS)
-    a, b = (groups[n].over_runs(metric.key) for n in (second, first))
-    images = min(run.labelled for name in pair for run in groups[name].runs)
-    return replace(comparison, difference=difference_interval(a, b), n_images=images)
-
-
-def _compare_paired(
-    metric: DatasetMetric, pair: GroupPair, groups: Mapping[str, Statistics]
-) -> GroupComparison | None:
-    """Compare a number by its own test over images, the second group less the first."""
-    if metric.paired is None or not set(pair) <= groups.keys():
-        return None
-    a, b = groups[pair[1]], groups[pair[0]]
-    difference, p = metric.paired(a, b)
-    if np.isnan(difference.value):
-        return None
-    a_runs, b_runs = (len(next(iter(group.values()))) for group in (a, b))
-    return _without_effects(metric.key, pair, difference, (a_runs, b_runs), difference.n, p)
+    values = groups[second], groups[first]
+    comparison = metric.compare(metric.key, (second, first), *values, clusters, PERMUTATIONS)
+    return comparison if np.isfinite(comparison.difference.value) else None
 
 
 def _compare_agreements(summary: Summary, pairs: Sequence[GroupPair]) -> list[GroupComparison]:
-    """Compare agreements whose intervals are over runs; to exchange labels would mix the groups."""
+    """Compare agreements whose intervals are over runs; to exchange labels would mix the groups.
+
+    p is that of Student's t with the freedom of the smaller group, scaled so that it is 5 % where
+    the interval of the difference ends at 0.
+    """
     groups = {g.name: g for g in summary.groups if g.agreement is not None and len(g.runs) > 2}
     comparisons = []
     for pair in pairs:
@@ -153,22 +180,20 @@ def _compare_agreements(summary: Summary, pairs: Sequence[GroupPair]) -> list[Gr
             one, two = a.interval("agreement"), b.interval("agreement")
             difference, images = difference_interval(one, two), min(one.n, two.n)
             runs = (len(a.runs), len(b.runs))
-            comparisons.append(_without_effects("agreement", pair, difference, runs, images))
+            sizes = (UNDEFINED, UNDEFINED, runs, images)
+            row = GroupComparison("agreement", a.name, b.name, difference, NAN, NAN, *sizes)
+            comparisons.append(replace(row, p_both=_interval_p(difference, min(runs) - 1)))
     return comparisons
 
 
-def _without_effects(
-    key: str,
-    pair: GroupPair,
-    difference: Interval,
-    runs: tuple[int, int],
-    images: int,
-    p: float = NAN,
-) -> GroupComparison:
-    """Return a comparison without effect sizes, the second group less the first."""
-    first, second = pair
-    sizes = (UNDEFINED, UNDEFINED, runs, images)
-    return GroupComparison(key, second, first, difference, p, NAN, *sizes)
+def _interval_p(difference: Interval, freedom: int) -> float:
+    """P-value of a difference by its 95 % interval, as of Student's t; NaN without limits."""
+    value = difference.value
+    half = value - difference.low if value > 0 else difference.high - value
+    if value == 0 or not half > 0:
+        return 1.0 if value == 0 else NAN
+    t = special.stdtrit(freedom, 0.975) * abs(value) / half
+    return float(2 * special.stdtr(freedom, -t))
 
 
 def _order(d: Difference) -> tuple[int, float, float]:

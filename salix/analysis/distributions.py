@@ -37,6 +37,7 @@ def distribution(frames: Sequence[Frame], column: TableColumn) -> Distribution |
     if not classes:
         return None
     values = [[_values(frame, column.key, name) for _, name in classes] for frame in frames]
+    clusters = [[_clusters(frame, name) for _, name in classes] for frame in frames]
     pooled = np.concatenate([v[np.isfinite(v)] for row in values for v in row])
     low, high = float(pooled.min()), float(pooled.max())
     if column.low is not None and column.high is not None:
@@ -51,7 +52,12 @@ def distribution(frames: Sequence[Frame], column: TableColumn) -> Distribution |
         tuple(title for title, _ in classes),
         edges,
         tuple(tuple(n / max(1, n.sum()) for n in row) for row in counts),
-        tuple(tuple(map(mean_interval, row)) for row in values),
+        tuple(
+            tuple(
+                mean_interval(v, clusters=c if len(v) else None) for v, c in zip(*row, strict=True)
+            )
+            for row in zip(values, clusters, strict=True)
+        ),
     )
 
 
@@ -73,8 +79,16 @@ def _values(frame: Frame, key: str, name: str | None) -> np.ndarray:
     """Return a column over one class; empty if none of it is defined."""
     if key not in frame.numbers:
         return np.zeros(0)
-    values = frame.scalars[key].astype(np.float64)
-    if name is not None:
-        label = frame.classes.index(name) if name in frame.classes else -2
-        values = values[frame.labels == label]
+    values = frame.scalars[key].astype(np.float64)[_of_class(frame, name)]
     return values if np.isfinite(values).any() else np.zeros(0)
+
+
+def _clusters(frame: Frame, name: str | None) -> np.ndarray | None:
+    return None if frame.clusters is None else frame.clusters[_of_class(frame, name)]
+
+
+def _of_class(frame: Frame, name: str | None) -> np.ndarray:
+    """Return a flag of each example of one class, or of all."""
+    if name is None:
+        return np.ones(len(frame), bool)
+    return frame.labels == (frame.classes.index(name) if name in frame.classes else -2)

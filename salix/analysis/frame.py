@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from salix.stats import cluster_codes
 from salix.store import Run
 from salix.typing import Column
 
 BUDGET = 2**28  # bytes of array columns that are read at once
 # Columns with a place of their own on the page, which are no number of an example to average
 RESERVED = ("logits", "map", "constant_map", "finite")
-RECORD = ("id", "label", "predicted", "target", "constant_map", "finite")  # read with the scalars
+# Read with the scalars
+RECORD = ("id", "label", "group", "predicted", "target", "constant_map", "finite")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,14 @@ class Frame:
     def labels(self) -> np.ndarray:
         """Index of the labelled class of each example, -1 where unknown."""
         return self.scalars.get("label", np.full(len(self), -1))
+
+    @cached_property
+    def clusters(self) -> np.ndarray | None:
+        """Code of the cluster of dependent images of each example, from the column `group`.
+
+        An example without a group is a cluster of its own; None where all are independent.
+        """
+        return cluster_codes(self.scalars.get("group"), len(self))
 
     @cached_property
     def predicted(self) -> np.ndarray | None:
@@ -125,6 +135,12 @@ def shared_examples(frames: Sequence[Frame]) -> tuple[list[str], list[np.ndarray
     places = [{id: n for n, id in enumerate(i)} for i in ids]
     shared = [id for id in ids[0] if all(id in p for p in places)]
     return shared, [np.array([p[id] for id in shared], int) for p in places]
+
+
+def shared_clusters(frames: Sequence[Frame], places: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return the clusters of shared examples, of the first run that names any; None for none."""
+    each = zip(frames, places, strict=True)
+    return next((f.clusters[place] for f, place in each if f.clusters is not None), None)
 
 
 def explained_class(frame: Frame) -> str:

@@ -8,18 +8,23 @@ import numpy as np
 from salix.analysis.frame import Frame
 
 
-def maps_by_code(frame: Frame, codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def maps_by_code(
+    frame: Frame, codes: np.ndarray
+) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
     """Yield the maps with contrast of each code of `codes` [examples], part by part of the run.
 
-    A code comes once for each part that has such maps; negative codes are left out.
+    With the clusters of their examples. A code comes once for each part that has such maps;
+    negative codes are left out.
     """
     codes, first = np.where(frame.constant_map, -1, codes), 0
     for part in frame.run.iterate(["map"]):
         maps = part["map"]
-        own = codes[first : first + len(maps)]
-        first += len(maps)
+        rows = slice(first, first + len(maps))
+        own, first = codes[rows], rows.stop
         for code in np.unique(own[own >= 0]):
-            yield int(code), maps[own == code]
+            chosen = own == code
+            clusters = None if frame.clusters is None else frame.clusters[rows][chosen]
+            yield int(code), maps[chosen], clusters
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +75,7 @@ def _sums_by_class(frame: Frame) -> dict[str | None, tuple[np.ndarray, int]]:
     codes = frame.labels if labelled else np.zeros(len(frame), int)
     eight_bit = frame.run.columns["map"].dtype == "uint8"
     sums: dict[str | None, tuple[np.ndarray, int]] = {}
-    for code, maps in maps_by_code(frame, codes):
+    for code, maps, _ in maps_by_code(frame, codes):
         total, count = sums.get(classes[code], (np.zeros(()), 0))
         # 8-bit values are summed exactly
         added = maps.sum(0, dtype=np.uint64) if eight_bit else 255 * maps.sum(0, dtype=np.float64)

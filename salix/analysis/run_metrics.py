@@ -13,12 +13,25 @@ import numpy as np
 from salix.analysis.columns import BETTER, TableColumn, standard_columns, table_column
 from salix.analysis.cose_bootstrap import COSE_COLUMNS, cose_intervals, cose_statistics
 from salix.analysis.frame import Frame, describe_columns
-from salix.stats import Interval, auc_difference, auc_interval, mean_interval, proportion_interval
+from salix.stats import (
+    GroupComparison,
+    Interval,
+    auc_group_interval,
+    auc_interval,
+    compare_areas,
+    crossed_mean,
+    mean_interval,
+    share_interval,
+)
 
 REGION = "reference mask region"  # what the reference masks mark, unless said otherwise
 Statistics = Mapping[str, np.ndarray]  # [examples ...] by name
-# Compares a number of two groups over the same examples: statistics [run, example] of each.
-PairedTest = Callable[[Statistics, Statistics], tuple[Interval, float]]
+# Codes of the clusters of dependent examples [example]; None for independent ones.
+Clusters = np.ndarray | None
+Estimate = Callable[[Statistics, Clusters], tuple[Interval, ...]]
+# Compares a number, its key, of two named groups: statistics [run, example] of each, clusters of
+# dependent examples, and the number of permutations.
+Compare = Callable[[str, tuple[str, str], Statistics, Statistics, Clusters, int], GroupComparison]
 
 
 @dataclass(frozen=True)
@@ -27,20 +40,23 @@ class DatasetMetric:
 
     `statistics` takes the columns `reads` of some examples and returns arrays, one value or row an
     example; `estimate` takes those of all examples and returns an interval for each of `columns`,
-    () where the number is undefined, as without labels. `applies` tells whether a run has it.
+    () where the number is undefined, as without labels. `over_runs` takes those of several runs
+    over the same examples, [run, example ...], and returns intervals over runs and examples; None
+    for limits recovered from those of the runs. `applies` tells whether a run has the number.
 
     Groups are compared in it by `compared`, the statistic whose mean is the number; or else by
-    `paired`, a test of two groups over the same examples, which is used where a group has a single
-    run; or not at all. A number `replaces` a weaker one wherever it is compared.
+    `compare`, a function of the statistics of two groups over the same examples; or not at all. A
+    number `replaces` a weaker one wherever it is compared.
     """
 
     columns: tuple[TableColumn, ...]
     reads: tuple[str, ...]
     statistics: Callable[[Statistics], Statistics]
-    estimate: Callable[[Statistics], tuple[Interval, ...]]
+    estimate: Estimate
     applies: Callable[[Frame], bool]
+    over_runs: Estimate | None = None
     compared: str = ""
-    paired: PairedTest | None = None
+    compare: Compare | None = None
     replaces: str = ""
 
     @property
@@ -61,8 +77,11 @@ class DatasetMetric:
         """Return the estimates of one run by their keys, those that are defined."""
         if not self.applies(frame):
             return {}
-        keys = [c.key for c in self.columns]
-        return dict(zip(keys, self.estimate(self.of_examples(frame)), strict=False))
+        return self.by_key(self.estimate(self.of_examples(frame), frame.clusters))
+
+    def by_key(self, intervals: Sequence[Interval]) -> dict[str, Interval]:
+        """Return the intervals of `estimate` or `over_runs` by the keys of their columns."""
+        return dict(zip([c.key for c in self.columns], intervals, strict=False))
 
 
 def _has(*names: str) -> Callable[[Frame], bool]:
@@ -80,19 +99,30 @@ def _auc_statistics(rows: Statistics) -> Statistics:
         return {"margin": logits[:, 1] - logits[:, 0], "label": rows["label"]}
 
 
-def _auc(statistics: Statistics) -> tuple[Interval, ...]:
+def _auc(statistics: Statistics, clusters: Clusters) -> tuple[Interval, ...]:
     known = statistics["label"] >= 0
     if not known.any():
         return ()
-    return (auc_interval(statistics["margin"][known], statistics["label"][known]),)
+    own = None if clusters is None else clusters[known]
+    return (auc_interval(statistics["margin"][known], statistics["label"][known], clusters=own),)
 
 
-def _paired_auc(a: Statistics, b: Statistics) -> tuple[Interval, float]:
-    """Compare areas by DeLong's test, over the examples for which all runs give one label."""
+def _auc_over_runs(statistics: Statistics, clusters: Clusters) -> tuple[Interval, ...]:
+    labels = statistics["label"]
+    known = (labels == labels[0]).all(0) & (labels[0] >= 0)
+    margins = np.where(known, statistics["margin"], np.nan)
+    return (auc_group_interval(margins, np.where(known, labels[0], 0), clusters=clusters),)
+
+
+def _compare_aucs(
+    key: str, names: tuple[str, str], a: Statistics, b: Statistics, clusters: Clusters, draws: int
+) -> GroupComparison:
+    """Compare areas over the examples for which all runs give one label."""
     labels = np.concatenate([a["label"], b["label"]])
     known = (labels == labels[0]).all(0) & (labels[0] >= 0)
     one, two = (np.where(known, group["margin"], np.nan) for group in (a, b))
-    return auc_difference(one, two, np.where(known, labels[0], 0))
+    of_known = np.where(known, labels[0], 0)
+    return compare_areas(key, names, one, two, of_known, clusters=clusters, permutations=draws)
 
 
 def _accuracy_statistics(rows: Statistics) -> Statistics:
@@ -101,9 +131,11 @@ def _accuracy_statistics(rows: Statistics) -> Statistics:
     return {"correct": np.where(label < 0, np.nan, rows["predicted"] == label)}
 
 
-def _accuracy(statistics: Statistics) -> tuple[Interval, ...]:
-    known = statistics["correct"][np.isfinite(statistics["correct"])]
-    return (proportion_interval(int(known.sum()), len(known)),) if len(known) else ()
+def _accuracy(statistics: Statistics, clusters: Clusters) -> tuple[Interval, ...]:
+    known = np.isfinite(statistics["correct"])
+    own = None if clusters is None else clusters[known]
+    correct = statistics["correct"][known]
+    return (share_interval(correct, clusters=own),) if len(correct) else ()
 
 
 def column_mean(column: TableColumn) -> DatasetMetric:
@@ -113,8 +145,9 @@ def column_mean(column: TableColumn) -> DatasetMetric:
         (column,),
         (key,),
         lambda rows: {key: rows[key].astype(np.float64)},
-        lambda statistics: (mean_interval(statistics[key]),),
+        lambda statistics, clusters: (mean_interval(statistics[key], clusters=clusters),),
         _has(key),
+        lambda statistics, clusters: (crossed_mean(statistics[key], clusters=clusters),),
         compared=key,
     )
 
@@ -125,7 +158,8 @@ AUC = DatasetMetric(
     _auc_statistics,
     _auc,
     _has_two_logits,
-    paired=_paired_auc,
+    _auc_over_runs,
+    compare=_compare_aucs,
     replaces="accuracy",
 )
 ACCURACY = DatasetMetric(
@@ -134,6 +168,9 @@ ACCURACY = DatasetMetric(
     _accuracy_statistics,
     _accuracy,
     lambda frame: frame.predicted is not None and frame.has("label"),
+    lambda statistics, clusters: (
+        crossed_mean(statistics["correct"], clusters=clusters, proportion=True),
+    ),
     compared="correct",
 )
 COSE = DatasetMetric(

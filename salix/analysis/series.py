@@ -9,7 +9,7 @@ import numpy as np
 from salix.analysis.columns import TableColumn
 from salix.analysis.frame import Frame, describe_columns
 from salix.analysis.summary import GroupSummary
-from salix.stats import Interval, mean_interval
+from salix.stats import Interval, mean_interval, mean_of_intervals
 from salix.typing import Column
 
 PANELS = 4
@@ -54,16 +54,14 @@ def find_series(frames: Sequence[Frame]) -> tuple[Series, ...]:
 
 
 def series_intervals(group: GroupSummary, name: str) -> tuple[Interval, ...]:
-    """Return a group's interval at each coordinate: over its runs, or images of its only run.
+    """Return a group's interval at each coordinate: over its runs and images, as samples.
 
-    Empty if no run has the column.
+    Over the images of its only run. Empty if no run has the column.
     """
     runs = [r.arrays[name] for r in group.runs if name in r.arrays]
     if len(runs) < 2:
         return runs[0] if runs else ()
-    return tuple(
-        mean_interval([i.value for i in intervals]) for intervals in zip(*runs, strict=False)
-    )
+    return tuple(mean_of_intervals(intervals) for intervals in zip(*runs, strict=False))
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,15 @@ def split_by_decision(frames: Sequence[Frame], series: Series) -> tuple[Decision
         with np.errstate(invalid="ignore"):
             values = _row_means(rows[first])
             flips = _row_means(rows[flip]) if flip in rows else np.full(len(right), np.nan)
-        intervals = (values[known & right], values[known & ~right], flips)
-        means = [mean_interval(v) for v in intervals]
+        clusters = frame.clusters
+        means = [
+            mean_interval(v[of], clusters=None if clusters is None else clusters[of])
+            for v, of in (
+                (values, known & right),
+                (values, known & ~right),
+                (flips, np.ones(len(flips), bool)),
+            )
+        ]
         splits.append(DecisionSplit(frame.run.name, frame.run.group, *means))
     return tuple(splits)
 

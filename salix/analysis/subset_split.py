@@ -68,8 +68,13 @@ def split_subsets(
     maps: list[Any] = [None] * len(present)  # `MeanMap`s, where there are maps
     if frame.has("map"):
         maps = [MeanMap.empty(frame.run.columns["map"].shape)] * len(present)
-        for i, part in maps_by_code(frame, group):
-            maps[i] = maps[i].merge(MeanMap.of(part, first=maps[i].n))
+        for i, part, codes in maps_by_code(frame, group):
+            maps[i] = maps[i].merge(MeanMap.of(part, first=maps[i].n, clusters=codes))
+
+    def sample(column: np.ndarray, images: np.ndarray) -> Sample:
+        clusters = None if frame.clusters is None else frame.clusters[images]
+        return Sample.of(column[images], clusters=clusters)
+
     split: dict[SubsetKey, Subset] = {}
     classes = (None, *frame.classes)
     order = np.argsort(code, kind="stable")
@@ -82,7 +87,13 @@ def split_subsets(
             labelled=len(own) if label else 0,
             hits=None if hits is None else int(hits[own].sum()) if label else 0,
             constant_map=int(frame.constant_map[own].sum()),
-            samples=MappingProxyType({n: Sample.of(v[own]) for n, v in values.items()}),
+            samples=MappingProxyType({n: sample(v, own) for n, v in values.items()}),
             maps=maps[i],
+            flags=MappingProxyType(
+                {
+                    "accuracy": Sample.empty() if hits is None or not label else sample(hits, own),
+                    "constant_map": sample(frame.constant_map, own),
+                }
+            ),
         )
     return split

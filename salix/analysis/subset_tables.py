@@ -11,7 +11,7 @@ from salix.analysis.frame import Frame
 from salix.analysis.shifts import NULL, Shift, SubsetColumns, subset_columns, within_range
 from salix.analysis.subset_split import SubsetIndex, index_subsets, split_subsets
 from salix.analysis.subsets import ALL_CLASSES, ClassChoice, RunSubsets
-from salix.stats import Interval, mean_of_intervals
+from salix.stats import Interval, cluster_count, mean_of_intervals
 from salix.typing import InputError
 
 POOLED = "in-set together"
@@ -32,6 +32,7 @@ class SubsetRow:
     numbers: Mapping[str, Interval]
     shifts: Mapping[str, Shift]
     mean: np.ndarray | None = None  # map, in [0, 1]
+    clusters: int = 0  # groups of dependent images, in the run with the most
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ def _row(
         np.mean([m for m in means if m.shape == means[0].shape], axis=0)
         if means and means[0].ndim == 2
         else None,
+        max(cluster_count(s.flags["constant_map"].clusters) for s in subsets),
     )
 
 

@@ -13,7 +13,6 @@ from salix.stats import (
     Sample,
     difference_interval,
     mean_difference,
-    proportion_interval,
 )
 
 ALL_CLASSES = object()  # unlabelled images included
@@ -26,7 +25,8 @@ class Subset:
     """Counts, sorted samples of numbers and the mean map of some images of one run.
 
     `samples` are of the columns that are compared, and `log_odds` of the last class; `hits` is
-    None where the run has no predictions, `maps` where it has none of this grid.
+    None where the run has no predictions, `maps` where it has none of this grid. `flags` are of the
+    `accuracy` of the labelled images, and of the `constant_map` of all.
     """
 
     images: int
@@ -35,6 +35,7 @@ class Subset:
     constant_map: int
     samples: Mapping[str, Sample]
     maps: MeanMap | None
+    flags: Mapping[str, Sample]
 
     def merge(self, other: "Subset") -> "Subset":
         """Return the images of both."""
@@ -46,17 +47,18 @@ class Subset:
             self.constant_map + other.constant_map,
             MappingProxyType({n: s.merge(other.samples[n]) for n, s in self.samples.items()}),
             self.maps.merge(other.maps) if self.maps and other.maps else None,
+            MappingProxyType({n: s.merge(other.flags[n]) for n, s in self.flags.items()}),
         )
 
     @property
     def accuracy(self) -> Interval:
         """Share of the labelled images that were classified rightly."""
-        return proportion_interval(self.hits or 0, self.labelled)
+        return self.flags["accuracy"].share
 
     @property
     def constant_map_share(self) -> Interval:
         """Share of maps without contrast."""
-        return proportion_interval(self.constant_map, self.images)
+        return self.flags["constant_map"].share
 
 
 def subset_auc(one: Subset | None, zero: Subset | None) -> Interval | None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from salix.analysis.frame import Frame
+from salix.analysis.group_numbers import group_numbers
 from salix.analysis.run_metrics import DatasetMetric, dataset_metrics
-from salix.stats import Interval, mean_interval
+from salix.stats import Interval, cluster_count, mean_interval, mean_of_intervals
 from salix.typing import InputError
 
 LIMITS = ("value", "low", "high")
@@ -20,7 +21,8 @@ class RunSummary:
     """Counts of images, and the estimate of each number, of one run.
 
     `images` were measured out of `count`; `numbers` are over images, by key; `arrays` hold a mean
-    for each element of a column of several numbers an image.
+    for each element of a column of several numbers an image. `clusters` is the number of groups of
+    dependent images, 0 for independent ones.
     """
 
     name: str
@@ -33,6 +35,7 @@ class RunSummary:
     skipped: int
     numbers: Mapping[str, Interval]
     arrays: Mapping[str, tuple[Interval, ...]]
+    clusters: int = 0
 
     @property
     def complete(self) -> bool:
@@ -42,39 +45,30 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """Runs that differ by their training seed only, and the agreement of their maps."""
+    """Runs that differ by their training seed only, and the agreement of their maps.
+
+    `numbers` are the means over several runs, by key, with intervals over runs and images.
+    """
 
     name: str
     runs: tuple[RunSummary, ...]
     agreement: Interval | None = None
+    numbers: Mapping[str, Interval] = field(default_factory=lambda: MappingProxyType({}))
 
     def values(self, key: str) -> list[float]:
         """Return the number of each run, where it is defined."""
         values = (r.numbers[key].value for r in self.runs if key in r.numbers)
         return [v for v in values if np.isfinite(v)]
 
-    def over_runs(self, key: str) -> Interval:
-        """Mean over the runs, with its interval over the runs."""
-        return mean_interval(self.values(key))
-
-    def over_images(self, key: str) -> Interval:
-        """Mean over the runs, with the interval that the images leave for these very runs.
-
-        The mean of estimates is known at least as well as they are on average, however much they
-        depend on one another by sharing their images.
-        """
-        intervals = [r.numbers[key] for r in self.runs if key in r.numbers]
-        intervals = [i for i in intervals if np.isfinite(i.value)]
-        if not intervals:
-            return mean_interval([])
-        value, low, high = (float(np.mean([getattr(i, f) for i in intervals])) for f in LIMITS)
-        return Interval(value, low, high, min(i.n for i in intervals))
-
     def interval(self, key: str) -> Interval:
-        """Interval over the runs, or over the images of a single run."""
+        """Interval over the runs and their images, or over the images of a single run.
+
+        `n` counts the runs, where there are several.
+        """
         if key == "agreement":
             return self.agreement or mean_interval([])
-        return self.over_runs(key) if len(self.values(key)) > 1 else self.over_images(key)
+        own = [r.numbers[key] for r in self.runs if key in r.numbers]
+        return self.numbers.get(key) or mean_of_intervals(own)
 
 
 @dataclass(frozen=True)
@@ -96,11 +90,12 @@ class Summary:
         return any(key in run.numbers for run in self.runs)
 
 
-def summarise_run(frame: Frame, metrics: Sequence[DatasetMetric]) -> RunSummary:
-    """Reduce the rows of one run to its counts and numbers."""
-    numbers = {k: i for m in metrics for k, i in m.of_run(frame).items()}
+def summarise_run(frame: Frame, numbers: Mapping[str, Interval]) -> RunSummary:
+    """Reduce the rows of one run to its counts, and to means beside its `numbers`."""
     arrays = {
-        name: tuple(mean_interval(column.astype(np.float64)) for column in table.T)
+        name: tuple(
+            mean_interval(column.astype(np.float64), clusters=frame.clusters) for column in table.T
+        )
         for name, table in frame.read_arrays()
     }
     return RunSummary(
@@ -112,8 +107,9 @@ def summarise_run(frame: Frame, metrics: Sequence[DatasetMetric]) -> RunSummary:
         constant_map=int(frame.constant_map.sum()),
         not_finite=int((~frame.flags("finite", missing=True)).sum()),
         skipped=len(frame.run.skipped),
-        numbers=MappingProxyType(numbers),
+        numbers=MappingProxyType(dict(numbers)),
         arrays=MappingProxyType(arrays),
+        clusters=cluster_count(frame.clusters),
     )
 
 
@@ -133,14 +129,16 @@ def summarise(
         raise InputError("no run to report: give at least one")
     if metrics is None:
         metrics = dataset_metrics(frames)
-    runs = [summarise_run(frame, metrics) for frame in frames]
-    names = list(dict.fromkeys(run.group for run in runs))
+    names = list(dict.fromkeys(frame.run.group for frame in frames))
     agreement = agreement or {}
     if strange := sorted(set(agreement) - set(names)):
         raise InputError(f"agreement of {', '.join(strange)}: the groups are {', '.join(names)}")
-    groups = (
-        GroupSummary(n, tuple(r for r in runs if r.group == n), agreement.get(n)) for n in names
-    )
+    groups = []
+    for name in names:
+        members = [frame for frame in frames if frame.run.group == name]
+        numbers, over_runs = group_numbers(members, metrics)
+        runs = tuple(summarise_run(f, n) for f, n in zip(members, numbers, strict=True))
+        groups.append(GroupSummary(name, runs, agreement.get(name), MappingProxyType(over_runs)))
     return Summary(tuple(groups), MappingProxyType(dict(baselines or {})))
 
 
@@ -148,8 +146,8 @@ def summary_rows(summary: Summary) -> list[dict[str, Any]]:
     """Return the report's table as plain values: groups, each followed by its runs, then baselines.
 
     A row has `kind` "group", "run" or "baseline". Numbers are mappings of `value`, `low`, `high`,
-    `n` and `undefined`, over images in a run and over runs in a group, which adds the least and
-    greatest run; None is an undefined value.
+    `n` and `undefined`, of images in a run and of runs in a group, which adds the least and
+    greatest run, and `clusters` where images are in clusters; None is an undefined value.
     """
     table = [row for group in summary.groups for row in _group_rows(group)]
     for name, auc in summary.baselines.items():
@@ -163,7 +161,7 @@ def _group_rows(group: GroupSummary) -> list[dict[str, Any]]:
     for key in dict.fromkeys(k for r in group.runs for k in r.numbers):
         values = group.values(key)
         ends = {"least": min(values), "greatest": max(values)} if values else {}
-        numbers[key] = plain_interval(group.over_runs(key)) | ends
+        numbers[key] = plain_interval(group.interval(key)) | ends
     if group.agreement is not None:
         numbers["agreement"] = plain_interval(group.agreement)
     head = {"kind": "group", "name": group.name, "runs": len(group.runs), "numbers": numbers}
@@ -175,6 +173,7 @@ def _run_row(run: RunSummary) -> dict[str, Any]:
     return {
         "kind": "run",
         **{name: getattr(run, name) for name in (*counts, "not_finite", "skipped")},
+        **({"clusters": run.clusters} if run.clusters else {}),
         "numbers": {key: plain_interval(i) for key, i in run.numbers.items()},
         "series": {key: [plain_interval(i) for i in row] for key, row in run.arrays.items()},
     }
@@ -184,4 +183,5 @@ def plain_interval(interval: Interval) -> dict[str, Any]:
     """Return an interval as plain values for JSON and Parquet; NaN is None."""
     limits = {name: float(getattr(interval, name)) for name in LIMITS}
     plain = {name: v if np.isfinite(v) else None for name, v in limits.items()}
-    return plain | {"n": interval.n, "undefined": interval.undefined}
+    clusters = {"clusters": interval.clusters} if interval.clusters else {}
+    return plain | {"n": interval.n, "undefined": interval.undefined} | clusters

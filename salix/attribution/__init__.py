@@ -3,7 +3,7 @@
 One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`.
 """
 
-from salix.attribution.cam import CAM
+from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradient import Gradient
 from salix.attribution.input_x_gradient import InputXGradient
@@ -19,6 +19,7 @@ __all__ = [
     "InputXGradient",
     "IntegratedGradients",
     "SmoothGrad",
+    "head_gradient",
     "pool",
     "pooling_of",
 ]

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.typing import Features, Image, PRNGKey, ScoreLike, as_score
+from salix.precision import widen
+from salix.typing import HOW_TO_CUT, Features, Image, InputError, PRNGKey, ScoreLike, as_score
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,13 @@ class CAM:
     f are the trunk's features and A lies on their grid, signed and unscaled. For a head of global
     average pooling and a linear layer $w_k$ is that layer's weight for the class: the published
     map, without mean over the grid, ReLU or bias. For any other head it is the map of the head's
-    linearisation at these features. A score that is a plain function has no trunk: then
-    the features are the channels of the image.
+    linearisation at these features. Raises `InputError` for a score without a trunk.
 
     Zhou et al. (2016), arXiv:1512.04150, sec. 2.
     """
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
+    reads_trunk: ClassVar[bool] = True
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic
@@ -33,7 +34,12 @@ class CAM:
 
 
 def head_gradient(score: ScoreLike, image: Image) -> tuple[Features, Features]:
-    """Return the trunk's features of an image, and the gradient of the head at them."""
-    score = as_score(score)
-    features = score.trunk(jnp.asarray(image))
-    return features, jax.grad(score.head)(features)
+    """Return the trunk's features of an image, and the gradient of the head at them, in 32 bits.
+
+    Raises `InputError` for a trunk that returns the image itself.
+    """
+    score, image = as_score(score), jnp.asarray(image)
+    features = score.trunk(image)
+    if features is image:
+        raise InputError(f"a class activation map needs the features of a trunk: {HOW_TO_CUT}")
+    return widen(features), widen(jax.grad(score.head)(features))

@@ -8,7 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.attribution.cam import head_gradient
+from salix.hyperparameters import FLAG, Hyperparameter, check_fields
 from salix.typing import Image, PRNGKey, ScoreLike
+
+RELU = Hyperparameter(
+    FLAG.plain, "give True or False; the model names the layer, model.at('layer3')"
+)
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,7 @@ class GradCAM:
 
     `before_relu` takes the gradient before the ReLU that ends the trunk, $\alpha_k$ the mean of
     $[f_k > 0]\, dhead/df_k$: what hooks record where a network applies that ReLU in place, such as
-    torchvision's DenseNet. A score that is a plain function has no trunk: then the features are
-    the channels of the image.
+    torchvision's DenseNet. Raises `InputError` as `CAM` does, and for fields that are no flags.
 
     Selvaraju et al. (2017), arXiv:1610.02391, sec. 3, eq. 1 and 2.
     """
@@ -31,6 +35,10 @@ class GradCAM:
     before_relu: bool = False
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
+    reads_trunk: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_fields(self, relu=RELU, before_relu=FLAG)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from salix.precision import widen
 from salix.typing import Attribution, Image, PRNGKey, ScoreLike
 
 
@@ -21,4 +22,4 @@ class InputXGradient:
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
         del key  # deterministic
         image = jnp.asarray(image)
-        return image * jax.grad(score)(image)
+        return widen(image) * widen(jax.grad(score)(image))

@@ -1,6 +1,5 @@
 """Integrated gradients and the quadrature rules of its path integral."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +7,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
-from salix.attribution.hyperparameters import set_plain
+from salix.hyperparameters import (
+    Hyperparameter,
+    check_fields,
+    choice,
+    either,
+    integer,
+    number,
+    several,
+)
+from salix.precision import widen
 from salix.typing import AnyArray, Attribution, Image, InputError, PRNGKey, ScoreLike
 
 Rule = tuple[np.ndarray, np.ndarray]  # nodes in [0, 1], and weights that sum to one
@@ -38,6 +47,22 @@ RULES: dict[str, Callable[[int], Rule]] = {
 }
 
 
+def _plain_baseline(value: Any) -> Any:
+    if not isinstance(value, AnyArray) or np.ndim(value) == 0:
+        return either(number(), several(number(), remedy=""), remedy="").plain(value)
+    numeric = jnp.issubdtype(value.dtype, jnp.floating) or value.dtype.kind in "iu"
+    traced = isinstance(value, Tracer)
+    if not numeric or not (traced or bool(jnp.isfinite(value).all())):
+        raise ValueError
+    return value
+
+
+BASELINE = Hyperparameter(
+    _plain_baseline,
+    "give a finite number, one for each channel, or an array shaped like the image",
+)
+
+
 @dataclass(frozen=True)
 class IntegratedGradients:
     r"""Gradient averaged along the straight path from a baseline x' to the image.
@@ -46,6 +71,7 @@ class IntegratedGradients:
     Complete: $\sum A = f(x) - f(x')$ up to the error of the rule. For a smooth score that is
     O(steps^-2) for "midpoint" and "trapezoid"; "gauss_legendre" is exact where the score along the
     path is a polynomial of degree 2 steps or less. `steps` counts evaluations of the gradient.
+    Sums are in float32 where the image has 16 bits.
     `baseline` is in the input's units: a number, one number a channel, or (from Python only) an
     array shaped like the image. Raises `InputError` for an unknown rule, too few steps and a
     baseline of another shape or not finite.
@@ -58,37 +84,24 @@ class IntegratedGradients:
     rule: str = "midpoint"
 
     def __post_init__(self) -> None:
-        set_plain(self, "baseline", "steps")
-        if self.rule not in RULES:
-            raise InputError(f"unknown rule {self.rule!r}: choose one of {', '.join(RULES)}")
-        minimum = 2 if self.rule == "trapezoid" else 1  # both ends, or one node
-        if type(self.steps) is not int or self.steps < minimum:
-            raise InputError(
-                f"steps={self.steps!r}: the {self.rule} rule takes {minimum} or more, whole"
-            )
-        numbers = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)
-        # A NumPy scalar is a float too, but its repr does not parse back.
-        plain = all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
-        if not isinstance(self.baseline, AnyArray) and not plain:
-            raise InputError(
-                f"baseline={self.baseline!r}: give a finite Python number, a tuple with one for "
-                "each channel, or an array shaped like the image"
-            )
+        check_fields(self, baseline=BASELINE, rule=choice(RULES))
+        check_fields(self, steps=integer(2 if self.rule == "trapezoid" else 1))  # both ends, or one
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
         del key  # deterministic
         image = jnp.asarray(image)
         start = _broadcast(self.baseline, image)
-        path = image - start
+        path = widen(image) - widen(start)
         nodes, weights = RULES[self.rule](self.steps)
         gradient = jax.grad(score)
 
         def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
             t, weight = node
-            return total + weight * gradient(start + t * path), None
+            point = (widen(start) + t * path).astype(image.dtype)
+            return total + weight * widen(gradient(point)), None
 
-        rule = jnp.asarray(nodes, image.dtype), jnp.asarray(weights, image.dtype)
-        mean, _ = jax.lax.scan(add, jnp.zeros_like(image), rule)
+        rule = jnp.asarray(nodes, path.dtype), jnp.asarray(weights, path.dtype)
+        mean, _ = jax.lax.scan(add, jnp.zeros_like(path), rule)
         return path * mean
 
 

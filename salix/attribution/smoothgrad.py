@@ -1,16 +1,27 @@
 """SmoothGrad: the mean of any method over noisy copies of the image."""
 
-import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.attribution.gradient import Gradient
-from salix.attribution.hyperparameters import set_plain
 from salix.attribution.pooling import pooling_of
-from salix.typing import Attribution, Image, InputError, Method, PRNGKey, ScoreLike
+from salix.hyperparameters import Hyperparameter, check_fields, integer, number
+from salix.precision import widen
+from salix.typing import Attribution, Image, Method, PRNGKey, ScoreLike
+
+
+def _plain_method(value: Any) -> Any:
+    if isinstance(value, type) or not callable(value):
+        raise ValueError
+    return value
+
+
+METHOD = Hyperparameter(_plain_method, "give a method, such as Gradient()")
+NOISE = number(lambda n: n >= 0, remedy="give a share of the image's range, 0 or more")
 
 
 @dataclass(frozen=True)
@@ -19,7 +30,8 @@ class SmoothGrad:
 
     $\epsilon_i \sim N(0, \sigma^2)$ with $\sigma$ = `noise` x (max x - min x), the range of this
     image over all its channels; n = `samples`. Every copy is noisy and noise is not clipped, so
-    the mean is an unbiased estimate of $E[M(x + \epsilon)]$. Units and shape are the method's.
+    the mean is an unbiased estimate of $E[M(x + \epsilon)]$, summed in float32 or wider. Units and
+    shape are the method's.
     Raises `InputError` for fewer than one sample, negative noise, or an uncallable `method`.
 
     Smilkov et al. (2017), arXiv:1706.03825, sec. 2.2 (the mean) and 3.2 (the noise).
@@ -30,18 +42,17 @@ class SmoothGrad:
     noise: float | int = 0.15
 
     def __post_init__(self) -> None:
-        set_plain(self, "samples", "noise")
-        if isinstance(self.method, type) or not callable(self.method):
-            raise InputError(f"method={self.method!r}: give a method, such as Gradient()")
-        if type(self.samples) is not int or self.samples < 1:
-            raise InputError(f"samples={self.samples!r}: give a whole number, 1 or more")
-        if type(self.noise) not in (int, float) or not 0 <= self.noise < math.inf:
-            raise InputError(f"noise={self.noise!r}: give a share of the image's range, 0 or more")
+        check_fields(self, method=METHOD, samples=integer(1), noise=NOISE)
 
     @property
     def pooling(self) -> str:
         """The pooling of the inner method."""
         return pooling_of(self.method)
+
+    @property
+    def reads_trunk(self) -> bool:
+        """Whether the inner method reads the trunk's features."""
+        return getattr(self.method, "reads_trunk", False)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid k"]:
         image = jnp.asarray(image)
@@ -50,7 +61,7 @@ class SmoothGrad:
         def sample(key: PRNGKey) -> Attribution:
             noise_key, method_key = jax.random.split(key)
             noise = sigma * jax.random.normal(noise_key, image.shape, image.dtype)
-            return self.method(score, image + noise, method_key)
+            return widen(self.method(score, image + noise, method_key))
 
         def add(total: Array, key: PRNGKey) -> tuple[Array, None]:
             return total + sample(key), None

@@ -1,7 +1,7 @@
 """`salix explain`: pictures of the maps of single images."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +9,7 @@ import numpy as np
 import tyro
 
 from salix.cli.options import Option
+from salix.cli.weight_options import WeightOptions
 from salix.precision import Precision
 from salix.typing import InputError
 
@@ -28,9 +29,9 @@ class ExplainImages:
     out: Annotated[
         Path, Option(help="file of the picture, or a folder for NAME-map.png of each image")
     ]
-    weights: Annotated[
-        Path | None, Option(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
-    ] = None
+    weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=WeightOptions
+    )
     attribution: Annotated[
         str, Option(help="method, for example 'IntegratedGradients(steps=64)'")
     ] = "GradCAM()"
@@ -56,8 +57,8 @@ class ExplainImages:
         from salix.scores import SCORES
 
         pictures = self._pictures()
-        model, params = load(self.model, self.weights)
-        if self.weights is None:
+        model, params = load(self.model, self.weights.path, **self.weights.choice)
+        if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         explain = image_explainer(
             model,

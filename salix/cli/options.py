@@ -8,8 +8,9 @@ Option = tyro.conf.arg
 Data = Annotated[
     tuple[str, ...],
     Option(
-        help="DIR (a sub-folder for each class), FILE.csv (columns path, label, map, group), "
-        "tfds:NAME:SPLIT or CLASS=DIR"
+        help="DIR (a sub-folder for each class), an image, a table (.csv, .tsv, .parquet, .jsonl, "
+        ".json with columns path, label, map, group), tfds:NAME:SPLIT or CLASS=DIR; several, also "
+        "of one class: real=a real=b fake=c"
     ),
 ]
 Classes = Annotated[tuple[str, ...], Option(help="class names of the model's outputs, in order")]

@@ -1,5 +1,6 @@
 """`salix report`: an HTML page that compares runs."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,12 +24,23 @@ class Report:
         tuple[str, ...],
         Option(help="in-distribution subsets (folders), with which the others are compared"),
     ] = ()
+    primary: Annotated[
+        str | None,
+        Option(
+            help="the one number that the headline is about, such as auc or relevance_mass: name "
+            "it before you look, and its test is not corrected for the other numbers"
+        ),
+    ] = None
 
     def run(self) -> int:
         """Write the report."""
         from salix import report, store
+        from salix.analysis import analyse
 
         runs = store.read_runs(self.runs)
-        page = report.write(runs, self.out, title=self.title, in_set=self.in_set or None)
+        analysis = analyse(runs, in_set=self.in_set or None, primary=self.primary)
+        page = report.write_page(analysis, self.out, title=self.title)
+        if analysis.grouped_rows:
+            print(f"warning: {analysis.grouped_rows.text}", file=sys.stderr)
         print(f"{page}: {len(runs)} runs")
         return 0

@@ -1,7 +1,7 @@
 """`salix sweep`: maps and measures of a model for every image of a data set."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +9,8 @@ import tyro
 
 from salix.cli.data_options import DataOptions
 from salix.cli.options import Option
+from salix.cli.preprocess_options import PreprocessOptions
+from salix.cli.weight_options import WeightOptions
 from salix.precision import Precision
 
 SHOWN = 5  # most skipped images that are listed in the terminal
@@ -26,9 +28,12 @@ class Sweep:
     model: Annotated[str, Option(help="architecture, for example meso4 or resnet50")]
     images: Annotated[DataOptions, tyro.conf.OmitArgPrefixes]
     out: Annotated[Path, Option(help="directory of the run: a new one, or one to resume")]
-    weights: Annotated[
-        Path | None, Option(help="checkpoint: .safetensors, .h5 or .pth; random weights without")
-    ] = None
+    weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=WeightOptions
+    )
+    preprocess: Annotated[PreprocessOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=PreprocessOptions
+    )
     attribution: Annotated[
         str | None,
         Option(
@@ -37,8 +42,14 @@ class Sweep:
         ),
     ] = None
     score: Annotated[
-        str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
+        str,
+        Option(
+            help="explained score: 'logit()' of the predicted class, 'probability(\"fake\")', …"
+        ),
     ] = "logit()"
+    cut: Annotated[
+        str | None, Option(help="place where CAM and GradCAM read features, for example layer3")
+    ] = None
     precision: Annotated[
         Precision,
         Option(help="of the model's products: lower is faster on devices with units for it"),
@@ -62,9 +73,13 @@ class Sweep:
     ] = None
 
     def run(self) -> int:
-        """Run the sweep and print the path of the run, its counts and the skipped images."""
+        """Run the sweep and print the path of the run, its counts and the skipped images.
+
+        Returns 1 where no image could be read.
+        """
         from salix import spec
         from salix.attribution import METHODS
+        from salix.data.notes import printable
         from salix.engine import sweep
         from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
@@ -72,8 +87,10 @@ class Sweep:
         from salix.scores import SCORES
 
         source = self.images.source()
-        model, params = load(self.model, self.weights)
-        if self.weights is None:
+        model, params = load(self.model, self.weights.path, **self.weights.choice)
+        model = model if self.cut is None else model.at(self.cut)
+        model = replace(model, preprocess=self.preprocess.apply(model.preprocess))
+        if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
         measures = [
             measure
@@ -101,8 +118,11 @@ class Sweep:
         skipped = run.skipped
         print(f"{run.path}: {run.count - len(skipped)} images explained, {len(skipped)} skipped")
         for row in skipped[:SHOWN]:
-            print(f"  skipped {row['id']}: {row['skipped']}")
+            print(printable(f"  skipped {row['id']}: {row['skipped']}"))
         if len(skipped) > SHOWN:
             print(f"  … and {len(skipped) - SHOWN} more, listed in the report")
+        if len(skipped) == run.count:
+            print("salix: no image could be read: see the reasons above", file=sys.stderr)
+            return 1
         print(f"next: salix report {run.path} --out report.html")
         return 0

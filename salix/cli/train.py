@@ -1,11 +1,15 @@
 """`salix train`: training of a detector from labelled images, with one or several seeds."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import tyro
+
 from salix.cli.options import Classes, Data, Option
+from salix.cli.preprocess_options import PreprocessOptions
+from salix.cli.weight_options import WeightOptions
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,12 @@ class Train:
     reference_masks: Annotated[
         Path | None, Option(help="folder of grey reference masks, each named by its image's id")
     ] = None
-    weights: Annotated[Path | None, Option(help="checkpoint of the initial weights")] = None
+    weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=WeightOptions
+    )
+    preprocess: Annotated[PreprocessOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=PreprocessOptions
+    )
     classes: Classes = ()
     recipe: Annotated[
         str,
@@ -63,7 +72,10 @@ class Train:
         if self.validation_share is not None:
             recipe = replace(recipe, validation=self.validation_share)
         source = open_source(self.data)
-        build, about = initialiser(self.arch, self.weights, classes=self.classes or None)
+        build, about = initialiser(
+            self.arch, self.weights.path, classes=self.classes or None, **self.weights.choice
+        )
+        about["preprocess"] = self.preprocess.apply(about["preprocess"])
         trained = train(
             build,
             source
@@ -83,7 +95,13 @@ class Train:
         for result in trained:
             for kind, params in (("best", result.params), ("last", result.last_params)):
                 file = self.out / f"{self.arch}-{result.seed}-{kind}.safetensors"
-                save(self.arch, file, params, classes=about["classes"])
+                save(
+                    self.arch,
+                    file,
+                    params,
+                    classes=about["classes"],
+                    preprocess=about["preprocess"],
+                )
             best = self.out / f"{self.arch}-{result.seed}-best.safetensors"
             print(f"{best}: seed {result.seed}, epoch {result.best_epoch + 1} of {recipe.epochs}")
         print(f"next: salix sweep --model {self.arch} --weights {best} --data … --out …")

@@ -1,13 +1,15 @@
 """Sources of images and labels: folders, CSV tables, arrays, TensorFlow data sets; batches."""
 
+from salix.data.arrays import Arrays
 from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, fit
 from salix.data.examples import Examples, ImageExamples, image_example
 from salix.data.feed import Batch, batches, count_batches, image_batches
-from salix.data.files import Folder, Table
+from salix.data.files import Folder
 from salix.data.grouped import Grouped
 from salix.data.opening import open_source
-from salix.data.source import Arrays, Source, id_hash
+from salix.data.source import Source, id_hash
+from salix.data.table import Table
 from salix.data.views import Joined, Unlabelled
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Digests of the content of files and arrays, for the identity of a data set."""
 
 import hashlib
+import inspect
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from salix.typing import InputError
 
 WINDOWS, WINDOW = 16, 16 * 1024  # of a large file: their number and their size in bytes
 UNREADABLE = "unreadable"
@@ -71,6 +74,21 @@ def files_identity(
         if masks is None
         else identity | {"reference_masks": files_digest(masks, full=full)}
     )
+
+
+def source_identity(source: Any, *, full: bool) -> dict[str, Any]:
+    """Return the identity of a source, whose option `full` may be left out by one without files.
+
+    Raises `InputError` for a source without identity: a run could not tell its data from others.
+    """
+    identity = getattr(source, "identity", None)
+    if identity is None:
+        raise InputError(
+            f"the source {type(source).__name__} has no identity(): let it return what decides its "
+            'pixels, for example {"images": salix.data.content.arrays_digest(images)}'
+        )
+    accepts_full = "full" in inspect.signature(identity).parameters
+    return identity(full=full) if accepts_full else identity()
 
 
 def arrays_digest(arrays: Iterable[Any]) -> str:

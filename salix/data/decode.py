@@ -1,8 +1,24 @@
 """Decoding of image files to 8-bit pixels, and fitting to a model's size.
 
-The same for every source: the first frame of an animation; EXIF rotation applied; alpha composited
-over white; CMYK and palettes as RGB; 16 and 32-bit grey scaled by its full range (65535 to 255),
-not clipped; antialiased resizing.
+The same for every source: the first frame, turned by the orientation of EXIF alone, RGB or grey.
+
+| in the file | becomes |
+|---|---|
+| up to 8 bits: grey, RGB, palette, YCbCr, LAB, HSV | the same; 1 to 4 bits are scaled to 255 |
+| CMYK, also with Adobe's inverted inks | RGB by the plain formula, without colour profiles |
+| alpha, premultiplied alpha, transparent palette entries | composited over white |
+| a transparent colour of a PNG (tRNS) | white; 16-bit RGB is compared by high bytes |
+| 16-bit colour | its high byte; refused if no level reaches 16 of 255 |
+| 16-bit grey | 65535 becomes 255 (signed: 32767); 12 packed bits: 4095 |
+| 16-bit grey with (S)MaxSampleValue 255, 511, ... or 65535 in a TIFF | that value becomes 255 |
+| 32-bit integer grey | 255 becomes 255; 65535 does if a value is above 255 |
+| real grey | 1 becomes 255; else 255 does; else 65535, the least that no value exceeds |
+| grey whose least value is white (TIFF) | inverted after scaling |
+| wide grey with a maximum below 16 of 255 by these rules | refused as nearly black, unless zero |
+| negative, infinite or NaN values, signed 8 bits, above the range | refused |
+
+Wide values are rounded to the nearest level. What is refused is a row in `skipped` with the reason.
+A file takes at most 800 MB beside its own bytes while it is decoded, see `salix.data.bounds`.
 """
 
 from collections.abc import Mapping
@@ -17,7 +33,12 @@ from typing import Any
 
 import numpy as np
 
+from salix.data.bounds import Unreadable, check_size
 from salix.data.foreign_formats import describe_foreign
+from salix.data.levels import to_8_bit
+from salix.data.metadata import Picture, without_metadata
+from salix.data.regular_file import read_file
+from salix.data.tiff_tags import BITS, SAMPLES, orientation
 from salix.preprocess import Preprocess
 from salix.typing import Pixels
 
@@ -46,35 +67,46 @@ FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 HEIF_PLUGINS = ("pillow_heif", "pi_heif")
-MAX_PIXELS = 100_000_000  # a larger image is refused: it may be a decompression bomb
-
-
-class Unreadable(ValueError):
-    """Image that cannot be used; the text is the reason, which a run records."""
+# Turns of Pillow that undo an orientation of EXIF; 1 is upright.
+TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
+TURNS |= {6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
 
 
 def decode(file: Path | bytes) -> Any:
     """Decode an image file to an RGB or 8-bit grey Pillow image; raises `Unreadable`."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    content = file.read_bytes() if isinstance(file, Path) else file
+    content = read_file(file) if isinstance(file, Path) else file
     if not content:
         raise Unreadable("empty file")
     try:
-        with Image.open(BytesIO(content), formats=_available_formats()) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Unreadable(f"{image.width} x {image.height} pixels, over {MAX_PIXELS:,}")
+        picture = without_metadata(content)
+        with Image.open(BytesIO(picture.content), formats=_available_formats()) as image:
+            check_size(
+                image,
+                size=len(content),
+                scans=picture.scans,
+                sample_bytes=_sample_bytes(picture),
+            )
+            turned = picture.orientation
+            if image.format == "AVIF":  # which Pillow derives from the rotation in the file
+                turned = orientation(image.info.get("exif", b""))
             image.load()
-            return _to_8_bit(ImageOps.exif_transpose(image))
-    except Unreadable:
+            image = to_8_bit(image, picture)
+        return image.transpose(Image.Transpose[TURNS[turned]]) if turned in TURNS else image
+    except (Unreadable, MemoryError):
         raise
     except Image.UnidentifiedImageError:
-        raise Unreadable(describe_foreign(content)) from None
-    except MemoryError:
-        raise
+        raise Unreadable(describe_foreign(content, opened=_available_formats())) from None
     # A hostile file can raise nearly anything inside a decoder; one image must not end a run.
     except Exception as error:
         raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _sample_bytes(picture: Picture) -> int:
+    """Return the bytes of one pixel in a TIFF file, which a strip may hold of all of them."""
+    bits = picture.tags.get(BITS, (0,))
+    return int(max(bits) * max(len(bits), picture.tags.get(SAMPLES, (1,))[0]) + 7) // 8
 
 
 def suffixes() -> tuple[str, ...]:
@@ -105,24 +137,6 @@ def fit(image: Any, to: Preprocess) -> Pixels:
     Raises `Unreadable` for an array that is not an 8-bit image.
     """
     return to.on_host(_from_array(image) if isinstance(image, np.ndarray) else image)
-
-
-def _to_8_bit(image: Any) -> Any:
-    from PIL import Image
-
-    if image.mode.startswith(("I", "F")):  # 16-bit and wider grey, which Pillow would clip
-        values = np.asarray(image).astype(np.float64)
-        if not np.isfinite(values).all():
-            raise Unreadable("pixels that are not finite")
-        top = 1.0 if image.mode == "F" and values.max(initial=0) <= 1 else 65535.0
-        return Image.fromarray(np.clip(np.rint(values / top * 255), 0, 255).astype(np.uint8))
-    if image.mode in ("L", "RGB"):
-        return image
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
 
 
 def _from_array(array: np.ndarray) -> Any:

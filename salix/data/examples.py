@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import numpy as np
 
+from salix.data.content import source_identity
 from salix.data.decode import fit
 from salix.data.source import Source
 from salix.preprocess import Preprocess
@@ -80,10 +81,11 @@ class ImageExamples:
         mask = self.source.reference_mask(index)
         if mask is None:
             return {"pixels": pixels, "reference_mask": np.zeros(self.to.size, np.uint8)}
+        grey = Preprocess(self.to.size, 1, fit=self.to.fit, resize=self.to.resize)
         if self.to.fit == "crop":  # the crop is of the image's own frame
             frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
             mask = fit(mask, Preprocess(frame, 1))
-        mask = np.asarray(fit(mask, Preprocess(self.to.size, 1, fit=self.to.fit)))[..., 0]
+        mask = np.asarray(fit(mask, grey))[..., 0]
         return {"pixels": pixels, "reference_mask": mask}
 
     def describe(self, index: int, example: Any | None) -> dict[str, Any]:
@@ -93,7 +95,7 @@ class ImageExamples:
     def identity(self) -> dict[str, Any]:
         """Return the identity of the source, and how the content of its files counts."""
         content = "full" if self.full_content else "sampled"
-        return {"content": content, **self.source.identity(full=self.full_content)}
+        return {"content": content, **source_identity(self.source, full=self.full_content)}
 
 
 def image_example(to: Preprocess, *, reference_masks: bool) -> dict[str, Any]:

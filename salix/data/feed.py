@@ -94,8 +94,8 @@ def image_batches(
 def _load(examples: Examples, index: int) -> Any:
     try:
         return examples.load(index)
-    except (Unreadable, OSError) as error:
-        return Skip(str(error))
+    except (Unreadable, OSError) as error:  # with paths that may not be UTF-8, as rows must be
+        return Skip(str(error).encode("utf-8", "backslashreplace").decode())
 
 
 def _stack(

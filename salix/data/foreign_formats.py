@@ -1,5 +1,7 @@
 """Names of the file formats that are not opened, by their first bytes."""
 
+from collections.abc import Container
+
 CONVERT = "convert it to PNG or JPEG"
 PROGRAM = "it is a program, which Ghostscript would run"
 DRAWING = "it is a drawing, not pixels"
@@ -37,8 +39,8 @@ TEXTS = (
 )
 
 
-def describe_foreign(content: bytes) -> str:
-    """Return the reason why a file that no decoder accepts is not opened, by its first bytes.
+def describe_foreign(content: bytes, *, opened: Container[str]) -> str:
+    """Return the reason why no decoder of the formats `opened` accepts a file.
 
     No byte is interpreted beyond comparisons: formats of Pillow that are not opened are known by
     its plugins' own tests of the first 16 bytes.
@@ -52,13 +54,18 @@ def describe_foreign(content: bytes) -> str:
     if text.startswith(b"<?xml") and b"<svg" in text:
         return f"SVG is not opened: {DRAWING}; {CONVERT}"
     for offset, signature, name, reason in SIGNATURES:
+        if name in opened:
+            continue
         if content.startswith(signature, offset) or (offset == 0 and text.startswith(signature)):
             return f"{name} is not opened: {reason}; {CONVERT}"
     Image.init()
     for name, (_, accepts) in Image.OPEN.items():
         try:
-            if accepts is not None and accepts(content[:16]) is True:
-                return f"{name} is not opened: {CONVERT}"
+            if accepts is None or accepts(content[:16]) is not True:
+                continue
         except Exception:  # tests of plugins read beyond the end of a short file
             continue
+        if name in opened:
+            return f"{name} that is damaged, or of a kind that Pillow does not decode; {CONVERT}"
+        return f"{name} is not opened: {CONVERT}"
     return "not an image of a known format"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from salix.data.content import source_identity
 from salix.data.source import Source
 from salix.typing import InputError
 
@@ -48,7 +49,7 @@ class Grouped:
         return self.source.ids
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """Labels of the source."""
         return self.source.labels
 
@@ -67,7 +68,7 @@ class Grouped:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of the source."""
-        return self.source.identity(full=full)
+        return source_identity(self.source, full=full)
 
 
 def _matches(pattern: str, ids: Sequence[str]) -> list[str | None]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from salix.data.decode import Unreadable, decode
-from salix.data.image_paths import image_files, without_suffix
+from salix.data.image_paths import id_of, without_suffix
+from salix.data.listing import Listing
 from salix.typing import InputError
 
 
@@ -15,8 +16,8 @@ def read_reference_mask(file: Path) -> np.ndarray:
     """Decode a reference mask, 8-bit grey [h w]; raises `Unreadable`, naming the file."""
     try:
         return np.asarray(decode(file).convert("L"))
-    except (Unreadable, OSError) as error:
-        raise Unreadable(f"its reference mask {file}: {error}") from None
+    except Unreadable as error:
+        raise Unreadable(f"its reference mask {id_of(str(file))}: {error}") from None
 
 
 def match_reference_masks(root: Path, ids: Sequence[str]) -> list[Path | None]:
@@ -27,7 +28,7 @@ def match_reference_masks(root: Path, ids: Sequence[str]) -> list[Path | None]:
     for a folder without reference masks, and for a mask that matches no image or several, or an
     image that matches several masks.
     """
-    files = {p.relative_to(root).as_posix(): p for p in image_files(root)}
+    files = {id_of(Path(name).as_posix()): root / name for name in Listing(root).files}
     if not files:
         raise InputError(
             f"{root} contains no reference mask: give a folder of images named as the data's"

@@ -2,13 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-
-from salix.data.content import arrays_digest
-from salix.typing import InputError
 
 
 @runtime_checkable
@@ -21,8 +17,8 @@ class Source(Protocol):
         ...
 
     @property
-    def labels(self) -> Sequence[str | None]:
-        """Name of each image's class, None where unknown."""
+    def labels(self) -> Sequence[str | int | None]:
+        """Name of each image's class or its index among the model's, None where unknown."""
         ...
 
     @property
@@ -69,61 +65,3 @@ def group_name(value: Any) -> str | None:
     if isinstance(plain, float) and plain.is_integer():  # numbers beside missing ones are floats
         plain = int(plain)
     return str(plain).strip() or None
-
-
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """Images in memory: 8-bit [n h w], [n h w 1] or [n h w 3], or a sequence of such images.
-
-    Ids are the positions, or `keys`; `names` are the classes. `reference_masks` has one mask [h w]
-    or None for each image, `groups` the name or number of its group of dependent images, or None.
-    """
-
-    images: Sequence[np.ndarray] | np.ndarray
-    names: Sequence[str | None] | None = None
-    keys: Sequence[str] | None = None
-    reference_masks: Sequence[np.ndarray | None] | None = None
-    groups: Any = None
-    ids: Sequence[str] = field(init=False, repr=False)
-
-    def __post_init__(self):
-        n = len(self.images)
-        if n == 0:
-            raise InputError("no image given: the array is empty")
-        options = {"names": self.names, "keys": self.keys, "reference masks": self.reference_masks}
-        options["groups"] = self.groups
-        for option, values in options.items():
-            if values is not None and len(values) != n:
-                raise InputError(f"{len(values)} {option} for {n} images: give one for each")
-        if self.keys is not None and len(set(self.keys)) < n:
-            raise InputError("keys are repeated: each image needs an id of its own")
-        ids = [f"{i:08d}" for i in range(n)] if self.keys is None else list(self.keys)
-        groups = [None] * n if self.groups is None else [group_name(g) for g in self.groups]
-        object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "groups", groups)
-
-    @property
-    def has_reference_masks(self) -> bool:
-        """Whether any image has a reference mask."""
-        return self.reference_masks is not None
-
-    @property
-    def labels(self) -> Sequence[str | None]:
-        """The names."""
-        return self.names or [None] * len(self.images)
-
-    def read(self, index: int) -> Any:
-        """Return one image as it is."""
-        return np.asarray(self.images[index])
-
-    def reference_mask(self, index: int) -> np.ndarray | None:
-        """Return the reference mask of one image."""
-        return None if self.reference_masks is None else self.reference_masks[index]
-
-    def identity(self, *, full: bool = False) -> dict[str, Any]:
-        """Digests of the bytes of images and reference masks."""
-        del full  # always
-        images = {"images": arrays_digest(self.images)}
-        if self.reference_masks is None:
-            return images
-        return images | {"reference_masks": arrays_digest(self.reference_masks)}

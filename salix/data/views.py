@@ -1,17 +1,23 @@
 """Sources made of sources: several in a row, without labels."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from salix.data.content import source_identity
 from salix.data.source import Source
+from salix.typing import InputError
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Several sources in a row, each with a name that starts its ids."""
+    """Several sources in a row, each with a name that starts its ids.
+
+    Raises `InputError` for ids that are the same in two sources, `a` with `b/1` and `a/b` with `1`.
+    """
 
     sources: Mapping[str, Source]
     ids: Sequence[str] = field(init=False, repr=False)
@@ -19,6 +25,9 @@ class Joined:
 
     def __post_init__(self):
         ids = [f"{name}/{i}" for name, source in self.sources.items() for i in source.ids]
+        if len({*ids}) < len(ids):
+            first = next(id for id, count in Counter(ids).items() if count > 1)
+            raise InputError(f"{first!r} is in the data twice: give each folder once")
         places = [(s, i) for s in self.sources.values() for i in range(len(s.ids))]
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "places", places)
@@ -29,7 +38,7 @@ class Joined:
         return any(s.has_reference_masks for s in self.sources.values())
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """The labels of each source."""
         return [label for s in self.sources.values() for label in s.labels]
 
@@ -50,7 +59,7 @@ class Joined:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of each source by its name."""
-        return {"sources": {n: source.identity(full=full) for n, source in self.sources.items()}}
+        return {"sources": {n: source_identity(s, full=full) for n, s in self.sources.items()}}
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class Unlabelled:
         return self.source.ids
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """None for each."""
         return [None] * len(self.source.ids)
 
@@ -89,4 +98,4 @@ class Unlabelled:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of the source."""
-        return self.source.identity(full=full)
+        return source_identity(self.source, full=full)

@@ -20,11 +20,13 @@ from salix.engine.classification_columns import (
     MapType,
 )
 from salix.engine.collisions import claim_columns
+from salix.engine.model_check import check_model
+from salix.engine.user_functions import check_function, check_score, check_values
 from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model
 from salix.precision import Precision, computed_in
-from salix.scores import ScoreOf, fix, logit
-from salix.store import describe, digest
+from salix.scores import ScoreOf, fix, logit, resolve
+from salix.store import describe
 from salix.typing import (
     AnyArray,
     Column,
@@ -68,9 +70,15 @@ class Classification:
             )
         if self.side < 1:
             raise InputError(f"side is {self.side}: give at least 1 pixel")
-        target, classes = getattr(self.score, "target", None), len(self.model.classes)
-        if target is not None and not 0 <= int(target) < classes:
-            raise InputError(f"{self.score}: there is no such class among {classes}, count from 0")
+        for what, value in {"attribution": self.method, "score": self.score}.items():
+            if isinstance(value, type) or not callable(value):
+                example = "GradCAM()" if what == "attribution" else "logit()"
+                raise InputError(f"{what} is {value!r}: give an object or function, as {example}")
+        check_function("attribution", self.method)
+        check_function("score", self.score)
+        for measure in self.measures:
+            check_function("measure", measure)
+        object.__setattr__(self, "score", resolve(self.score, self.model.classes))
 
     @property
     def example(self) -> dict[str, Any]:
@@ -91,7 +99,6 @@ class Classification:
             "problem": "classification",
             "model": self.model.name,
             "cut": self.model.cut,
-            "code": digest(describe((self.model.trunk, self.model.head))),
             "classes": list(self.model.classes),
             "preprocess": describe(self.model.preprocess),
             "attribution": describe(self.method),
@@ -114,24 +121,22 @@ class Classification:
         """
         model = self._traced_once
         logits = model.logits(params, image)
-        if logits.shape != (len(model.classes),):
-            names = ", ".join(model.classes)
-            raise InputError(
-                f"{model.name} has {logits.size} outputs for {len(model.classes)} classes ({names})"
-            )
         fixed = getattr(self.score, "target", None)
         if fixed is not None:
             target = jnp.asarray(fixed)
         elif target is None:
             target = jnp.argmax(logits)
         target = target.astype(jnp.int32)
-        score = model.score(params, fix(self.score, target))
+        score_of = fix(self.score, target)
+        check_score(score_of(logits), self.score)
+        score = model.score(params, score_of)
         return Explanation(
             logits, target, pool(self.method(score, image, key), pooling_of(self.method))
         )
 
     def row(self, params: Params, example: dict[str, Any], key: Any) -> dict[str, Any]:
         """Return the values of one image's row."""
+        outputs = check_model(self._traced_once, params, self.method)
         image = self.model.preprocess(example["pixels"])
         clean = self.explain(params, image, key)
         scaled, constant_map = scale(clean.map)
@@ -152,12 +157,13 @@ class Classification:
         for name in ("histogram_entropy", "spatial_entropy", "gini"):
             row[name] = jnp.where(constant_map, jnp.nan, row[name])
         explanation = replace(clean, map=scaled, reference_mask=example["reference_mask"])
-        explainer = self.explainer(params, key)
+        explainer = replace(self.explainer(params, key), one_output=outputs == 1)
         owners: dict[str, Measure] = {}
         for i, measure in enumerate(self.measures):
             values = measure(explainer, image, explanation, jax.random.fold_in(key, i))
+            values = check_values(values, measure)
             claim_columns(owners, measure, values, RESERVED)
-            row |= {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
+            row |= values
         return row
 
     def explainer(self, params: Params, key: Any) -> Explainer:
@@ -191,7 +197,8 @@ class Classification:
             traced.__name__ = name  # of its operations in a profile of the program
             return jax.jit(traced)
 
-        trunk, head = once(self.model.trunk, "trunk"), once(self.model.head, "head")
+        head = once(self.model.head, "head")
+        trunk = once(self.model.trunk, "trunk") if self.model.divided else self.model.trunk
         return replace(self.model, trunk=trunk, head=head)
 
 

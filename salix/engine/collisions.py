@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
+from salix.engine.user_functions import name_of
 from salix.typing import InputError, Measure
 
 
@@ -12,7 +13,7 @@ def claim_columns(
 
     Raises `InputError` for a column that another measure writes, or that is `reserved`.
     """
-    kind = type(measure).__name__
+    kind = name_of(measure)
     for name in names:
         if name in reserved:
             raise InputError(f"{kind} writes the column {name!r}, as every sweep does: rename it")
@@ -22,6 +23,6 @@ def claim_columns(
             options = [o for m in pair for o in ("prefix", "name") if hasattr(m, o)]
             remedy = f"give one another {options[0]}=…" if options else "measure one in another run"
             raise InputError(
-                f"{type(other).__name__} and {kind} both write the column {name!r}: {remedy}"
+                f"{name_of(other)} and {kind} both write the column {name!r}: {remedy}"
             )
         owners[name] = measure

@@ -2,29 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from salix.attribution import GradCAM
 from salix.data import Arrays, Source, open_source
 from salix.engine.classification import Classification
 from salix.engine.classification_columns import MapType
 from salix.engine.labelled_images import LabelledImages
+from salix.engine.model_check import check_params
 from salix.engine.run import run_problem
 from salix.measures.presets import PRESETS
 from salix.model import Model
 from salix.nn import round_kernels
 from salix.precision import Precision
 from salix.scores import ScoreOf, logit
-from salix.store import Run
+from salix.store import Run, update_about
 from salix.typing import Measure, Method, Params
 
 
 def sweep(
     model: Model,
     params: Params,
-    data: Source | np.ndarray | Path | str,
+    data: Any,
     attribution: Method | None = None,
     measures: Sequence[Measure] = (),
     *,
@@ -44,7 +43,8 @@ def sweep(
 ) -> Run:
     """Explain every image of a data set and write one row for each; run it again to resume.
 
-    `data` is a source of `salix.data`, an 8-bit array [n h w c], or a path. `attribution` is any
+    `data` is a source of `salix.data`, a path, or images in memory: uint8 [n h w 3], and what
+    `salix.data.memory_images` takes as such. `attribution` is any
     method, None for `default_attribution`, `score` any function of the logits: `logit()`,
     `probability(1)`, or your own. Maps are stored as `maps` "uint8" (255 levels of the map's own
     range), "float16" or "float32" (shares of it in [0, 1]), averaged down to at most `side` pixels
@@ -54,9 +54,14 @@ def sweep(
     and matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`,
     `seed`, `name`, `group` and `workers` are those of `salix.engine.run_problem`.
 
+    Rows are equal to the last bit for the same inputs on the same hardware, JAX, and number of
+    devices and CPUs, after any interruption, and on the CPU for every `batch_size`; for another
+    order, device, version or number they agree to rounding.
+
     Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
     of another configuration.
     """
+    check_params(params)
     source = as_source(data)
     problem = Classification(
         model,
@@ -68,7 +73,7 @@ def sweep(
         side=side,
         reference_masks=source.has_reference_masks,
     )
-    return run_problem(
+    run = run_problem(
         problem,
         round_kernels(params, precision),
         LabelledImages(source, model, thumbs, full_content=content == "full"),
@@ -81,6 +86,9 @@ def sweep(
         progress=progress,
         unit="images",
     )
+    if model.chosen is not None:  # the network of a weight file with several
+        update_about(run.path, chosen=model.chosen)
+    return Run(run.path)
 
 
 def default_attribution(model: Model, measures: Sequence[Measure] = ()) -> Method:
@@ -93,8 +101,11 @@ def default_attribution(model: Model, measures: Sequence[Measure] = ()) -> Metho
     return GradCAM(before_relu=released and model.inplace_relu)
 
 
-def as_source(data: Source | np.ndarray | Path | str) -> Source:
-    """Return `data` as a source: an array of images, or what a path names."""
+def as_source(data: Any) -> Source:
+    """Return `data` as a source: a path's, or images in memory as `salix.data.Arrays` takes them.
+
+    Raises `InputError` for anything else.
+    """
     if isinstance(data, (str, Path)):
         return open_source([str(data)])
-    return Arrays(data) if isinstance(data, np.ndarray) else data
+    return data if hasattr(data, "reference_mask") else Arrays(data)

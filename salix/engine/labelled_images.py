@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from salix.data import ImageExamples, Source, id_hash
+from salix.data.class_labels import class_indices
 from salix.model import Model
 from salix.store import digest
-from salix.typing import Column, InputError
+from salix.typing import Column
 
 THUMB = 112  # longest side of a stored picture, in pixels
 HOST_COLUMNS = (
@@ -36,7 +37,7 @@ class LabelledImages:
     `thumbs` images, an equal share of each class, are stored small for the gallery of a report.
     Rows have the column `group` where the source names the group of any image. `full_content`
     hashes files as a whole for the identity of a run, not by samples. Raises `InputError` for
-    a label that is not a class of the model.
+    a label that is not a class of the model, see `class_indices`.
     """
 
     source: Source
@@ -54,7 +55,9 @@ class LabelledImages:
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "ids", tuple(self.source.ids))
         object.__setattr__(self, "groups", groups)
-        object.__setattr__(self, "labels", match_labels(self.model, self.source))
+        names, model = self.source.labels, self.model
+        labels = class_indices(names, self.ids, model.classes, model=model.name)
+        object.__setattr__(self, "labels", labels)
 
     @cached_property
     def images(self) -> ImageExamples:
@@ -90,24 +93,8 @@ class LabelledImages:
     def identity(self) -> dict[str, Any]:
         """Return digests of labels, groups, and the content of images and reference masks."""
         groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
-        return {"labels": digest(list(self.source.labels))} | groups | self.images.identity()
-
-
-def match_labels(model: Model, source: Source) -> tuple[int | None, ...]:
-    """Return the index of each image's class among the model's, None where unknown.
-
-    Names are compared without case. Raises `InputError` for a name that the model does not have.
-    """
-    known = {name.casefold(): i for i, name in enumerate(model.classes)}
-    names = list(source.labels)
-    unknown = sorted({n for n in names if n is not None and n.casefold() not in known})
-    if unknown:
-        listed = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
-        raise InputError(
-            f"labels {listed} are not classes of {model.name} ({', '.join(model.classes)}): "
-            f"name each folder by its class, --data {model.classes[0]}=DIR, or use --no-labels"
-        )
-    return tuple(None if n is None else known[n.casefold()] for n in names)
+        labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
+        return labels | groups | self.images.identity()
 
 
 def picture(pixels: np.ndarray, format: str) -> bytes:

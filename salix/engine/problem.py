@@ -42,8 +42,10 @@ class Problem(Protocol):
         ...
 
     def identity(self) -> dict[str, Any]:
-        """Return, as JSON, everything beside parameters, data and seed that decides a row.
+        """Return, as JSON, the settings by which a run is known.
 
-        `salix.store.describe` names arrays and functions by their content.
+        The engine adds parameters, data, seed and the traced `row` with its constants, so that
+        settings are named for the sake of messages. `salix.store.describe` names arrays by their
+        content and functions by module and name.
         """
         ...

@@ -24,7 +24,8 @@ def micro_batch(problem: Problem, batch_size: int) -> int:
 
     On the CPU it is 8, the size at which convolutions are fastest, or 1 for large examples, for
     every batch size: the same program then gives the same bits, and no pixel of an 8-bit map is
-    rounded to another value. An accelerator computes the whole batch.
+    rounded to another value. Batches are rounded up to whole micro-batches, so that an example also
+    has the same slot in them. An accelerator computes the whole batch.
     """
     if jax.default_backend() != "cpu":
         return batch_size

@@ -1,6 +1,7 @@
 """Runs a problem over a data set: load ahead, dispatch without waiting, write rows in parts."""
 
 import os
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from salix.engine.program import (
     trace_step,
 )
 from salix.engine.rows import id_hashes, make_rows
+from salix.engine.traced_identity import traced_identity
 from salix.progress import Progress
 from salix.store import (
     KEYS,
@@ -31,11 +33,16 @@ from salix.store import (
     Writer,
     circumstances,
     digest,
+    note_circumstances,
     open_run,
     update_about,
     weights_digest,
 )
-from salix.store.writer import finished
+from salix.store.claim import Claim
+from salix.store.manifest import NAME as MANIFEST
+from salix.store.manifest import check_directory, read_manifest
+from salix.store.parts import set_aside
+from salix.store.reader import unfinished_batches
 from salix.typing import Column, InputError, Params
 
 FLUSH_SECONDS = 10.0  # at most this much work is lost to a kill
@@ -60,34 +67,52 @@ def run_problem(
 
     `out` is a directory of Parquet parts and a manifest, returned opened. `batch_size` examples are
     loaded and sent at once, by `workers` threads (one for each core by default): the one setting of
-    memory. Random keys depend on `seed` and the example's id. Runs that differ by their training
-    seed alone share `group`. `unit` is the examples' name in messages about progress. Raises
-    `InputError` before any work for an `out` of another configuration.
+    memory; on the CPU it is rounded up to whole micro-batches, see `micro_batch`. Random keys
+    depend on `seed` and the example's id. Runs that differ by their training seed alone share
+    `group`. `unit` is the examples' name in messages about progress.
+
+    Parts that are damaged or of another run are set aside, named on stderr and computed again.
+    Raises `InputError` before any work for an `out` of another configuration, or one that another
+    process is writing.
     """
     out = Path(out)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: give at least 1")
+    check_directory(out)
     micro = micro_batch(problem, batch_size)
+    size = -(-batch_size // micro) * micro
     mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
     traced = trace_step(problem, abstract_arguments(problem, params, micro), mesh)
     columns = (*KEYS, *examples.columns, *stored_columns(problem.columns, traced.out_info))
     _check_names(columns, examples)
     name = name or out.name
-    config = configuration(problem, params, examples, batch_size, seed)
-    open_run(
-        out, config, {"name": name, "group": group or name, **circumstances()}, columns=columns
+    config = configuration(
+        problem, traced_identity(traced.jaxpr), params, examples, batch_size=size, seed=seed
     )
-    total = count_batches(examples, batch_size)
-    missing = sorted(set(range(total)) - finished(out))
-    if missing:
+    about = {"name": name, "group": group or name, **circumstances()}
+    total = count_batches(examples, size)
+    if (out / MANIFEST).exists():
+        open_run(out, config, about, columns=columns)
+        if unfinished_batches(out, total) == ([], []):
+            return Run(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with Claim(out):
+        open_run(out, config, about, columns=columns)
+        missing, damaged = unfinished_batches(out, total)
+        if damaged:
+            before = read_manifest(out)["about"].get("set_aside", [])
+            update_about(out, set_aside=[*before, *set_aside(out, damaged, unit)])
+        if not missing:
+            return Run(out)
+        note_circumstances(out, about)
         start = time.perf_counter()
         compiled = compile_traced(traced)
         update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
-        threads, slots = workers or os.cpu_count() or 1, -(-batch_size // micro) * micro
-        feed = batches(examples, problem.example, batch_size, missing, workers=threads, slots=slots)
+        threads = workers or os.cpu_count() or 1
+        feed = batches(examples, problem.example, size, missing, workers=threads)
         bar = Progress(name, len(examples.ids), show=progress, unit=unit)
         with bar:
-            bar.skip((total - len(missing)) * batch_size)
+            bar.skip((total - len(missing)) * size)
             step = Step.place(compiled, params, seed, micro, mesh)
             _loop(step, feed, examples, Writer(out, columns), bar)
         update_about(out, **bar.timing())
@@ -95,9 +120,15 @@ def run_problem(
 
 
 def configuration(
-    problem: Problem, params: Params, examples: Examples, batch_size: int, seed: int
+    problem: Problem,
+    program: dict[str, str],
+    params: Params,
+    examples: Examples,
+    *,
+    batch_size: int,
+    seed: int,
 ) -> dict[str, Any]:
-    """Return everything that decides a row, as JSON.
+    """Return everything that decides a row, as JSON; `program` is the `traced_identity`.
 
     The batch size is part of it: a resumed run must fill the same slots of the same program for its
     rows to be equal to the last bit.
@@ -105,8 +136,9 @@ def configuration(
     ids = list(examples.ids)
     identity = problem.identity()
     engine = {
+        "program": program,
         "weights": weights_digest(params),
-        "data": {"count": len(ids), "ids": digest(ids), **examples.identity()},
+        "data": {**examples.identity(), "count": len(ids), "ids": digest(ids)},
         "batch_size": batch_size,
         "seed": seed,
     }
@@ -143,11 +175,14 @@ def _loop(
             flushed = time.monotonic()
 
     try:
-        for batch in feed:
-            flying.append((batch, step(batch, id_hashes(batch, examples))))
-            if len(flying) > IN_FLIGHT:
+        try:
+            for batch in feed:
+                flying.append((batch, step(batch, id_hashes(batch, examples))))
+                if len(flying) > IN_FLIGHT:
+                    land()
+        finally:
+            # An interrupt stops at once; after an error of one batch, those before it are finished.
+            while flying and not isinstance(sys.exception(), (KeyboardInterrupt, SystemExit)):
                 land()
-        while flying:
-            land()
     finally:  # however the run ends, finished rows are kept
         writer.flush()

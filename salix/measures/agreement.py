@@ -6,9 +6,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from salix.hyperparameters import WINDOW, check_fields, choice, several
 from salix.metrics import Similarity, iou, pointing_game, relevance_mass, scale
+from salix.metrics.localisation import THRESHOLD
 from salix.metrics.resizing import resize_mask
-from salix.typing import Column, Explain, Explanation, Image, InputError, Map, PRNGKey, Values
+from salix.typing import Column, Explain, Explanation, Image, Map, PRNGKey, Values
 
 # Name, title, lowest and highest value, source; higher is better for all
 COLUMNS = (
@@ -48,11 +50,9 @@ class Agreement:
     threshold: float | None = 0.5
 
     def __post_init__(self):
-        if not self.comparisons or not set(self.comparisons) <= set(NAMES):
-            raise InputError(
-                f"comparisons is {self.comparisons!r}: give a tuple of some of {', '.join(NAMES)}"
-            )
-        Similarity(window=self.window)  # raises for an unusable window
+        remedy = f"give a tuple of some of {', '.join(NAMES)}, each once"
+        comparisons = several(choice(NAMES), remedy=remedy, unique=True)
+        check_fields(self, comparisons=comparisons, window=WINDOW, threshold=THRESHOLD)
 
     @property
     def columns(self) -> tuple[Column, ...]:

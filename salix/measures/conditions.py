@@ -1,4 +1,4 @@
-"""Settings of measures: validation, maps enlarged to the image, and randomly moved maps."""
+"""Settings of measures: conditions, maps enlarged to the image, and randomly moved maps."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,22 +6,15 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from salix.hyperparameters import Hyperparameter, choice, several
 from salix.metrics import Similarity
 from salix.typing import Image, InputError, Map, PRNGKey
 
 
-def check_choice(name: str, value: str, known: Iterable[str]) -> None:
-    """Raise `InputError` for a value that is not one of the known."""
-    if value not in (names := tuple(known)):
-        raise InputError(f"{name} is {value!r}: choose one of {', '.join(names)}")
-
-
-def check_conditions(conditions: tuple[str, ...], known: Iterable[str]) -> None:
-    """Raise `InputError` for conditions that are none, unknown or repeated."""
+def some_of(known: Iterable[str]) -> Hyperparameter:
+    """Return the conditions of a measure: some of the known, each once."""
     names = tuple(known)
-    repeated = len(set(conditions)) < len(conditions)
-    if not conditions or set(conditions) - set(names) or repeated:
-        raise InputError(f"conditions are {conditions}: give some of {', '.join(names)}, each once")
+    return several(choice(names), remedy=f"give some of {', '.join(names)}, each once", unique=True)
 
 
 def enlarge_to_image(similarity: Similarity, image: Image) -> Similarity:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from salix.hyperparameters import WINDOW, check_fields, choice, integer, several
 from salix.measures.explainer import as_explainer
 from salix.metrics.comparison import ssim_where
 from salix.metrics.resizing import enlarge
@@ -52,16 +53,13 @@ class COSE:
     window: int = 5
 
     def __post_init__(self):
-        known = tuple(TRANSFORMS)
-        unknown = [name for name in self.transforms if name not in TRANSFORMS]
-        if unknown:
-            raise InputError(f"unknown transform {unknown[0]!r}: choose from {', '.join(known)}")
-        if not self.transforms:
-            raise InputError(f"there is no transform: choose from {', '.join(known)}")
-        if not 1 <= self.magnitudes <= 2 * (BINS - 1):
-            raise InputError(f"magnitudes is {self.magnitudes}: give from 1 to {2 * (BINS - 1)}")
-        if self.window < 2:
-            raise InputError(f"window is {self.window}: give at least 2 pixels")
+        remedy = f"choose from {', '.join(TRANSFORMS)}, each once"
+        check_fields(
+            self,
+            transforms=several(choice(TRANSFORMS), remedy=remedy, unique=True),
+            magnitudes=integer(1, 2 * (BINS - 1)),
+            window=WINDOW,
+        )
 
     @property
     def variants(self) -> tuple[str, ...]:

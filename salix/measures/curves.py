@@ -8,16 +8,16 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from salix.measures.conditions import check_choice, check_conditions, roll_map
+from salix.hyperparameters import check_fields, choice, integer
+from salix.measures.conditions import roll_map, some_of
 from salix.measures.explainer import as_explainer
 from salix.metrics.curves import (
     FRACTIONS,
     Fractions,
-    check_chunk,
     evaluate_steps,
     trapezoid_mean,
 )
-from salix.metrics.ranking import Ranks, leading_pixels, pixel_counts, rank_pixels
+from salix.metrics.ranking import RISING, Ranks, order_pixels, pixel_counts, rank_pixels
 from salix.perturb.fills import FILLS, fill_image
 from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values
 
@@ -64,11 +64,14 @@ class Curves:
     chunk: int = 1
 
     def __post_init__(self):
-        check_choice("kind", self.kind, ("deletion", "insertion"))
-        check_choice("fill", self.fill, FILLS)
-        check_conditions(self.conditions, CONDITIONS)
-        check_chunk(self.chunk)
-        pixel_counts(self.fractions, 1)  # raises for unusable fractions
+        check_fields(
+            self,
+            kind=choice(("deletion", "insertion")),
+            fractions=RISING,
+            fill=choice(FILLS),
+            conditions=some_of(CONDITIONS),
+            chunk=integer(1),
+        )
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -140,18 +143,18 @@ def match_change(
 
     The smallest number whose sum of `change` reaches that of the first, by bisection.
     """
-    ordered, other_ordered = jnp.sort(ranks.ravel()), jnp.sort(other_ranks.ravel())
+    places, other_places = order_pixels(ranks), order_pixels(other_ranks)
 
-    def total_change(ranks: Ranks, ordered: Array, count: Array) -> Array:
-        return jnp.where(leading_pixels(ranks, ordered, count), change, 0).sum()
+    def total_change(places: Array, count: Array) -> Array:
+        return jnp.where(places < count, change, 0).sum()
 
     def match_count(count: Array) -> Array:
-        required = total_change(ranks, ordered, count)
+        required = total_change(places, count)
 
         def halve(_: Any, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
             low, high = bounds
             middle = (low + high) // 2
-            enough = total_change(other_ranks, other_ordered, middle) >= required
+            enough = total_change(other_places, middle) >= required
             return jnp.where(enough, low, middle + 1), jnp.where(enough, middle, high)
 
         bounds = jnp.int32(0), jnp.int32(change.size)

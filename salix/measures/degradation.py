@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.measures.conditions import check_conditions, enlarge_to_image, roll_map
+from salix.hyperparameters import FLAG, TEXT, check_fields, number, optional
+from salix.measures.conditions import enlarge_to_image, roll_map, some_of
 from salix.measures.explainer import as_explainer
 from salix.measures.guided_blur import BlurLevels, blur_by_levels, blur_levels
 from salix.measures.variants import measure_variants, variant_columns
 from salix.metrics import Similarity
+from salix.metrics.comparison import SIMILARITY
 from salix.typing import Column, Explain, Explanation, GridMap, Image, InputError, PRNGKey, Values
 
 CONDITIONS = {
@@ -18,6 +20,11 @@ CONDITIONS = {
     "background_moved": "the background of the map moved to a random place",
     "object_moved": "the object of the map moved to a random place",
 }
+
+CHANGE = optional(
+    number(lambda n: 0 < n < 1),
+    remedy="give a mean change of pixels above 0 and below 1, or None for the published strength",
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,16 @@ class Degradation:
     prefix: str = "degradation"
 
     def __post_init__(self):
-        check_conditions(self.conditions, CONDITIONS)
-        if self.change is not None and not 0 < self.change < 1:
-            raise InputError(
-                f"change is {self.change}: give a mean change of pixels above 0 and below 1, "
-                "or None for the published strength"
-            )
+        check_fields(
+            self,
+            conditions=some_of(CONDITIONS),
+            change=CHANGE,
+            similarity=SIMILARITY,
+            repredict=FLAG,
+            upscaled=FLAG,
+            eight_bit=FLAG,
+            prefix=TEXT,
+        )
 
     @property
     def columns(self) -> tuple[Column, ...]:

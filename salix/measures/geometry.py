@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from salix.hyperparameters import FLAG, TEXT, check_fields, choice, number, several
 from salix.measures.conditions import enlarge_to_image
 from salix.measures.explainer import as_explainer
 from salix.measures.variants import (
@@ -15,6 +16,7 @@ from salix.measures.variants import (
     variant_columns,
 )
 from salix.metrics import Similarity
+from salix.metrics.comparison import SIMILARITY
 from salix.perturb.warps import (
     IDENTITY,
     SHIFTS,
@@ -38,6 +40,16 @@ from salix.typing import (
 )
 
 TWELVE = (*TURNS, *SHIFTS)
+TRANSFORMS = several(
+    choice(TWELVE), remedy=f"choose from {', '.join(TWELVE)}, each once", low=0, unique=True
+)
+SCALES = several(
+    number(lambda n: n > 0), remedy="give factors above 0, each once", low=0, unique=True
+)
+SHIFT = number(
+    lambda n: 0 < n < 1 or (n >= 1 and n == int(n)),
+    remedy="give whole pixels, or a share of the side below 1",
+)
 
 
 @dataclass(frozen=True)
@@ -73,19 +85,19 @@ class Geometry:
     prefix: str = "geometry"
 
     def __post_init__(self):
-        unknown = [name for name in self.transforms if name not in TWELVE]
-        if unknown:
-            raise InputError(f"unknown transform {unknown[0]!r}: choose from {', '.join(TWELVE)}")
+        check_fields(
+            self,
+            transforms=TRANSFORMS,
+            angles=several(number(), remedy="give finite degrees, each once", low=0, unique=True),
+            scales=SCALES,
+            shift=SHIFT,
+            similarity=SIMILARITY,
+            repredict=FLAG,
+            upscaled=FLAG,
+            prefix=TEXT,
+        )
         if not self.names:
             raise InputError("there is no transform: name some, or give angles or scales")
-        if not all(0 < scale < np.inf for scale in self.scales):
-            raise InputError(f"scales are {self.scales}: give factors above 0")
-        if not all(np.isfinite(angle) for angle in self.angles):
-            raise InputError(f"angles are {self.angles}: give finite degrees")
-        if not self.shift > 0 or (self.shift >= 1 and self.shift != int(self.shift)):
-            raise InputError(
-                f"shift is {self.shift}: give whole pixels, or a share of the side below 1"
-            )
         if not self.upscaled and not set(self.names) <= set(TURNS):
             raise InputError(
                 "shifts, angles and scales move a map by less than a grid position: "

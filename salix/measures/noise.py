@@ -5,7 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from salix.measures.conditions import check_choice, enlarge_to_image
+from salix.hyperparameters import FLAG, TEXT, check_fields, choice, optional
+from salix.measures.conditions import enlarge_to_image
 from salix.measures.explainer import as_explainer
 from salix.measures.variants import (
     mean_columns,
@@ -14,6 +15,7 @@ from salix.measures.variants import (
     variant_columns,
 )
 from salix.metrics import Similarity
+from salix.metrics.comparison import SIMILARITY
 from salix.metrics.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS
 from salix.perturb.grey import ROUNDINGS, grey_levels
@@ -52,9 +54,16 @@ class Noise:
     prefix: str = ""
 
     def __post_init__(self):
-        check_choice("kind", self.kind, CORRUPTIONS)
-        check_choice("eight_bit", self.eight_bit, ROUNDINGS)
-        CORRUPTIONS[self.kind].check(self.strengths)
+        check_fields(
+            self,
+            kind=choice(CORRUPTIONS),
+            similarity=SIMILARITY,
+            repredict=FLAG,
+            upscaled=FLAG,
+            eight_bit=choice(ROUNDINGS),
+            prefix=TEXT,
+        )
+        check_fields(self, levels=optional(CORRUPTIONS[self.kind].strengths))
 
     @property
     def strengths(self) -> tuple[float, ...]:

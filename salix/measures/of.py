@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from salix.hyperparameters import TEXT, check_value
 from salix.measures.explainer import as_explainer
 from salix.metrics import METRICS, Curve, MetricInfo
 from salix.metrics.curves import FRACTIONS
@@ -29,7 +30,7 @@ class Of:
 
     `METRICS` describes the metrics of Salix; a user's function is described by its name and its
     docstring's first line. Raises `InputError` for a `metric` that is not callable, takes another
-    number of arguments or lacks an option.
+    number of arguments or lacks an option, and for an option that a metric of Salix refuses.
     """
 
     metric: Callable[..., Any]
@@ -41,8 +42,7 @@ class Of:
             known = ", ".join(METRICS)
             raise InputError(f"{metric!r} is not a metric: give a function, or one of {known}")
         object.__setattr__(self, "metric", metric)
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "options", tuple(options.items()))
+        object.__setattr__(self, "name", check_value("name", name, TEXT))
         if self.arity not in (1, 2, 4):
             raise InputError(
                 f"{_name(metric)} requires {self.arity} arguments: give a metric(map), "
@@ -53,6 +53,12 @@ class Of:
         except TypeError as error:
             signature = f"{_name(metric)}{inspect.signature(metric)}"
             raise InputError(f"{error}: the options are those of {signature}") from None
+        info = METRICS.get(_name(metric))
+        checks = {} if info is None else dict(info.options)
+        checked = {
+            k: check_value(k, v, checks[k]) if k in checks else v for k, v in options.items()
+        }
+        object.__setattr__(self, "options", tuple(checked.items()))
 
     def __repr__(self) -> str:
         name = [f"name={self.name!r}"] if self.name else []

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from salix.metrics import spatial_entropy
-from salix.typing import Column, Explainer, Explanation, Image, Index, Map, Scalar, Values
+from salix.typing import Column, Explainer, Explanation, Image, Index, Logits, Map, Scalar, Values
 
 
 def measure_variants(
@@ -26,13 +26,17 @@ def measure_variants(
     clean one. Returns, each [count]: `similarity`, by `compare`, with the target fixed to that of
     the clean image; `similarity_repredicted`, the same with the variant's own target; `flip`, 1
     where another class is predicted; `probability`, the softmax probability of the clean image's
-    target; `score`, sigmoid of the last logit, the released score of a synthetic face; `entropy`,
+    target; `score`, sigmoid of the network's last output, the released score of a synthetic face
+    (that of a network of one output z is sigmoid(z), the probability of the last class); `entropy`,
     the spatial entropy of the map; `constant_map`, 1 where the map has no contrast. Similarities
     are NaN where the variant's or the clean map is constant. Variants are scanned, so that memory
     is independent of their number. Both maps of a CAM share one pass of the trunk; other methods
     pass twice, or once if not `repredict`.
     """
     predicted, has_contrast = jnp.argmax(clean.logits), clean.map.max() > 0
+
+    def last_output(logits: Logits) -> Scalar:
+        return logits[-1] - logits[0] if explain.one_output else logits[-1]
 
     def similarity(map: Map, i: Index) -> Scalar:
         return jnp.where(has_contrast & (map.max() > 0), compare(map, i), jnp.nan)
@@ -45,7 +49,7 @@ def measure_variants(
             "similarity": similarity(fixed.map, i),
             "flip": (jnp.argmax(fixed.logits) != predicted).astype(jnp.float32),
             "probability": jax.nn.softmax(fixed.logits)[clean.target],
-            "score": jax.nn.sigmoid(fixed.logits[-1]),
+            "score": jax.nn.sigmoid(last_output(fixed.logits)),
             "entropy": jnp.where(constant_map, jnp.nan, spatial_entropy(fixed.map)),
             "constant_map": constant_map.astype(jnp.float32),
         }
@@ -62,7 +66,7 @@ COLUMNS: tuple[tuple[str, str, int, int, Literal["higher", "lower", ""]], ...] =
     ("similarity_repredicted", "similarity of the map, target re-predicted", -1, 1, "higher"),
     ("flip", "decisions flipped", 0, 1, "lower"),
     ("probability", "probability of the explained class", 0, 1, ""),
-    ("score", "sigmoid of the last logit", 0, 1, ""),
+    ("score", "sigmoid of the last output", 0, 1, ""),
     ("entropy", "spatial entropy", 0, 1, ""),
     ("constant_map", "constant maps", 0, 1, "lower"),
 )

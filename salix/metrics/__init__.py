@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from salix.hyperparameters import FLAG, WINDOW, Hyperparameter, choice, integer
 from salix.metrics.comparison import Similarity
 from salix.metrics.complexity import gini, histogram_entropy, spatial_entropy
-from salix.metrics.curves import Curve, deletion, insertion
-from salix.metrics.localisation import iou, pointing_game, relevance_mass
+from salix.metrics.curves import BLACK, Curve, deletion, insertion
+from salix.metrics.localisation import THRESHOLD, iou, pointing_game, relevance_mass
 from salix.metrics.normalisation import scale, to_8_bit
-from salix.metrics.similarity import mae, pearson, spearman, ssim
+from salix.metrics.ranking import ORDERS, RISING
+from salix.metrics.similarity import DATA_RANGE, mae, pearson, spearman, ssim
+from salix.perturb.fills import FILLS
 
 __all__ = [
     "METRICS",
@@ -38,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """A metric, its title and source, its range (None: unbounded) and the better direction.
+    """A metric, its title and source, range (None: unbounded), better direction and options.
 
     The range and direction of a metric of two maps are those of a map and a reference mask, those
     of a curve are for a score in [0, 1] and the most salient pixels first.
@@ -50,14 +53,26 @@ class MetricInfo:
     low: float | None
     high: float | None
     direction: Literal["higher", "lower", ""] = ""
+    options: tuple[tuple[str, Hyperparameter], ...] = ()
 
+
+_NORMALISE = (("normalise", FLAG),)
+_CURVE = (
+    ("fractions", RISING),
+    ("fill", choice(FILLS)),
+    ("order", choice(ORDERS)),
+    ("black", BLACK),
+    ("chunk", integer(1)),
+)
 
 METRICS: dict[str, MetricInfo] = {
     "histogram_entropy": MetricInfo(
-        histogram_entropy, "Histogram entropy", "Crum et al., 2023, arXiv:2303.11969", 0, 1
+        histogram_entropy, "Histogram entropy", "Crum et al., 2023, arXiv:2303.11969", 0, 1,
+        options=_NORMALISE,
     ),
     "spatial_entropy": MetricInfo(
-        spatial_entropy, "Spatial entropy", "Bhatt et al., 2020, arXiv:2005.00631", 0, 1
+        spatial_entropy, "Spatial entropy", "Bhatt et al., 2020, arXiv:2005.00631", 0, 1,
+        options=_NORMALISE,
     ),
     "gini": MetricInfo(gini, "Gini coefficient", "Hurley and Rickard, 2009, arXiv:0811.4706", 0, 1),
     "mae": MetricInfo(mae, "Mean absolute difference", "mean over the pixels", 0, 1, "lower"),
@@ -67,11 +82,11 @@ METRICS: dict[str, MetricInfo] = {
     ),
     "ssim": MetricInfo(
         ssim, "Structural similarity", "Wang et al., 2004, doi:10.1109/TIP.2003.819861",
-        -1, 1, "higher",
+        -1, 1, "higher", (("window", WINDOW), ("data_range", DATA_RANGE)),
     ),
     "iou": MetricInfo(
         iou, "Intersection over union", "Everingham et al., 2010, doi:10.1007/s11263-009-0275-4",
-        0, 1, "higher",
+        0, 1, "higher", (("threshold", THRESHOLD),),
     ),
     "pointing_game": MetricInfo(
         pointing_game, "Pointing game", "Zhang et al., 2018, doi:10.1007/s11263-017-1059-x",
@@ -81,9 +96,9 @@ METRICS: dict[str, MetricInfo] = {
         relevance_mass, "Relevance mass", "Arras et al., 2022, arXiv:2003.07258", 0, 1, "higher"
     ),
     "deletion": MetricInfo(
-        deletion, "Deletion", "Petsiuk et al., 2018, arXiv:1806.07421", 0, 1, "lower"
+        deletion, "Deletion", "Petsiuk et al., 2018, arXiv:1806.07421", 0, 1, "lower", _CURVE
     ),
     "insertion": MetricInfo(
-        insertion, "Insertion", "Petsiuk et al., 2018, arXiv:1806.07421", 0, 1, "higher"
+        insertion, "Insertion", "Petsiuk et al., 2018, arXiv:1806.07421", 0, 1, "higher", _CURVE
     ),
 }  # fmt: skip

@@ -7,11 +7,20 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Num
 
+from salix.hyperparameters import (
+    FLAG,
+    WINDOW,
+    check_fields,
+    choice,
+    instance,
+    integer,
+    optional,
+)
 from salix.metrics.inputs import as_pair
 from salix.metrics.normalisation import to_8_bit
 from salix.metrics.resizing import enlarge
 from salix.metrics.similarity import pearson, rank_values, spearman, ssim, ssim_map
-from salix.typing import AnyArray, InputError, Map, Number, Scalar
+from salix.typing import AnyArray, Map, Number, Scalar
 
 ValidMask = Bool[AnyArray, "h w"]
 
@@ -33,10 +42,13 @@ class Similarity:
     eight_bit: bool = True
 
     def __post_init__(self):
-        if self.kind not in (kinds := ("ssim", "pearson", "spearman")):
-            raise InputError(f"kind is {self.kind!r}: choose one of {', '.join(kinds)}")
-        if self.window < 2:
-            raise InputError(f"window is {self.window}: give at least 2 pixels")
+        check_fields(
+            self,
+            kind=choice(("ssim", "pearson", "spearman")),
+            window=WINDOW,
+            side=optional(integer(1)),
+            eight_bit=FLAG,
+        )
 
     def __call__(self, a: Map, b: Map) -> Scalar:
         x, y = self.prepare(a), self.prepare(b)
@@ -76,6 +88,9 @@ class Similarity:
         # A pixel at the mean adds nothing to a covariance.
         x, y = (jnp.where(valid, map, _mean_where(map, valid)) for map in (x, y))
         return pearson(x, y)
+
+
+SIMILARITY = instance(Similarity, remedy="give a Similarity, such as Similarity('pearson')")
 
 
 def ssim_where(a: Map, b: Map, valid: ValidMask, *, window: int, data_range: Number) -> Scalar:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from salix.hyperparameters import FLAG, check_value
 from salix.metrics.inputs import as_float, as_mass
 from salix.typing import Map, Scalar
 
@@ -21,7 +22,7 @@ def histogram_entropy(map: Map, *, normalise: bool = True) -> Scalar:
 
     Salience entropy of Crum et al. (2023), arXiv:2303.11969 (there 7 x 7, over $\log_2 49$).
     """
-    x = as_float(map)
+    x, normalise = as_float(map), check_value("normalise", normalise, FLAG)
     grey, highest = (x, 255) if map.dtype == jnp.uint8 else (255 * x, 1)
     defined = ((x >= 0) & (x <= highest)).all()
     bins = jnp.where(defined, grey, 0).astype(jnp.int32).ravel()
@@ -41,7 +42,7 @@ def spatial_entropy(map: Map, *, normalise: bool = True) -> Scalar:
 
     Complexity of Bhatt, Weller and Moura (2020), arXiv:2005.00631 (there in nats).
     """
-    mass = as_mass(map)
+    mass, normalise = as_mass(map), check_value("normalise", normalise, FLAG)
     return _divide_by_maximum(_entropy_bits(mass / mass.sum()), mass.size, normalise)
 
 

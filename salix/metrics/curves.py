@@ -11,13 +11,18 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from salix.metrics.ranking import Ranks, is_ranked, leading_pixels, pixel_counts, rank_pixels
+from salix.hyperparameters import check_value, either, integer, number, several
+from salix.metrics.ranking import Ranks, is_ranked, order_pixels, pixel_counts, rank_pixels
 from salix.perturb.fills import fill_image
-from salix.typing import AnyArray, GridMap, Image, InputError, PRNGKey, Scalar, ScoreLike
+from salix.typing import AnyArray, GridMap, Image, PRNGKey, Scalar, ScoreLike
 
 FRACTIONS = tuple(i / 10 for i in range(11))
 Fractions = tuple[float | int, ...]
 Black = float | tuple[float, ...]  # one number, or one a channel
+_LEVEL = number(traced=True)
+BLACK = either(
+    _LEVEL, several(_LEVEL, remedy=""), remedy="give a finite number, or one for each channel"
+)
 
 
 @jax.tree_util.register_dataclass
@@ -51,8 +56,9 @@ def deletion(
     at `fractions` $q_j$, in units of the score; the area is the trapezoid's, over the range of the
     fractions: $\sum_j (v_j + v_{j+1})(q_{j+1} - q_j) / 2 (q_m - q_1)$. `order` is "most" or "least"
     salient first (lower and higher areas mean a better map), or "random" pixels, independent of
-    the map. Pixels of equal salience are replaced evenly spread over the image, their number exact
-    to within a few. A pixel has all its channels. A map of a smaller grid is enlarged linearly.
+    the map. Pixels of equal salience follow each other evenly spread over the image, so that each
+    step replaces exactly the stated number. A pixel has all its channels. A map of a smaller grid
+    is enlarged linearly.
 
     `fill` gives the replacements: "blur", the image blurred by a sigma of a twentieth of its side;
     "mean", each channel's mean; "black", the value `black` in the image's units (0 where images
@@ -109,22 +115,16 @@ def evaluate_steps(
     chunk: int = 1,
 ) -> Any:
     """Evaluate `before` with its first pixels taken from `after`, for each count, in a scan."""
-    check_chunk(chunk)
-    ordered = jnp.sort(ranks.ravel())
+    check_value("chunk", chunk, integer(1))
+    places = order_pixels(ranks)
 
     def step(count: Array) -> Any:
-        return evaluate(jnp.where(leading_pixels(ranks, ordered, count)[..., None], after, before))
+        return evaluate(jnp.where((places < count)[..., None], after, before))
 
     counts = jnp.asarray(counts)
     return lax.map(
         step, counts, batch_size=None if chunk == 1 else min(chunk, math.prod(counts.shape))
     )
-
-
-def check_chunk(chunk: int) -> None:
-    """Raise `InputError` for a batch of fewer than one step."""
-    if chunk < 1:
-        raise InputError(f"chunk is {chunk}: give 1 step a batch, or more")
 
 
 def trapezoid_mean(values: Float[AnyArray, " steps"], points: Sequence[float | int]) -> Scalar:
@@ -142,6 +142,7 @@ def trapezoid_mean(values: Float[AnyArray, " steps"], points: Sequence[float | i
 def _fill_and_rank(
     image: Image, map: GridMap, key: PRNGKey, fill: str, order: str, black: Any
 ) -> tuple[Image, Ranks]:
+    black = check_value("black", black, BLACK)
     fill_key, order_key = jax.random.split(key)
     ranks = rank_pixels(map, image.shape[:-1], order_key, order)
     return fill_image(image, fill_key, fill, black=black), ranks

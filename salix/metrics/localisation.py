@@ -4,8 +4,14 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from salix.hyperparameters import check_value, number, optional
 from salix.metrics.inputs import as_float, as_mass, as_share
 from salix.typing import Flag, InputError, Map, ReferenceMask, Scalar
+
+THRESHOLD = optional(
+    number(lambda n: 0 < n <= 1),
+    remedy="give a share of the maximum, in (0, 1], or None for the area of the mask",
+)
 
 
 def relevance_mass(map: Map, mask: ReferenceMask) -> Scalar:
@@ -38,8 +44,7 @@ def iou(map: Map, mask: ReferenceMask, *, threshold: float | None = 0.5) -> Scal
     are those of relevance rank accuracy, Arras, Osman and Samek (2022), arXiv:2003.07258, whose
     value r is $2u/(1 + u)$ for an intersection over union u.
     """
-    if threshold is not None and not 0 < threshold <= 1:
-        raise InputError(f"threshold is {threshold}: give a share of the maximum, in (0, 1]")
+    threshold = check_value("threshold", threshold, THRESHOLD)
     strength, inside, defined = _prepare(map, mask)
     area = _count(inside, strength)
     if threshold is None:

@@ -1,20 +1,31 @@
-"""Order of an image's pixels by a map: ranks, and the pixels that come first."""
+"""Order of an image's pixels by a map: ranks, and the places of pixels in it."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Int
 
+from salix.hyperparameters import Hyperparameter, check_value, choice, number, several
 from salix.metrics.inputs import as_float
 from salix.typing import Flag, GridMap, InputError, Map, PRNGKey
 
 ORDERS = ("most", "least", "random")
 GOLDEN = 2654435769  # 2^32 over the golden ratio: its multiples fill the circle evenly
 
+
+def _plain_rising(value: Any) -> tuple[float, ...]:
+    shares = several(number(lambda n: 0 <= n <= 1), remedy="", low=2).plain(value)
+    if any(b <= a for a, b in pairwise(shares)):
+        raise ValueError
+    return shares
+
+
+RISING = Hyperparameter(_plain_rising, "give two or more, rising, in [0, 1]")
 Ranks = Int[Array, "*space"]  # greatest for the first pixel
 
 
@@ -24,8 +35,7 @@ def rank_pixels(map: GridMap, space: tuple[int, ...], key: PRNGKey, order: str) 
     `order` is "most" or "least" salient first, or "random". Raises `InputError` for another order
     and for a map that has other axes than the image or is larger.
     """
-    if order not in ORDERS:
-        raise InputError(f"order is {order!r}: choose one of {', '.join(ORDERS)}")
+    check_value("order", order, choice(ORDERS))
     fits = len(map.shape) == len(space) and all(
         m <= s for m, s in zip(map.shape, space, strict=True)
     )
@@ -43,16 +53,16 @@ def rank_pixels(map: GridMap, space: tuple[int, ...], key: PRNGKey, order: str) 
     return jnp.where(bits < 0, bits ^ jnp.int32(0x7FFFFFFF), bits)
 
 
-def leading_pixels(
-    ranks: Ranks, ordered: Int[Array, " pixels"], count: Any
-) -> Bool[Array, "*space"]:
-    """Return which pixels are the first `count`, given their ranks and the same in rising order."""
-    last = ordered[jnp.clip(ordered.size - count, 0, ordered.size - 1)]
-    above, tied = ranks > last, ranks == last
-    share = (count - above.sum()) / tied.sum()
-    position = lax.iota(jnp.uint32, ranks.size) * jnp.uint32(GOLDEN)
-    spread = (position >> 8).astype(jnp.float32) / 2**24  # in [0, 1)
-    return above | (tied & (spread.reshape(ranks.shape) < share))
+def order_pixels(ranks: Ranks) -> Int[Array, "*space"]:
+    """Return the place of each pixel in the order of its rank, 0 for the greatest, each once.
+
+    Pixels of equal rank follow each other as the fractional parts of their index times the golden
+    ratio do, so that any number of them is spread evenly over the image.
+    """
+    index = lax.iota(jnp.int32, ranks.size)
+    spread = index.astype(jnp.uint32) * jnp.uint32(GOLDEN)  # all different
+    _, _, first_to_last = lax.sort((~ranks.ravel(), spread, index), num_keys=2)
+    return jnp.zeros_like(index).at[first_to_last].set(index).reshape(ranks.shape)
 
 
 def is_ranked(map: Map) -> Flag:
@@ -66,7 +76,5 @@ def pixel_counts(fractions: Sequence[float | int], pixels: int) -> Int[np.ndarra
 
     Raises `InputError` for fractions that are not two or more, rising, in [0, 1].
     """
-    q = np.array(fractions, float)
-    if q.size < 2 or not (np.diff(q) > 0).all() or not (q[0] >= 0 and q[-1] <= 1):
-        raise InputError(f"fractions are {tuple(fractions)}: give two or more, rising, in [0, 1]")
+    q = np.array(check_value("fractions", fractions, RISING))
     return np.rint(q * pixels).astype(np.int32)

@@ -6,8 +6,12 @@ from jax import lax
 from jax.scipy.stats import rankdata
 from jaxtyping import Array, Float
 
+from salix.hyperparameters import WINDOW, check_value, integer, number
 from salix.metrics.inputs import as_float, as_pair
 from salix.typing import GridMap, InputError, Map, Number, Scalar
+
+DATA_RANGE = number(lambda n: n > 0, remedy="give a number above 0", traced=True)
+WINDOW_OF_MAP = integer(0, remedy=WINDOW.remedy)  # one too small is reported with the map's shape
 
 
 def mae(a: Map, b: GridMap) -> Scalar:
@@ -64,6 +68,8 @@ def ssim_map(
     L = `data_range`. Range, errors and source as `ssim`.
     """
     x, y = as_pair(a, b)
+    check_value("data_range", data_range, DATA_RANGE)
+    check_value("window", window, WINDOW_OF_MAP)
     if window < 2 or min(x.shape, default=0) < window:
         raise InputError(f"a window of {window} does not fit maps of shape {x.shape}")
     scale = jnp.asarray(data_range, x.dtype)

@@ -4,8 +4,10 @@ Each function takes (pixels in [0, 1], strength, key), with a strength that may 
 levels are scanned. Draws depend on the key alone: one key gives one noise field at every strength.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +15,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from salix.hyperparameters import Hyperparameter, number, several
 from salix.perturb.jpeg import jpeg
-from salix.typing import Image, InputError, Number, PRNGKey, Scalar
+from salix.typing import Image, Number, PRNGKey, Scalar
 
 REACH = 4  # standard deviations at which SciPy cuts the kernel of a blur
 
@@ -84,17 +87,23 @@ class Corruption:
     levels: tuple[float, ...]
     source: str
 
-    def check(self, levels: Sequence[float]) -> None:
-        """Raise `InputError` for levels that are none, out of range or not from mild to severe."""
-        sign, strengths = np.sign(self.severest - self.mildest), np.array(levels, float)
-        severity = sign * strengths
-        inside = (sign * self.mildest <= severity) & (severity <= sign * self.severest)
-        rising = np.diff(severity) > 0
-        if not (strengths.size and inside.all() and rising.all() and np.isfinite(strengths).all()):
-            raise InputError(
-                f"levels of {self.title} are {tuple(levels)}: give at least one, from mild to "
-                f"severe, each once, between {self.mildest:g} and {self.severest:g}"
-            )
+    @property
+    def strengths(self) -> Hyperparameter:
+        """Usable levels: at least one, in range, from mild to severe."""
+        sign = 1 if self.severest > self.mildest else -1
+        inside = number(lambda n: sign * self.mildest <= sign * n <= sign * self.severest)
+
+        def plain(value: Any) -> tuple[float, ...]:
+            levels = several(inside, remedy="").plain(value)
+            if any(sign * b <= sign * a for a, b in pairwise(levels)):
+                raise ValueError
+            return levels
+
+        return Hyperparameter(
+            plain,
+            f"give at least one level of {self.title}, from mild to severe, each once, between "
+            f"{self.mildest:g} and {self.severest:g}",
+        )
 
 
 CRUM = "Crum et al. (2023), arXiv:2303.11969"

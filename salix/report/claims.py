@@ -1,10 +1,10 @@
-"""Sentences on differences between groups, no stronger than the significance of their rows."""
+"""Sentences of the headline: claims of significant differences, and their absence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from salix.analysis import GroupSummary
-from salix.analysis.significance import STRENGTH, NumberDifferences, distinct_values, points
+from salix.analysis.significance import NumberDifferences, distinct_values, points
 
 SentencePart = str | GroupSummary  # a group is printed in its colour
 Sentence = tuple[SentencePart, ...]
@@ -21,28 +21,51 @@ class Claims:
 
     def compare(self, hit: NumberDifferences | None, look: NumberDifferences | None) -> Sentence:
         """Compare groups in AUC or accuracy and in their salience; one of them may be None."""
-        if hit is None or look is None:
-            only = hit or look
-            assert only is not None  # the caller describes groups that nothing compares
-            claim = self._claim(only) if only.any_significant else self._no_difference(only)
-            return _sentence(claim)
-        if hit.any_significant and look.any_significant:
+        numbers = [number for number in (hit, look) if number is not None]
+        scopes = [self._scope(number) for number in numbers]
+        if hit is None or look is None or scopes[0] != scopes[1]:
+            alone = (
+                _sentence(self._claim(n) if n.significant else self._no_difference(n), scope)
+                for n, scope in zip(numbers, scopes, strict=True)
+            )
+            first, *rest = alone
+            return (*first, *(part for sentence in rest for part in (" ", *sentence)))
+        return self._both_numbers(hit, look, scopes[0])
+
+    def _scope(self, number: NumberDifferences) -> str:
+        """Write what a comparison with a single run is about: these models, no way of training."""
+        rows = [number.strongest] if number.significant else number.rows
+        if any(min(d.comparison.n_runs) > 1 for d in rows):
+            return ""
+        if all(max(d.comparison.n_runs) == 1 for d in rows):
+            count = 2 if number.significant else len(number.groups)
+            return f"Of these {'two' if count == 2 else count} models: "
+        single = [n for n in number.groups if len(self.groups[n].runs) == 1]
+        named = {n for d in rows for n in (d.comparison.a, d.comparison.b)}
+        ones = [n for n in single if n in named]
+        return f"Of the one run of {ones[0]}: " if len(ones) == 1 else "Of single runs: "
+
+    def _both_numbers(
+        self, hit: NumberDifferences, look: NumberDifferences, scope: str
+    ) -> Sentence:
+        """Compare groups in two numbers that are about the same models or ways of training."""
+        if hit.significant and look.significant:
             if set(hit.ends) == set(look.ends):
-                return _sentence(self._both(hit, look))
-            return (*_sentence(self._claim(hit)), " ", *_sentence(self._claim(look)))
-        if hit.any_significant:
+                return _sentence(self._same_two(hit, look), scope)
+            return (*_sentence(self._claim(hit), scope), " ", *_sentence(self._claim(look)))
+        if hit.significant:
             they = set(hit.ends) == set(look.groups)
             rest = self._no_difference(look, they=they)
-            return (*_sentence(self._claim(hit)), " ", *_sentence(rest))
-        if look.any_significant:
+            return (*_sentence(self._claim(hit), scope), " ", *_sentence(rest))
+        if look.significant:
             named = set(hit.groups) == set(look.ends)
             claim = self._claim(look, named=named)
-            return _sentence((*self._no_difference(hit), ", but ", *claim))
+            return _sentence((*self._no_difference(hit), ", but ", *claim), scope)
         if set(hit.groups) == set(look.groups):
-            return _sentence((*self._no_difference(hit), f" or in {self._values(look)}"))
-        alike = (self._no_difference(number) for number in (hit, look))
-        first, second = (_sentence(parts) for parts in alike)
-        return (*first, " ", *second)
+            parts = (*self._no_difference(hit), f" or in {self._values(look)}")
+            return _sentence(parts, scope)
+        first, second = (self._no_difference(number) for number in (hit, look))
+        return (*_sentence(first, scope), " ", *_sentence(second))
 
     def _claim(self, number: NumberDifferences, *, named: bool = False) -> Sentence:
         """Write how one group differs from another, which may have been named already."""
@@ -55,16 +78,15 @@ class Claims:
         verb = self._verb(number, more=key != "spatial_entropy")
         return (*start, self.groups[one], f" {verb}", *rest, self._bracket(number, one, other))
 
-    def _both(self, hit: NumberDifferences, look: NumberDifferences) -> Sentence:
+    def _same_two(self, hit: NumberDifferences, look: NumberDifferences) -> Sentence:
         """Continue the sentence on the better group, where both numbers compare the same two."""
         (one, other), key = hit.ends, look.strongest.column.key
         more = look.ends[0] == one
         start = " but " if key != "spatial_entropy" and not more else " and "
         whose = "its runs " if key == "agreement" else ""
-        repeated = look.limited and look.run_counts == hit.run_counts  # once, at the end
         return (
             *(self.groups[one], f" {self._verb(hit, more=True)} than ", self.groups[other]),
-            self._bracket(hit, one, other, count=not repeated),
+            self._bracket(hit, one, other),
             f"{start}{whose}{self._verb(look, more=more)}",
             self._bracket(look, one, other),
         )
@@ -80,28 +102,17 @@ class Claims:
         name = "AUC" if column.key == "auc" else _lower(column.name)
         return verbs.get(column.key, f"has a {'higher' if more else 'lower'} {name}")
 
-    def _bracket(
-        self, number: NumberDifferences, one: str, other: str, *, count: bool = True
-    ) -> str:
-        """Write both values, unless other images turn their order, and the significance."""
-        row, key = number.strongest, number.strongest.column.key
+    def _bracket(self, number: NumberDifferences, one: str, other: str) -> str:
+        """Write both values, unless other images turn their order, and in how many pairs."""
+        row, key, pairs = number.strongest, number.strongest.column.key, len(number.rows)
         a, b = (self.groups[n].interval(key).value for n in (one, other))
         values = f"{NAMES.get(key, '')}{' against '.join(distinct_values(row.column, a, b))}"
         values += " right" if key == "accuracy" else ""
         if not (a > b if number.ends[0] == one else a < b):
             size = points(distinct_values(row.column, abs(row.comparison.difference.value), 0.0)[0])
             values = f"by {size} on the images that all runs share"
-        return f" ({values}{self._strength(number, count=count)})"
-
-    def _strength(self, number: NumberDifferences, *, count: bool) -> str:
-        significance, pairs = number.strongest.significance, len(number.rows)
-        word = STRENGTH[significance] if significance != "significant" or pairs > 1 else ""
-        if pairs > 1:
-            same = sum(d.significance == significance for d in number.rows)
-            word += f" for {same} of {pairs} pairs"
-        runs = number.run_counts if count and number.limited else ""
-        text = ": ".join(t for t in (runs, word) if t)
-        return f"; {text}" if text else ""
+        of_pairs = f"; significant for {number.significant} of {pairs} pairs" if pairs > 1 else ""
+        return f" ({values}{of_pairs})"
 
     def _no_difference(self, number: NumberDifferences, *, they: bool = False) -> Sentence:
         """Write that the groups cannot be told apart in a number."""
@@ -125,16 +136,16 @@ class Claims:
             values = [min(values), max(values)]
         joint = " to " if len(number.groups) > 2 else " and "
         text = joint.join(column.format(v, 2) for v in values)
-        over_images = {d.comparison.over for d in number.rows} == {"images"}
-        return f"{name} ({text}{f'; {number.run_counts}' if over_images else ''})"
+        return f"{name} ({text})"
 
 
 def _lower(name: str) -> str:
     return name[0].lower() + name[1:]
 
 
-def _sentence(parts: Sentence) -> Sentence:
-    """End a sentence, and begin it with a capital letter unless a group's name does."""
+def _sentence(parts: Sentence, scope: str = "") -> Sentence:
+    """End a sentence; begin it with its scope, or a capital letter unless a group's name does."""
     first = parts[0]
-    start = first[0].upper() + first[1:] if isinstance(first, str) else first
-    return (start, *parts[1:], ".")
+    if not scope and isinstance(first, str):
+        return (first[0].upper() + first[1:], *parts[1:], ".")
+    return (*([scope] if scope else []), *parts, ".")

@@ -1,8 +1,6 @@
 """The report for machines: every number as a row, and the table of groups as CSV and LaTeX."""
 
-import csv
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +8,10 @@ import numpy as np
 
 from salix.analysis import Analysis, Differences
 from salix.analysis.summary import LIMITS, plain_interval
+from salix.report.spreadsheet import csv_text
 from salix.stats import Interval
 
-FIELDS = ("kind", "group", "run", "metric", "coordinate", *LIMITS, "n", "undefined")
+FIELDS = ("kind", "group", "run", "metric", "coordinate", *LIMITS, "n", "undefined", "clusters")
 SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
@@ -44,7 +43,7 @@ def record(
 ) -> dict[str, Any]:
     """Return one record of a tidy table, with the keys of `FIELDS`; NaN is None."""
     values = (kind, group, run, metric, coordinate)
-    return dict(zip(FIELDS, values, strict=False)) | plain_interval(i)
+    return dict(zip(FIELDS, values, strict=False)) | plain_interval(i) | {"clusters": i.clusters}
 
 
 def difference_rows(differences: Differences) -> list[dict[str, Any]]:
@@ -53,12 +52,18 @@ def difference_rows(differences: Differences) -> list[dict[str, Any]]:
     for d in differences.rows:
         c = d.comparison
         head = {"metric": c.key, "a": c.a, "b": c.b}
-        head |= {"significance": d.significance, "over": c.over}
+        head |= {"significance": d.significance, "over": c.over, "of_headline": d.of_headline}
         limits = {f"difference_{n}": getattr(c.difference, n) for n in LIMITS}
-        sizes = {"p": c.p, "p_adjusted": c.p_adjusted, "hedges_g": c.effect.value}
+        sizes = {
+            "p": c.p,
+            "p_both": c.p_both,
+            "p_adjusted": c.p_adjusted,
+            "hedges_g": c.effect.value,
+        }
         numbers = limits | sizes | {"cliffs_delta": c.delta.value}
         plain = {n: float(v) if np.isfinite(v) else None for n, v in numbers.items()}
-        rows.append(head | plain | {"runs": list(c.n_runs), "images": c.n_images})
+        counts = {"runs": list(c.n_runs), "images": c.n_images, "clusters": c.difference.clusters}
+        rows.append(head | plain | counts)
     return rows
 
 
@@ -68,23 +73,25 @@ def write_parquet(records: Sequence[Mapping[str, Any]], out: Path) -> None:
     import pyarrow.parquet as pq
 
     text, number, count = pa.string(), pa.float64(), pa.int64()
-    types = (text,) * 5 + (number,) * 3 + (count,) * 2
+    types = (text,) * 5 + (number,) * 3 + (count,) * 3
     schema = pa.schema(list(zip(FIELDS, types, strict=True)))
     pq.write_table(pa.Table.from_pylist([dict(r) for r in records], schema), out)
 
 
 def as_csv(analysis: Analysis) -> str:
-    """Return the table of groups as CSV: value, low and high of each column."""
-    out = StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    """Return the table of groups as CSV: value, low and high of each column.
+
+    Names that a spreadsheet would run as a formula have an apostrophe before them, see `inert`.
+    """
     ends = ("", "_low", "_high")
-    writer.writerow(["group", "runs", *(c.key + end for c in analysis.columns for end in ends)])
+    rows: list[list[str | float]] = [
+        ["group", "runs", *(c.key + end for c in analysis.columns for end in ends)]
+    ]
     for group in analysis.summary.groups:
         intervals = [group.interval(c.key) for c in analysis.columns]
-        numbers = [v for i in intervals for v in (i.value, i.low, i.high)]
-        texts = [f"{v:.6g}" if np.isfinite(v) else "" for v in numbers]
-        writer.writerow([group.name, len(group.runs), *texts])
-    return out.getvalue()
+        numbers = [float(v) for i in intervals for v in (i.value, i.low, i.high)]
+        rows.append([group.name, len(group.runs), *numbers])
+    return csv_text(rows)
 
 
 def as_latex(analysis: Analysis) -> str:

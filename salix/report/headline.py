@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from salix.analysis import Analysis, Difference, Differences, GroupSummary, Summary, TableColumn
-from salix.analysis.significance import ALPHA, SHOWN, SIGNIFICANCE
+from salix.analysis.significance import HITS, LOOKS, SHOWN
 from salix.report.claims import Claims, Sentence, SentencePart
 
-HITS = ("auc", "accuracy")
-LOOKS = ("relevance_mass", "spatial_entropy", "agreement")  # of equal significance the first counts
 NO_AUC = "Accuracy is compared, as not both have an AUC over the images that all runs share"
 DESCRIBED = 4  # groups that nothing compares; more make no sentence
 OTHERS = 2  # numbers in the description of runs that have none of the above
@@ -41,12 +39,12 @@ def write_headline(
     region: str,
     differences: Differences | None,
 ) -> Headline:
-    """Compare two or more groups by the significance of their differences, or describe them.
+    """Compare two or more groups by their significant differences, or describe them.
 
-    In AUC, or accuracy where no two groups have an AUC to compare, and in the most significant of
-    `LOOKS`, of equals the first. Significant differences are stated, those by the interval only are
-    called suggestive, and of the rest it is written that the groups cannot be told apart. Runs that
-    have none of these are compared in their first number.
+    In AUC, or accuracy where no two groups have an AUC to compare, and in one of `LOOKS`: the first
+    that is significant, or the first. With a primary number, in that alone. Significant differences
+    are stated; of the rest it is written that the groups cannot be told apart. Runs that have none
+    of these numbers are compared in the one with the smallest p-value.
     """
     if not any(r.images for r in summary.runs):
         skipped = sum(r.skipped for r in summary.runs)
@@ -54,18 +52,20 @@ def write_headline(
         return Headline((f"Nothing was measured: {why}.",), ())
     if differences is None:
         return Headline(_describe(summary.groups, columns, region), ())
-    hits, looks = (
-        [n for key in keys if (n := differences.of_number(key))] for keys in (HITS, LOOKS)
-    )
+    primary = differences.primary
+    keys = (HITS, LOOKS) if primary is None else ((), (primary,))
+    hits, looks = ([n for k in ks if (n := differences.of_number(k))] for ks in keys)
     hit = hits[0] if hits else None
-    look = min(looks, key=lambda n: SIGNIFICANCE.index(n.strongest.significance), default=None)
+    look = min(looks, key=lambda n: not n.significant, default=None)
     if hit is None and look is None:
-        if any(c.key in (*HITS, *LOOKS) for c in columns):
-            return Headline(_describe(summary.groups, columns, region), ())
+        if primary is not None or any(c.key in (*HITS, *LOOKS) for c in columns):
+            none = f"Groups are not compared: not both have {primary}, the primary number"
+            described = _describe(summary.groups, columns, region)
+            return Headline(described, (none,) if primary is not None else ())
         look = differences.of_number(differences.rows[0].column.key)
     claims = Claims({g.name: g for g in summary.groups}, region, differences.reference)
     rows = [number.strongest for number in (hit, look) if number is not None]
-    limits = dict.fromkeys(limit for d in rows if (limit := _limit(d)))
+    limits = dict.fromkeys(limit for d in rows if (limit := _limit(d, differences)))
     if hit is not None and hit.strongest.column.key == "accuracy":
         limits[NO_AUC] = None
     citations = (_cite(d, differences.rows) for d in rows)
@@ -78,20 +78,29 @@ def _cite(row: Difference, rows: Sequence[Difference]) -> str:
     where = f"Row {number}" if number <= SHOWN else f"Row {number}, in the JSON beside this page"
     size = " ".join(t for t in (row.size, row.column.limits(c.difference)) if t)
     p = f"p {row.p}" if row.p.startswith("<") else f"p = {row.p}"
-    texts = (size, row.significance) if np.isnan(c.p) else (size, p, row.significance)
+    texts = (size, row.significance) if np.isnan(c.p_adjusted) else (size, p, row.significance)
     return f"{where}: {row.column.name}, {c.a} − {c.b}: {', '.join(texts)}"
 
 
-def _limit(row: Difference) -> str:
+def _limit(row: Difference, differences: Differences) -> str:
     """Write why a row can show no more."""
     c = row.comparison
-    if np.isnan(c.p):
-        return "Agreement is compared by its interval, without a test"
-    if c.over == "images":
-        return "One run is no sample of its kind: this compares models, not ways of training"
-    if c.minimum_p > ALPHA:
-        m, n = c.n_runs
-        return f"{m} against {n} runs give a p of at least {c.minimum_p:.2g} before the correction"
+    m, n = sorted(c.n_runs)
+    if n == 1:
+        return "One run is no sample of its kind: this compares two models, not ways of training"
+    if m == 1:
+        return (
+            f"One run against {n}: it is compared with their spread, and says nothing of other "
+            "runs of its kind"
+        )
+    if c.key == "agreement":
+        return "The p of agreement is that of its interval: to exchange runs would mix the groups"
+    for design in differences.designs:
+        if design.runs == (m, n) and not design.exact:
+            return (
+                f"{m} against {n} runs: exchanging them can give no p below {design.least:.2g}, so "
+                f"that p is Student's t alone; with {design.enough} runs a group they are exchanged"
+            )
     return ""
 
 

@@ -31,14 +31,23 @@ def write(
     baselines: Mapping[str, float] | None = None,
     region: str = REGION,
     in_set: Sequence[str] | None = None,
+    primary: str | None = None,
     sections: Sequence[Build] = SECTIONS,
 ) -> Path:
     """Analyse runs and write their report to `out`: `write_page` of `analyse`, with its options.
 
     Raises `InputError` for no run, a directory that is not one, two runs of one name, an unknown
-    group or subset, and an `out` that is a folder or has the name of one of the files beside it.
+    group, subset or primary number, and an `out` that is a folder or has the name of one of the
+    files beside it.
     """
-    analysis = analyse(runs, agreement=agreement, baselines=baselines, region=region, in_set=in_set)
+    analysis = analyse(
+        runs,
+        agreement=agreement,
+        baselines=baselines,
+        region=region,
+        in_set=in_set,
+        primary=primary,
+    )
     return write_page(analysis, out, title=title, intro=intro, sections=sections)
 
 
@@ -53,7 +62,8 @@ def write_page(
     """Write the report of an analysis to `out`, and its numbers beside it for machines.
 
     Under the same name: `.json` (headline, table and differences), `.parquet` (a row for each
-    number), `.csv` and `.tex` (the table of groups). `intro` are paragraphs below the headline.
+    number), `.csv` and `.tex` (the table of groups). In the CSV, an apostrophe stands before names
+    that a spreadsheet would run as a formula. `intro` are paragraphs below the headline.
     The same runs give the same bytes. Returns `out`. Raises `InputError` for an `out` that is a
     folder or has the name of one of the files beside it.
     """
@@ -67,6 +77,8 @@ def write_page(
     page = _render(analysis, built, title=title, intro=list(intro))
     data: dict[str, Any] = {"title": title, "headline": sentence.text}
     data |= {"evidence": list(sentence.evidence), "region": analysis.region, "differences": []}
+    if analysis.grouped_rows:
+        data["warnings"] = [analysis.grouped_rows.text]
     for section in built:
         data |= section.data
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +128,7 @@ def _render(
         intro=intro,
         headline=analysis.derive(headline),
         mixed=len(datasets) > 1,
+        grouped_rows=analysis.grouped_rows,
         sections=contents,
         figures=any(section.figures for section in sections),
         stops=heatmap.scale_stops(),

@@ -47,6 +47,12 @@ class Section:
 Build = Callable[[Analysis], Section | None]
 
 
+def in_groups(images: int | str, clusters: int) -> str:
+    """Write a number of images, and of the groups of dependent images that they fall into."""
+    count = images if isinstance(images, str) else f"{images:,}".replace(",", "\u202f")
+    return f"{count} images in {clusters:,} groups" if clusters else f"{count} images"
+
+
 def read_template(module: str) -> str:
     """Return the template of a section: the file of its module's name, with the suffix .html."""
     return Path(module).with_suffix(".html").read_text(encoding="utf-8")

@@ -1,17 +1,25 @@
 """Intervals, tests, effect sizes and mergeable accumulators over images and runs."""
 
-from salix.stats.auc import auc_difference, auc_interval
+from salix.stats.area_comparison import compare_areas
+from salix.stats.auc import auc_interval
+from salix.stats.auc_groups import auc_difference, auc_group_difference, auc_group_interval
+from salix.stats.banerjee import student_p
 from salix.stats.bootstrap import bootstrap_difference, bootstrap_mean, bootstrap_pairwise_mean
-from salix.stats.compare import GroupComparison, compare_groups
+from salix.stats.clusters import cluster_codes, cluster_count
+from salix.stats.compare import compare_groups
+from salix.stats.comparison import GroupComparison
+from salix.stats.crossed import crossed_mean
 from salix.stats.distribution_shift import DistributionShift
 from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
 from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, Acer, detection_rate, minimum_acer
+from salix.stats.family import correct_family, least_p
 from salix.stats.interval import (
     Interval,
     difference_interval,
     mean_interval,
     mean_of_intervals,
     proportion_interval,
+    share_interval,
 )
 from salix.stats.mean_map import MeanMap, MeanMapShift
 from salix.stats.permutation import holm, max_t, minimum_p, permutation_test, sign_flip_test
@@ -28,16 +36,24 @@ __all__ = [
     "MeanMapShift",
     "Sample",
     "auc_difference",
+    "auc_group_difference",
+    "auc_group_interval",
     "auc_interval",
     "bootstrap_difference",
     "bootstrap_mean",
     "bootstrap_pairwise_mean",
     "cliffs_delta",
+    "cluster_codes",
+    "cluster_count",
+    "compare_areas",
     "compare_groups",
+    "correct_family",
+    "crossed_mean",
     "detection_rate",
     "difference_interval",
     "hedges_g",
     "holm",
+    "least_p",
     "max_t",
     "mean_difference",
     "mean_interval",
@@ -47,5 +63,7 @@ __all__ = [
     "paired_delta",
     "permutation_test",
     "proportion_interval",
+    "share_interval",
     "sign_flip_test",
+    "student_p",
 ]

@@ -5,6 +5,9 @@ are compared by `salix.stats.compare`. The empirical distance D of two distribut
 0 and is biased upwards. By the triangle inequality its error is at most the norm of the error of
 the two distribution functions, whose quantile q gives the limits D - q and D + q: a lower limit
 above 0 rejects equality of the distributions, at the level of the interval.
+
+Of images in clusters the error of the distribution functions is drawn from its cluster-robust
+covariance (`salix.stats.clustered_samples`), scaled to Student's quantile.
 """
 
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ import numpy as np
 from scipy import special
 
 from salix.stats.auc import auc_limits
+from salix.stats.clustered_samples import ClusteredSamples
 from salix.stats.interval import NAN, Interval
 from salix.stats.sample import Sample
 
@@ -27,12 +31,14 @@ class DistributionShift:
     """Empirical distribution functions of two samples a and b at every distinct value.
 
     `values` ascend; `a` and `b` are the numbers of values of each sample up to and including each.
+    `clustered` are the two samples where their images are in clusters.
     """
 
     values: np.ndarray
     a: np.ndarray
     b: np.ndarray
     undefined: int
+    clustered: "ClusteredSamples | None" = None
 
     @staticmethod
     def of(a: Any, b: Any) -> "DistributionShift":
@@ -43,7 +49,8 @@ class DistributionShift:
         x, count_a = both[order], np.cumsum(order < len(first.values))
         last = np.flatnonzero(np.diff(x, append=np.inf))
         undefined = first.undefined + second.undefined
-        return DistributionShift(x[last], count_a[last], last + 1 - count_a[last], undefined)
+        counts = count_a[last], last + 1 - count_a[last]
+        return DistributionShift(x[last], *counts, undefined, ClusteredSamples.of(first, second))
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -65,6 +72,8 @@ class DistributionShift:
         m, n = self.sizes
         if not m or not n:
             return Interval(NAN, NAN, NAN, m + n, self.undefined)
+        if self.clustered:
+            return self._interval_of(*self.clustered.auc(level))
         mass_a, mass_b = np.diff(self.a, prepend=0), np.diff(self.b, prepend=0)
         # Twice the placement values in counts, so that ties count half in whole numbers.
         v10, v01 = 2 * self.b - mass_b, 2 * m - (2 * self.a - mass_a)
@@ -90,6 +99,9 @@ class DistributionShift:
         if not m or not n:
             return Interval(NAN, NAN, NAN, m + n, self.undefined)
         distance = float(np.abs(self.cdf_difference).max())
+        if self.clustered:
+            margin = self.clustered.margin(lambda error, _: error.max(1), level)
+            return self._interval(distance, margin, upper=1.0)
         margin = float(special.kolmogi(1 - level)) * np.sqrt(1 / m + 1 / n)
         return self._interval(distance, margin, upper=1.0)
 
@@ -108,6 +120,9 @@ class DistributionShift:
         if not m or not n:
             return Interval(NAN, NAN, NAN, m + n, self.undefined)
         distance = float(np.abs(self.cdf_difference[:-1]) @ np.diff(self.values))
+        if self.clustered:
+            margin = self.clustered.margin(lambda error, widths: error[:, :-1] @ widths, level)
+            return self._interval(distance, margin, upper=np.inf)
         # With H = (n F_a + m F_b) / (m + n) the bridge B(H) has the covariance of the error plus
         # a multiple of (F_a - F_b)(x) (F_a - F_b)(y), so its norms are stochastically larger
         # (Anderson, 1955, doi:10.2307/2032333) for any two distributions.
@@ -118,8 +133,12 @@ class DistributionShift:
         return self._interval(distance, margin, upper=np.inf)
 
     def _interval(self, distance: float, margin: float, *, upper: float) -> Interval:
-        low, high = float(distance - margin), float(min(distance + margin, upper))
-        return Interval(distance, low, high, sum(self.sizes), self.undefined)
+        # Not min(): a margin of NaN, of a single cluster, has no limits.
+        return self._interval_of(distance, distance - margin, np.minimum(distance + margin, upper))
+
+    def _interval_of(self, value: float, low: float, high: float) -> Interval:
+        count = self.clustered.design.count if self.clustered else 0
+        return Interval(value, float(low), float(high), sum(self.sizes), self.undefined, count)
 
 
 @lru_cache(maxsize=1)

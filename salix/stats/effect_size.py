@@ -1,12 +1,14 @@
 """Unitless effect sizes of two groups: Hedges' g and Cliff's delta, unpaired and paired."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import special, stats
 
 from salix.stats.auc import auc_interval
-from salix.stats.interval import NAN, Interval
+from salix.stats.clusters import known_codes
+from salix.stats.interval import NAN, Interval, mean_interval
 from salix.typing import InputError
 
 
@@ -57,13 +59,15 @@ def cliffs_delta(a: Any, b: Any, *, level: float = 0.95) -> Interval:
     return Interval(value, low, high, area.n, undefined)
 
 
-def paired_delta(a: Any, b: Any, *, level: float = 0.95) -> Interval:
+def paired_delta(a: Any, b: Any, *, level: float = 0.95, clusters: Any = None) -> Interval:
     r"""Cliff's delta of pairs: the share of images with a above b, less the share with a below b.
 
     Of `a[image]` and `b[image]` of two models over the same images, in [-1, 1]. The limits solve
     $|\hat\delta - \delta| = z \sqrt{(q - \delta^2) / n}$ with q the share of images where the two
     differ; without ties they are Wilson's. Images without a value for both are left out and
-    counted; NaN if none is left. Raises `InputError` for images that differ in number.
+    counted; NaN if none is left. `clusters[image]` names the cluster of dependent images of each:
+    the limits are then those of `mean_interval` of the signs, within [-1, 1]. Raises `InputError`
+    for images that differ in number.
 
     Cliff (1993), doi:10.1037/0033-2909.114.3.494, p. 499.
     """
@@ -75,6 +79,12 @@ def paired_delta(a: Any, b: Any, *, level: float = 0.95) -> Interval:
     if not n:
         return Interval(NAN, NAN, NAN, 0, len(x))
     sign = np.sign(x[known] - y[known])
+    if clusters is not None and known_codes(clusters, known) is not None:
+        signs = np.full(len(x), NAN)
+        signs[known] = sign
+        interval = mean_interval(signs, level=level, clusters=clusters)
+        low, high = np.clip([interval.low, interval.high], -1, 1).tolist()
+        return replace(interval, low=low, high=high)
     delta, differ = float(sign.mean()), float(np.abs(sign).mean())
     z2 = float(stats.norm.ppf((1 + level) / 2)) ** 2 / n
     centre = delta / (1 + z2)

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from salix.stats.banerjee import student_p
+from salix.stats.clusters import ClusterDesign, known_codes
 from salix.typing import InputError
 
+FEW_CLUSTERS = 12
 NEAR = 1e-9  # two statistics this close, in standard deviations of the values, are tied
 
 
@@ -61,14 +64,19 @@ def max_t(a: Any, b: Any, *, draws: int = 10_000, seed: int = 0) -> np.ndarray:
     return adjusted
 
 
-def sign_flip_test(a: Any, b: Any, *, draws: int = 10_000, seed: int = 0) -> float:
+def sign_flip_test(
+    a: Any, b: Any, *, draws: int = 10_000, seed: int = 0, clusters: Any = None
+) -> float:
     r"""Two-sided p-value of equal means of two models over the same images, by swapping models.
 
     The proportion of the ways to swap `a[image]` and `b[image]` of some images for which
     $|\overline{a - b}|$ is at least the observed one: of all $2^n$ if they are at most `draws`,
     else of as many random ones and the observed one. In (0, 1]. It generalises to other images of
-    these two models, not to other runs. Images without a value for both are left out. Raises
-    `InputError` if none is left, and for images that differ in number.
+    these two models, not to other runs. Images without a value for both are left out. `clusters`
+    names the cluster of dependent images of each: the images of a cluster are swapped together,
+    and where fewer than 12 clusters differ, which cannot be swapped in many ways, p is that of
+    Student's t with the cluster-robust variance (`ClusterDesign`); NaN for a single cluster. Raises
+    `InputError` if no image is left, and for images that differ in number.
 
     Fisher (1935), The design of experiments, sec. 21.
     """
@@ -79,6 +87,15 @@ def sign_flip_test(a: Any, b: Any, *, draws: int = 10_000, seed: int = 0) -> flo
     if not known.any():
         raise InputError("no image has a value for both models")
     d = x[known] - y[known]
+    codes = None if clusters is None else known_codes(clusters, known)
+    if codes is not None:
+        design = ClusterDesign.of(len(d), codes)
+        sums = design.sums(d)
+        if np.count_nonzero(sums) < FEW_CLUSTERS:
+            error = (d - d.mean()) / len(d)
+            parts = [design.variance(error)], [design.freedom(error)]
+            return student_p(float(d.mean()), *parts) if design.count > 1 else np.nan
+        d = sums
     d = d[d != 0]
     if not len(d):
         return 1.0

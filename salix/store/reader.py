@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from salix.store.manifest import manifest_columns, read_manifest
+from salix.store.manifest import expected_parts, manifest_columns, read_manifest
+from salix.store.parts import Damage, Part, sound_parts
 from salix.store.schema import arrow_schema, empty_array, numpy_array
-from salix.store.writer import parts
 from salix.typing import Column, InputError
 
 
@@ -59,6 +59,24 @@ class Run:
     def complete(self) -> bool:
         """Whether every example of the data has its row."""
         return self._finished_rows() == self.count
+
+    @property
+    def missing(self) -> list[str]:
+        """Sentences on what the run lacks: damaged parts, and examples without a row."""
+        expected, (sound, damaged) = expected_parts(self.manifest), self._parts()
+        sentences = [f"{part.path.name} {reason}." for part, reason in damaged]
+        if expected.batch_size is None:
+            lacking = self.count - self._finished_rows()
+            return [*sentences, f"{lacking} examples have no row."] if lacking else sentences
+        following = 0
+        for part in [*sound, Part(expected.batches, expected.batches, self.path)]:
+            if part.first > following:
+                gap = expected.rows(Part(following, part.first - 1, self.path)) or range(0)
+                sentences.append(
+                    f"Examples {gap.start} to {gap.stop - 1} of {self.count} have no row."
+                )
+            following = part.last + 1
+        return sentences
 
     @cached_property
     def skipped(self) -> list[dict[str, Any]]:
@@ -130,15 +148,34 @@ class Run:
         """Yield row groups as Arrow tables, part by part: parts follow the order of the data."""
         import pyarrow.parquet as pq
 
-        for _, _, path in parts(self.path):
-            with pq.ParquetFile(path) as file:
-                for group in range(file.num_row_groups):
-                    yield file.read_row_group(group, columns=names)
+        for part in self._parts()[0]:
+            try:
+                with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
+                    for group in range(file.num_row_groups):
+                        yield file.read_row_group(group, columns=names)
+            except OSError as error:  # what its metadata do not show
+                raise InputError(
+                    f"{part.path} is damaged ({str(error).splitlines()[0]}): run the same sweep "
+                    "again, it computes the rows of this part anew"
+                ) from None
+
+    def _parts(self) -> tuple[list[Part], list[Damage]]:
+        return sound_parts(self.path, expected_parts(self.manifest))
 
     def _finished_rows(self) -> int:
         import pyarrow.parquet as pq
 
-        return sum(pq.read_metadata(path).num_rows for _, _, path in parts(self.path))
+        return sum(pq.read_metadata(part.path).num_rows for part in self._parts()[0])
+
+
+def unfinished_batches(path: Path, total: int) -> tuple[list[int], list[Damage]]:
+    """Return the batches of `total` without rows on disk, and the parts that are damaged.
+
+    All parts are read and compared with their checksums.
+    """
+    sound, damaged = sound_parts(path, expected_parts(read_manifest(path)), full=True)
+    finished = {batch for part in sound for batch in range(part.first, part.last + 1)}
+    return sorted(set(range(total)) - finished), damaged
 
 
 def read_runs(paths: Iterable[Path | str]) -> list[Run]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from salix.data import Source, image_batches
+from salix.data.class_labels import class_indices
 from salix.preprocess import Preprocess
 from salix.train.streamed import PixelsAndMasks, Positions, Reordered, Streamed, pick
 from salix.typing import InputError
@@ -117,13 +118,11 @@ def warn(unread: dict[str, str], black: set[str]) -> None:
 
 
 def _labels(source: Source, classes: Sequence[str]) -> np.ndarray:
-    numbers: dict[str | None, int] = {name.casefold(): i for i, name in enumerate(classes)}
-    names = [n if n is None else n.casefold() for n in source.labels]
-    unknown = [i for i, n in enumerate(names) if n not in numbers]
+    indices = class_indices(source.labels, source.ids, classes, model="the network")
+    unknown = [id for id, index in zip(source.ids, indices, strict=True) if index is None]
     if unknown:
-        first = ", ".join(f"{source.ids[i]} ({source.labels[i]})" for i in unknown[:3])
         raise InputError(
-            f"{len(unknown)} images have none of the classes {', '.join(classes)}: {first}; name "
-            f"each folder by its class, {classes[0]}=DIR"
+            f"{len(unknown)} images have none of the classes {', '.join(classes)}: "
+            f"{', '.join(unknown[:3])}; name each folder by its class, {classes[0]}=DIR"
         )
-    return np.array([numbers[n] for n in names], np.int32)
+    return np.array(indices, np.int32)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 from flax import nnx
 
 from salix.models import MODELS, build, load
@@ -12,14 +13,20 @@ from salix.typing import InputError
 
 
 def initialiser(
-    name: str, weights: Path | str | None = None, *, classes: Sequence[str] | None = None
+    name: str,
+    weights: Path | str | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    prefix: str | None = None,
+    ema: bool | None = None,
 ) -> tuple[Callable[[int], Any], dict[str, Any]]:
     """Return `build` and the keyword arguments `preprocess, classes, name` for `train`.
 
     `build(seed)` returns an initialised module: with `weights`, a file as for
     `salix.models.load`, each seed starts from them. Where the file is for another number of
-    classes the last layer is drawn by the seed instead. Raises `InputError` as `load` does, and
-    where the number of classes cannot change.
+    classes the last layer is drawn by the seed instead; one output z becomes the two (-z/2, z/2).
+    `prefix` and `ema` choose one of several networks in the file. Raises `InputError` as `load`
+    does, and where the number of classes cannot change.
     """
     if weights is None:
         nnx.eval_shape(lambda: build(name, classes=classes))  # raises for invalid classes
@@ -27,7 +34,7 @@ def initialiser(
         names = architecture.classes if classes is None else tuple(classes)
         about = {"preprocess": architecture.preprocess, "classes": names, "name": name}
         return lambda seed: build(name, seed, classes=names), about
-    model, params = load(name, weights)
+    model, params = load(name, weights, prefix=prefix, ema=ema)
     names = model.classes if classes is None else tuple(classes)
     head, same = MODELS[name].head.rpartition(".")[0], len(names) == len(model.classes)
     if not same and not head:
@@ -40,7 +47,10 @@ def initialiser(
         state = nnx.state(module, WEIGHTS)
         for path, leaf in nnx.to_flat_state(state):
             if same or ".".join(map(str, path[:-1])) != head:
-                leaf.set_value(loaded[path].get_value())
+                value = loaded[path].get_value()
+                if value.shape != leaf.get_value().shape:  # one output z: logits (-z/2, z/2)
+                    value = jnp.concatenate([-value / 2, value / 2], axis=-1)
+                leaf.set_value(value)
         nnx.update(module, state)
         return module
 

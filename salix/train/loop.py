@@ -1,6 +1,7 @@
 """Resumable training of one or several seeds, with validation and history."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from salix.model import Model
 from salix.preprocess import Preprocess
 from salix.progress import Progress
 from salix.store import digest, open_run
+from salix.store.claim import Claim
 from salix.train.check import check_data, check_seeds
 from salix.train.examples import TrainingImages, gather, warn
 from salix.train.history import Record
@@ -131,7 +133,8 @@ def train(
                 path=path,
                 owner=owner,
             )
-            result = trainer.run(weights, bar, log or (lambda text: None))
+            with nullcontext() if path is None else Claim(path):  # one process trains it
+                result = trainer.run(weights, bar, log or (lambda text: None))
             about: dict[str, Any] = {"preprocess": preprocess, "classes": classes, "name": name}
             for index, seed in enumerate(group):
                 best, last = (

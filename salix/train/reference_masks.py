@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from salix.data import Source
-from salix.data.content import files_digest
+from salix.data.content import files_digest, source_identity
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
 from salix.train.losses import Loss
 
@@ -37,7 +37,7 @@ class WithReferenceMasks:
         return self.source.ids
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """Labels of the source."""
         return self.source.labels
 
@@ -63,7 +63,7 @@ class WithReferenceMasks:
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of the source, with the content of these reference masks."""
         masks = {"reference_masks": files_digest(self.files, full=full)}
-        return self.source.identity(full=full) | masks
+        return source_identity(self.source, full=full) | masks
 
 
 def uses_reference_masks(loss: Loss) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from salix.data import Batch, Source, image_batches
+from salix.data.content import source_identity
 from salix.preprocess import Preprocess
 from salix.store import digest
 from salix.typing import InputError
@@ -82,7 +83,7 @@ class Reordered:
         return pick(self.source.ids, self.order)
 
     @property
-    def labels(self) -> Sequence[str | None]:
+    def labels(self) -> Sequence[str | int | None]:
         """Labels, in the new order."""
         return pick(self.source.labels, self.order)
 
@@ -109,7 +110,7 @@ class Reordered:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of the source, and the order."""
-        return {"source": self.source.identity(full=full), "order": self.order.tolist()}
+        return {"source": source_identity(self.source, full=full), "order": self.order.tolist()}
 
 
 def pick(names: Sequence[Any], indices: np.ndarray) -> list[Any]:

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from salix.analysis import Frame, analyse
-from salix.analysis.columns import DASH, standard_columns
+from salix.analysis.columns import standard_columns
 from salix.analysis.differences import group_tables
 from salix.analysis.run_metrics import ACCURACY
 from salix.analysis.significance import Difference
@@ -133,7 +133,7 @@ def test_images_without_a_label_are_neither_right_nor_wrong(planted):
     assert not {"auc", "accuracy"} & {k for k, _ in compared(runs)}
 
 
-def test_agreement_is_compared_by_its_interval_and_takes_no_part_in_the_family(two_groups):
+def test_agreement_is_compared_by_the_p_of_its_interval(two_groups):
     runs = two_groups(40)
     agreements = {
         "cross-entropy": Interval(0.3, 0.2, 0.4, 40),
@@ -144,12 +144,18 @@ def test_agreement_is_compared_by_its_interval_and_takes_no_part_in_the_family(t
     assert row.comparison.difference == difference_interval(
         agreements["guided"], agreements["cross-entropy"]
     )
-    assert (row.significance, row.p, row.comparison.n_runs) == ("interval only", DASH, (3, 3))
-    assert {k: d.p for k, d in differences.items() if k[0] != "agreement"} == {
-        k: d.p for k, d in without.items() if k[0] != "agreement"
-    }
-    tested = [d.comparison for d in without.values() if np.isfinite(d.comparison.p)]
-    np.testing.assert_allclose([c.p_adjusted for c in tested], holm([c.p for c in tested]))
+    # Student's t of 2 degrees of freedom whose 95 % limits are those of the interval.
+    c = row.comparison
+    half = c.difference.value - c.difference.low
+    expected = 2 * stats.t.sf(stats.t.ppf(0.975, 2) * c.difference.value / half, 2)
+    assert (c.p_both, c.n_runs) == (pytest.approx(expected), (3, 3))
+    assert row.significance == "significant"
+    assert c.p_adjusted == pytest.approx(4 * expected)  # with three other numbers, as the least
+    assert np.isnan(c.p)
+    family = [d.comparison for d in without.values() if d.of_headline]
+    assert {c.key for c in family} == {"auc", "relevance_mass", "spatial_entropy", "agreement"}
+    for rows in (family, [d.comparison for d in without.values() if not d.of_headline]):
+        np.testing.assert_allclose([c.p_adjusted for c in rows], holm([c.p_both for c in rows]))
     assert not [k for k in compared([*runs[:2], *runs[3:]], agreements) if k[0] == "agreement"]
 
 
@@ -160,16 +166,17 @@ def test_the_file_for_machines_cites_the_rows_of_the_headline(two_groups, tmp_pa
     }
     page = write(two_groups(40), tmp_path / "r.html", agreement=agreements)
     beside = json.loads(page.with_suffix(".json").read_text())
-    assert len(beside["evidence"]) == 3
+    assert len(beside["evidence"]) == 4
     for line in beside["evidence"][:2]:
         row = beside["differences"][int(line.split(":")[0].removeprefix("Row ")) - 1]
         assert line.endswith(f", {row['significance']}")
         assert f"{row['a']} − {row['b']}" in line
     agreement = [r for r in beside["differences"] if r["metric"] == "agreement"]
-    assert [(r["p"], r["significance"]) for r in agreement] == [(None, "interval only")]
+    assert [(r["p"], r["significance"]) for r in agreement] == [(None, "significant")]
     text = page.read_text()
     assert "as to exchange runs would mix the groups" in text
-    assert "5 comparisons are significant" in text  # those with a test: five numbers
+    assert "1 of 4 comparisons in the numbers of the headline" in text
+    assert "0 of 2 in the other numbers" in text
 
 
 def test_a_small_p_is_not_written_as_zero(planted, simulated):

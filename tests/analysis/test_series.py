@@ -8,7 +8,7 @@ import pytest
 from salix.analysis import analyse
 from salix.analysis.series import series_intervals
 from salix.report.sections.series import draw_series
-from salix.stats import mean_interval
+from salix.stats import mean_interval, mean_of_intervals
 
 
 def test_columns_of_one_measure_and_axis_are_a_series(changing):
@@ -25,8 +25,8 @@ def test_intervals_are_over_runs_or_over_the_images_of_one(changing, planted, si
     summary = analyse(runs).summary
     intervals = series_intervals(summary.groups[0], "noise_similarity")
     for place in range(4):
-        means = [r.rows["noise_similarity"][:, place].mean(dtype=np.float64) for r in runs[:3]]
-        expected = mean_interval(means)
+        values = [r.rows["noise_similarity"][:, place].astype(np.float64) for r in runs[:3]]
+        expected = mean_of_intervals([mean_interval(v) for v in values])  # of runs and images
         assert intervals[place].value == pytest.approx(expected.value)
         assert intervals[place].high == pytest.approx(expected.high)
     alone = series_intervals(analyse(runs[:1]).summary.groups[0], "noise_similarity")
@@ -69,4 +69,4 @@ def test_the_figure_holds_every_group_place_and_limit(changing):
         drawn_moves["data"][0]["x"],
         [i.value for i in series_intervals(summary.groups[0], "geometry_similarity")],
     )
-    assert noise.note == "20 images a run; bars: 95 % over runs"
+    assert noise.note == "20 images a run; bars: 95 % over runs and images"

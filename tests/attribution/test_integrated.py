@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.attribution import Gradient, InputXGradient, IntegratedGradients
-from salix.typing import InputError
+from salix.attribution import CAM, Gradient, InputXGradient, IntegratedGradients, SmoothGrad
+from salix.typing import InputError, Score
 
 KEY = jax.random.key(0)
 IMAGE = np.random.default_rng(0).uniform(0.2, 1, size=(4, 3, 2))
@@ -128,3 +128,29 @@ def test_zero_baseline_of_a_homogeneous_score_is_input_x_gradient():
 def test_a_baseline_of_another_shape_is_refused(baseline):
     with pytest.raises(InputError, match=r"\(4, 3, 2\)"):
         IntegratedGradients(baseline)(exponential, IMAGE, KEY)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("rule", ["midpoint", "trapezoid", "gauss_legendre"])
+def test_sums_over_many_steps_are_in_32_bits(dtype, rule):
+    # Halves and eighths are exact in 8 bits of mantissa: only the sum over the steps can round.
+    weights = np.random.default_rng(0).integers(-8, 9, IMAGE.shape) / 8
+    image = np.random.default_rng(1).integers(1, 17, IMAGE.shape) / 16
+    score = lambda x: (x * jnp.asarray(weights, x.dtype)).sum()  # noqa: E731
+    method = IntegratedGradients(steps=50, rule=rule, baseline=0.25)
+    out = method(score, jnp.asarray(image, dtype), KEY)
+    assert out.dtype == jnp.float32
+    np.testing.assert_allclose(out, (image - 0.25) * weights, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_other_methods_sum_in_32_bits_too(dtype):
+    image = jnp.asarray(np.random.default_rng(1).integers(1, 17, (8, 8, 3)) / 16, dtype)
+    weights = jnp.asarray(np.random.default_rng(0).integers(-8, 9, (8, 8, 3)) / 8, dtype)
+    score = lambda x: (x * weights).sum()  # noqa: E731
+    smooth = SmoothGrad(samples=300)(score, image, KEY)
+    np.testing.assert_allclose(smooth, weights.astype(np.float32), rtol=1e-5)
+    trunk = lambda x: x * jnp.asarray(2000, dtype)  # noqa: E731
+    cam = CAM()(Score(lambda f: f.sum(), trunk), image, KEY)  # 64 x 3 x 2000 overflows 16 bits
+    exact = 2000 * 64 * np.asarray(image, np.float32).sum(-1, keepdims=True)
+    np.testing.assert_allclose(cam, exact, rtol=0.01)

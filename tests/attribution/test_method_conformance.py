@@ -75,13 +75,19 @@ def test_vmap_is_a_loop(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_old_style_keys_and_plain_functions_are_taken(name):
+def test_old_style_keys_are_taken_and_plain_functions_by_all_but_cams(name):
     (image,) = images((4, 4))
     method = METHODS[name]()
     square = lambda x: (x**2).sum()  # noqa: E731
+    if name in ON_GRID:
+        for score in (square, Score(square), Score(square, lambda x: x)):
+            with pytest.raises(InputError, match=r"trunk: give from_function\(.*model.at\(cut\)"):
+                jax.jit(lambda x, key, score=score: method(score, x, key))(image, KEY)
+        square = Score(square, jnp.sin)
     plain = jax.jit(lambda x, key: method(square, x, key))(image, jax.random.PRNGKey(0))
     assert plain.shape[:-1] == image.shape[:-1]
-    cut = jax.jit(lambda x, key: method(Score(square), x, key))(image, KEY)
+    cut = square if name in ON_GRID else Score(square)
+    cut = jax.jit(lambda x, key: method(cut, x, key))(image, KEY)
     np.testing.assert_array_equal(plain, cut)
 
 

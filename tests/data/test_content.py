@@ -9,8 +9,15 @@ import pytest
 from PIL import Image
 
 from salix.data import Arrays, Folder, Joined, Table, Unlabelled
-from salix.data.content import UNREADABLE, array_digest, file_digest, files_digest
+from salix.data.content import (
+    UNREADABLE,
+    array_digest,
+    file_digest,
+    files_digest,
+    source_identity,
+)
 from salix.train.reference_masks import WithReferenceMasks
+from salix.typing import InputError
 
 
 def digest_of(path, content, **options):
@@ -125,3 +132,24 @@ def test_arrays_in_memory_are_known_by_images_and_masks():
     assert Arrays(images, reference_masks=masks[::-1]).identity() == first
     assert Arrays(images, reference_masks=[masks[1], None, None]).identity() != first
     assert Arrays(images).identity() != first
+
+
+class Own:
+    """A source of a user, with an identity that has no options."""
+
+    def __init__(self, **options):
+        self.source = Arrays(np.zeros((2, 8, 8), np.uint8))
+        self.__dict__ |= options
+
+    def __getattr__(self, name):
+        if name == "identity":
+            raise AttributeError(name)
+        return getattr(self.source, name)
+
+
+def test_the_identity_of_a_source_is_required_and_its_option_is_not():
+    own = Own(identity=lambda: {"images": "x"})
+    assert source_identity(own, full=True) == {"images": "x"}
+    assert source_identity(Arrays(np.zeros((2, 8, 8), np.uint8)), full=True)["images"]
+    with pytest.raises(InputError, match=r"the source Own has no identity\(\): let it return"):
+        source_identity(Own(), full=False)

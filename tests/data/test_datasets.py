@@ -182,6 +182,22 @@ def test_a_source_for_the_command_line(data, made, monkeypatch):
         open_source(["fake=tfds:toy:test"])
 
 
+def test_a_data_set_is_known_by_its_files_range_and_features(made, tmp_path):
+    def identity(root, split="train[:50%]", **options):
+        return Dataset("toy", split, data_dir=root, **options).identity()
+
+    moved = shutil.copytree(made / "array_record", tmp_path / "moved")
+    first = identity(made / "array_record")
+    assert identity(moved) == first
+    assert identity(moved, "train[50%:]") != first
+    assert identity(moved, image="map") != first
+    file = sorted(moved.rglob("*train*.array_record*"))[-1]
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(bytes(content))
+    assert identity(moved)["files"] != first["files"]
+
+
 def test_own_keys_and_features(data, made):
     assert data(key="number").ids[0].startswith("train/1")
     assert not data(map="").has_reference_masks

@@ -165,10 +165,16 @@ def test_a_mask_of_the_same_suffix_matches_first(tmp_path):
     ]
 
 
-@given(st.sets(st.text("abc./ é", min_size=1, max_size=6), min_size=1), st.data())
-def test_paths_of_a_table_are_sorted(tmp_path_factory, paths, data):
+PARTS = st.text("abc.é", min_size=1, max_size=4).filter(lambda part: part.strip("."))
+PATHS = st.lists(PARTS, min_size=1, max_size=3).map("/".join)
+
+
+@given(st.sets(PATHS, min_size=1), st.data())
+def test_paths_of_a_table_are_sorted_and_have_one_spelling(tmp_path_factory, paths, data):
     paths = data.draw(st.permutations(sorted(paths)))
+    spell = st.sampled_from(["{}", "./{}", " {} ", "x/../{}", ".//./{}", "{}/."])
+    spelt = [data.draw(spell).format(p) for p in paths]
     folder = tmp_path_factory.mktemp("table")
-    source = table(folder, "path,label\n" + "".join(f'"{p}",{i}\n' for i, p in enumerate(paths)))
+    source = table(folder, "path,label\n" + "".join(f'"{p}",{i}\n' for i, p in enumerate(spelt)))
     assert list(source.ids) == sorted(paths)
     assert [paths[int(label)] for label in source.labels] == list(source.ids)

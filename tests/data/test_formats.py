@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import EpsImagePlugin, Image
 
+from salix.data import decode as decode_module
+from salix.data import memory_images
 from salix.data.decode import FORMATS, HEIF_PLUGINS, Unreadable, decode, suffixes
 from salix.data.image_paths import SUFFIXES
 
@@ -99,6 +101,9 @@ def test_suffixes_are_those_that_pillow_knows():
         (b"PK\x03\x04" + bytes(60), "ZIP archive is not opened: unpack it"),
         (bytes(100), "not an image of a known format"),
         (b"\x00", "not an image of a known format"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(60), "PNG that is damaged"),
+        (b"II*\0" + bytes(60), "TIFF that is damaged, or of a kind that Pillow does not decode"),
+        (b"\0\0\0\x18ftypavif" + bytes(60), "AVIF"),
     ],
 )
 def test_files_of_other_formats_are_named(content, expected):
@@ -108,3 +113,10 @@ def test_files_of_other_formats_are_named(content, expected):
 @pytest.mark.skipif(not NO_DECODER["HEIF"], reason="a plugin decodes it")
 def test_heic_names_the_package_that_decodes_it():
     assert "install pillow-heif" in reason(b"\0\0\0\x18ftypheic" + bytes(60))
+
+
+@pytest.mark.parametrize("module", [decode_module, memory_images], ids=lambda m: m.__name__)
+def test_the_page_of_images_has_the_tables_of_the_code(module):
+    rows = [line for line in (module.__doc__ or "").splitlines() if line.startswith("|")]
+    assert len(rows) > 10
+    assert "\n".join(rows) in (ROOT / "docs/image-files.md").read_text()

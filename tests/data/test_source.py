@@ -85,10 +85,16 @@ def test_bad_sources_say_what_is_wrong(tmp_path, make, message):
         make(tmp_path)
 
 
+class OneNotOf8Bits(Arrays):
+    """Images of a source of one's own, whose fifth cannot be used."""
+
+    def read(self, index):
+        return np.zeros((2, 2), np.float32) if index == 4 else super().read(index)
+
+
 def test_batches_hold_fixed_slots_and_say_why_one_is_empty():
     images = [np.full((2, 2), i, np.uint8) for i in range(7)]
-    images[4] = np.zeros((2, 2), np.float32)  # not 8-bit
-    source = Arrays(images, reference_masks=[None, images[6], *[None] * 5])
+    source = OneNotOf8Bits(images, reference_masks=[None, images[6], *[None] * 5])
     result = list(image_batches(source, Preprocess((2, 2), 1), 3, [0, 1, 2], 2, ahead=1))
     assert [list(b.indices) for b in result] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [b.valid.tolist() for b in result] == [

@@ -174,8 +174,8 @@ def test_vmap_is_a_loop_and_a_blank_neighbour_does_no_harm():
 def test_bad_input_is_refused():
     with pytest.raises(InputError, match=r"\(14, 14, 1\).*\(7, 7\)"):
         measure(MAP, np.ones((14, 14, 1), np.float32))
-    for comparisons in (("ssim", "f1"), ()):
-        with pytest.raises(InputError, match=r"comparisons is .*some of ssim, pearson, iou"):
+    for comparisons, text in ((("ssim", "f1"), "has 'f1'"), ((), r"is \(\)")):
+        with pytest.raises(InputError, match=rf"comparisons {text}.*some of ssim, pearson, iou"):
             parse(f"Agreement(comparisons={comparisons!r})", {"Agreement": Agreement})
     with pytest.raises(InputError, match="window is 1"):
         Agreement(window=1)

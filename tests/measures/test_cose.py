@@ -197,7 +197,7 @@ def test_quantities_are_the_columns():
     ("fields", "text"),
     [
         ({"transforms": ("Shear",)}, "'Shear': choose from TranslateX"),
-        ({"transforms": ()}, "no transform"),
+        ({"transforms": ()}, r"\(\): choose from TranslateX"),
         ({"magnitudes": 0}, "from 1 to 60"),
         ({"magnitudes": 61}, "from 1 to 60"),
         ({"window": 1}, "at least 2"),

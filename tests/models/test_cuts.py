@@ -19,10 +19,13 @@ EXPECTED = {  # first and last cut, and their number
     "antispoof": ("conv1", "conv3", 3),
     "cifar_resnet8": ("stage1", "stage3", 3),
     "clip_vit_b16": ("block1", "attention12", 12),
+    "deepfakebench_efficientnet_b4": ("stage1", "last_conv", 8),
     "densenet121": ("block1", "block4", 4),
     "efficientnet_b0": ("stage1", "last_conv", 8),
     "efficientnet_b4": ("stage1", "last_conv", 8),
     "efficientnet_lite0": ("stage1", "last_conv", 8),
+    "efficientnet_pytorch_b0": ("stage1", "last_conv", 8),
+    "efficientnet_pytorch_b4": ("stage1", "last_conv", 8),
     "inception_v3": ("stem", "Mixed_7c", 12),
     "liveness": ("conv1", "conv4", 4),
     "meso4": ("block1", "block4", 4),
@@ -34,9 +37,10 @@ EXPECTED = {  # first and last cut, and their number
     "small": ("conv1", "conv4", 4),
     "tf_efficientnet_b0": ("stage1", "last_conv", 8),
     "tf_efficientnet_b4": ("stage1", "last_conv", 8),
+    "timm_efficientnet_lite0": ("stage1", "last_conv", 8),
     "xception": ("block1", "conv4", 13),
 }
-SAME_CLASS = {"efficientnet_b4", "tf_efficientnet_b0", "tf_efficientnet_b4"}
+SAME_CLASS = {name for name in EXPECTED if "efficientnet" in name} - {"efficientnet_b0"}
 QUICK = {"antispoof", "cifar_resnet8", "liveness", "meso4", "mesoinception4", "resnet18", "small"}
 
 

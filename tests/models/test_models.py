@@ -1,6 +1,7 @@
 """The table of architectures: building, loading, saving."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ LARGE = {
     "inception_v3",
     "nsfwjs_inception_v3",
     "efficientnet_b4",
-    "tf_efficientnet_b4",
+    *(name for name in NAMES if "_efficientnet" in name or "efficientnet_pytorch" in name),
 }
 
 
@@ -128,7 +129,8 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no architecture"):
         models.load("meso4", path)
     path = tmp_path / "net.pth"
-    path.write_bytes(b"PK\x03\x04")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/data.pkl", b"")
     with pytest.raises(InputError, match="no PyTorch weights of meso4 are known"):
         models.load("meso4", path)
 

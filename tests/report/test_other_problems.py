@@ -58,7 +58,7 @@ def test_numbers_are_those_of_the_columns(regressions):
     assert run.numbers["inside"].value == pytest.approx(26 / 40)
     assert (run.labelled, run.constant_map, run.not_finite, run.complete) == (0, 0, 0, True)
     differences = {d.column.key: d for d in analysis.differences.rows}
-    assert differences["error"].significance == "interval only"
+    assert differences["error"].significance == "significant"
     assert differences["error"].comparison.difference.value == pytest.approx(1.0, rel=0.2)
     assert analysis.agreement == {}
     assert analysis.similarity is None

@@ -9,7 +9,8 @@ import pytest
 
 from salix.store import KEYS, Run, Writer, open_run, read_runs, update_about, write_run
 from salix.store import writer as writing
-from salix.store.writer import finished
+from salix.store.claim import Claim
+from salix.store.reader import unfinished_batches
 from salix.typing import Column, InputError
 
 CONFIG = {"classes": ["real", "fake"], "data": {"count": 4}, "seed": 0}
@@ -56,7 +57,7 @@ def test_rows_come_back_in_order_whatever_the_order_of_parts(run):
         "part-000000000-000000001.parquet",
         "part-000000003-000000003.parquet",
     ]
-    assert finished(run) == {0, 1, 3}
+    assert unfinished_batches(run, 4) == ([2], [])
     read = Run(run)
     assert read.rows["id"].tolist() == ["i0", "i2", "i3"]
     assert read.rows["label"].tolist() == [1, -1, 1]
@@ -72,8 +73,9 @@ def test_rows_come_back_in_order_whatever_the_order_of_parts(run):
 
 def test_a_part_that_was_not_finished_is_removed_and_never_read(run):
     (run / "part-000000000-000000000.parquet.tmp").write_bytes(b"half")
-    assert finished(run) == set()
-    Writer(run, COLUMNS)
+    assert unfinished_batches(run, 2) == ([0, 1], [])
+    with Claim(run):
+        pass
     assert [p.name for p in run.iterdir()] == ["manifest.json"]
     assert len(Run(run).table) == 0
 

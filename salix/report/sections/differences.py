@@ -10,15 +10,26 @@ def build(analysis: Analysis) -> Section | None:
     differences = analysis.differences
     if differences is None:
         return None
-    areas = [d for d in differences.rows if d.column.key == "auc"]
+    families = {
+        of_headline: [d for d in differences.tested if d.of_headline == of_headline]
+        for of_headline in (True, False)
+    }
     return Section(
         "differences",
         "Which groups differ",
         read_template(__file__),
         {
             "differences": differences,
-            "has_auc": bool(areas),
-            "auc_over_images": any(d.comparison.over == "images" for d in areas),
+            "families": {
+                of_headline: {
+                    "significant": sum(d.significance == "significant" for d in rows),
+                    "tests": len(rows),
+                    "numbers": list(dict.fromkeys(d.column.name for d in rows)),
+                }
+                for of_headline, rows in families.items()
+            },
+            "keys": {d.column.key for d in differences.rows},
+            "single_runs": any(min(d.comparison.n_runs) == 1 for d in differences.rows),
         },
         link="Differences",
         data={"differences": difference_rows(differences)},

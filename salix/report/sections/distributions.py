@@ -9,7 +9,7 @@ from salix.analysis import Analysis, TableColumn
 from salix.analysis.distributions import Distribution
 from salix.report.figure import GREY_AXIS, Figure, lay_out, make_figure, plain_text
 from salix.report.palette import Palette, Swatch
-from salix.report.section import Section, figure_section
+from salix.report.section import Section, figure_section, in_groups
 from salix.stats import Interval
 
 ROW = 44  # pixels of a run
@@ -97,7 +97,7 @@ def _mean(name: str, column: TableColumn, i: Interval, base: float, swatch: Swat
     import plotly.graph_objects as go
 
     error = {"array": [i.high - i.value], "arrayminus": [i.value - i.low], "thickness": 2}
-    text = f"{column.format(i.value)} {column.limits(i)}, {i.n} images"
+    text = f"{column.format(i.value)} {column.limits(i)}, {in_groups(i.n, i.clusters)}"
     text += f", {i.undefined} undefined" if i.undefined else ""
     return go.Scatter(
         x=[i.value],

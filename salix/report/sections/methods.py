@@ -30,6 +30,7 @@ def build(analysis: Analysis) -> Section:
             "paragraphs": paragraphs(analysis),
             "keys": {c.key for c in analysis.columns},
             "has_maps": any(frame.has("map") for frame in analysis.frames),
+            "primary": next((c.name for c in analysis.columns if c.key == analysis.primary), ""),
             "mask_percent": "" if share is None else f"{100 * share:.0f}",
             "longest": heatmap.SMOOTH,
         },
@@ -56,10 +57,23 @@ def _runs(analysis: Analysis) -> str:
     version = f"Salix {about['salix']} (JAX {about['jax']}, {about['device']}, seed {seed})"
     with_maps = [frame for frame in frames if frame.has("map")]
     if not with_maps:
-        return f"{_count(runs, 'model')} ({models}) were run over {count} examples with {version}."
+        return (
+            f"{_count(runs, 'model')} ({models}) were run over {count} examples"
+            f"{_groups(analysis)} with {version}."
+        )
     eight_bit = {frame.run.columns["map"].dtype for frame in with_maps} == {"uint8"}
     scaling = MAPS.format(storage=" and stored in 8 bits" if eight_bit else "")
+    count = f"{count} images{_groups(analysis)}"
     return f"{_maps(runs, with_maps, models, count)}, with {version}. {scaling}"
+
+
+def _groups(analysis: Analysis) -> str:
+    """Write the number of groups of dependent images; nothing for independent ones."""
+    counts = sorted({r.clusters for r in analysis.summary.runs if r.clusters})
+    if not counts:
+        return ""
+    count = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return f" in {count} groups (videos, identities)"
 
 
 def _maps(runs: Sequence[Run], frames: Sequence[Frame], models: str, count: str) -> str:
@@ -71,7 +85,7 @@ def _maps(runs: Sequence[Run], frames: Sequence[Frame], models: str, count: str)
     explained = _listed(explained_class(frame) for frame in frames)
     return (
         f"Salience maps of {_count(runs, 'model')} ({models}) were computed for "
-        f"{count} images with {settings['attribution']} of the score {settings['score']}, "
+        f"{count} with {settings['attribution']} of the score {settings['score']}, "
         f"explaining {explained}, channels pooled by {settings['pooling']}, on a grid of {grids} "
         "pixels"
     )
@@ -103,8 +117,17 @@ def _statistics(analysis: Analysis) -> str:
     sentences = [
         f"Models were grouped by way of training, {runs} run{'s' * (sizes != [1])} a group.",
         "Intervals are 95 %: over the images of one run by Student's t"
-        f"{f' ({special})' if special else ''}, over the runs of a group by Student's t.",
+        f"{f' ({special})' if special else ''}, over the runs of a group and the images that they "
+        "share, as two samples, by Student's t with Satterthwaite's degrees of freedom.",
     ]
+    if any(r.clusters for r in analysis.summary.runs):
+        sentences.append(
+            "Images of one group (a video, an identity) are not independent: the groups were the "
+            "sample of every interval and test, with cluster-robust variances (Bell and McCaffrey, "
+            "2002; for AUC, Obuchowski, 1997) and Satterthwaite's degrees of freedom; in the "
+            "bootstrap of COSE the groups were resampled, and of distances of distributions the "
+            "errors were drawn by group."
+        )
     if analysis.differences is not None:
         sentences += [
             "Groups were compared on the images that all runs share. The interval of a difference "
@@ -112,23 +135,50 @@ def _statistics(analysis: Analysis) -> str:
             "bootstrap, Efron, 1987, of the images' mean differences, its levels widened to "
             "Student's, Hesterberg, 2015), so that both are samples; where a group has one run it "
             "is over images alone.",
-            "p-values are of permutations of the runs' group labels where both groups have several "
-            "runs, and of sign flips over images otherwise, corrected by Holm (1979) over all "
-            "comparisons.",
+            "p-values are of Student's t with one part of the variance for the runs of each group "
+            "and one for the images, combined by Banerjee (1961), so that they hold for other runs "
+            "and other images; they were corrected by Holm (1979).",
         ]
+        if any(d.exact for d in analysis.differences.designs):
+            sentences.append(
+                "A p-value is at least that of permutations of the runs' group labels, corrected "
+                "for all numbers by Westfall and Young (1993) and for pairs of groups by "
+                "Bonferroni, where these can reach 5 %."
+            )
+        sentences.append(_family(analysis))
+        if 1 in sizes:
+            sentences.append(
+                "One run against one was compared over images alone, by sign flips or DeLong's "
+                "paired test, which says nothing of ways of training; one run against several was "
+                "compared with their spread (Crawford and Howell, 1998)."
+            )
         if "auc" in keys:
             sentences.append(
-                "AUC was compared by the AUCs of the runs, with limits recovered from those of the "
-                "two groups (Zou and Donner, 2008), or by DeLong's paired test where a group has "
-                "one run."
+                "The images' part of the variance of a difference in AUC is DeLong's, of the mean "
+                "placement values of the groups."
             )
     if "agreement" in keys:
         sentences.append(
             "The interval of the agreement between runs adds the jackknife over runs (Arvesen, "
-            "1969) and the BCa bootstrap over images, and groups were compared in it by that "
-            "interval alone: runs were the sample, never pairs of runs."
+            "1969) and the BCa bootstrap over images, and groups were compared in it by a p-value "
+            "of that interval: runs were the sample, never pairs of runs."
         )
     return " ".join(sentences)
+
+
+def _family(analysis: Analysis) -> str:
+    """Write which comparisons are corrected together."""
+    differences = analysis.differences
+    assert differences is not None
+    names = dict.fromkeys(d.column.name for d in differences.tested if d.of_headline)
+    others = any(not d.of_headline for d in differences.tested)
+    if not others:
+        return "All comparisons were corrected together."
+    numbers = "the primary number" if differences.primary else "the numbers of the headline"
+    return (
+        f"The comparisons in {numbers} ({_listed(names)}) were corrected together, and so were "
+        "those in all other numbers."
+    )
 
 
 def _left_out(analysis: Analysis) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from salix.analysis import Analysis, GroupSummary, Summary, TableColumn
 from salix.report.headline import headline
 from salix.report.pictures import Gallery, gallery
-from salix.report.section import Section, read_template
+from salix.report.section import Section, in_groups, read_template
 from salix.stats import Interval
 
 WIDTH, MARGIN = 240.0, 12.0  # of a strip, in the units of its drawing
@@ -151,13 +151,17 @@ def _spell(name: str, column: TableColumn, i: Interval) -> str:
 def _note(groups: Sequence[GroupSummary], key: str) -> str:
     """Write what the numbers were made from and what the bars are."""
     if key == "agreement":
-        images = _span([g.agreement.n for g in groups if g.agreement is not None])
-        return f"mean SSIM of two runs’ maps, {images} images; bar: 95 %"
-    images = _span([r.numbers[key].n for g in groups for r in g.runs if key in r.numbers])
+        own = [g.agreement for g in groups if g.agreement is not None]
+        return f"mean SSIM of two runs’ maps, {_images(own)}; bar: 95 %"
+    images = _images([r.numbers[key] for g in groups for r in g.runs if key in r.numbers])
     several = [len(g.values(key)) > 1 for g in groups if g.values(key)]
-    over = "runs" if all(several) else "images"
-    over = "runs, or images for a single run" if any(several) and not all(several) else over
-    return f"{images} images a run; bar: 95 % over {over}"
+    over = "runs and images" if any(several) else "images"
+    over += ", or images for a single run" if any(several) and not all(several) else ""
+    return f"{images} a run; bar: 95 % over {over}"
+
+
+def _images(intervals: Sequence[Interval]) -> str:
+    return in_groups(_span([i.n for i in intervals]), max(i.clusters for i in intervals))
 
 
 def _span(counts: list[int]) -> str:

@@ -10,7 +10,7 @@ from salix.analysis import Analysis, GroupSummary, Series, Summary, TableColumn
 from salix.analysis.series import DecisionSplit, series_intervals
 from salix.report.figure import GREY_AXIS, Figure, lay_out, make_figure, plain_text
 from salix.report.palette import Palette, Swatch
-from salix.report.section import Section, figure_section
+from salix.report.section import Section, figure_section, in_groups
 from salix.stats import Interval
 
 HEIGHT = 300  # pixels of a panel of lines
@@ -131,6 +131,8 @@ def _note(series: Series, summary: Summary) -> str:
     name = series.columns[0].name
     counts = [i.n for r in summary.runs for i in r.arrays.get(name, ())] or [0]
     several = [sum(name in r.arrays for r in g.runs) > 1 for g in summary.groups]
-    over = "runs" if all(several) else "runs, or images for a single run" if any(several) else ""
+    over = "runs and images" if any(several) else "images"
+    over += ", or images for a single run" if any(several) and not all(several) else ""
+    clusters = max((i.clusters for r in summary.runs for i in r.arrays.get(name, ())), default=0)
     images = f"{min(counts)}–{max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
-    return f"{images} images a run; bars: 95 % over {over or 'images'}"
+    return f"{in_groups(images, clusters)} a run; bars: 95 % over {over}"

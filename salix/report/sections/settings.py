@@ -7,7 +7,7 @@ from salix.analysis import Analysis, Frame
 from salix.analysis.frame import explained_class
 from salix.report.section import Section, read_template
 
-SETTINGS = ("model", "attribution", "pooling", "score", "precision")
+SETTINGS = ("model", "attribution", "pooling", "score", "precision", "preprocess")
 
 
 def build(analysis: Analysis) -> Section:

@@ -1,4 +1,4 @@
-"""Section: images that could not be read, and why."""
+"""Section: images that could not be read, and why, and rows that runs lack."""
 
 from salix.analysis import Analysis
 from salix.report.section import Section, read_template
@@ -7,7 +7,7 @@ LISTED = 100  # at most; all are counted
 
 
 def build(analysis: Analysis) -> Section:
-    """List the skipped images; one that every run failed to read is one line."""
+    """List the skipped images, one that every run failed to read as one line, and missing rows."""
     runs: dict[tuple[str, str], list[str]] = {}
     for run in analysis.runs:
         for row in run.skipped:
@@ -22,6 +22,7 @@ def build(analysis: Analysis) -> Section:
             "images": len({id for id, _, _ in skipped}),
             "lines": len(skipped),
             "runs": len(analysis.runs),
+            "missing": [(run.name, run.missing) for run in analysis.runs if not run.complete],
         },
         link="Skipped",
     )

@@ -8,6 +8,7 @@ from salix.analysis import Analysis, Frame, RunSimilarity
 from salix.analysis.agreement import eight_bit
 from salix.report import heatmap
 from salix.report.section import Section, read_template
+from salix.stats import cluster_count
 
 EXTREMES = 3  # images at either end
 MATRIX = 24  # runs at most; more are not readable
@@ -38,6 +39,7 @@ def build(analysis: Analysis) -> Section | None:
             "names": [(run.name, run.group) for run in similarity.runs],
             "matrix": shades,
             "images": len(similarity.ids),
+            "clusters": cluster_count(similarity.clusters),
             "left_out": max(similarity.left_out),
             "extremes": (("least", least), ("most", most)) if most else (),
         },

@@ -51,11 +51,11 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         file["x"] = np.ones(3)
     with one_layer(path):
         pass
-    with pytest.raises(InputError, match=r"net\.h5: lacks 'dense/kernel:0'"):
+    with pytest.raises(InputError, match=r"net\.h5: lacks plain numbers at 'dense/dense/kernel:0'"):
         read_keras(path)
     with one_layer(path) as file:
         file["dense/dense/kernel:0"] = h5py.ExternalLink(str(secret), "/x")
-    with pytest.raises(InputError, match="contains a link at 'dense/kernel:0'"):
+    with pytest.raises(InputError, match="contains a link at 'dense/dense/kernel:0'"):
         read_keras(path)
     with one_layer(path) as file:
         file["far"] = np.ones(3)
@@ -67,7 +67,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         file["dense"].create_dataset(
             "dense/kernel:0", (3,), np.float64, external=[(str(secret), 0, 24)]
         )
-    with pytest.raises(InputError, match="no plain numbers"):
+    with pytest.raises(InputError, match="in another file, which is not read"):
         read_keras(path)
     with one_layer(path) as file:
         file["dense"].create_dataset("dense/kernel:0", (1 << 40,), np.float32, chunks=(1024,))
@@ -75,9 +75,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         read_keras(path)
     with one_layer(path) as file:
         file["dense/dense/kernel:0"] = "text"
-    with pytest.raises(InputError, match="no plain numbers"):
+    with pytest.raises(InputError, match="lacks plain numbers at"):
         read_keras(path)
-    with pytest.raises(InputError, match="no layer_names"):
+    with pytest.raises(InputError, match="without the layers of Keras"):
         read_keras(secret)
     content = secret.read_bytes()
     for part in (b"", b"hello", content[:100], content[: len(content) // 2]):

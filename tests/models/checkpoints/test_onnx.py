@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from salix.models.checkpoints import formats, protobuf
+from salix.models.checkpoints import formats, onnx, protobuf
 from salix.models.checkpoints.onnx import read_onnx
 from salix.typing import InputError
 
@@ -210,12 +210,24 @@ def test_no_damage_is_fatal(path: Path) -> None:
     assert refused > len(shorter) + 150
 
 
-def test_a_message_of_very_many_fields_is_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(protobuf, "FIELDS", 100)
-    path.write_bytes(number(1, 8) * 101)
+def test_fields_without_number_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, kind = b"\x08\x01", number(2, 1)
+    for hostile in (
+        start * 10**6,  # dimensions
+        kind + number(5, 1) * 10**6,  # integers that are not packed
+        kind + b"\x25\0\0\0\0" * 10**6,  # numbers of four bytes
+    ):
+        path.write_bytes(model(hostile))
+        with pytest.raises(InputError, match="has a message of more than 128 fields"):
+            read_onnx(path)
+    path.write_bytes(b"\x80" * 10**6)
+    with pytest.raises(InputError, match="a number of more than ten bytes"):
+        read_onnx(path)
     with pytest.raises(InputError, match="more than 100 fields"):
+        list(protobuf.fields(memoryview(start * 101), 100))
+    monkeypatch.setattr(onnx, "_TENSORS", 10)
+    path.write_bytes(model(*(tensor(str(i), ONE) for i in range(11))))
+    with pytest.raises(InputError, match="of at most 10 tensors"):
         read_onnx(path)
 
 

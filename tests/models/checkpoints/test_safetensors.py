@@ -29,7 +29,7 @@ def test_safetensors_round_trip(tmp_path: Path) -> None:
     content = path.read_bytes()
     for length in (0, 5, 20, len(content) - 1):
         path.write_bytes(content[:length])
-        with pytest.raises(InputError, match="damaged"):
+        with pytest.raises(InputError, match=r"damaged|is empty"):
             read(path)
     with pytest.raises(InputError, match="cannot be written"):
         write_safetensors(tmp_path / "none" / "net.safetensors", arrays, {})

@@ -188,9 +188,12 @@ def test_a_hostile_pickle_is_not_run(tmp_path: Path, form: str, protocol: int, a
     mark = tmp_path / "mark"
     program = pickle.dumps(attacks(mark)[attack], protocol)
     path = written(tmp_path, form, program)
-    with pytest.raises(InputError, match=r"net\.pth: asks ") as caught:
+    with pytest.raises(InputError, match=r"net\.pth: contains no tensors") as caught:
         read_torch(path)
     assert "\n" not in str(caught.value)
+    assert not mark.exists()
+    beside = written(tmp_path, form, tree(a=TENSOR, b=program[:-1]))  # without its end
+    assert list(read_torch(beside)) == ["a"]
     assert not mark.exists()
     if attack not in ("by state", "as key", "open"):
         pickle.loads(program)  # the attack is a real one
@@ -199,13 +202,13 @@ def test_a_hostile_pickle_is_not_run(tmp_path: Path, form: str, protocol: int, a
 
 TENSOR = tensor((1,), (1,))
 PROGRAMS = {
-    "a name imported by INST": (b"(S'true'\nios\nsystem\n.", "INST os.system"),
-    "OBJ": (b"(cos\nsystem\n" + text("true") + b"o.", "OBJ os.system"),
-    "NEWOBJ": (b"c__main__\nNet\n)\x81.", "NEWOBJ __main__.Net"),
-    "NEWOBJ_EX": (b"\x80\x04c__main__\nNet\n)}\x92.", "NEWOBJ_EX __main__.Net"),
-    "BUILD on a dict": (b"}}b.", "BUILD"),
-    "BUILD on a name": (b"c__main__\nNet\n}b.", "BUILD __main__.Net"),
-    "an extension code": (b"\x80\x02\x82\x01)R.", "EXT1"),
+    "a name imported by INST": (b"(S'true'\nios\nsystem\n.", "no tensors .*only os.system"),
+    "OBJ": (b"(cos\nsystem\n" + text("true") + b"o.", "only os.system"),
+    "NEWOBJ": (b"c__main__\nNet\n)\x81.", "only __main__.Net"),
+    "NEWOBJ_EX": (b"\x80\x04c__main__\nNet\n)}\x92.", "only __main__.Net"),
+    "BUILD on a dict": (b"}}b.", "sets the state of a dict"),
+    "BUILD on a name": (b"c__main__\nNet\n}b.", "no tensors"),
+    "an extension code": (b"\x80\x02\x82\x01)R.", "only extension 1"),
     "a loader of bytes": (
         b"ctorch.storage\n_load_from_bytes\n(" + b"U\x01." + b"tR.",
         "torch.storage._load_from_bytes",
@@ -219,7 +222,35 @@ PROGRAMS = {
     "a strange escape in a name": (b"c__main__\n\\i\n)R.", "damaged"),
     "a list with itself in it": (b"](h\x00q\x00e.", "damaged"),
     "itself as a member": (b"]q\x00h\x00a.", "nests containers"),
-    "a tuple as a key": (b"})Ns.", "a tuple as a key"),
+    "a tuple as a key": (b"})Ns.", "no tensors"),
+    "a persistent id of a name": (b"Pnet\n.", "asks for PERSID"),
+    "a buffer that is elsewhere": (b"\x80\x05\x97.", "asks for NEXT_BUFFER"),
+    "a mark as a storage": (
+        name("torch._utils", "_rebuild_tensor_v2") + b"(cn\nS\n)R" + number(0) + b"))\x89NtR.",
+        "malformed tensor",
+    ),
+    "a mark as a shape": (
+        name("torch._utils", "_rebuild_tensor_v2")
+        + TENSOR.partition(b"v2\n")[2].partition(number(0))[0]
+        + number(0)
+        + b"cn\nS\n)Rcn\nS\n)R\x89NtR.",
+        "malformed tensor",
+    ),
+    "a whole module by its state": (
+        b"cn\nNet\n)\x81}(" + text("_parameters") + b"}" + text("_modules") + b"}ub.",
+        r"a whole module, n\.Net",
+    ),
+    "a module beside an optimiser": (
+        tree(
+            model=b"cn\nNet\n)\x81}(" + text("_parameters") + b"}" + text("_modules") + b"}ub",
+            optimizer=b"}" + text("exp_avg") + TENSOR + b"s",
+        ),
+        r"a whole module, n\.Net at 'model'",
+    ),
+    "a quantised tensor": (
+        tree(a=name("torch._utils", "_rebuild_qtensor") + b")R"),
+        "a quantised tensor",
+    ),
     "a whole module": (b"(" + text("module") + b"cn\nNet\nNNtQ.", "a whole module"),
     "an unknown storage": (
         b"\x80\x02" + tensor((1,), (1,), kind="QInt8Storage") + b".",
@@ -343,9 +374,25 @@ def test_archives_of_another_making_are_refused(tmp_path: Path) -> None:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(InputError, match=r"without the data\.pkl"):
         read_torch(path)
-    for content in (b"", b"hello", b"\x89PNG\r\n\x1a\n", pickle.dumps({"a": 1}), b"\x80\x02K\x01."):
+    for content in (b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\x80\x02K\x01."):
         path.write_bytes(content)
         with pytest.raises(InputError, match="not a PyTorch file"):
             read_torch(path)
     with pytest.raises(InputError, match="no such file"):
         read_torch(tmp_path)
+
+
+def test_members_that_overlap_are_refused(tmp_path: Path) -> None:
+    path, inner = tmp_path / "net.pth", tmp_path / "inner.zip"
+    zipped(path, tree())
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("net/data/1", bytes(10_000))
+        record = inner.read_bytes()
+        item = archive.infolist()[0]
+    with zipfile.ZipFile(path, "a") as archive:
+        start = archive.start_dir
+        archive.writestr("net/data/0", record)  # the record of a member is the content of another
+        item.header_offset = start + 30 + len("net/data/0")
+        archive.filelist.append(item)
+    with pytest.raises(InputError, match=r"net\.pth: has members that overlap"):
+        read_torch(path)

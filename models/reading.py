@@ -1,0 +1,183 @@
+"""Weights of an architecture in a file: the network that fits, its classes and what is left out."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from flax import nnx
+
+from salix.models.architecture import Architecture
+from salix.models.checkpoints.choice import choose, left_out, unknown
+from salix.models.checkpoints.errors import printable
+from salix.models.checkpoints.formats import FORMATS, kind, read, weights_file
+from salix.models.checkpoints.module_state import expected
+from salix.models.checkpoints.naming import NamedArrays, Shapes, WeightTables, convert, same
+from salix.models.checkpoints.networks import best_partial, find_networks
+from salix.models.checkpoints.origins import describe_names
+from salix.models.checkpoints.safetensors import read_metadata
+from salix.models.registry import MODELS
+from salix.preprocess import Preprocess
+from salix.typing import InputError
+
+__all__ = ["FileWeights", "read_weights"]
+
+
+@dataclass(frozen=True)
+class FileWeights:
+    """Arrays of one network of a file by our names, in our layouts."""
+
+    arrays: Mapping[str, np.ndarray]
+    classes: tuple[str, ...]
+    outputs: int  # one output is P(second class), see `Model`
+    network: str  # the file and the network in it, for messages
+    chosen: str | None  # its prefix in the file; None where its names have none
+    preprocess: Preprocess | None = None  # what `save` wrote beside them
+
+
+def read_weights(
+    name: str, path: str | Path, *, prefix: str | None = None, ema: bool | None = None
+) -> FileWeights:
+    """Return the weights in a file for an architecture.
+
+    `prefix` and `ema` choose one of several networks, see `choose`. A network under a prefix, a
+    head of another name and branches that are left out are said in one line on stderr. Raises
+    InputError for a file of another architecture, of none and of several networks.
+    """
+    architecture, path = MODELS[name], weights_file(path)
+    file_format = FORMATS[kind(path)]
+    form = file_format.names or kind(path)
+    if form == "safetensors":
+        if "torch" not in architecture.tables or "architecture" in read_metadata(path):
+            return _saved(name, path)
+        form = "torch"  # a state dict, as timm publishes them
+    if form not in ("orbax", *architecture.tables):
+        raise InputError(
+            f"{path}: no {file_format.title} weights of {name} are known, "
+            f"only {_titles(architecture)}"
+        )
+    shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(architecture.classes)))
+    tables = _tables(architecture, form, shapes)
+    arrays = read(path)
+    last = architecture.head.rpartition(".")[0]
+    networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
+    if not networks:
+        weights, where = _partial(architecture, tables, arrays, path)
+        origin = describe_names(arrays)
+        if origin and not weights.keys() & shapes.keys():
+            raise InputError(f"{path}: its names are those of {origin}, not of {name}")
+        return _described(architecture, weights, where, None)
+    network = choose(networks, arrays, path, name, prefix=prefix, ema=ema)
+    _check_origin(architecture, name, network.origin, path)
+    extra, dead = unknown(network, networks, arrays, architecture.unused)
+    weights = {ours: layout(arrays[theirs]) for ours, (theirs, layout) in network.rows.items()}
+    head = weights.get(architecture.head)
+    if head is not None and head.size in architecture.unreadable:
+        raise InputError(
+            f"{path}: {head.size} outputs are those of {architecture.unreadable[head.size]}: "
+            f"{name} computes another network"
+        )
+    omitted = [n for n in shapes if n.endswith(architecture.ones) and n not in weights]
+    weights |= extra | {n: np.ones(shapes[n].shape, np.float32) for n in omitted}
+    remarks = [f"{name} under {printable(network.name)!r}"] if network.prefix else []
+    remarks += [network.head.note] if network.head and network.head.note else []
+    remarks += [f"left out: {left_out(dead, network.prefix)}"] if dead else []
+    remarks += [r for r in [architecture.remarks.get(network.origin)] if r]
+    beside = path.parent / "preprocessor_config.json"
+    if path.name.startswith(("model.safetensors", "pytorch_model.bin")) and beside.is_file():
+        remarks += [f"{beside.name} beside it is not read: give its preprocessing by options"]
+    if remarks:
+        print(f"{path}: {'; '.join(remarks)}", file=sys.stderr)
+    where = _place(path, network.prefix)
+    chosen = network.name if network.prefix or prefix is not None or ema is not None else None
+    return _described(architecture, weights, where, chosen)
+
+
+def _place(path: str | Path, prefix: str) -> str:
+    """Return the file, and the network in it, for messages."""
+    return f"{path}, network {printable(prefix[:-1])!r}," if prefix else f"{path}"
+
+
+def _titles(architecture: Architecture) -> str:
+    """Return the formats in which weights of an architecture are known."""
+    return ", ".join(FORMATS[f].title for f in ("safetensors", "orbax", *architecture.tables))
+
+
+def _tables(architecture: Architecture, form: str, shapes: Shapes) -> WeightTables:
+    if form == "orbax":
+        return {"salix": {name: (name, same) for name in shapes}}
+    table = architecture.tables[form]
+    return table(shapes) if callable(table) else {form: table}
+
+
+def _check_origin(architecture: Architecture, name: str, origin: str, path: str | Path) -> None:
+    """Refuse names of weights that another arithmetic belongs to."""
+    other = architecture.elsewhere.get(origin)
+    if other is not None:
+        raise InputError(
+            f"{path}: its names are those of {origin}, whose network has another padding or "
+            f"epsilon than {name}: load it as {other}"
+        )
+
+
+def _partial(
+    architecture: Architecture, tables: WeightTables, arrays: NamedArrays, path: str | Path
+) -> tuple[NamedArrays, str]:
+    """Return the arrays of a file without a complete network by our names, and their place."""
+    table, prefix = best_partial(tables, arrays)
+    inner = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+    converted = convert(table, inner)
+    weights = {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
+    return weights, _place(path, prefix)
+
+
+def _described(
+    architecture: Architecture, weights: NamedArrays, network: str, chosen: str | None
+) -> FileWeights:
+    """Return weights with the architecture's classes, or numbers where they have more outputs."""
+    head = weights.get(architecture.head)
+    classes = architecture.classes
+    outputs = len(classes) if head is None else head.size
+    if max(outputs, 2) != len(classes):
+        classes = tuple(map(str, range(max(outputs, 2))))
+    return FileWeights(weights, classes, outputs, network, chosen)
+
+
+def _saved(name: str, path: str | Path) -> FileWeights:
+    """Return the weights in a file of `save`, and the classes in its metadata."""
+    metadata, architecture = read_metadata(path), MODELS[name]
+    if "architecture" not in metadata:
+        origin = describe_names(read(path))
+        raise InputError(
+            f"{path}: its metadata name no architecture, as those of `salix convert` do"
+            + (f"; its names are those of {origin}" if origin else "")
+            + f". Weights of {name} are read from {_titles(architecture)}"
+        )
+    saved = metadata["architecture"]
+    if saved != name:
+        raise InputError(f"{path} contains weights of {saved!a}, not of {name}")
+    try:
+        classes = json.loads(metadata["classes"])
+    except (KeyError, ValueError, RecursionError):
+        classes = None
+    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
+        raise InputError(f"{path}: its metadata names no classes")
+    weights = read(path)
+    one = architecture.head in weights and weights[architecture.head].size == 1
+    outputs = 1 if one and len(classes) == 2 else len(classes)
+    chosen, preprocess = metadata.get("chosen"), _saved_preprocess(metadata, path)
+    return FileWeights(weights, tuple(classes), outputs, f"{path}", chosen, preprocess)
+
+
+def _saved_preprocess(metadata: Mapping[str, str], path: str | Path) -> Preprocess | None:
+    """Return the preprocessing in the metadata of a file of `save`, None where it has none."""
+    if "preprocess" not in metadata:
+        return None
+    try:
+        return Preprocess(**json.loads(metadata["preprocess"]))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: the preprocessing in its metadata is unusable: {error}"
+        ) from None

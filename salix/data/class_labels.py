@@ -1,0 +1,106 @@
+"""Labels of images as class indices: names, numbers, and names of folders."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from salix.data.class_folders import FolderName, match_folders
+from salix.typing import InputError
+
+Label = str | int | None
+_INTEGER = re.compile(r"([+-]?\d{1,18})(?:\.0*)?")  # also as a column of floats is written
+
+
+def plain_labels(values: Any) -> list[Label]:
+    """Return labels as names, integers or None for unknown, of any sequence or array.
+
+    Arrays of NumPy, JAX, pandas and others, of integers, texts or objects. NaN and empty texts are
+    unknown, floats must be whole. Raises `InputError` for other values.
+    """
+    if hasattr(values, "__array__"):
+        values = np.asarray(values)
+        if values.ndim != 1:
+            raise InputError(
+                f"labels of shape {list(values.shape)}: give one for each image, a name or an "
+                "index; of one-hot rows, labels.argmax(1)"
+            )
+        values = values.tolist()
+    return [plain_label(value) for value in values]
+
+
+def plain_label(value: Any) -> Label:
+    """Return one label as a name, an integer, or None for unknown."""
+    if getattr(value, "ndim", None) == 0:  # a scalar of NumPy or JAX
+        value = value.item()
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if isinstance(value, str):
+        return value if value.strip() else None
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, float) and (value != value or value.is_integer()):
+        return None if value != value else int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    raise InputError(
+        f"label {value!r} is a {type(value).__name__}: give the name of a class, or its index"
+    )
+
+
+def class_indices(
+    labels: Sequence[Label], ids: Sequence[str], classes: Sequence[str], *, model: str
+) -> tuple[int | None, ...]:
+    """Return the index of each image's class, None where unknown.
+
+    Names are compared without case and surrounding spaces. An integer is an index of `classes`; so
+    is its text where all texts are integers and no class has such a name. Names of folders are
+    matched by `match_folders`. Raises `InputError` for a name that is no class, for an index out of
+    range, and for a number that is the name of a class other than that of its index.
+    """
+    codes = {name.strip().casefold(): i for i, name in enumerate(classes)}
+    folders = [n for n in labels if isinstance(n, FolderName)]
+    by_folder = match_folders(folders, codes, classes, model=model) if folders else {}
+    texts = {n.strip() for n in labels if isinstance(n, str) and not isinstance(n, FolderName)}
+    numbers = not texts & codes.keys() and all(map(_INTEGER.fullmatch, texts))
+    indices: list[int | None] = []
+    unknown: list[tuple[str, str]] = []  # id and label
+    for label, id in zip(labels, ids, strict=True):
+        if isinstance(label, FolderName):
+            indices.append(by_folder[label.folders])
+        elif isinstance(label, str) and not numbers:
+            indices.append(codes.get(label.strip().casefold()))
+            if indices[-1] is None:
+                unknown.append((id, label))
+        elif label is None:
+            indices.append(None)
+        else:
+            number = _INTEGER.fullmatch(label.strip()) if isinstance(label, str) else None
+            indices.append(_checked(int(number[1] if number else label), id, codes, classes))
+    if unknown:
+        names = sorted({label for _, label in unknown})
+        listed = ", ".join(names[:5]) + ", …" * (len(names) > 5)
+        first = ", ".join(f"{id} ({label})" for id, label in unknown[:3])
+        raise InputError(
+            f"labels {listed} are not classes of {model}: {len(unknown)} images have none of the "
+            f"classes {', '.join(classes)}: {first}; give names or indices of the classes, name "
+            f"each folder by its class, --data {classes[0]}=DIR, or use --no-labels"
+        )
+    return tuple(indices)
+
+
+def _checked(index: int, id: str, codes: dict[str, int], classes: Sequence[str]) -> int:
+    meaning = ", ".join(f"{i} = {name}" for i, name in enumerate(classes[:10]))
+    meaning += ", …" * (len(classes) > 10)
+    if not 0 <= index < len(classes):
+        raise InputError(
+            f"label {str(index)[:20]} of {id!r} is not an index of the classes ({meaning}): give "
+            f"0 to {len(classes) - 1}, names, or nothing where the class is unknown"
+        )
+    if codes.get(str(index), index) != index:
+        raise InputError(
+            f"label {index} of {id!r} is the name of one class and the index of another "
+            f"({meaning}): give names, as text"
+        )
+    return index

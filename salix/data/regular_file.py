@@ -1,0 +1,57 @@
+"""Reading of regular files, which never waits for a pipe or a device."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from salix.data.bounds import MAX_FILE, Unreadable
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def read_file(path: Path, *, first: int | None = None) -> bytes:
+    """Return the content of a regular file, or its first bytes; raises `Unreadable`.
+
+    A file over `MAX_FILE` is refused, unless only its `first` bytes are asked for.
+
+    Its kind is checked before it is opened, for the opening of a pipe waits for another program and
+    that of a device may do anything, and once more after, for another file may have taken its name.
+    """
+    try:
+        _check_kind(os.stat(path).st_mode)
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            _check_kind(status.st_mode)
+            if first is None and status.st_size > MAX_FILE:
+                megabytes = (f"{size / 1e6:,.0f} MB" for size in (status.st_size, MAX_FILE))
+                raise Unreadable("file of " + ": over ".join(megabytes))
+            return file.read(MAX_FILE if first is None else first)
+    except OSError as error:
+        raise Unreadable(read_failure(error, path)) from None
+    except ValueError as error:  # Unreadable, or a name with a null character
+        raise error if isinstance(error, Unreadable) else Unreadable(str(error)) from None
+
+
+def read_failure(error: OSError, path: Path | str) -> str:
+    """Return the reason of a failed access, without the path, which a row has as its id."""
+    if error.errno == errno.ENOENT and os.path.islink(path):
+        return "a link to a file that does not exist"
+    return error.strerror or type(error).__name__
+
+
+def kind_of(mode: int) -> str:
+    """Return the name of a kind of file that is not regular."""
+    return KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def _check_kind(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise Unreadable(f"{kind_of(mode)}, not a file")

@@ -1,0 +1,91 @@
+"""Source of the images that a table lists: CSV, TSV, Parquet or JSON."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salix.data.content import files_identity
+from salix.data.decode import Unreadable, decode
+from salix.data.image_paths import id_of, path_of
+from salix.data.reference_masks import read_reference_mask
+from salix.data.table_files import read_cells
+from salix.data.table_rows import TableRow, read_rows
+from salix.typing import InputError
+
+
+@dataclass(frozen=True)
+class Table:
+    """Source of the images in a table with the columns `path`, `label`, `map` and `group`.
+
+    All but `path` are optional; other columns are ignored, but names that resemble these are
+    refused. The file is CSV (comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252), TSV, Parquet,
+    JSON lines, or JSON with a list of objects. Paths are absolute or relative to the file's own
+    folder; they are the ids, in sorted order, with forward slashes, without `.` parts, and relative
+    where they lie below the folder. `label` is the name of a class or its index. `map` is the path
+    of the image's reference mask, a grey image of any size, or empty. `group` names images that are
+    not independent: frames of a video, crops of an identity. Raises `InputError` for a missing
+    column, a repeated path, a file without rows, or a mask that is not a file or whose image is
+    not.
+    """
+
+    file: Path
+    ids: Sequence[str] = field(init=False, repr=False, compare=False)
+    labels: Sequence[str | int | None] = field(init=False, repr=False, compare=False)
+    groups: Sequence[str | None] = field(init=False, repr=False, compare=False)
+    mask_paths: Sequence[str | None] | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        file = Path(self.file)
+        rows = read_rows(file, read_cells(file))
+        _check_masks(file, rows)
+        masks = tuple(row.map for row in rows)
+        object.__setattr__(self, "ids", tuple(id_of(row.path) for row in rows))
+        object.__setattr__(self, "labels", tuple(row.label for row in rows))
+        object.__setattr__(self, "groups", tuple(row.group for row in rows))
+        object.__setattr__(self, "mask_paths", masks if any(masks) else None)
+
+    def read(self, index: int) -> Any:
+        """Decode one file; raises `Unreadable`."""
+        path = self._path(path_of(self.ids[index]))
+        if not os.path.lexists(path):
+            raise Unreadable("No such file or directory, relative to the folder of the table")
+        return decode(path)
+
+    @property
+    def has_reference_masks(self) -> bool:
+        """Whether any image has a reference mask."""
+        return self.mask_paths is not None
+
+    def reference_mask(self, index: int) -> np.ndarray | None:
+        """Decode the reference mask of one image, None if it has none; raises `Unreadable`."""
+        path = None if self.mask_paths is None else self.mask_paths[index]
+        return None if path is None else read_reference_mask(self._path(path))
+
+    def identity(self, *, full: bool = False) -> dict[str, Any]:
+        """Digests of the content of images and reference masks."""
+        files = [self._path(path_of(id)) for id in self.ids]
+        masks = self.mask_paths
+        mask_files = (
+            None if masks is None else [None if m is None else self._path(m) for m in masks]
+        )
+        return files_identity(files, mask_files, full=full)
+
+    def _path(self, path: str) -> Path:
+        return Path(self.file).parent / path
+
+
+def _check_masks(file: Path, rows: Sequence[TableRow]) -> None:
+    """Raise `InputError` for reference masks that are not files, or whose images are not."""
+    with_mask = [row for row in rows if row.map]
+    for what, column in (("map", "map"), ("image of a map", "path")):
+        missing = [r for r in with_mask if not (file.parent / getattr(r, column)).is_file()]
+        if missing:
+            first = min(missing, key=lambda row: row.number)
+            raise InputError(
+                f"{file}, {first.place}: the {what}, {getattr(first, column)!r}, is not a file "
+                f"(one of {len(missing)}): give paths relative to {file.parent}, or no map"
+            )
