@@ -162,7 +162,9 @@ def _saved_preprocess(metadata: Mapping[str, str], path: str | Path) -> Preproce
     if "preprocess" not in metadata:
         return None
     try:
-        return Preprocess(**json.loads(metadata["preprocess"]))
+        saved = dict(json.loads(metadata["preprocess"]))
+        tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+        return Preprocess(**tuples)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: the preprocessing in its metadata is unusable: {error}"
