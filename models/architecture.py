@@ -44,9 +44,10 @@ class Architecture:
     ones: tuple[str, ...] = ()  # suffixes of arrays absent from published files, which are one
     elsewhere: Mapping[str, str] = field(default_factory=dict)  # origin of names -> architecture
     remarks: Mapping[str, str] = field(default_factory=dict)  # origin of names -> a line for stderr
+    unreadable: Mapping[int, str] = field(default_factory=dict)  # outputs -> whose other network
 
     def __post_init__(self):
-        for name in ("tables", "elsewhere", "remarks"):  # read-only
+        for name in ("tables", "elsewhere", "remarks", "unreadable"):  # read-only
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
 

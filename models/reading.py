@@ -73,6 +73,12 @@ def read_weights(
     _check_origin(architecture, name, network.origin, path)
     extra, dead = unknown(network, networks, arrays, architecture.unused)
     weights = {ours: layout(arrays[theirs]) for ours, (theirs, layout) in network.rows.items()}
+    head = weights.get(architecture.head)
+    if head is not None and head.size in architecture.unreadable:
+        raise InputError(
+            f"{path}: {head.size} outputs are those of {architecture.unreadable[head.size]}: "
+            f"{name} computes another network"
+        )
     omitted = [n for n in shapes if n.endswith(architecture.ones) and n not in weights]
     weights |= extra | {n: np.ones(shapes[n].shape, np.float32) for n in omitted}
     remarks = [f"{name} under {printable(network.name)!r}"] if network.prefix else []

@@ -139,6 +139,10 @@ MODELS: dict[str, Architecture] = {
         parameters=21_789_666,
         source="Szegedy et al. (2016), arXiv:1512.00567; weights: torchvision, timm",
         torch=inception.torch_tables,
+        unreadable={
+            1008: "TensorFlow's Inception of 2015 (of the Frechet distance), whose mean pools "
+            "leave padding out and whose last pool is a maximum"
+        },
     ),
     "liveness": Architecture(
         build=lambda rngs, classes: antispoof.LivenessNet(rngs),

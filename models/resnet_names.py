@@ -32,9 +32,22 @@ def _transformers(layer: str) -> str:
     return f"resnet.embedder.embedder.{_KINDS[layer.removesuffix('1')]}"
 
 
+def _children(layer: str) -> str:
+    """Return the name in `Sequential(*resnet.children())`: layer1 is the fifth child."""
+    children = {"conv1": "0", "bn1": "1", "fc": "9"} | {
+        f"layer{i}": f"{i + 3}" for i in range(1, 5)
+    }
+    first, *rest = _torchvision(layer).split(".")
+    return ".".join([children[first], *rest])
+
+
 def torch_tables(shapes: Shapes) -> WeightTables:
-    """Return the names in a state dict of torchvision or timm, which agree, and of transformers."""
+    """Return the names in a state dict of torchvision or timm, which agree, and of transformers.
+
+    Detectors also have torchvision's network without its head as a `Sequential` of its children.
+    """
     return {
         "torchvision, timm": torch_names(shapes, _torchvision),
+        "children of torchvision's": torch_names(shapes, _children),
         "transformers": torch_names(shapes, _transformers),
     }

@@ -5,6 +5,7 @@ import re
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ ARCHIVE_WEIGHTS = "model.weights.h5"  # member of a .keras archive
 _CONFIG_LIMIT = 1 << 25  # bytes of the architecture in an archive
 _KIND = "a Keras weight file"
 _WEIGHT = re.compile(r"(?:.*/)?([^/:]+)(?::\d+)?")
-_VARIABLE = re.compile(r"(?:layers|_layer_checkpoint_dependencies)/([^/]+)/vars/(\d+)")
+_VARIABLE = re.compile(r"(.+)/vars/(\d+)")
+_CONTAINERS = {"layers", "_layer_checkpoint_dependencies"}  # in the paths of Keras 3
 _Variables = dict[int, np.ndarray]
 _DAMAGE = (
     *(OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError),
@@ -39,50 +41,71 @@ _DAMAGE = (
 
 def _named_layers(attributes: Any, arrays: NamedArrays, root: str) -> NamedArrays:
     """Return the arrays of a file of named layers: Keras 1 and 2, and `.h5` of Keras 3."""
+    layers: list[tuple[str, str]] = []  # the layer and the path of each array
+    for name in attributes[root]["layer_names"]:
+        group = f"{root}/{name}" if root else name
+        weights = attributes.get(group, {}).get("weight_names", ())
+        inner = [weight.rpartition("/")[0].rpartition("/")[2] for weight in weights]
+        is_model = len(set(inner)) > 1  # a model in a model, whose layers the weights name
+        for weight, layer in zip(weights, inner, strict=True):
+            layers.append((layer if is_model else name, f"{group}/{weight}"))
+    numbers = renumber(layer for layer, _ in layers)
     result: NamedArrays = {}
-    for layer, name in renumber(attributes[root]["layer_names"]).items():
-        group = f"{root}/{layer}" if root else layer
-        for weight in attributes.get(group, {}).get("weight_names", ()):
-            match = _WEIGHT.fullmatch(weight)
-            key = f"{name}/{match[1] if match else weight}"
-            if key in result:
-                raise InputError(f"has {printable(key)} twice")
-            if f"{group}/{weight}" not in arrays:
-                raise InputError(f"lacks plain numbers at {f'{group}/{weight}'!a}")
-            result[key] = arrays[f"{group}/{weight}"]
+    for layer, path in layers:
+        match = _WEIGHT.fullmatch(path)
+        key = f"{numbers[layer]}/{match[1] if match else path}"
+        if key in result:
+            raise InputError(f"has {printable(key)} twice")
+        if path not in arrays:
+            raise InputError(f"lacks plain numbers at {path!a}")
+        result[key] = arrays[path]
     return result
+
+
+def _layer_key(path: str) -> str:
+    """Return the path of a layer without the names of the lists that contain it."""
+    return "/".join(part for part in path.split("/") if part not in _CONTAINERS)
+
+
+def _layer_names(keys: Iterable[str], titles: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of layers by key: their own, or the class in the order of the model.
+
+    A class with a layer that its user named keeps the order of the model.
+    """
+    kinds = {key: layer_class(key.rpartition("/")[2]) for key in keys}
+    own = {k for key, k in kinds.items() if k and k != layer_class(titles.get(key, k))}
+    names = {key: key if kind in own else titles.get(key, key) for key, kind in kinds.items()}
+    if len(set(names.values())) < len(names):
+        raise InputError("has two layers of one name")
+    return names
 
 
 def _numbered_layers(attributes: Any, arrays: NamedArrays, config: Any) -> NamedArrays:
     """Return the arrays of a file of Keras 3, layers/KEY/vars/NUMBER.
 
-    KEY is the class of a layer, numbered in the order of the model. The layers that Keras named
-    itself have the order of their making in their names, as in the files of Keras 1 and 2.
+    KEY is the class of a layer, numbered in the order of the model, or an attribute of the user's
+    class. The layers that Keras named itself have the order of their making in their names, as in
+    the files of Keras 1 and 2.
     """
     variables: dict[str, _Variables] = {}
     result: NamedArrays = {}
     for path, array in arrays.items():
-        if match := _VARIABLE.fullmatch(path):
-            variables.setdefault(match[1], {})[int(match[2])] = array
-        elif "seed_generator/" not in path:  # of a dropout
+        match = _VARIABLE.fullmatch(path)
+        if match and "seed_generator/" not in path:  # of a dropout
+            numbered = variables.setdefault(_layer_key(match[1]), {})
+            if numbered.setdefault(int(match[2]), array) is not array:
+                raise InputError(f"has {printable(_layer_key(path))} twice")
+        elif not match:
             result[path] = array
     titles = config_layers(config) if config else {}
     for path, texts in attributes.items():
         folder, _, last = path.rpartition("/")
         if last == "vars" and texts.get("name"):
-            titles[folder.rpartition("/")[2]] = texts["name"][0]
-    # A class with a layer that its user named keeps the order of the model.
-    own = {
-        layer_class(key)
-        for key in variables
-        if layer_class(key) != layer_class(titles.get(key, key))
-    }
-    names = {k: k if layer_class(k) in own else titles.get(k, k) for k in variables}
-    if len(set(names.values())) < len(names):
-        raise InputError("has two layers of one name")
+            titles[_layer_key(folder)] = texts["name"][0]
+    names = _layer_names(variables, titles)
     numbers = renumber(names.values())
     for key, numbered in variables.items():
-        parts = variable_names(key, len(numbered))
+        parts = variable_names(names[key].rpartition("/")[2], len(numbered))
         if sorted(numbered) != list(range(len(numbered))):
             raise InputError(f"lacks variables of its layer {printable(key)}")
         for number, array in numbered.items():

@@ -145,11 +145,7 @@ class Dataset:
 
     @cached_property
     def _ids(self) -> tuple[str, ...]:
-        positions = [
-            f"{split}/{i:08d}"
-            for split, first, length in self.ranges
-            for i in range(first, first + length)
-        ]
+        positions = [f"{s}/{i:08d}" for s, first, n in self.ranges for i in range(first, first + n)]
         if "key" not in self.features:
             return tuple(positions)
         keys = (key for _, key in self._labels_and_keys)

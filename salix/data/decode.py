@@ -38,7 +38,7 @@ from salix.data.foreign_formats import describe_foreign
 from salix.data.levels import to_8_bit
 from salix.data.metadata import Picture, without_metadata
 from salix.data.regular_file import read_file
-from salix.data.tiff_tags import BITS, ORIENTATION, SAMPLES
+from salix.data.tiff_tags import BITS, SAMPLES, orientation
 from salix.preprocess import Preprocess
 from salix.typing import Pixels
 
@@ -90,7 +90,7 @@ def decode(file: Path | bytes) -> Any:
             )
             turned = picture.orientation
             if image.format == "AVIF":  # which Pillow derives from the rotation in the file
-                turned = image.getexif().get(ORIENTATION, 1)
+                turned = orientation(image.info.get("exif", b""))
             image.load()
             image = to_8_bit(image, picture)
         return image.transpose(Image.Transpose[TURNS[turned]]) if turned in TURNS else image

@@ -95,6 +95,8 @@ def match_columns(file: Path, header: Sequence[str]) -> dict[str, int]:
     """
     names = [name.strip().strip("'\"").strip().casefold() for name in header]
     columns = {c: names.index(c) for c in COLUMNS if c in names}
+    if len(names) == 1 and "path" in (parts := names[0].split()) and len(parts) > 1:
+        raise InputError(f"{file}: {header[0]!r} is one column: separate columns by commas")
     if repeated := [c for c in columns if names.count(c) > 1]:
         raise InputError(f"{file} has several columns {repeated[0]}: keep one of them")
     if not columns and any(suffix_of(n) in SUFFIXES for n in header):

@@ -1,5 +1,6 @@
 """Sources made of sources: several in a row, without labels."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,11 +9,15 @@ import numpy as np
 
 from salix.data.content import source_identity
 from salix.data.source import Source
+from salix.typing import InputError
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Several sources in a row, each with a name that starts its ids."""
+    """Several sources in a row, each with a name that starts its ids.
+
+    Raises `InputError` for ids that are the same in two sources, `a` with `b/1` and `a/b` with `1`.
+    """
 
     sources: Mapping[str, Source]
     ids: Sequence[str] = field(init=False, repr=False)
@@ -20,6 +25,9 @@ class Joined:
 
     def __post_init__(self):
         ids = [f"{name}/{i}" for name, source in self.sources.items() for i in source.ids]
+        if len({*ids}) < len(ids):
+            first = next(id for id, count in Counter(ids).items() if count > 1)
+            raise InputError(f"{first!r} is in the data twice: give each folder once")
         places = [(s, i) for s in self.sources.values() for i in range(len(s.ids))]
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "places", places)

@@ -98,6 +98,8 @@ def clustered_limits(
 ) -> tuple[float, float]:
     """Limits of an area of images in clusters, from their contributions to its error."""
     clusters = design.least_count()
+    if design.count < 2:
+        return NAN, NAN
     if area in (0.0, 1.0) or clusters == 1:
         return auc_limits(area, NAN, (clusters, clusters), level)
     t = quantile(design.freedom(error), (1 + level) / 2)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from salix.analysis import analyse
+from salix import sweep
+from salix.analysis import Frame, analyse
+from salix.data import Arrays
 from salix.stats import mean_interval
 from salix.typing import Column
 
@@ -121,3 +123,18 @@ def test_intervals_of_written_runs_cover(planted, runs):
         assert np.mean([c.p <= 0.05 for c in differences[key]]) <= 1 - least
         assert {c.difference.clusters for c in differences[key]} == {20}
     assert coverage(old, 0) < 0.6  # negative control: images as the sample
+
+
+def test_groups_of_a_sweep_are_the_clusters_of_its_frame(tiny, tmp_path):
+    """From `Arrays(groups=...)` to the rows, with images that have no group."""
+    images = np.random.default_rng(3).integers(0, 256, (6, 16, 16, 3), np.uint8)
+    groups = ["b", "a", None, "b", "a", None]
+    data = Arrays(images, names=["real", "fake"] * 3, groups=groups)
+    model, params = tiny
+    run = sweep(model, params, data, out=tmp_path / "run", batch_size=3)
+    frame = Frame(run)
+    assert frame.clusters is not None
+    codes = frame.clusters.tolist()
+    assert (codes[0], codes[1]) == (codes[3], codes[4])
+    assert len(set(codes)) == 4
+    assert analyse([run]).summary.runs[0].clusters == 4

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import EpsImagePlugin, Image
 
+from salix.data import decode as decode_module
+from salix.data import memory_images
 from salix.data.decode import FORMATS, HEIF_PLUGINS, Unreadable, decode, suffixes
 from salix.data.image_paths import SUFFIXES
 
@@ -113,9 +115,8 @@ def test_heic_names_the_package_that_decodes_it():
     assert "install pillow-heif" in reason(b"\0\0\0\x18ftypheic" + bytes(60))
 
 
-def test_the_page_of_image_files_has_the_table_of_the_decoder():
-    from salix.data import decode as module
-
+@pytest.mark.parametrize("module", [decode_module, memory_images], ids=lambda m: m.__name__)
+def test_the_page_of_images_has_the_tables_of_the_code(module):
     rows = [line for line in (module.__doc__ or "").splitlines() if line.startswith("|")]
     assert len(rows) > 10
     assert "\n".join(rows) in (ROOT / "docs/image-files.md").read_text()

@@ -84,6 +84,7 @@ def test_a_folder_within_another_is_spoken_of(root, caplog):
         (["real=cat", "real=./cat"], "two sources are called 'real' and are both of .*cat: give"),
         (["cat", "cat"], "two sources are called 'cat'"),
         (["loose", "./loose"], "loose is given twice"),
+        (["cat", "cat/0_real", "dog/0_real"], "'cat/0_real/0.png' is in the data twice"),
         (["=cat"], "'=cat' has no class before its =: write CLASS=DIR"),
         (["notes.txt"], r"notes.txt is neither an image nor a table \(.csv, .tsv, .parquet"),
         (["film.mp4"], "film.mp4 is neither an image nor a table .*: extract the frames"),

@@ -180,6 +180,7 @@ def test_absolute_paths_and_what_is_not_a_spelling(folder):
         ("path,PATH", "several columns path"),
         ("a.png,real", r"no header: its first line is 'a.png, real'; write .* path,label"),
         ("real/0.jpg", r"no header: its first line is 'real/0.jpg'; .*for example path$"),
+        ("path label", "'path label' is one column: separate columns by commas"),
         ("x,y", "has columns x, y: expected path, label, map, group"),
         ("", "cannot be read as CSV: it is empty"),
     ],

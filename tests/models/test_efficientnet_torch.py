@@ -33,11 +33,35 @@ class SameConv(tnn.Conv2d):
         )
 
 
-class Twin(tnn.Module):
-    """The network of a list of (name, layer), with the names of a source."""
+class FixedConv(SameConv):
+    """TensorFlow's padding of grids with one side, whatever the size of the image."""
 
-    def __init__(self, source: str, scale: tuple[float, float], classes: int, lite: bool, tf: bool):
+    side = 0
+
+    def forward(self, x: Any) -> Any:
+        k, s = self.kernel_size[0], self.stride[0]
+        total = max((math.ceil(self.side / s) - 1) * s + k - self.side, 0)
+        x = functional.pad(x, [total // 2, total - total // 2] * 2)
+        return functional.conv2d(x, self.weight, None, self.stride, 0, 1, self.groups)
+
+
+class Twin(tnn.Module):
+    """The network of a list of (name, layer), with the names of a source.
+
+    `side` is that of the images for which efficientnet_pytorch fixes its padding.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        scale: tuple[float, float],
+        classes: int,
+        lite: bool,
+        tf: bool,
+        side: int = 0,
+    ):
         super().__init__()
+        self.side = side
         self.lite, self.tf, self.source = lite, tf, source
         self.program: list[Any] = []
         width, depth = scale
@@ -104,8 +128,11 @@ class Twin(tnn.Module):
         self, names: str, i: int, o: int, k: int, s: int, g: int = 1, acts: bool = True
     ) -> None:
         conv, norm = names.split()
-        kind = SameConv if self.tf else tnn.Conv2d
-        self.put(conv, kind(i, o, k, s, 0 if self.tf else (k - 1) // 2, 1, g, bias=False))
+        kind = FixedConv if self.side else SameConv if self.tf else tnn.Conv2d
+        layer = kind(i, o, k, s, 0 if self.tf else (k - 1) // 2, 1, g, bias=False)
+        if isinstance(layer, FixedConv):
+            layer.side, self.side = self.side, math.ceil(self.side / s)
+        self.put(conv, layer)
         self.put(norm, tnn.BatchNorm2d(o, eps=1e-3 if self.tf else 1e-5))
         self.program.append(("unit", conv, norm, acts))
 

@@ -11,12 +11,15 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from PIL import Image
 
 from salix import models
+from salix.cli import main
 from salix.models.checkpoints.module_state import arrays, expected
 from salix.models.checkpoints.naming import torch_names
 from salix.models.checkpoints.safetensors import read_metadata, write_safetensors
 from salix.models.small import Small
+from salix.train.initialise import initialiser
 from salix.typing import InputError
 
 Arrays = dict[str, np.ndarray]
@@ -283,3 +286,59 @@ def test_one_output_is_the_probability_of_the_second_class(write: Any, tmp_path:
     again, saved = models.load("tiny", out)
     assert again.classes == ("genuine", "forged")
     np.testing.assert_array_equal(again.logits(saved, image), model.logits(params, image))
+
+
+def test_outputs_of_another_network_are_refused(write: Any, monkeypatch: Any) -> None:
+    about = replace(models.MODELS["tiny"], unreadable={3: "another network"})
+    monkeypatch.setitem(models.MODELS, "tiny", about)
+    with pytest.raises(InputError, match="3 outputs are those of another network: tiny"):
+        models.load("tiny", write(drawn(0, 3)))
+    assert models.load("tiny", write(drawn(0, 4)))[0].classes == tuple("0123")
+    assert 1008 in models.MODELS["inception_v3"].unreadable
+
+
+def test_children_of_a_resnet_have_numbers() -> None:
+    shapes = expected(lambda: models.MODELS["resnet18"].build(nnx.Rngs(0), 2))
+    table = models.MODELS["resnet18"].tables["torch"]
+    assert callable(table)
+    rows = table(shapes)["children of torchvision's"]
+    names = {ours: theirs for ours, (theirs, _) in rows.items()}
+    assert names["conv1.kernel"] == "0.weight"
+    assert names["norm1.mean"] == "1.running_mean"
+    assert names["layer1.0.conv1.kernel"] == "4.0.conv1.weight"
+    assert names["layer4.0.shortcut.norm.scale"] == "7.0.downsample.1.weight"
+
+
+def test_the_commands_choose_a_network(write: Any, tmp_path: Path, capsys: Any) -> None:
+    path = str(write(under("model.", drawn(0)), under("model_ema.", drawn(1))))
+    out = tmp_path / "out.safetensors"
+    words = ["convert", "--model", "tiny", "--weights", path, "--out", str(out)]
+    assert main(words) == 2
+    assert "choose one with --ema or --raw" in capsys.readouterr().err
+    for options in (["--ema", "--raw"], ["--ema", "--prefix", "model"]):
+        assert main([*words, *options]) == 2
+        assert "exclude each other" in capsys.readouterr().err
+    assert main([*words, "--ema"]) == 0
+    assert is_network(models.load("tiny", out)[1], drawn(1))
+    assert main(["convert", "--model", "tiny", "--out", str(out)]) == 2
+    assert "name it with --weights" in capsys.readouterr().err
+    image = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
+    (tmp_path / "images").mkdir()
+    Image.fromarray(image).save(tmp_path / "images" / "a.png")
+    run = tmp_path / "run"
+    words = ["sweep", "--model", "tiny", "--weights", path, "--data", str(tmp_path / "images")]
+    assert main([*words, "--prefix", "model", "--no-labels", "--out", str(run)]) == 0
+    assert json.loads((run / "manifest.json").read_text())["about"]["chosen"] == "model"
+
+
+def test_training_starts_from_one_output_with_two(write: Any) -> None:
+    path = write(under("a.", drawn(0, 1)), under("b.", drawn(1, 1)))
+    build, about = initialiser("tiny", path, prefix="b")
+    assert about["classes"] == ("real", "fake")
+    module = build(0)
+    model, params = models.load("tiny", path, prefix="b")
+    image = np.random.default_rng(0).uniform(size=(16, 16, 1)).astype(np.float32)
+    module.eval()
+    np.testing.assert_allclose(
+        module(image[None])[0], model.logits(params, image), rtol=1e-5, atol=1e-6
+    )

@@ -111,3 +111,24 @@ def test_named_groups_are_not_warned_of(planted, simulated):
     rows = rows_of(simulated, ids, [f"v{v}" for v in VIDEOS], effect)
     run = planted(rows, grid=(8, 8), columns=(GROUP,), extra=("group",))
     assert analyse([run]).grouped_rows is None
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("clips", [1, 2])
+def test_few_groups_have_a_page(planted, simulated, tmp_path, seeds, clips):
+    """One group has no interval and no test, which the page says; two have wide ones."""
+    options = {"grid": (8, 8), "extra": ("relevance_mass", "group"), "columns": (GROUP,)}
+    runs = []
+    for group in "ab":
+        for seed in range(seeds):
+            rows = simulated(40, seed + 10 * (group == "b"))
+            rows = [row | {"group": f"clip {i % clips}"} for i, row in enumerate(rows)]
+            runs.append(planted(rows, name=f"{group} {seed}", group=group, **options))
+    page = write(runs, tmp_path / "page.html").read_text()
+    assert (page.count("images are of one group: without a second group") > 0) == (clips == 1)
+    rows = json.loads((tmp_path / "page.json").read_text())["rows"]
+    lows = [n["low"] for row in rows if row["kind"] == "run" for n in row["numbers"].values()]
+    if clips == 1:
+        assert set(lows) == {None}
+        differences = json.loads((tmp_path / "page.json").read_text())["differences"]
+        assert not [d for d in differences if d["significance"] == "significant"]

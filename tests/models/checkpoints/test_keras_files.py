@@ -84,6 +84,29 @@ def test_layers_are_ordered_by_their_making_where_keras_named_them(tmp_path: Pat
     assert read_keras(write_numbered(path, layers, one.get))["conv2d/kernel"] == 1
 
 
+def test_models_within_models_are_read(tmp_path: Path) -> None:
+    layers, ours = meso_layers(3)
+    paths = [tmp_path / name for name in ("a.h5", "b.h5", "c.h5", "d.h5")]
+    write_numbered(paths[0], layers, shifted, "layers/functional/layers")
+    write_numbered(paths[1], layers, lambda key: None, "layers/functional/layers")
+    with h5py.File(paths[2], "w") as file:  # attributes of the user's own class
+        for i, (key, parts) in enumerate(layers.items()):
+            group = file.create_group(f"part{i}/vars")
+            group.attrs["name"] = shifted(key)
+            for number, part in enumerate(PARTS[key.rstrip("_0123456789")]):
+                group[str(number)] = parts[part]
+    with h5py.File(paths[3], "w") as file:  # Keras 2
+        file.attrs["layer_names"] = [b"rescaling", b"model_1"]
+        file.create_group("rescaling").attrs["weight_names"] = []
+        names = {f"{shifted(k)}/{p}:0": a for k, parts in layers.items() for p, a in parts.items()}
+        file.create_group("model_1").attrs["weight_names"] = [name.encode() for name in names]
+        for name, array in names.items():
+            file[f"model_1/{name}"] = array
+    for path in paths:
+        restored = arrays(models.load("meso4", path)[1])
+        assert all((restored[name] == array).all() for name, array in ours.items()), path
+
+
 def write_archive(path: Path, weights: Path, config: Any) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("metadata.json", '{"keras_version": "3.0.0"}')

@@ -162,6 +162,7 @@ def deep(folder: Path) -> None:
     (folder / "_METADATA").write_text("[" * 100_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attack", "message"),
     [
