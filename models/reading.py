@@ -64,11 +64,11 @@ def read_weights(
     last = architecture.head.rpartition(".")[0]
     networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
     if not networks:
-        weights = _partial(architecture, tables, arrays)
+        weights, where = _partial(architecture, tables, arrays, path)
         origin = describe_names(arrays)
         if origin and not weights.keys() & shapes.keys():
             raise InputError(f"{path}: its names are those of {origin}, not of {name}")
-        return _described(architecture, weights, f"{path}", None)
+        return _described(architecture, weights, where, None)
     network = choose(networks, arrays, path, name, prefix=prefix, ema=ema)
     _check_origin(architecture, name, network.origin, path)
     extra, dead = unknown(network, networks, arrays, architecture.unused)
@@ -90,9 +90,14 @@ def read_weights(
         remarks += [f"{beside.name} beside it is not read: give its preprocessing by options"]
     if remarks:
         print(f"{path}: {'; '.join(remarks)}", file=sys.stderr)
-    where = f"{path}, network {printable(network.name)!r}," if network.prefix else f"{path}"
+    where = _place(path, network.prefix)
     chosen = network.name if network.prefix or prefix is not None or ema is not None else None
     return _described(architecture, weights, where, chosen)
+
+
+def _place(path: str | Path, prefix: str) -> str:
+    """Return the file, and the network in it, for messages."""
+    return f"{path}, network {printable(prefix[:-1])!r}," if prefix else f"{path}"
 
 
 def _titles(architecture: Architecture) -> str:
@@ -117,12 +122,15 @@ def _check_origin(architecture: Architecture, name: str, origin: str, path: str 
         )
 
 
-def _partial(architecture: Architecture, tables: WeightTables, arrays: NamedArrays) -> NamedArrays:
-    """Return the arrays of a file without a complete network by our names, for the report."""
+def _partial(
+    architecture: Architecture, tables: WeightTables, arrays: NamedArrays, path: str | Path
+) -> tuple[NamedArrays, str]:
+    """Return the arrays of a file without a complete network by our names, and their place."""
     table, prefix = best_partial(tables, arrays)
     inner = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
     converted = convert(table, inner)
-    return {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
+    weights = {n: a for n, a in converted.items() if not n.startswith(architecture.unused)}
+    return weights, _place(path, prefix)
 
 
 def _described(

@@ -75,19 +75,19 @@ def choose(
     for network in sorted(fitting, key=lambda n: (len(n.prefix), n.prefix)):
         if not any(equal(network, other, arrays) for other in different):
             different.append(network)
+    faults = [network.head.fault for network in different if network.head]
+    if faults and all(faults):
+        raise InputError(
+            f"{path}: the trunk of {architecture} fits {_titles(different)}, but {faults[0]}; "
+            "a head is read that is one linear layer, with a bias, on the trunk's features"
+        )
     if len(different) > 1:
         different.sort(key=lambda n: n.prefix)
         raise InputError(
             f"{path} contains {len(different)} networks that fit {architecture}, "
             f"{_titles(different)}: choose one {_options(different)}"
         )
-    network = different[0]
-    if network.head is not None and network.head.fault:
-        trunks = _titles(networks)
-        raise InputError(
-            f"{path}: the trunk of {architecture} fits {trunks}, but {network.head.fault}"
-        )
-    return network
+    return different[0]
 
 
 def _options(networks: Sequence[FileNetwork]) -> str:
@@ -123,7 +123,8 @@ def unknown(
         if rest.startswith(unused) or is_training_state(name):
             continue
         if is_dead(name[len(scope) :]) or not name.startswith(scope):
-            dead.append(name)
+            if array.ndim:  # others are counters and best values of a training
+                dead.append(name)
         else:
             extra[rest] = array
     return extra, dead
@@ -131,7 +132,11 @@ def unknown(
 
 def left_out(names: Sequence[str], scope: str) -> str:
     """Return the modules of arrays that are left out, and how many each has."""
-    inner = (name.removeprefix(scope) for name in names)
-    modules = Counter(re.split(r"[./]", name)[0] for name in inner)
+    modules: Counter[str] = Counter()
+    for name in sorted(names):  # in some formats the order of a file is random
+        common = depth_in_common(name, scope)
+        inside = name.startswith(scope)
+        parts = re.split(r"[./]", name)
+        modules[".".join(parts[common if inside else 0 : common + 1])] += 1
     shown = [f"{printable(m)} ({n} array{'s' * (n > 1)})" for m, n in list(modules.items())[:3]]
     return ", ".join(shown) + (f" and {len(modules) - 3} more" if len(modules) > 3 else "")

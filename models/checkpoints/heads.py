@@ -109,7 +109,7 @@ def find_head(
                 continue
             module = _SEPARATOR.split(name[len(scope) :])[0]
             inner = scope == prefix and module in trunk  # another layer of the trunk, no head
-            if not (inner or is_dead(module) or is_training_state(name)):
+            if not (inner or is_dead(name[len(scope) :]) or is_training_state(name)):
                 modules.setdefault(module, []).append(name)
         plain: dict[str, HeadLayer] = {}
         deep: dict[str, list[str]] = {}
@@ -134,11 +134,11 @@ def find_head(
 
 def _deep(modules: dict[str, list[str]], scope: str, arrays: NamedArrays) -> str:
     """Return the description of heads of several layers."""
-    names = [name for module in modules.values() for name in module]
+    names = sorted(name for module in modules.values() for name in module)
     shown = [
         f"{printable(name[len(scope) :])} [{' '.join(map(str, arrays[name].shape))}]"
         for name in names[:3]
     ]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    heads = " and ".join(repr(printable(scope + module)) for module in modules)
+    heads = " and ".join(repr(printable(scope + module)) for module in sorted(modules))
     return f"the head {heads} is not one linear layer: {', '.join(shown)}{more}"

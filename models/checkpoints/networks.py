@@ -141,7 +141,7 @@ def best_partial(tables: WeightTables, arrays: NamedArrays) -> tuple[WeightTable
     for table in tables.values():
         counts = _count_names(table, arrays)
         for prefix in sorted(counts):
-            if counts[prefix] > most:
+            if counts[prefix] > most and not is_training_state(prefix):
                 best, most = (table, prefix), counts[prefix]
     return best
 

@@ -232,7 +232,7 @@ def test_a_deeper_head_is_the_only_thing_named(write: Any) -> None:
         models.load("tiny", path)
     text = str(caught.value)
     assert "the trunk of tiny fits 'backbone', but the head 'head' is not one linear layer" in text
-    assert "head.0.weight [64 64]" in text
+    assert "head.0.bias [64], head.0.weight [64 64]" in text
     assert "convolutions" not in text
     second = {"right.weight": np.ones((2, 64), "f"), "right.bias": np.ones(2, "f")}
     path = write(renamed(drawn(0), "left", "backbone."), second)
@@ -342,3 +342,27 @@ def test_training_starts_from_one_output_with_two(write: Any) -> None:
     np.testing.assert_allclose(
         module(image[None])[0], model.logits(params, image), rtol=1e-5, atol=1e-6
     )
+
+
+def test_the_state_of_an_optimiser_is_never_the_network(write: Any) -> None:
+    for prefix in ("optimizer.exp_avg.", "optimizer_states.0.exp_avg_sq.", "opt_state.mu."):
+        with pytest.raises(InputError, match="does not fit tiny"):
+            models.load("tiny", write(under(prefix, drawn(0))))
+
+
+def test_several_networks_with_deeper_heads_are_named_with_them(write: Any) -> None:
+    head = {"fc.0.weight": np.ones((64, 64), "f"), "fc.2.weight": np.ones((8, 64), "f")}
+    trunk = {n: a for n, a in drawn(0).items() if "classifier" not in n}
+    other = {n: a + 1 for n, a in trunk.items()}
+    path = write(under("q.", trunk | head), under("k.", other | head))
+    with pytest.raises(InputError, match=r"fits 'k', 'q', but the head 'k\.fc' is not one linear"):
+        models.load("tiny", path)
+
+
+def test_counters_are_not_named(write: Any, capsys: Any) -> None:
+    counters = {"n_averaged": np.array(3.0, "f"), "best_acc1": np.array(0.5, "f")}
+    models.load("tiny", write(under("module.", drawn(0)), counters))
+    assert "left out" not in capsys.readouterr().err
+    inside = {"module.temperature": np.array(2.0, "f")}
+    with pytest.raises(InputError, match=r"unknown 1 \(temperature\)"):
+        models.load("tiny", write(under("module.", drawn(0)), inside))
