@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flax import nnx
@@ -177,7 +178,9 @@ def _saved_preprocess(metadata: Mapping[str, str], path: str | Path) -> Preproce
         return None
     try:
         saved = dict(json.loads(metadata["preprocess"]))
-        tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+        tuples: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()
+        }
         return Preprocess(**tuples)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
