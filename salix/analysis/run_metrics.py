@@ -115,21 +115,14 @@ def _auc_over_runs(statistics: Statistics, clusters: Clusters) -> tuple[Interval
 
 
 def _compare_aucs(
-    key: str,
-    names: tuple[str, str],
-    a: Statistics,
-    b: Statistics,
-    clusters: np.ndarray | None,
-    permutations: int,
+    key: str, names: tuple[str, str], a: Statistics, b: Statistics, clusters: Clusters, draws: int
 ) -> GroupComparison:
     """Compare areas over the examples for which all runs give one label."""
     labels = np.concatenate([a["label"], b["label"]])
     known = (labels == labels[0]).all(0) & (labels[0] >= 0)
     one, two = (np.where(known, group["margin"], np.nan) for group in (a, b))
     of_known = np.where(known, labels[0], 0)
-    return compare_areas(
-        key, names, one, two, of_known, clusters=clusters, permutations=permutations
-    )
+    return compare_areas(key, names, one, two, of_known, clusters=clusters, permutations=draws)
 
 
 def _accuracy_statistics(rows: Statistics) -> Statistics:

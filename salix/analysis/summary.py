@@ -60,19 +60,6 @@ class GroupSummary:
         values = (r.numbers[key].value for r in self.runs if key in r.numbers)
         return [v for v in values if np.isfinite(v)]
 
-    def over_images(self, key: str) -> Interval:
-        """Mean over the runs, with the interval that the images leave for these very runs.
-
-        The mean of estimates is known at least as well as they are on average, however much they
-        depend on one another by sharing their images.
-        """
-        intervals = [r.numbers[key] for r in self.runs if key in r.numbers]
-        intervals = [i for i in intervals if np.isfinite(i.value)]
-        if not intervals:
-            return mean_interval([])
-        value, low, high = (float(np.mean([getattr(i, f) for i in intervals])) for f in LIMITS)
-        return Interval(value, low, high, min(i.n for i in intervals))
-
     def interval(self, key: str) -> Interval:
         """Interval over the runs and their images, or over the images of a single run.
 
@@ -80,8 +67,6 @@ class GroupSummary:
         """
         if key == "agreement":
             return self.agreement or mean_interval([])
-        if len(self.values(key)) < 2:
-            return self.over_images(key)
         own = [r.numbers[key] for r in self.runs if key in r.numbers]
         return self.numbers.get(key) or mean_of_intervals(own)
 

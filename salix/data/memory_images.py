@@ -6,7 +6,8 @@
 | [n h w 4] | RGB, composited over white |
 | [n 1 h w], [n 3 h w], [n 4 h w], sides over 4 | channels last |
 | a list or object array of such images without n, also of several sizes | images |
-| NumPy, JAX, PyTorch, TensorFlow arrays, Pillow images | the same values |
+| NumPy, JAX, PyTorch, TensorFlow arrays | the same values |
+| a list of Pillow images | as files of their mode, but not turned by EXIF |
 | uint8 | as it is |
 | bool | False is 0, True 255 |
 | other integers, all from 0 to 255 | the same values |
@@ -17,6 +18,7 @@ standardised, infinite or NaN values, integers beyond 255 or of 0 and 1 alone, a
 readings, as [3 h w].
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +43,8 @@ def plain_images(data: Any) -> Any:
     """
     if _is_lazy(data):
         return data
+    if hasattr(data, "getbands"):
+        raise InputError("images: this is one Pillow image; give [image], a batch of one")
     if isinstance(data, (str, bytes, dict)) or not (hasattr(data, "__len__") or _is_array(data)):
         raise InputError(f"images of type {type(data).__name__}: {EXPECTED}")
     if isinstance(data, np.ndarray) and data.dtype == object and data.ndim:
@@ -78,6 +82,8 @@ def _array(data: Any, what: str) -> np.ndarray:
             return np.asarray(to_8_bit(data, Picture(b"")))
         except Unreadable as error:
             raise InputError(f"{what}: {error}") from None
+    if isinstance(data, (str, os.PathLike)):
+        raise InputError(f"{what} is a path: give the folder, or a CSV file with a column path")
     if hasattr(data, "detach"):  # a tensor of PyTorch, which may be on a device
         data = data.detach().cpu()
         data = data.float() if str(data.dtype) == "torch.bfloat16" else data

@@ -11,17 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from salix.store.atomic import named_error, temporary
 from salix.typing import InputError
 
 NAME = "writer.json"
 TEMPORARY = re.compile(r"\.(?P<host>[^/]+)\.(?P<pid>\d+)\.tmp$")
 SIGN_SECONDS = 15.0  # between two signs of life of a writer: new times of its claim
 LAPSE_SECONDS = 120.0  # without a sign of life, after which a claim of another host is void
-
-
-def temporary(path: Path) -> Path:
-    """Return the temporary name of a file: it has the host and the process that write it."""
-    return path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
 
 
 class Claim:
@@ -65,10 +61,15 @@ class Claim:
 
     def _create(self) -> bool:
         try:
-            with self.file.open("x", encoding="utf-8") as file:
-                file.write(self.content)
+            file = self.file.open("x", encoding="utf-8")
         except FileExistsError:
             return False
+        try:
+            with file:
+                file.write(self.content)
+        except OSError as error:
+            self.file.unlink()
+            raise named_error(error, self.file) from error
         return True
 
     def _remove_void(self) -> None:

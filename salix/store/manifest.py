@@ -16,8 +16,8 @@ from typing import Any
 
 import jax
 
+from salix.store.atomic import atomic
 from salix.store.claim import NAME as CLAIM
-from salix.store.claim import temporary
 from salix.store.identity import digest
 from salix.store.mismatch import check_same
 from salix.store.parts import Expected
@@ -160,13 +160,5 @@ def _check_same(
 def _write(path: Path, manifest: dict[str, Any]) -> None:
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     # A name that is not UTF-8 becomes an escape of JSON.
-    unfinished = temporary(path / NAME)
-    try:
-        with unfinished.open("wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path / NAME)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with atomic(path / NAME) as unfinished:
+        unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))

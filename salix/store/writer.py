@@ -1,11 +1,10 @@
 """Atomic Parquet writer: each part is written under a temporary name, synced and renamed."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from salix.store.claim import temporary
+from salix.store.atomic import atomic
 from salix.store.manifest import open_run, read_manifest
 from salix.store.parts import OWNER
 from salix.store.schema import KEYS, arrow_array, arrow_schema
@@ -53,15 +52,8 @@ def write_parquet(path: Path, table: Any) -> None:
     """Write an Arrow table as a Parquet file that is complete or absent, never partial."""
     import pyarrow.parquet as pq
 
-    unfinished = temporary(path)
-    try:
+    with atomic(path) as unfinished:
         pq.write_table(table, unfinished, row_group_size=GROUP_ROWS, write_page_checksum=True)
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
 
 
 def write_run(

@@ -69,4 +69,4 @@ def test_the_figure_holds_every_group_place_and_limit(changing):
         drawn_moves["data"][0]["x"],
         [i.value for i in series_intervals(summary.groups[0], "geometry_similarity")],
     )
-    assert noise.note == "20 images a run; bars: 95 % over runs"
+    assert noise.note == "20 images a run; bars: 95 % over runs and images"

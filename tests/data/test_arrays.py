@@ -1,5 +1,7 @@
 """Images in memory: arrays of any library with one reading, or an error that says what to give."""
 
+from pathlib import Path
+
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
@@ -122,7 +124,9 @@ def test_tensors_of_pytorch_are_taken_without_importing_it():
         (objects([]), "no image given"),
         (np.uint8(3), "give images"),
         (np.zeros(9, np.uint8), r"images of shape \[9\]: give images"),
-        (["a.png", "b.png"], "image 0 of type <U5: give images"),
+        (["a.png", "b.png"], "image 0 is a path: give the folder, or a CSV file"),
+        ([Path("a.png")], "image 0 is a path"),
+        (Image.new("L", (5, 5)), r"one Pillow image; give \[image\]"),
         (np.array(["a.png"]), "give images"),
         ([PIXELS[0], None], "image 1 of type object: give images"),
         ({"image": PIXELS}, "images of type dict: give images"),

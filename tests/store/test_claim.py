@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from salix.store import claim as claims
-from salix.store.claim import NAME, Claim, temporary
+from salix.store.atomic import atomic, temporary
+from salix.store.claim import NAME, Claim
 from salix.typing import InputError
 
 HOLD = """
@@ -106,3 +107,20 @@ def test_a_claim_in_one_process_is_exclusive_too(tmp_path):
 def test_temporary_names_have_host_and_process():
     name = temporary(Path("a/part-1.parquet")).name
     assert name == f"part-1.parquet.{socket.gethostname()}.{os.getpid()}.tmp"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left"), OSError("Detail: No space left on device")]
+)
+def test_a_failed_write_names_its_file_and_leaves_the_one_before(tmp_path, error):
+    (tmp_path / "part").write_text("before")
+
+    def write():
+        with atomic(tmp_path / "part") as unfinished:
+            unfinished.write_text("half")
+            raise error
+
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        write()
+    assert raised.value.filename == str(tmp_path / "part")
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["before"]
