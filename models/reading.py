@@ -12,7 +12,7 @@ from flax import nnx
 
 from salix.models.architecture import Architecture
 from salix.models.checkpoints.choice import choose, left_out, unknown
-from salix.models.checkpoints.errors import printable
+from salix.models.checkpoints.errors import input_errors, printable
 from salix.models.checkpoints.formats import FORMATS, kind, read, weights_file
 from salix.models.checkpoints.module_state import expected
 from salix.models.checkpoints.naming import NamedArrays, Shapes, WeightTables, convert, same
@@ -63,7 +63,8 @@ def read_weights(
     tables = _tables(architecture, form, shapes)
     arrays = read(path)
     last = architecture.head.rpartition(".")[0]
-    networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
+    with input_errors(Path(path), "a weight file"):
+        networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
     if not networks:
         weights, where = _partial(architecture, tables, arrays, path)
         origin = describe_names(arrays)

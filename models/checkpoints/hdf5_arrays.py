@@ -6,11 +6,13 @@ Only hard links are followed, and no array is read whose elements lie in another
 import math
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import h5py
+from h5py import h5l  # pyright: ignore[reportAttributeAccessIssue]
 
-_ENTRIES, _DEPTH = 50_000, 64  # of groups and arrays; more is an attack by links, not a model
+_ENTRIES, _DEPTH = 20_000, 64  # of groups and arrays; more is an attack by links, not a model
 _PASSED = ("optimizer", "optimizer_weights")  # state of training
 
 
@@ -22,7 +24,7 @@ def _nodes(group: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, An
         path = f"{name}/{key}" if name else key
         if path in _PASSED:
             continue
-        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+        if group.id.links.get_info(key.encode()).type != h5l.TYPE_HARD:
             sys.exit(f"contains a link at {path!a}, which is not followed")
         node = group[key]
         yield path, node
@@ -33,6 +35,8 @@ def _nodes(group: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, An
 def _texts(node: Any, name: str) -> list[str] | None:
     """Return an attribute of names; Keras splits one above 64 KB into name0, name1, ..."""
     values: list[Any] = []
+    if not len(node.attrs):
+        return None
     for key in (name, *(f"{name}{part}" for part in range(1000))):
         if key in node.attrs:
             value = node.attrs[key]
@@ -70,7 +74,7 @@ def read(path: str, limit: int) -> tuple[Any, dict[str, Any]]:
     attributes: dict[str, dict[str, Any]] = {}
     arrays: dict[str, Any] = {}
     total = 0
-    for count, (name, node) in enumerate([("", file), *_nodes(file)]):
+    for count, (name, node) in enumerate(chain([("", file)], _nodes(file))):
         if count > _ENTRIES:
             sys.exit(f"has more than {_ENTRIES} groups and arrays")
         if isinstance(node, h5py.Group):

@@ -193,6 +193,11 @@ def cycle(file: Any) -> None:
     group["a"] = group["b"] = group
 
 
+def many_groups(file: Any) -> None:
+    for i in range(20_001):
+        file.create_group(f"layers/{i}")
+
+
 def deep(file: Any) -> None:
     file["/".join(["layers"] * 100)] = np.ones(1)
 
@@ -216,6 +221,7 @@ def soft(file: Any) -> None:
         (bomb, "declares 536870912 bytes of arrays, more than its size explains"),
         (many_links, "bytes of arrays, more than its size explains"),
         (cycle, "nests groups more than 64 deep"),
+        (many_groups, "has more than 20000 groups and arrays"),
         (deep, "nests groups more than 64 deep"),
         (virtual, "stores 'layers/dense/vars/0' in another file, which is not read"),
         (soft, "contains a link at 'layers/dense/vars/0', which is not followed"),
