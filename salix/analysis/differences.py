@@ -44,7 +44,8 @@ def compare_all(
     """
     keys = [*(m.key for m in metrics if m.compared or m.compare), AGREEMENT.key]
     if primary is not None and primary not in keys:
-        raise InputError(f"primary={primary!r}: groups are compared in {', '.join(keys)}")
+        names = ", ".join(keys)
+        raise InputError(f"primary={primary!r}: name one of what groups are compared in, {names}")
     if len(summary.groups) < 2:
         return None
     clusters = shared_clusters(frames, shared_examples(frames)[1])

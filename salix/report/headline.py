@@ -99,7 +99,7 @@ def _limit(row: Difference, differences: Differences) -> str:
         if design.runs == (m, n) and not design.exact:
             return (
                 f"{m} against {n} runs: exchanging them can give no p below {design.least:.2g}, so "
-                f"that p is Student's t alone; with {design.enough} runs a group they are exchanged"
+                f"that p is Student's t alone; train {design.enough} runs a group to exchange them"
             )
     return ""
 

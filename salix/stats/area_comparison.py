@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from salix.stats.auc_groups import SharedImages, auc_group_difference
+from salix.stats.auc_groups import SharedImages, group_difference
 from salix.stats.compare import p_of_both
 from salix.stats.comparison import GroupComparison
 from salix.stats.effect_size import cliffs_delta, hedges_g
@@ -31,15 +31,17 @@ def compare_areas(
     NaN where the images with finite scores in every run lack a class. Raises `InputError` for other
     labels, and for shapes that differ.
     """
-    difference, p = auc_group_difference(a, b, labels, level=level, clusters=clusters)
     shared = SharedImages.of((a, b), labels, clusters)
+    difference, p = group_difference(shared, level)
     effect = delta = Interval(NAN, NAN, NAN, 0)
     counts = (len(shared.areas[0]), len(shared.areas[1])) if shared.areas else (0, 0)
     p_both, values = p, ((), ())
     if shared.design is not None and max(counts) > 1:
         x, y = shared.areas
         error = shared.errors(0).mean(0) - shared.errors(1).mean(0)
-        p_both = p_of_both(x, y, error, shared.design)
+        # No p is below that of a sign test of the images of the rarer class.
+        least = 2.0 ** (1 - shared.design.least_count())
+        p_both = max(p_of_both(x, y, error, shared.design), least)
         values = (tuple(x.tolist()), tuple(y.tolist()))
         if min(counts) > 1:
             p = permutation_test(x, y, draws=permutations, seed=seed)

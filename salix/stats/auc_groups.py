@@ -49,7 +49,10 @@ def auc_difference(
     DeLong, DeLong and Clarke-Pearson (1988), doi:10.2307/2531595, by the midranks of Sun and Xu
     (2014), doi:10.1109/LSP.2014.2337313.
     """
-    shared = SharedImages.of((a, b), labels, clusters)
+    return _fixed_difference(SharedImages.of((a, b), labels, clusters), level)
+
+
+def _fixed_difference(shared: "SharedImages", level: float) -> tuple[Interval, float]:
     if shared.design is None:
         return shared.interval(NAN, (NAN, NAN)), NAN
     if shared.codes is None:
@@ -71,9 +74,13 @@ def auc_group_difference(
     their interaction once and Satterthwaite's $\nu$ (`salix.stats.crossed`). Where a group has one
     run, the runs are fixed: `auc_difference`, also for the other rules.
     """
-    shared = SharedImages.of((a, b), labels, clusters)
+    return group_difference(SharedImages.of((a, b), labels, clusters), level)
+
+
+def group_difference(shared: "SharedImages", level: float) -> tuple[Interval, float]:
+    """Difference of the mean areas of two groups, and its p: see `auc_group_difference`."""
     if shared.design is None or min(len(v) for v in shared.areas) < 2:
-        return auc_difference(a, b, labels, level=level, clusters=clusters)
+        return _fixed_difference(shared, level)
     groups = [RunErrors(v, shared.errors(i)) for i, v in enumerate(shared.areas)]
     return _difference(shared, *crossed_variance(groups, shared.design), level)
 

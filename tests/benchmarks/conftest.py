@@ -21,6 +21,8 @@ NAMES = (
     "page",
     "page_tables",
     "guard",
+    "null_pages",
+    "headline_errors",
 )
 
 

@@ -110,7 +110,7 @@ def test_not_told_apart_in_auc_but_in_what_they_look_at():
     assert headline.evidence[0].endswith("not significant")
     assert headline.evidence[2:] == (
         "3 against 3 runs: exchanging them can give no p below 0.1, so that p is Student's t "
-        "alone; with 4 runs a group they are exchanged",
+        "alone; train 4 runs a group to exchange them",
     )
 
 

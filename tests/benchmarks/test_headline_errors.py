@@ -1,0 +1,62 @@
+"""At most 5 % of reports on equal groups claim a difference, and large differences are claimed."""
+
+import json
+
+import pytest
+
+PAGES = 100
+# One of each kind of design and condition; benchmarks/headline_errors.py runs all, of more pages.
+CHOSEN = (
+    "1 v 1, effects of runs",
+    "1 v 1, groups of images",
+    "1 v 5, effects of runs",
+    "2 v 8, the smaller 3 times as variable",
+    "3 v 3, effects of runs",
+    "3 v 3, groups of images",
+    "3 v 10, the smaller 3 times as variable",
+    "3 v 10, skewed",
+    "5 v 5, effects of group by image",
+    "5 v 5, accuracy",
+    "5 v 5, 12 uneven groups of images",
+    "10 v 10, effects of group by image",
+    "4 groups of 3, effects of runs",
+    "3 groups of 5, effects of group by image",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHOSEN)
+def test_pages_on_equal_groups(scripts, name):
+    errors = scripts["headline_errors"]
+    assert errors.rate(errors.null_designs()[name], PAGES) <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("runs", "size", "least"), [(3, 10, 0.9), (5, 5, 0.95)])
+def test_large_differences_are_claimed(scripts, runs, size, least):
+    design = scripts["null_pages"].Design((runs, runs), shift=0.03 * size, others=20)
+    assert scripts["headline_errors"].rate(design, 40) >= least
+
+
+@pytest.mark.slow
+def test_a_primary_number_is_claimed_at_smaller_differences(scripts):
+    rate = scripts["headline_errors"].rate
+    design = scripts["null_pages"].Design((3, 3), shift=0.12)
+    all_numbers, primary = rate(design, 40), rate(design, 40, primary="relevance_mass")
+    assert 0.1 < all_numbers < primary < 0.9
+
+
+def test_claims_are_recognised(scripts):
+    claims = scripts["null_pages"].claims
+    assert not claims("b and a cannot be told apart in salience inside the region (5 % and 4 %).")
+    assert claims("b has a higher AUC than a (0.9 against 0.8).")
+    assert claims("Of these two models: a is more accurate than b (90 % against 80 % right).")
+    assert claims("A and b cannot be told apart in AUC, but b spreads its salience over less of")
+
+
+def test_results_are_within_the_level(scripts, folder):
+    results = json.loads((folder / "results" / "headline-errors.json").read_text())
+    rates = results["null_pages_with_a_claim"]
+    assert set(rates) == set(scripts["headline_errors"].null_designs())
+    assert results["pages"] >= 300
+    assert max(rates.values()) <= 0.05
