@@ -5,13 +5,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flax import nnx
 
 from salix.models.architecture import Architecture
 from salix.models.checkpoints.choice import choose, left_out, unknown
-from salix.models.checkpoints.errors import printable
+from salix.models.checkpoints.errors import input_errors, printable
 from salix.models.checkpoints.formats import FORMATS, kind, read, weights_file
 from salix.models.checkpoints.module_state import expected
 from salix.models.checkpoints.naming import NamedArrays, Shapes, WeightTables, convert, same
@@ -62,7 +63,8 @@ def read_weights(
     tables = _tables(architecture, form, shapes)
     arrays = read(path)
     last = architecture.head.rpartition(".")[0]
-    networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
+    with input_errors(Path(path), "a weight file"):
+        networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
     if not networks:
         weights, where = _partial(architecture, tables, arrays, path)
         origin = describe_names(arrays)
@@ -176,7 +178,11 @@ def _saved_preprocess(metadata: Mapping[str, str], path: str | Path) -> Preproce
     if "preprocess" not in metadata:
         return None
     try:
-        return Preprocess(**json.loads(metadata["preprocess"]))
+        saved = dict(json.loads(metadata["preprocess"]))
+        tuples: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()
+        }
+        return Preprocess(**tuples)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: the preprocessing in its metadata is unusable: {error}"

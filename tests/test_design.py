@@ -157,7 +157,8 @@ def exported(path: Path) -> set[str]:
 
 # Arguments of a contract, which callers pass by position though they may be left out.
 CONTRACT = {
-    "build(seed=)", "explain(attribution=)", "from_function(params=)", "image_explainer(attribution=)", "load(weights=)", "pool(how=)",
+    "build(seed=)", "explain(attribution=)", "from_function(params=)",
+    "image_explainer(attribution=)", "load(weights=)", "pool(how=)",
     "sweep(attribution=)", "sweep(measures=)",
 }  # fmt: skip
 

@@ -86,7 +86,7 @@ def test_each_command_line_parses(line, monkeypatch):
     for command in cli.COMMANDS.values():
         monkeypatch.setattr(command, "run", lambda self: ran.append(self) or 0)
     assert cli.main(line.split()[1:]) == 0
-    assert type(ran[0]).__name__.lower() == line.split()[1]
+    assert isinstance(ran[0], cli.COMMANDS[line.split()[1]])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -14,8 +14,11 @@ import numpy as np
 
 from salix.models.checkpoints.heads import HeadLayer, find_head, is_training_state
 from salix.models.checkpoints.naming import Layout, NamedArrays, Shapes, WeightTable, WeightTables
+from salix.typing import InputError
 
 __all__ = ["FileNetwork", "best_partial", "components", "equal", "find_networks"]
+
+MOST = 32  # networks in a file: they are compared with one another
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def find_networks(
     `head` is our name of the last layer, "" for a network without another head; the suffixes
     `optional` of our names need not be in a file. A trunk that fits two tables is one network: of
     the table that has its head, else of the first. The state of an optimiser is no network.
+    Raises InputError for more than 32 networks.
     """
     trunks: dict[frozenset[str], list[tuple[str, str, WeightTable]]] = {}
     for origin, table in tables.items():
@@ -107,6 +111,8 @@ def find_networks(
             if all(fits(arrays[n], layout, shapes[o].shape) for o, (n, layout) in rows.items()):
                 names = frozenset(name for name, _ in rows.values())
                 trunks.setdefault(names, []).append((prefix, origin, rows))
+    if len(trunks) > MOST:
+        raise InputError(f"contains {len(trunks)} networks, more than {MOST}: save one alone")
     prefixes = [prefix for fitting in trunks.values() for prefix, *_ in fitting]
     used = frozenset().union(*trunks)
     networks: list[FileNetwork] = []

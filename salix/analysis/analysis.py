@@ -22,7 +22,7 @@ from salix.stats import Interval
 from salix.store import Run
 from salix.typing import InputError
 
-Part = TypeVar("Part")
+Derived = TypeVar("Derived")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class Analysis:
     def _derived(self) -> dict[Any, Any]:
         return {}
 
-    def derive(self, function: Callable[["Analysis"], Part]) -> Part:
+    def derive(self, function: Callable[["Analysis"], Derived]) -> Derived:
         """Return `function(analysis)`, computed once: for parts that several sections share."""
         if function not in self._derived:
             self._derived[function] = function(self)

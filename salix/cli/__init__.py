@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_repeats(arguments: Sequence[str]) -> None:
-    """Raise `InputError` for an option given twice, of which the last alone would count."""
+    """Raise `InputError` for an option given twice: the last alone would count."""
     options = [a.split("=")[0].replace("_", "-") for a in arguments if a.startswith("--")]
     if repeated := next((o for o in options if options.count(o) > 1), None):
         raise InputError(f"{repeated} is given several times: write its values after one of it")

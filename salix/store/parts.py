@@ -33,7 +33,7 @@ class Damage(NamedTuple):
 
 @dataclass(frozen=True)
 class Expected:
-    """What the parts of a run have in common: columns, the run's hash, and examples in batches.
+    """Properties that the parts of a run share: columns, the run's hash, examples in batches.
 
     `batch_size` is None for a run whose parts have any number of rows.
     """

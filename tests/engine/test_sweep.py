@@ -399,7 +399,7 @@ def test_large_maps_are_averaged_down():
 def test_manifest_says_what_was_done(tiny, pictures, tmp_path):
     salix.sweep(*tiny, Folderless(pictures), out=tmp_path / "run", name="a", group="g")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-    assert manifest["config"]["attribution"] == "GradCAM(relu=True)"
+    assert manifest["config"]["attribution"] == repr(GradCAM())
     assert [c["shape"] for c in manifest["columns"] if c["name"] == "map"] == [[8, 8]]
     assert manifest["config"]["data"]["count"] == 23
     assert {"name", "group", "device", "step_flops", "images_per_second"} <= set(manifest["about"])

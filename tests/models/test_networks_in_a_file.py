@@ -366,3 +366,10 @@ def test_counters_are_not_named(write: Any, capsys: Any) -> None:
     inside = {"module.temperature": np.array(2.0, "f")}
     with pytest.raises(InputError, match=r"unknown 1 \(temperature\)"):
         models.load("tiny", write(under("module.", drawn(0)), inside))
+
+
+def test_a_file_of_very_many_networks_is_refused(write: Any) -> None:
+    state = drawn(0)
+    path = write(*(under(f"fold{i}.", state) for i in range(33)))
+    with pytest.raises(InputError, match=r"net\.safetensors: contains 33 networks, more than 32"):
+        models.load("tiny", path)
