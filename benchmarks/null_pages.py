@@ -7,6 +7,7 @@ population. Pages go through `analyse` and `headline`, as those of `salix report
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from salix.analysis import Analysis, analyse
 from salix.report.headline import Headline, headline
 from salix.stats import Interval, bootstrap_pairwise_mean
+from salix.store import Run
 from salix.typing import Column
 
 NUMBERS = ("relevance_mass", "spatial_entropy")
@@ -48,18 +50,35 @@ class Design:
     others: int = 0
 
 
-@dataclass(frozen=True, eq=False)
-class MemoryRun:
+class MemoryRun(Run):
     """Run in memory, as far as an analysis reads it."""
 
-    name: str
-    group: str
-    rows: Mapping[str, np.ndarray]
-    classes: tuple[str, ...] = CLASSES
-    skipped: tuple[Any, ...] = ()
+    def __init__(self, name: str, group: str, rows: Mapping[str, np.ndarray]):
+        super().__init__(Path(name))
+        object.__setattr__(self, "_memory", (name, group, rows))
 
     @property
-    def columns(self) -> dict[str, Column]:
+    def name(self) -> str:
+        """Name of the run."""
+        return self._memory[0]  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def group(self) -> str:
+        """Name of its group."""
+        return self._memory[1]  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def rows(self) -> dict[str, np.ndarray]:  # pyright: ignore
+        """All columns."""
+        return self._memory[2]  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def skipped(self) -> list[dict[str, Any]]:  # pyright: ignore
+        """No image is skipped."""
+        return []
+
+    @property
+    def columns(self) -> dict[str, Column]:  # pyright: ignore
         """Descriptions of the columns."""
         kinds = {"id": "string", "group": "string", "label": "int32", "predicted": "int32"}
         shapes = {"logits": (2,)}
@@ -73,9 +92,9 @@ class MemoryRun:
         return len(self.rows["id"])
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:  # pyright: ignore
         """Manifest of a run without settings."""
-        config = {"data": {"count": self.count}, "classes": self.classes}
+        config = {"data": {"count": self.count}, "classes": list(CLASSES)}
         return {"config": config, "about": {"name": self.name, "group": self.group}}
 
     def read(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
@@ -87,14 +106,14 @@ class MemoryRun:
         yield self.read(names)
 
 
-def runs(design: Design, seed: int) -> list[MemoryRun]:
+def runs(design: Design, seed: int) -> list[Run]:
     """Draw the runs of one page."""
     rng, n = np.random.default_rng(seed), design.images
     cluster = _clusters(design, rng)
     labels = np.arange(n) % 2 if not design.clusters else cluster % 2
     keys = ("margin", *NUMBERS, *(f"number_{i}" for i in range(design.others)))
     values = {key: _tables(design, cluster, rng) for key in keys}
-    drawn = []
+    drawn: list[Run] = []
     for g, size in enumerate(design.sizes):
         for r in range(size):
             own = {key: values[key][g][r].sum(0) for key in keys}
@@ -121,7 +140,7 @@ def runs(design: Design, seed: int) -> list[MemoryRun]:
 def page(design: Design, seed: int, **options: Any) -> tuple[Headline, Analysis]:
     """Analyse the runs of one page and write its headline."""
     agreement = _agreements(design, seed) if design.agreement else {}
-    analysis = analyse(runs(design, seed), agreement=agreement, **options)  # pyright: ignore
+    analysis = analyse(runs(design, seed), agreement=agreement, **options)
     return headline(analysis), analysis
 
 
