@@ -51,7 +51,7 @@ def indices(labels, classes=CLASSES):
         np.array(["0", "1", "0"]),
         range(3),
     ],
-    ids=str,
+    ids=lambda labels: type(labels).__name__,
 )
 def test_labels_of_any_array_and_list(labels):
     classes = ("real", "fake", "odd")

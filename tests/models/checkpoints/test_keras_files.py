@@ -63,7 +63,9 @@ def shifted(key: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "titles", [str, lambda key: None, shifted, lambda key: f"mine_{key}"], ids=str
+    "titles",
+    [str, lambda key: None, shifted, lambda key: f"mine_{key}"],
+    ids=["its own", "none", "of a later session", "of a user"],
 )
 def test_keras_3_weights_have_the_names_of_keras_2(tmp_path: Path, titles: Any) -> None:
     layers, ours = meso_layers(1)
