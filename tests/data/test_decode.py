@@ -125,8 +125,8 @@ def test_an_array_that_is_not_an_8_bit_image_is_refused(array):
 
 def test_preprocessing_on_the_device():
     x = np.array([[[0, 51, 255]]], np.uint8)
-    model = Preprocess((1, 1), mean=(0.5, 0.2, 0.0), std=(0.5, 1.0, 2.0))
-    np.testing.assert_allclose(model(x)[0, 0], [-1.0, 0.0, 0.5], atol=1e-7)
+    model = Preprocess((1, 1), mean=(0.5, 0.2, 0.0), std=(0.5, 1.0, 0.5))
+    np.testing.assert_allclose(model(x)[0, 0], [-1.0, 0.0, 2.0], atol=1e-7)
     grey = Preprocess((1, 1), 1)(x)[0, 0, 0]
     np.testing.assert_allclose(grey, (0.587 * 51 + 0.114 * 255) / 255, rtol=1e-6)
 

@@ -14,7 +14,7 @@ from salix.train.streamed import Reordered
 from salix.typing import InputError
 
 IDS = ("real/033/1.png", "real/033/2.png", "fake/033/1.png", "fake/7/a/1.png", "loose.png")
-IMAGES = np.zeros((5, 4, 4), np.uint8)
+IMAGES = np.zeros((5, 8, 8), np.uint8)
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_groups_of_what_the_command_line_names(folder, capsys):
 
 def test_a_sweep_stores_groups_where_there_are_any(tmp_path):
     model, params = salix.load("small")
-    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 1), np.uint8)
     some = Arrays(images, groups=["v", None, "v"])
     run = salix.sweep(model, params, some, Gradient(), out=tmp_path / "some")
     assert run.table["group"].to_pylist() == ["v", None, "v"]
