@@ -257,6 +257,7 @@ def test_a_sequential_is_divided_behind_a_layer(tmp_path):
         salix.sweep(model.at("2"), params, IMAGES, out=tmp_path / "no")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_16_bits_throughout(tmp_path, dtype):
     def trunk(w, x):

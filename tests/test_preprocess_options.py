@@ -46,6 +46,7 @@ def sweep(folder, out, weights, *options):
     return main(["sweep", "--model", "cifar_resnet8", *files, *options])
 
 
+@pytest.mark.slow
 def test_options_decide_the_pixels_and_are_reported(folder, tmp_path, capsys):
     assert sweep(folder, tmp_path / "run", folder / "plain.safetensors", *OWN) == 0
     line = next(x for x in capsys.readouterr().err.splitlines() if x.startswith("preprocessing"))

@@ -168,6 +168,7 @@ def test_errors_of_the_system_are_one_line(monkeypatch, capsys, error, line):
     assert text.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_finished_rows(folder, tmp_path, monkeypatch, capsys):
     write_table = pq.write_table
 

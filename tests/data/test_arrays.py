@@ -143,6 +143,7 @@ def test_images_with_no_or_several_readings_are_refused(given, message):
         Arrays(given)
 
 
+@pytest.mark.slow
 def test_a_sweep_takes_and_refuses_the_same(tmp_path):
     model, params = salix.from_function(
         lambda p, x: jnp.tanh(x).mean((0, 1)) @ p["w"],

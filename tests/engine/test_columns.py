@@ -49,6 +49,7 @@ def test_two_that_write_one_column_are_refused_before_any_work(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_prefix_keeps_two_of_a_kind_apart(tiny, pictures, tmp_path):
     measures = [Named("a"), Named("b"), Noise(levels=(0.0,)), Noise(levels=(0.5,), prefix="other")]
     rows = salix.sweep(*tiny, pictures, measures=measures, out=tmp_path / "run").rows

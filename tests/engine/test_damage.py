@@ -251,6 +251,7 @@ def start(out, sleep):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_write_one_run(whole, tmp_path, kill_after_first_part):
     out = tmp_path / "run"
     with start(out, 0.2) as first, start(out, 0.2) as second:

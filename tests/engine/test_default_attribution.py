@@ -36,6 +36,7 @@ def test_only_paper_measures_of_an_in_place_relu_take_the_released_form(model, m
     assert default_attribution(model, measures) == GradCAM(before_relu=released)
 
 
+@pytest.mark.slow
 def test_a_sweep_uses_it_unless_it_names_a_method(tmp_path):
     paper = [PRESETS["paper"][2]]
     named, default = (

@@ -304,6 +304,7 @@ salix.sweep(model, p, images, method, [Plain()], score=lambda z: z[0] - z[1], ou
 """
 
 
+@pytest.mark.slow
 def test_another_process_in_another_folder_resumes(tmp_path):
     identities = []
     for seed, folder in (("1", "one"), ("2", "other")):

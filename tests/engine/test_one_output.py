@@ -16,6 +16,7 @@ Z = (IMAGES / 255).mean((1, 2)) @ W
 SHAPES = {"[1]": lambda z: z[None], "[]": lambda z: z}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_released_score_is_the_sigmoid_of_the_output(tmp_path, shape):
     model, w = salix.from_function(

@@ -78,6 +78,7 @@ def test_an_argument_of_a_measure_is_no_measure():
         spec.parse("Similarity()", MEASURES, ARGUMENTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [32, 41])
 def test_paper_maps_are_enlarged_to_the_image_of_the_network(side):
     """A network of 299 pixels compares maps of 299: the side is the image's own."""

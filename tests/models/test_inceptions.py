@@ -271,6 +271,7 @@ def test_all_normalisations_can_be_folded(name: str) -> None:
     assert set(map(id, spared)) == set(map(id, norms))
 
 
+@pytest.mark.slow
 def test_the_names_of_other_xceptions(tmp_path: Path, drawn: Any) -> None:
     path = tmp_path / "net.safetensors"
     state, file, _, _ = drawn("xception")

@@ -102,6 +102,7 @@ def test_flat_ground_stays(eight_bit):
             np.testing.assert_allclose(result, grey, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_blur_is_the_bank_at_that_sigma_and_scipys_of_the_map():
     planes = texture((2, 50, 40))
     smooth = jax.jit(lambda p: blur_planes(p, 5.0, eight_bit=True))

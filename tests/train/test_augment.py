@@ -34,6 +34,7 @@ def test_flips_take_the_reference_mask_along():
     assert 0 < flipped < len(KEYS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "augment", [Augment(0.0, crop=0.6), Augment(0.0, 0.3), Augment(0, 0.2, 0.5)]
 )
