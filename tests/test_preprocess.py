@@ -26,6 +26,7 @@ SIZES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("how", ["crop", "stretch"])
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos", "box", "nearest"])
@@ -101,6 +102,7 @@ def test_normalisation_and_channels():
 RESIZED = [(256, (224, 224)), (64, (64, 64)), (80, (64, 48)), (300, (224, 200))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("side", "size"), RESIZED)
 @pytest.mark.parametrize("pixels", [COLOUR, np.rot90(COLOUR)], ids=["wide", "tall"])
 def test_a_crop_of_a_resized_image_is_that_of_torchvision(side, size, pixels):

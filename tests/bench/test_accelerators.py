@@ -32,6 +32,7 @@ def lowered(net, workload, policy, platform):
         return traced.lower(lowering_platforms=(platform,)).as_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_every_task_lowers_and_never_calls_the_host(net, workload, platform):

@@ -128,6 +128,7 @@ def test_groups_of_what_the_command_line_names(folder, capsys):
     )
 
 
+@pytest.mark.slow
 def test_a_sweep_stores_groups_where_there_are_any(tmp_path):
     model, params = salix.load("small")
     images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 1), np.uint8)

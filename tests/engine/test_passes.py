@@ -103,6 +103,7 @@ def test_samples_of_a_method_are_passes_of_their_own():
     assert passes(SmoothGrad(CAM(), samples=3), []) == 1 + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("few", "many"),
     [
@@ -130,6 +131,7 @@ def counted():
     return *from_nnx(Counted(nnx.Rngs(0)), preprocess=PREPROCESS, name="counted"), traced
 
 
+@pytest.mark.slow
 def test_a_model_is_traced_as_often_for_one_batch_as_for_many(counted, tmp_path):
     model, params, traced = counted
     images = np.random.default_rng(0).integers(0, 256, (11, SIDE, SIDE, 3), np.uint8)

@@ -516,6 +516,7 @@ def test_an_attribution_is_any_function(tiny, pictures, tmp_path):
     np.testing.assert_array_equal(run.rows["map"], plain.rows["map"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maps", ["float16", "float32", None])
 def test_maps_are_stored_in_the_precision_and_side_that_is_asked_for(
     tiny, pictures, tmp_path, maps

@@ -46,6 +46,7 @@ def one(measure, image, key):
 run = jax.jit(one, static_argnums=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["deletion", "insertion"])
 @pytest.mark.parametrize("fill", ["black", "mean"])
 def test_columns_are_the_metrics_of_the_probability(kind, fill):

@@ -36,6 +36,7 @@ def slow_iou(map, mask, threshold):
     return hits / (2 * k - hits)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(maps, masks, st.sampled_from([None, 0.125, 0.5, 0.75, 1.0]))
 def test_iou_equals_a_slow_count_and_sees_neither_sign_nor_scale(map, mask, threshold):

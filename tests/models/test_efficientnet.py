@@ -29,6 +29,7 @@ def weight_shapes(name: str) -> dict[str, jax.ShapeDtypeStruct]:
     return expected(lambda: models.MODELS[name].build(nnx.Rngs(0), 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "count", "blocks", "grid", "width"), NETS)
 def test_the_published_networks_have_their_sizes(
     name: str, count: int, blocks: int, grid: int, width: int
@@ -76,6 +77,7 @@ def slow_depthwise(x: np.ndarray, kernel: np.ndarray, strides: int, tf: bool) ->
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tf", [True, False])
 @pytest.mark.parametrize(("size", "strides"), [(3, 1), (3, 2), (5, 2)])
 def test_a_unit_pads_and_normalises_as_its_source(size: int, strides: int, tf: bool) -> None:
@@ -130,6 +132,7 @@ FIRST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("name", [name for name, *_ in NETS])
 def test_every_weight_has_a_name_in_each_source(name: str, first: str) -> None:
@@ -167,6 +170,7 @@ def test_weights_come_back(tmp_path: Path) -> None:
         models.load(name, path)
 
 
+@pytest.mark.slow
 def test_a_small_network_classifies_images_of_any_size() -> None:
     module = shaken(EfficientNet((0.25, 0.1), 3, rngs=nnx.Rngs(0)))
     x = np.random.default_rng(5).normal(size=(1, 50, 97, 3)).astype(np.float32)

@@ -152,6 +152,7 @@ def test_dcgan_agrees_with_numpy(tmp_path: Path) -> None:
         np.testing.assert_allclose(image, slow, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_vae_agrees_with_numpy(tmp_path: Path) -> None:
     arrays = drawn(0, VAE_SHAPES)
     vae = models.load_vae(torch_file(tmp_path / "vae.pth", arrays))

@@ -74,6 +74,7 @@ def slow(layers: Layers, x: np.ndarray) -> float:
     return float((h @ dense[1]["kernel"] + dense[1]["bias"])[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [1, 5, 9])  # 9: conv2d_10 comes before conv2d_9 as text
 def test_random_weights_agree_with_numpy(tmp_path: Path, first: int) -> None:
     layers = random_layers(first, first)

@@ -84,6 +84,7 @@ def test_saved_parameters_come_back(tmp_path: Path, name: str) -> None:
     assert models.load(name, path, classes=("a", "b"))[0].classes == ("a", "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SMALL if models.MODELS[name].fixed])
 def test_classes_must_fit(tmp_path: Path, name: str) -> None:
     path = tmp_path / "net.safetensors"

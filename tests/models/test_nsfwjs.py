@@ -25,6 +25,7 @@ NETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, *_ in NETS])
 def test_every_weight_has_a_name(name: str) -> None:
     about = models.MODELS[name]

@@ -26,6 +26,7 @@ def lite(asset: Callable[[str], Path]) -> Any:
 
 # ImageNet: 967 espresso, 968 cup, 281 tabby, 282 tiger cat, 285 Egyptian cat, 657 missile,
 # 744 projectile, 812 space shuttle
+@pytest.mark.slow
 @pytest.mark.assets
 @pytest.mark.parametrize(
     ("name", "first", "chance", "among"),

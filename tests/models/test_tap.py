@@ -43,6 +43,7 @@ def by_hand(name: str, net: Any, x: Any) -> Any:
     return end.conv3(relu(end.norm2(end.conv2(h))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet50", "xception"])  # elsewhere: NumPy, torch
 def test_the_tap_is_the_published_layer_and_the_features_are_the_trunk(
     name: str, random_network: Any
@@ -58,6 +59,7 @@ def test_the_tap_is_the_published_layer_and_the_features_are_the_trunk(
     assert tapped.min() < 0 <= features.min()
 
 
+@pytest.mark.slow
 @each
 def test_one_pass_gives_both(name: str, random_network: Any) -> None:
     """Features and tapped features take each convolution once."""

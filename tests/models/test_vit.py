@@ -97,6 +97,7 @@ def test_attention_is_a_weighted_sum_of_values() -> None:
     np.testing.assert_allclose(module(x)[0, 0] - module.out.bias[...], shares[3], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 3])
 def test_logits_agree_with_numpy(depth: int) -> None:
     module = small(depth)
@@ -106,6 +107,7 @@ def test_logits_agree_with_numpy(depth: int) -> None:
     np.testing.assert_allclose(model.logits(params, image), [-z / 2, z / 2], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_features_sum_to_the_class_token() -> None:
     module = small()
     image = np.random.default_rng(3).normal(size=(2, 12, 12, 3)).astype(np.float32)

@@ -53,6 +53,7 @@ def softmax_attention(q: Any, k: Any, v: Any) -> Any:
     return jnp.einsum("bhqn,bnhd->bqhd", weights, v)
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_a_softmax() -> None:
     with jax.enable_x64(True), conv_form("explicit"):
         case, g = tuple(map(jnp.asarray, random_heads(40))), jnp.asarray(random_heads(41)[0])

@@ -166,6 +166,7 @@ def relative(actual: Any, expected: Any) -> float:
     return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
 
 
+@pytest.mark.slow
 @wide
 @pytest.mark.parametrize("policy", ["bfloat16", "bfloat16_dots"])
 def test_errors_are_within_the_rounding_of_the_precision(

@@ -130,6 +130,7 @@ def close(actual: Any, expected: Any) -> None:
         np.testing.assert_allclose(a, b, 1e-9, 1e-8)
 
 
+@pytest.mark.slow
 @cases
 def test_both_forms_are_the_convolution_and_its_gradients(case: tuple[Any, ...]) -> None:
     with jax.enable_x64(True):

@@ -129,6 +129,7 @@ def test_names_are_text_wherever_they_stand(planted, simulated, tmp_path):
         assert not any("<script" in t or "</style" in t for t in texts)
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_of_six_runs(planted, simulated, tmp_path):
     rows = simulated(10_000, 0, thumbs=16)
     runs = [
@@ -225,6 +226,7 @@ def test_grids(planted, simulated, tmp_path, grid):
     assert ("are not drawn" in text) == (len(grid) != 2)
 
 
+@pytest.mark.slow
 def test_twenty_runs(planted, simulated, tmp_path):
     runs = [
         planted(

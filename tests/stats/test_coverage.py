@@ -165,6 +165,7 @@ def test_max_t_controls_the_family_wise_error():
     assert 0.02 <= np.mean(results <= 0.05) <= 0.06
 
 
+@pytest.mark.slow
 def test_comparisons_control_the_family_wise_error():
     """Three groups in two measures: 5 % family-wise error, and power for a planted difference."""
     rng, false_rejections, detections = np.random.default_rng(9), 0, 0

@@ -180,6 +180,7 @@ shared.train(shared.Net, faces, shared.RECIPE, preprocess=shared.TO, out=sys.arg
 """
 
 
+@pytest.mark.slow
 def test_numbers_are_bit_identical_after_a_kill_and_a_resume(uninterrupted, cache, tmp_path):
     command = [sys.executable, "-c", KILLED, __file__, str(tmp_path)]
     folder, deadline = tmp_path / "seed-0" / "checkpoints", time.monotonic() + 200

@@ -86,6 +86,7 @@ def test_values_and_gradients(kind, label, target):
                 assert gradient[at] == pytest.approx((moved[0] - moved[1]) / 2e-6, abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", EACH, ids=repr)
 def test_a_batch_is_combined_of_its_images(loss):
     """Parts under vmap and jit are those of the images, and Viser weighs their means."""
@@ -182,6 +183,7 @@ def test_the_spread_of_a_map():
     assert map_entropy(some) == pytest.approx(entropy(some.ravel(), base=24), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", EACH, ids=repr)
 def test_a_flat_map_has_a_finite_gradient(loss):
     flat = np.ones((4, 5, 3), np.float32)

@@ -117,6 +117,7 @@ def write_archive(path: Path, weights: Path, config: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root", ["layers", "_layer_checkpoint_dependencies"])
 def test_archives_take_the_names_of_their_config(tmp_path: Path, root: str) -> None:
     layers, ours = meso_layers(2)
