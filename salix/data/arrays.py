@@ -34,10 +34,11 @@ class Arrays:
     ids: Sequence[str] = field(init=False, repr=False)
 
     def __post_init__(self):
-        images = plain_images(self.images)
-        n = len(images)
         options = {"names": self.names, "keys": self.keys, "reference masks": self.reference_masks}
         options["groups"] = self.groups
+        counts = {len(values) for values in options.values() if values is not None}
+        images = plain_images(self.images, count=counts.pop() if len(counts) == 1 else None)
+        n = len(images)
         for option, values in options.items():
             if values is not None and len(values) != n:
                 raise InputError(f"{len(values)} {option} for {n} images: give one for each")

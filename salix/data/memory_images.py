@@ -35,11 +35,12 @@ LEAST = 5  # pixels of a side beside channels that come first
 EXPECTED = "give images [n h w 3] of uint8, a list of images [h w 3], or a source of salix.data"
 
 
-def plain_images(data: Any) -> Any:
+def plain_images(data: Any, *, count: int | None = None) -> Any:
     """Return images [h w], [h w 1] or [h w 3] of 8 bits, as in the table above.
 
     An array of uint8 that needs no change is returned without a copy; an `h5py.Dataset` and others
-    that read one image at a time stay as they are.
+    that read one image at a time stay as they are. `count` is the number of images where it is
+    known: an array of three axes with that many rows has grey images.
     """
     if _is_lazy(data):
         return data
@@ -56,7 +57,9 @@ def plain_images(data: Any) -> Any:
         images = [_channels_last(a, f"image {i}", batch=False) for i, a in enumerate(arrays)]
         _check_values(images)
         return tuple(_to_levels(image) for image in images)
-    array = _channels_last(_array(data, "images"), "images", batch=True)
+    array = _array(data, "images")
+    grey = array.ndim == 3 and array.size > 0 and len(array) == count
+    array = array[..., None] if grey else _channels_last(array, "images", batch=True)
     _check_values([array])
     if array.shape[-1] == 4 and array.ndim == 4:
         return np.stack([_to_levels(image) for image in array])

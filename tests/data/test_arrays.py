@@ -159,3 +159,16 @@ def test_a_sweep_takes_and_refuses_the_same(tmp_path):
     with pytest.raises(InputError, match="this is one image"):
         salix.sweep(model, params, PIXELS[0], Gradient(), out=tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (5, 4, 4), (4, 9, 3)])
+def test_the_number_of_names_decides_between_one_image_and_several(shape):
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    with pytest.raises(InputError, match="one image"):
+        Arrays(images)
+    for option in ("names", "keys", "groups"):
+        source = Arrays(images, **{option: [f"{i}" for i in range(shape[0])]})
+        assert len(source.ids) == shape[0]
+        np.testing.assert_array_equal(source.read(1)[..., 0], images[1])
+    with pytest.raises(InputError, match="one image"):
+        Arrays(images, keys=["a", "b"])
