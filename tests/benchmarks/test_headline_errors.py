@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-PAGES = 60
+PAGES = 100
 # One of each kind of design and condition; benchmarks/headline_errors.py runs all, of more pages.
 CHOSEN = (
     "1 v 1, effects of runs",
