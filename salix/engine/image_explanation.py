@@ -12,6 +12,7 @@ from salix.data import fit
 from salix.data.decode import Unreadable, decode
 from salix.engine.classification import Classification
 from salix.engine.image_sweep import default_attribution
+from salix.engine.model_check import check_model, check_params
 from salix.model import Model
 from salix.nn import round_kernels
 from salix.precision import Precision
@@ -35,7 +36,7 @@ def explain(
     The map is on the method's grid, unscaled; `salix.report.overlay` draws it. `attribution`,
     `score`, `precision` and `seed` as in `salix.sweep`. Compiles in every call: for many images use
     `image_explainer`, for data sets `salix.sweep`. Raises `InputError` for a file that is not an
-    image, and for methods and scores that do not fit the model.
+    image, and as a sweep for parameters, outputs, methods and scores that do not fit the model.
     """
     pixels = model_pixels(model, image)
     explainer = image_explainer(
@@ -58,7 +59,9 @@ def image_explainer(
     It is compiled once. Arguments and errors are those of `explain`.
     """
     method = attribution or default_attribution(model)
+    check_params(params)
     problem = Classification(model, method, score=score, precision=precision)
+    check_model(model, params, method)
     placed = jax.device_put(round_kernels(params, precision))
     key = jax.random.key(seed)
 

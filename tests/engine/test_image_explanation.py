@@ -1,5 +1,7 @@
 """Explanations of single images: those of a sweep, from arrays, pictures and files."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -55,3 +57,22 @@ def test_a_file_that_is_no_image_is_named(tmp_path):
             salix.explain(MODEL, PARAMS, tmp_path / name)
     with pytest.raises(InputError, match="the image cannot be explained"):
         salix.explain(MODEL, PARAMS, IMAGES[0].astype(np.int32) * 1000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "method", "text"),
+    [
+        ({"classes": ("a", "b", "c")}, None, r"2 outputs for 3 classes \(a, b, c\)"),
+        ({"head": lambda w, f: {"z": f.mean((0, 1)) @ w}}, None, "not an array of logits"),
+        ({"trunk": lambda w, x: x}, None, "needs the features of a trunk"),
+        ({}, salix.attribution.Gradient(), "the parameter .* is 'text', not an array"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused_as_in_a_sweep(tmp_path, changes, method, text):
+    model, params = replace(MODEL, **changes), PARAMS if changes else {"w": "text"}
+    for call in (
+        lambda: salix.explain(model, params, IMAGES[0], method),
+        lambda: salix.sweep(model, params, IMAGES, method, out=tmp_path / "run"),
+    ):
+        with pytest.raises(InputError, match=text):
+            call()
