@@ -99,6 +99,7 @@ def test_another_c_library_is_left_alone(monkeypatch, library):
     assert runtime.keep_memory() is False
 
 
+@pytest.mark.slow
 def test_a_second_process_reads_what_the_first_compiled_and_mends_what_is_broken(tmp_path):
     folder = tmp_path / "programs"
     code = KEPT.replace("FOLDER", repr(str(folder)))

@@ -60,6 +60,7 @@ def close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_forward_gives_the_logits(net, programs):
     model, params = net
     x = images(model, BATCH)

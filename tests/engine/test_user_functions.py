@@ -130,6 +130,7 @@ def without_rows(monkeypatch):
 QUICK = ("lambda", "object", "bound method", "unhashable", "closure over a file")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in MEASURES]
 )

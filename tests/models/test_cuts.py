@@ -63,6 +63,7 @@ def stage_outputs(module: Any, x: Any) -> list[Any]:
     return list(accumulate(stages, lambda h, stage: stage(h), initial=x))[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

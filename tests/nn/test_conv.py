@@ -106,6 +106,7 @@ def value_and_gradients(case: tuple[Any, ...], x: Any, kernel: Any) -> Any:
     return jax.jit(run)(x, kernel)
 
 
+@pytest.mark.slow
 @cases
 def test_the_explicit_form_is_the_convolution_and_its_gradients(case: tuple[Any, ...]) -> None:
     with jax.enable_x64(True):

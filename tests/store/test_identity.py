@@ -180,6 +180,7 @@ print(describe((score, names, object(), lambda x: x[names], IntegratedGradients(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_a_description_is_the_same_in_every_process(seed):
     texts = {
