@@ -40,7 +40,6 @@ EXPECTED = {  # first and last cut, and their number
     "timm_efficientnet_lite0": ("stage1", "last_conv", 8),
     "xception": ("block1", "conv4", 13),
 }
-SAME_CLASS = {name for name in EXPECTED if "efficientnet" in name} - {"efficientnet_b0"}
 QUICK = {"antispoof", "cifar_resnet8", "liveness", "meso4", "mesoinception4", "resnet18", "small"}
 
 
@@ -64,14 +63,7 @@ def stage_outputs(module: Any, x: Any) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        # the class of efficientnet_b0, twice as deep or with other padding
-        pytest.param(name, marks=pytest.mark.slow) if name in SAME_CLASS else name
-        for name in sorted(models.MODELS)
-    ],
-)
+@pytest.mark.parametrize("name", sorted(models.MODELS))
 def test_cuts_are_in_order_and_end_at_the_default(name: str) -> None:
     module, x = abstract(name)
     cuts = module.cuts

@@ -25,19 +25,8 @@ def same(a: Any, b: Any) -> bool:
     return jax.tree.all(jax.tree.map(lambda x, y: bool((x == y).all()), a, b))
 
 
-LARGE = {
-    "clip_vit_b16",
-    "inception_v3",
-    "nsfwjs_inception_v3",
-    "efficientnet_b4",
-    *(name for name in NAMES if "_efficientnet" in name or "efficientnet_pytorch" in name),
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_each_architecture_agrees_with_its_registry_entry(name: str) -> None:
     about = models.MODELS[name]
     assert about.source
