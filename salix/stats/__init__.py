@@ -21,8 +21,17 @@ from salix.stats.interval import (
     proportion_interval,
     share_interval,
 )
+from salix.stats.joint_bootstrap import joint_bootstrap, joint_limits
+from salix.stats.joint_flips import joint_flip_p, joint_flips
 from salix.stats.mean_map import MeanMap, MeanMapShift
-from salix.stats.permutation import holm, max_t, minimum_p, permutation_test, sign_flip_test
+from salix.stats.permutation import (
+    benjamini_hochberg,
+    holm,
+    max_t,
+    minimum_p,
+    permutation_test,
+    sign_flip_test,
+)
 from salix.stats.sample import Sample, mean_difference
 
 __all__ = [
@@ -39,6 +48,7 @@ __all__ = [
     "auc_group_difference",
     "auc_group_interval",
     "auc_interval",
+    "benjamini_hochberg",
     "bootstrap_difference",
     "bootstrap_mean",
     "bootstrap_pairwise_mean",
@@ -53,6 +63,10 @@ __all__ = [
     "difference_interval",
     "hedges_g",
     "holm",
+    "joint_bootstrap",
+    "joint_flip_p",
+    "joint_flips",
+    "joint_limits",
     "least_p",
     "max_t",
     "mean_difference",
