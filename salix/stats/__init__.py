@@ -21,8 +21,8 @@ from salix.stats.interval import (
     proportion_interval,
     share_interval,
 )
-from salix.stats.joint_bootstrap import joint_bootstrap, joint_limits
-from salix.stats.joint_flips import joint_flip_p, joint_flips
+from salix.stats.joint_bootstrap import joint_limits, resampled_means
+from salix.stats.joint_flips import flipped_means, joint_flip_p
 from salix.stats.mean_map import MeanMap, MeanMapShift
 from salix.stats.permutation import (
     benjamini_hochberg,
@@ -61,11 +61,10 @@ __all__ = [
     "crossed_mean",
     "detection_rate",
     "difference_interval",
+    "flipped_means",
     "hedges_g",
     "holm",
-    "joint_bootstrap",
     "joint_flip_p",
-    "joint_flips",
     "joint_limits",
     "least_p",
     "max_t",
@@ -77,6 +76,7 @@ __all__ = [
     "paired_delta",
     "permutation_test",
     "proportion_interval",
+    "resampled_means",
     "share_interval",
     "sign_flip_test",
     "student_p",

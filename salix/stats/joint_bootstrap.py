@@ -13,7 +13,7 @@ from salix.stats.joint_flips import unit_sums
 FEW = 50  # images; the mean of fewer is resampled by itself, with a fixed number of images
 
 
-def joint_bootstrap(
+def resampled_means(
     values: Any, *, draws: int = 2000, seed: int = 0, clusters: Any = None
 ) -> np.ndarray:
     """Means `[draw column]` of `values[image column]` over resampled images.
@@ -43,7 +43,7 @@ def joint_bootstrap(
 def joint_limits(
     values: Any, means: np.ndarray, *, level: float = 0.95, seed: int = 0, clusters: Any = None
 ) -> list[Interval]:
-    """Means of the columns of `values[image column]` with intervals from `joint_bootstrap`.
+    """Means of the columns of `values[image column]` with intervals from `resampled_means`.
 
     BCa limits, as those of `bootstrap_mean`, which takes a column of fewer than 50 values. Of
     images in clusters the limits are Student's with the cluster-robust variance (`mean_interval`):

@@ -27,7 +27,7 @@ def unit_sums(values: np.ndarray, clusters: Any) -> np.ndarray:
     return np.stack([np.bincount(codes, column) for column in filled.T], axis=1)
 
 
-def joint_flips(
+def flipped_means(
     differences: Any, *, draws: int = 10_000, seed: int = 0, clusters: Any = None
 ) -> np.ndarray:
     r"""Means `[draw test]` of `differences[image test]` after random swaps of two models.
@@ -58,7 +58,7 @@ def joint_flips(
 def joint_flip_p(
     differences: Any, flips: np.ndarray, *, clusters: Any = None, seed: int = 0
 ) -> np.ndarray:
-    """Two-sided p-values `[test]` of mean differences of 0, from the means of `joint_flips`.
+    """Two-sided p-values `[test]` of mean differences of 0, from the means of `flipped_means`.
 
     As `sign_flip_test` of each test: the proportion of the draws, the observed one among them, with
     a mean at least as far from 0. Tests of fewer than 14 images or clusters that differ are
