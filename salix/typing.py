@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Integer, Key, Num, Shaped, UInt8, UInt32
+from jaxtyping import Array, Bool, Float, Integer, Key, Num, Shaped, UInt8, UInt16, UInt32
 
 if TYPE_CHECKING:
     AnyArray = Array | np.ndarray
@@ -24,6 +24,7 @@ Features = Num[AnyArray, "*grid channels"]  # output of a trunk
 Attribution = Float[AnyArray, "*space c"]  # output of a method
 Map = Num[AnyArray, "*space"]  # a pooled attribution, float or 8-bit
 GridMap = Num[AnyArray, "*grid"]  # a map whose shape may differ from the image's or another map's
+Segments = UInt16[AnyArray, "levels *segmented"]  # labels from 1; 0 is no segment
 ReferenceMask = Shaped[AnyArray, "*marked"]  # shares in [0, 1], 8-bit or bool, on its own grid
 Logits = Float[AnyArray, " classes"]
 Scalar = Float[AnyArray, ""]
@@ -89,13 +90,15 @@ class Explanation:
     """Logits of one image, the explained class and its pooled map.
 
     `reference_mask` is the mask that accompanies the image (a person's annotation, or the mask of
-    a forgery), for measures that compare the map with it; None where the data has none.
+    a forgery), for measures that compare the map with it; None where the data has none. `segments`
+    has the labels of the image's segments in a sweep with a measure that has a `segmentation`.
     """
 
     logits: Logits
     target: Index
     map: Map
     reference_mask: ReferenceMask | None = None
+    segments: Segments | None = None
 
 
 @runtime_checkable
