@@ -52,9 +52,10 @@ def write_parquet(path: Path, table: Any) -> None:
     """Write an Arrow table as a Parquet file that is complete or absent, never partial."""
     import pyarrow.parquet as pq
 
-    options = {"row_group_size": GROUP_ROWS, "write_page_checksum": True}
+    options: dict[str, Any] = {"row_group_size": GROUP_ROWS, "write_page_checksum": True}
+    options["use_dictionary"] = _repeating(table.schema)
     with atomic(path) as unfinished:
-        pq.write_table(table, unfinished, use_dictionary=_repeating(table.schema), **options)
+        pq.write_table(table, unfinished, **options)
 
 
 def _repeating(schema: Any) -> list[str]:
