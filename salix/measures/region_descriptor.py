@@ -1,5 +1,7 @@
 """Hand-made descriptor of an image's segments, without a model: what they look like."""
 
+from itertools import pairwise
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
@@ -44,7 +46,7 @@ def describe_regions(
     lab = _lab(jnp.clip(pixels, 0, 1)) / 100
     centre = lab.mean((0, 1), keepdims=True)
     blurred = [_blur(lab[..., 0], sigma) for sigma in SIGMAS]
-    bands = [jnp.abs(fine - coarse) for fine, coarse in zip(blurred, blurred[1:], strict=False)]
+    bands = [jnp.abs(fine - coarse) for fine, coarse in pairwise(blurred)]
     down, right = jnp.gradient(blurred[0])
     length = jnp.sqrt(down**2 + right**2)
     turn = (jnp.arctan2(down, right) / jnp.pi % 1 * BINS)[..., None]

@@ -1,5 +1,7 @@
 """Order of an image's segments by salience, after XRAI."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Integer
@@ -32,19 +34,19 @@ def greedy_order(
     names = jnp.arange(1, count + 1, dtype=jnp.int32)
 
     def densities(covered: Array, rank: Array) -> Array:
-        outside = jnp.where(covered[..., None], 0, weights)
+        outside = jnp.where(covered[..., None], 0, weights)  # summed anew: no rounding adds up
         masses, areas = segment_sums(outside, segments, count).T
         usable = (areas >= least) & (rank == 0)
         return jnp.where(usable, masses / jnp.maximum(areas, 1), -jnp.inf)
 
-    def unfinished(state: tuple[Array, Array, Array, Array]) -> Array:
+    def unfinished(state: tuple[Array, Array, Array, Array]) -> Any:
         _, covered, density, _ = state
         return defined & (covered.mean(dtype=jnp.float32) < cover) & (density.max() > -jnp.inf)
 
     def pick(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         place, covered, density, rank = state
         best = jnp.argmax(density)
-        covered |= (segments == names[best]).any(0)
+        covered = jnp.logical_or(covered, (segments == names[best]).any(0))
         rank = rank.at[best].set(place)
         return place + 1, covered, densities(covered, rank), rank
 

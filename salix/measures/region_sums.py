@@ -21,7 +21,10 @@ def segment_sums(
     labels = segments.reshape(len(segments), -1).astype(jnp.int32)
 
     def scatter(flat: Array, labels: Array) -> Array:
-        return sum(jax.ops.segment_sum(flat, level, count + 1) for level in labels)[1:]
+        total = jnp.zeros((count + 1, flat.shape[-1]), flat.dtype)
+        for level in labels:
+            total += jax.ops.segment_sum(flat, level, count + 1)
+        return total[1:]
 
     def multiply(flat: Array, labels: Array) -> Array:
         rest = -len(flat) % BLOCK

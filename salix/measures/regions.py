@@ -16,6 +16,7 @@ from salix.measures.region_passes import project, region_passes
 from salix.measures.region_sums import block_means, nearest_labels, segment_boxes, segment_sums
 from salix.perturb.fills import FILLS, fill_image
 from salix.perturb.segmentation import SLIC
+from salix.precision import widen
 from salix.typing import (
     HOW_TO_CUT,
     Column,
@@ -175,7 +176,7 @@ def sum_channels(attribution: Any, space: tuple[int, int]) -> Float[Array, "h w"
             f"Regions measures attributions [h w c], and the method returns {attribution.shape}: "
             "divide the model where its features are on a grid, model.at(cut)"
         )
-    a = attribution.astype(jnp.promote_types(attribution.dtype, jnp.float32)).sum(-1)
+    a = widen(attribution).sum(-1)
     if a.shape == space:
         return a
     return jax.image.resize(a, space, "linear") * (a.size / (space[0] * space[1]))
