@@ -14,6 +14,8 @@ from salix.typing import Column
 BUDGET = 2**28  # bytes of array columns that are read at once
 # Columns with a place of their own on the page, which are no number of an example to average
 RESERVED = ("logits", "map", "constant_map", "finite")
+# In units of the score, and so not comparable between models
+RESERVED += ("region_total", "region_absolute_total", "region_completeness")
 # Read with the scalars
 RECORD = ("id", "label", "group", "predicted", "target", "constant_map", "finite")
 
@@ -80,8 +82,13 @@ class Frame:
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """Columns of several numbers an example, along one axis."""
-        return tuple(n for n, c in self._numeric() if len(c.shape) == 1)
+        """Columns of several numbers an example, along one axis with a title or without a name.
+
+        Values of each region of an image, whose axis is named, cannot be averaged over images.
+        """
+        return tuple(
+            n for n, c in self._numeric() if len(c.shape) == 1 and (c.axis or c.dims == ("axis 0",))
+        )
 
     def _numeric(self) -> Iterator[tuple[str, Column]]:
         # The score is what a map explains, and only that: it cannot be compared between models.
