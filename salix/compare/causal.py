@@ -86,12 +86,11 @@ def causal_checks(
     excess = (first - second) * signs
     means = resampled_means(excess, draws=2000 if codes is None else 1, seed=seed, clusters=codes)
     limits = joint_limits(excess, means, level=level, seed=seed, clusters=codes)
+    own_a, own_b = (
+        [mean_interval(column, level=level, clusters=codes) for column in x.T]
+        for x in (first, second)
+    )
     return tuple(
-        CausalCheck(
-            d.concept,
-            d.credited,
-            *(mean_interval(x[:, k], level=level, clusters=codes) for x in (first, second)),
-            limits[k],
-        )
-        for k, d in enumerate(differences)
+        CausalCheck(d.concept, d.credited, of_a, of_b, interval)
+        for d, of_a, of_b, interval in zip(differences, own_a, own_b, limits, strict=True)
     )
