@@ -8,6 +8,7 @@ from salix.analysis import analyse
 from salix.measures import Regions
 from salix.perturb.segmentation import SLIC
 from salix.report import write
+from salix.report.export import summary_records
 
 SEGMENTATION = SLIC((4, 9))  # at most 13 segments
 REGIONS = Regions(SEGMENTATION, side=8, dimensions=4)
@@ -57,4 +58,7 @@ def test_the_report_leaves_regions_out(run, tmp_path):
     analysis = analyse([run])
     (frame,) = analysis.frames
     assert not [n for n in (*frame.numbers, *frame.arrays) if n.startswith("region_")]
-    assert "region_" not in write([run], tmp_path / "report.html").read_text()
+    assert "Fall of the score" in write([run], tmp_path / "report.html").read_text()  # manifest
+    metrics = {record["metric"] for record in summary_records(analysis)}
+    assert "gini" in metrics
+    assert not [m for m in metrics if m.startswith("region_")]
