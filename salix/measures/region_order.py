@@ -31,7 +31,7 @@ def greedy_order(
     """
     weights = jnp.stack([mass, jnp.ones_like(mass)], -1)
     least = max(1, LEAST * mass.size)
-    names = jnp.arange(1, count + 1, dtype=jnp.int32)
+    names = jnp.arange(1, count + 1, dtype=segments.dtype)
 
     def densities(covered: Array, rank: Array) -> Array:
         outside = jnp.where(covered[..., None], 0, weights)  # summed anew: no rounding adds up
