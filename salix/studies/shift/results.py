@@ -106,34 +106,37 @@ def _on_grid(mask: np.ndarray, side: int) -> np.ndarray:
 
 
 def print_planted(regions: tuple[PlantedRegion, ...], count: int) -> None:
-    """Print a line for each planted region."""
+    """Print a column for each planted region."""
     from rich.console import Console
     from rich.table import Table
 
     shown = Table("planted region", box=None, pad_edge=False)
-    for title in ("concept", f"rank of {count}", "recall", "share own", "other", "difference"):
-        shown.add_column(title, justify="right")
-    for title in ("p", "masking own", "other", "excess"):
-        shown.add_column(title, justify="right")
-    for row in regions:
-        if row.concept is None or row.difference is None or row.excess is None:
-            shown.add_row(row.generator, "none")
-            continue
-        p = "<0.001" if row.p < 0.001 else f"{row.p:.3f}"
-        shown.add_row(
-            row.generator,
-            str(row.concept + 1),
-            str(row.rank),
-            f"{row.recall:.2f}",
-            f"{row.own:.3f}",
-            f"{row.other:.3f}",
-            _write(row.difference),
-            p,
-            f"{row.own_drop:.1f}",
-            f"{row.other_drop:.1f}",
-            _write(row.excess, digits=1),
-        )
+    columns = []
+    for region in regions:
+        shown.add_column(region.generator, justify="right")
+        columns.append(_lines(region, count))
+    for title in dict.fromkeys(title for lines in columns for title in lines):
+        shown.add_row(title, *(lines.get(title, "") for lines in columns))
     Console().print(shown)
+
+
+def _lines(region: PlantedRegion, count: int) -> dict[str, str]:
+    """Return the numbers of a region as text, by title."""
+    if region.concept is None or region.difference is None or region.excess is None:
+        return {"its concept": "none"}
+    return {
+        "its concept": f"concept {region.concept + 1}",
+        "rank by |difference|": f"{region.rank} of {count}",
+        "planted area in the concept": f"{region.recall:.0%}",
+        "the concept's area that is planted": f"{region.precision:.0%}",
+        "share, detectors trained on it": f"{region.own:.3f}",
+        "share, the other detectors": f"{region.other:.3f}",
+        "difference": _write(region.difference),
+        "p, adjusted": "<0.001" if region.p < 0.001 else f"{region.p:.3f}",
+        "fall of the score by masking": f"{region.own_drop:.2f}",
+        "fall, the other detectors": f"{region.other_drop:.2f}",
+        "difference of the falls": _write(region.excess, digits=2),
+    }
 
 
 def _write(x: Interval, digits: int = 3) -> str:
