@@ -94,6 +94,7 @@ def test_a_folder_that_is_not_writable_is_noted_once(caplog):
     np.testing.assert_array_equal(first, load_all(STRETCH)[0])
 
 
+@pytest.mark.slow
 def test_threads_and_processes_share_the_cache(tmp_path):
     pixels = np.asarray(STRETCHED.on_host(Image.fromarray(IMAGES[0])))
     np.save(tmp_path / "pixels.npy", pixels)
