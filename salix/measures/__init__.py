@@ -14,8 +14,10 @@ from salix.measures.geometry import PAPER_GEOMETRY, Geometry
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.measures.of import Of
 from salix.measures.presets import PRESETS
+from salix.measures.regions import Regions
 from salix.measures.relevance_mass import RelevanceMass
 from salix.metrics import METRICS, Similarity
+from salix.perturb.segmentation import SEGMENTATIONS
 
 __all__ = [
     "ARGUMENTS",
@@ -31,6 +33,7 @@ __all__ = [
     "Geometry",
     "Noise",
     "Of",
+    "Regions",
     "RelevanceMass",
 ]
 
@@ -42,10 +45,12 @@ MEASURES: dict[str, type] = {
     "Geometry": Geometry,
     "Noise": Noise,
     "Of": Of,
+    "Regions": Regions,
     "RelevanceMass": RelevanceMass,
 }
 
 ARGUMENTS: dict[str, Any] = {
     "Similarity": Similarity,
+    **SEGMENTATIONS,
     **{name: metric.function for name, metric in METRICS.items()},
 }
