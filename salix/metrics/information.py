@@ -7,11 +7,13 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from salix.hyperparameters import FLAG, check_value, number
-from salix.typing import InputError
+from salix.typing import AnyArray, InputError
 
 SHARE = number(lambda n: 0 <= n <= 1, remedy="give a share, from 0 to 1")
 POINTS = np.append(np.arange(1000) / 1000, 1.0)  # of information, where curves are sampled
 CurveValues = Float[np.ndarray, "points"]  # at `POINTS`
+
+Numbers = Sequence[float | int] | Shaped[AnyArray, " steps"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +51,10 @@ class DatasetCurve:
 
 
 def information_curve(
-    information: Shaped[np.ndarray, " steps"],
-    performance: Shaped[np.ndarray, " steps"],
+    information: Numbers,
+    performance: Numbers,
     *,
-    revealed: Shaped[np.ndarray, " inner"] | None = None,
+    revealed: np.ndarray | None = None,
     least: float | int = 0.8,
     monotone: bool = True,
 ) -> InformationCurve:

@@ -18,7 +18,7 @@ from salix.metrics.information import (
 )
 from salix.metrics.ranking import RISING
 from salix.metrics.scattered import interpolate_pixels
-from salix.typing import InputError, Map, Pixels
+from salix.typing import AnyArray, InputError, Pixels
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.21, 0.34, 0.5, 0.75)
 Predict = Callable[[Any], Any]  # uint8 [n h w c] -> probabilities [n classes]
@@ -50,16 +50,16 @@ def webp_size(image: Pixels) -> int:
 
 def information_curves(
     predict: Predict,
-    image: Pixels,
-    map: Map,
+    image: AnyArray,
+    map: AnyArray,
     target: int,
     *,
-    mask: Bool[np.ndarray, "h w"],
+    mask: AnyArray,
     thresholds: Sequence[float | int] = THRESHOLDS,
     least: float | int = 0.8,
     monotone: bool = True,
 ) -> dict[str, InformationCurve]:
-    r"""Performance information curves of a map of one image: "sic" and "aic".
+    r"""Performance information curves of a map [h w] of one image [h w c]: "sic" and "aic".
 
     Each threshold t reveals the pixels whose map is at least its quantile 1 - t, beside the random
     pixels of `mask` (see `random_pixels`); the others are interpolated linearly between them.
@@ -75,13 +75,14 @@ def information_curves(
     Kapishnikov et al. (2019), arXiv:1906.02825, sec. 4.1, as in its released code.
     """
     image, map, mask = (np.asarray(a) for a in (image, map, mask))
-    _check(image, map, mask)
+    _check_shapes(image, map, mask)
     check_value("target", target, integer(0))
+    check_value("least", least, SHARE)
     thresholds = check_value("thresholds", thresholds, RISING)
     shown = [map >= np.quantile(map, 1 - t) for t in thresholds]
     revealed = np.array([pixels.mean() for pixels in shown])
 
-    def evaluate(images: list[np.ndarray]) -> dict[str, np.ndarray]:
+    def evaluate(images: Sequence[Any]) -> dict[str, np.ndarray]:
         """Return both performances of images."""
         out = np.asarray(predict(np.stack(images)), float)
         if out.ndim != 2 or len(out) != len(images) or target >= out.shape[1]:
@@ -110,7 +111,7 @@ def information_curves(
     }
 
 
-def _check(image: np.ndarray, map: np.ndarray, mask: np.ndarray) -> None:
+def _check_shapes(image: np.ndarray, map: np.ndarray, mask: np.ndarray) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
         raise InputError(
             f"the image is {image.dtype}{list(image.shape)}: give uint8 [height width channels] of "

@@ -83,7 +83,7 @@ def _ranges(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _areas(triangles: Triangles, pixel: np.ndarray) -> np.ndarray:
-    """Return twice the signed areas between each pixel and the three sides, opposite corner first."""
+    """Return twice the signed areas between a pixel and the three sides, by opposite corner."""
     to = triangles - pixel[:, None]
     return np.stack([_cross(to[:, (k + 1) % 3], to[:, (k + 2) % 3]) for k in range(3)], 1)
 
