@@ -144,8 +144,13 @@ def shared_clusters(frames: Sequence[Frame], places: Sequence[np.ndarray]) -> np
 
 
 def explained_class(frame: Frame) -> str:
-    """Return which class the maps explain, from the rows themselves."""
-    rows = frame.scalars
+    """Return which class the maps explain, by the rule of the sweep or from the rows themselves."""
+    rows, manifest = frame.scalars, frame.run.manifest
+    match manifest["config"].get("targets"):
+        case "label":
+            return "the labelled class"
+        case str():
+            return f"the class predicted by {manifest['about'].get('targets_run', 'another run')}"
     target = rows.get("target", np.zeros(0))
     if not len(target):
         return "none"

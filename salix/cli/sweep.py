@@ -47,6 +47,13 @@ class Sweep:
             help="explained score: 'logit()' of the predicted class, 'probability(\"fake\")', …"
         ),
     ] = "logit()"
+    targets: Annotated[
+        str | None,
+        Option(
+            help="class explained for each image, for a score without one: label, or the directory "
+            "of a run whose predictions are explained; the model's own prediction by default"
+        ),
+    ] = None
     cut: Annotated[
         str | None, Option(help="place where CAM and GradCAM read features, for example layer3")
     ] = None
@@ -105,6 +112,7 @@ class Sweep:
             measures,
             out=self.out,
             score=spec.parse(self.score, SCORES),
+            targets=self.targets,
             precision=self.precision,
             maps=None if self.maps == "none" else self.maps,
             side=self.side,
