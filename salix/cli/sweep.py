@@ -38,7 +38,8 @@ class Sweep:
         str | None,
         Option(
             help="method, for example 'IntegratedGradients(steps=64)'; GradCAM() by default, "
-            "with --measures paper as released for the architecture"
+            "with --measures paper as released for the architecture; with --measures regions "
+            "'IntegratedGradients(\"black_white\", steps=50)'"
         ),
     ] = None
     score: Annotated[
@@ -63,7 +64,7 @@ class Sweep:
     ] = "float32"
     measures: Annotated[
         tuple[str, ...],
-        Option(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")' or 'Of(gini)'"),
+        Option(help="paper, standard, regions, or measures as 'Noise(kind=\"jpeg\")', 'Of(gini)'"),
     ] = ()
     maps: Annotated[
         Literal["uint8", "float16", "float32", "none"],
