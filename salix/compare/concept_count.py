@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salix.compare.grouping import Labels, Values, group, half_samples, mean_agreements
+from salix.compare.grouping import RegionLabels, RegionValues, group, half_samples, mean_agreements
 from salix.typing import InputError
 
 COUNTS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30)
@@ -44,8 +44,8 @@ class CountStability:
 
 
 def choose_count(
-    values: Values,
-    codes: Labels,
+    values: RegionValues,
+    codes: RegionLabels,
     *,
     counts: tuple[int, ...] = COUNTS,
     fits: int = 6,
@@ -99,7 +99,7 @@ def choose_count(
 
 
 def _partitions(
-    values: Values, codes: Labels, count: int, fits: int, seed: int
+    values: RegionValues, codes: RegionLabels, count: int, fits: int, seed: int
 ) -> list[np.ndarray]:
     return [
         group(values[half], count, seed + fit, restarts=2).predict(values)
@@ -107,7 +107,7 @@ def _partitions(
     ]
 
 
-def silhouette(values: Values, labels: Labels) -> float:
+def silhouette(values: RegionValues, labels: RegionLabels) -> float:
     """Mean silhouette coefficient, in [-1, 1]; NaN for a single group or groups of one region.
 
     Rousseeuw (1987), doi:10.1016/0377-0427(87)90125-7.

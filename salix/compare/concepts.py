@@ -7,8 +7,8 @@ from jaxtyping import Float, Integer
 
 from salix.compare.concept_count import COUNTS, CountStability, choose_count, silhouette
 from salix.compare.grouping import (
-    Labels,
-    Values,
+    RegionLabels,
+    RegionValues,
     agreement,
     best_jaccard,
     canonical_order,
@@ -56,8 +56,8 @@ class Concepts:
 
 
 def cluster_regions(
-    embedding: Values,
-    image: Labels,
+    embedding: RegionValues,
+    image: RegionLabels,
     *,
     count: int | None = None,
     counts: tuple[int, ...] = COUNTS,
@@ -105,7 +105,15 @@ def cluster_regions(
     fit = group(values, count, seed, centres=fits[0].cluster_centers_)
     labels, centres = _by_size(fit.labels_, fit.cluster_centers_)
     by_seed = mean_agreements([f.labels_ for f in fits])
-    by_half, jaccard = _over_halves(part, part_codes, labels[sample], count, resamples, seed)
+    by_half, jaccard = _over_halves(
+        part,
+        part_codes,
+        labels[sample],
+        count,
+        resamples=resamples,
+        restarts=min(restarts, 4),
+        seed=seed,
+    )
     near = np.random.default_rng([seed, 3]).permutation(len(part))[:2000]
     unsorted = np.empty_like(labels)
     unsorted[order] = labels
@@ -130,7 +138,7 @@ def _check(count: int, images: int, regions: int, distinct: int) -> None:
             )
 
 
-def _single(values: Values) -> Concepts:
+def _single(values: RegionValues) -> Concepts:
     nan = float("nan")
     return Concepts(
         labels=np.zeros(len(values), np.int32),
@@ -142,7 +150,7 @@ def _single(values: Values) -> Concepts:
     )
 
 
-def _by_size(labels: Labels, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _by_size(labels: RegionLabels, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number groups by falling size, ties by their centres."""
     sizes = np.bincount(labels, minlength=len(centres))
     order = np.lexsort((*centres.T[::-1], -sizes))
@@ -150,12 +158,19 @@ def _by_size(labels: Labels, centres: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _over_halves(
-    values: Values, codes: Labels, labels: Labels, count: int, resamples: int, seed: int
+    values: RegionValues,
+    codes: RegionLabels,
+    labels: RegionLabels,
+    count: int,
+    *,
+    resamples: int,
+    restarts: int,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the agreement with fits on halves of the images, and each concept's mean Jaccard."""
     agreements, jaccards = [], []
     for i, half in enumerate(half_samples(codes, resamples, seed + 1)):
-        fit = group(values[half], count, seed + i, restarts=2)
+        fit = group(values[half], count, seed + i, restarts=restarts)
         agreements.append(agreement(labels[half], fit.labels_))
         jaccards.append(best_jaccard(labels[half], fit.labels_, count))
     present = np.isfinite(jaccards)

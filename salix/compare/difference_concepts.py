@@ -7,8 +7,8 @@ from jaxtyping import Float, Integer
 
 from salix.typing import InputError
 
-Features = Float[np.ndarray, "regions d"]
-Ranks = Float[np.ndarray, "regions regions"]
+RegionFeatures = Float[np.ndarray, "regions d"]
+RankMatrix = Float[np.ndarray, "regions regions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class DifferenceConcepts:
     seed: int
 
 
-def neighbour_ranks(features: Features) -> Ranks:
+def neighbour_ranks(features: RegionFeatures) -> RankMatrix:
     """Rank of region j among the neighbours of region i by Euclidean distance, from 1.
 
     0 on the diagonal; ties have their mean rank.
@@ -58,7 +58,7 @@ def neighbour_ranks(features: Features) -> Ranks:
     return rankdata(distance, axis=1).astype(np.float32) - 1
 
 
-def rank_difference(near: Ranks, far: Ranks, *, gamma: float) -> Ranks:
+def rank_difference(near: RankMatrix, far: RankMatrix, *, gamma: float) -> RankMatrix:
     r"""Difference $d_{ij} = \tanh(\gamma (r'_{ij} - r_{ij}) / (\min(r_{ij}, r'_{ij}) + 1))$.
 
     Positive where j is nearer to i by the ranks $r$ = `near` than by $r'$ = `far`; dividing by the
@@ -68,8 +68,8 @@ def rank_difference(near: Ranks, far: Ranks, *, gamma: float) -> Ranks:
 
 
 def difference_concepts(
-    a: Features,
-    b: Features,
+    a: RegionFeatures,
+    b: Float[np.ndarray, "regions k"],
     image: Integer[np.ndarray, " regions"],
     *,
     count: int = 5,
@@ -84,11 +84,12 @@ def difference_concepts(
     Ranks r of neighbours in each model, the difference d of `rank_difference`, the affinity
     $\exp(\beta d)$, averaged with its transpose, and `count` groups by normalised spectral
     clustering; once for regions nearer in `a` and once for `b`. Two groups of a direction between
-    which the mean of d is at least half of that in the weaker one are joined, since `count` may
-    be too large; groups with a strength below `least` are left out, so there may be none. Each
-    direction is sorted by falling strength. `gamma` is 80 / n for n regions where it is None, as in
-    the released code. At most `most` regions are compared, drawn by `seed` so that every image has
-    one before any has two. Swapping `a` and `b` swaps the directions and changes nothing else.
+    which the mean of d is at least half of that in the stronger one are joined, since `count` may
+    be too large. Groups with a mean d below `least` are left out, so there may be none; in the
+    others, regions with less than half of the group's mean are left out. Each direction is sorted
+    by falling strength. `gamma` is 80 / n for n regions where it is None, as in the released code.
+    At most `most` regions are compared, drawn by `seed` so that every image has one before any has
+    two. Swapping `a` and `b` swaps the directions and changes nothing else.
 
     After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images and leaves
     out one group. Raises InputError for too few regions and features that are the same for all.
@@ -113,26 +114,35 @@ def difference_concepts(
         difference = rank_difference(ranks[nearer], ranks[1 - nearer], gamma=gamma)
         groups = join_groups(difference, spectral_groups(np.exp(beta * difference), count, seed))
         members = [np.flatnonzero(groups == g) for g in np.unique(groups)]
-        direction = [_concept(nearer, difference, m, sample, image) for m in members]
-        strong = [c for c in direction if c.strength >= least]
-        concepts += sorted(strong, key=lambda c: -c.strength)
+        # the threshold comes first: what is left after choosing members is strong by choice
+        strong = [m for m in members if _typicality(difference, m).mean() >= least]
+        direction = [_concept(nearer, difference, m, sample, image) for m in strong]
+        concepts += sorted(direction, key=lambda c: -c.strength)
     return DifferenceConcepts(tuple(concepts), sample, gamma, beta, count, least, seed)
 
 
 def _concept(
-    nearer: int, difference: Ranks, group: np.ndarray, sample: np.ndarray, image: np.ndarray
+    nearer: int, difference: RankMatrix, group: np.ndarray, sample: np.ndarray, image: np.ndarray
 ) -> DifferenceConcept:
-    pairs = difference[np.ix_(group, group)]
-    others = max(len(group) - 1, 1)
-    typical = np.argsort(-(pairs.sum(0) + pairs.sum(1)), kind="stable")
-    members = sample[group[typical]]
+    typicality = _typicality(difference, group)
+    group = group[typicality >= typicality.mean() / 2]  # strength of the group
+    typicality = _typicality(difference, group)
+    order = np.argsort(-typicality, kind="stable")
+    members = sample[group[order]]
+    positive = (difference[np.ix_(group, group)] > 0).sum()
     return DifferenceConcept(
         nearer=nearer,
         members=members,
-        success=float((pairs > 0).sum() / (len(group) * others)),
-        strength=float(pairs.sum() / (len(group) * others)),
+        success=float(positive / max(len(group) * (len(group) - 1), 1)),
+        strength=float(typicality.mean()),
         images=len(np.unique(image[members])),
     )
+
+
+def _typicality(difference: RankMatrix, group: np.ndarray) -> np.ndarray:
+    """Return the mean difference of each member and the other members, in both directions."""
+    pairs = difference[np.ix_(group, group)].astype(np.float64)
+    return (pairs.sum(0) + pairs.sum(1)) / (2 * max(len(group) - 1, 1))
 
 
 def spread_sample(
@@ -146,7 +156,7 @@ def spread_sample(
     return np.sort(by_image[np.lexsort((np.argsort(drawn)[by_image], turn))][:most])
 
 
-def spectral_groups(affinity: Ranks, count: int, seed: int) -> Integer[np.ndarray, " regions"]:
+def spectral_groups(affinity: RankMatrix, count: int, seed: int) -> Integer[np.ndarray, " regions"]:
     """Group of each region by normalised spectral clustering of a full affinity matrix.
 
     Shi and Malik (2000); the groups are read off the eigenvectors by a pivoted QR decomposition:
@@ -163,9 +173,9 @@ def spectral_groups(affinity: Ranks, count: int, seed: int) -> Integer[np.ndarra
 
 
 def join_groups(
-    difference: Ranks, groups: Integer[np.ndarray, " regions"]
+    difference: RankMatrix, groups: Integer[np.ndarray, " regions"]
 ) -> Integer[np.ndarray, " regions"]:
-    """Groups, joined where the mean difference between two is half of that in the weaker one."""
+    """Groups, joined where the mean difference between two is half of that in the stronger one."""
     from scipy.sparse.csgraph import connected_components
 
     member = groups[:, None] == np.unique(groups)
@@ -174,6 +184,6 @@ def join_groups(
     pairs = np.outer(sizes, sizes) - np.diag(sizes)
     mean = (total + total.T) / np.maximum(pairs + pairs.T, 1)
     strength = mean.diagonal()
-    weaker = np.minimum(strength[:, None], strength)
-    _, joined = connected_components((mean >= weaker / 2) & (weaker > 0), directed=False)
+    stronger = np.maximum(strength[:, None], strength)
+    _, joined = connected_components((mean >= stronger / 2) & (stronger > 0), directed=False)
     return joined[member.argmax(1)]

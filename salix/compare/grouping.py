@@ -7,22 +7,27 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
-Values = Float[np.ndarray, "regions d"]
-Labels = Integer[np.ndarray, " regions"]
+RegionValues = Float[np.ndarray, "regions d"]
+RegionLabels = Integer[np.ndarray, " regions"]
 
 
-def canonical_order(values: Values) -> Labels:
+def canonical_order(values: RegionValues) -> RegionLabels:
     """Order of the regions by value, so that results do not depend on the order of the input."""
     return np.lexsort(values.T[::-1])
 
 
-def distinct_values(values: Values) -> int:
+def distinct_values(values: RegionValues) -> int:
     """Number of distinct rows of values in canonical order."""
     return 1 + int((values[1:] != values[:-1]).any(1).sum())
 
 
 def group(
-    values: Values, count: int, seed: int, *, restarts: int = 1, centres: np.ndarray | None = None
+    values: RegionValues,
+    count: int,
+    seed: int,
+    *,
+    restarts: int = 1,
+    centres: np.ndarray | None = None,
 ) -> Any:
     """Fit k-means: k-means++ with restarts, or Lloyd's iterations from `centres`.
 
@@ -44,7 +49,7 @@ def group(
         return model.fit(values)
 
 
-def image_codes(image: Labels) -> Labels:
+def image_codes(image: RegionLabels) -> RegionLabels:
     """Codes of images 0, 1, … in the order of their first region."""
     _, first, codes = np.unique(image, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
@@ -53,7 +58,7 @@ def image_codes(image: Labels) -> Labels:
 
 
 def sample_images(
-    codes: Labels, most: int, rng: np.random.Generator
+    codes: RegionLabels, most: int, rng: np.random.Generator
 ) -> Bool[np.ndarray, " regions"]:
     """Mask of the regions of randomly drawn images, at most `most` regions, at least one image."""
     regions = np.bincount(codes)
@@ -65,7 +70,9 @@ def sample_images(
     return chosen[codes]
 
 
-def half_samples(codes: Labels, times: int, seed: int) -> Iterator[Bool[np.ndarray, " regions"]]:
+def half_samples(
+    codes: RegionLabels, times: int, seed: int
+) -> Iterator[Bool[np.ndarray, " regions"]]:
     """Yield masks of the regions of a random half of the images, rounded up."""
     rng = np.random.default_rng([seed, times])
     images = int(codes.max()) + 1
@@ -75,7 +82,7 @@ def half_samples(codes: Labels, times: int, seed: int) -> Iterator[Bool[np.ndarr
         yield chosen[codes]
 
 
-def agreement(a: Labels, b: Labels) -> float:
+def agreement(a: RegionLabels, b: RegionLabels) -> float:
     """Adjusted Rand index of two partitions: 1 for the same, 0 expected by chance.
 
     Hubert and Arabie (1985), Comparing partitions, eq. 5.
@@ -92,7 +99,9 @@ def mean_agreements(partitions: list[np.ndarray]) -> Float[np.ndarray, " partiti
     return (table.sum(1) - table.diagonal()) / others
 
 
-def best_jaccard(labels: Labels, others: Labels, count: int) -> Float[np.ndarray, " concepts"]:
+def best_jaccard(
+    labels: RegionLabels, others: RegionLabels, count: int
+) -> Float[np.ndarray, " concepts"]:
     r"""Largest Jaccard index of each group with any group of another partition, in [0, 1].
 
     $\max_l |C_k \cap D_l| / |C_k \cup D_l|$ for `count` groups $C_k$; NaN for an empty one.

