@@ -28,7 +28,7 @@ from salix.store import Run
 from salix.typing import InputError
 
 T = TypeVar("T")
-Images = np.ndarray | None  # a mask [images]; None for all
+ImageSubset = np.ndarray | None  # a mask [images]; None for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ class Comparison:
         return f"concept {concept + 1}"
 
     def differences(
-        self, a: str, b: str, *, images: Images = None
+        self, a: str, b: str, *, images: ImageSubset = None
     ) -> tuple[ConceptDifference, ...]:
         """Difference of models a and b in each concept, in the order of the concepts.
 
@@ -101,7 +101,7 @@ class Comparison:
 
         return self._memo(("differences", i, j), images, compute)
 
-    def ranking(self, a: str, b: str, *, images: Images = None) -> tuple[int, ...]:
+    def ranking(self, a: str, b: str, *, images: ImageSubset = None) -> tuple[int, ...]:
         """Concepts by falling |difference|; those in fewer than 10 images after the others."""
         rows = self.differences(a, b, images=images)
         values = np.array([d.difference.value for d in rows])
@@ -137,7 +137,7 @@ class Comparison:
 
         return self._memo(("null", i, j), None, compute)
 
-    def causal(self, a: str, b: str, *, images: Images = None) -> tuple[CausalCheck, ...]:
+    def causal(self, a: str, b: str, *, images: ImageSubset = None) -> tuple[CausalCheck, ...]:
         """Whether masking a concept changes the score of the model with the larger share more."""
         i, j = self.index(a), self.index(b)
         rows = self.differences(a, b, images=images)
@@ -232,7 +232,7 @@ class Comparison:
     def _results(self) -> dict[Hashable, Any]:
         return {}
 
-    def _memo(self, key: tuple[Hashable, ...], images: Images, compute: Callable[[], T]) -> T:
+    def _memo(self, key: tuple[Hashable, ...], images: ImageSubset, compute: Callable[[], T]) -> T:
         """Result of `compute`, kept by key and images."""
         own = (*key, None if images is None else np.asarray(images).tobytes())
         if own not in self._results:
