@@ -35,12 +35,16 @@ def planted_overlap(
     """
     masks = planted.reshape(len(planted), -1)
     area = masks.mean(1, keepdims=True)
-    maps = np.divide(masks, area, out=np.zeros(masks.shape), where=area > 0)
-    # Shares of a map that is the mask itself, and of one that is constant: what both cover.
-    maps = np.stack([maps, np.ones_like(maps)]).astype(np.float16)
-    total = np.broadcast_to(area[:, 0] > 0, (2, len(area))).astype(np.float32)
-    with_planted = replace(table, models=("planted", "frame"), density=maps, total=total)
-    inside, union = np.nan_to_num(concept_shares(with_planted, concept, count))
+
+    def covered(maps: np.ndarray) -> np.ndarray:
+        """Share of a map [images cells] of mean 1 that each concept covers, [images concepts]."""
+        density = np.broadcast_to(maps.astype(np.float16), table.density.shape)
+        total = np.broadcast_to((area[:, 0] > 0).astype(np.float32), table.total.shape)
+        drawn = replace(table, density=density, total=total)  # for every model the same
+        return np.nan_to_num(concept_shares(drawn, concept, count)[0])
+
+    inside = covered(np.divide(masks, area, out=np.zeros(masks.shape), where=area > 0))
+    union = covered(np.ones(masks.shape))
     both, own = (area * inside).sum(0), union.sum(0)
     with np.errstate(invalid="ignore"):
         return PlantedOverlap(
