@@ -72,7 +72,7 @@ def sweep_planted(trained: Any, images: PlantedImages, folder: Path, name: str) 
         trained.params,
         images.source(),
         None,
-        [Regions()],
+        [Regions(occlusion=False)],
         out=out,
         score=logit(MARKED),
         **options,

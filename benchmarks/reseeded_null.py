@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from machine import describe_machine
 
+from salix.attribution import IntegratedGradients
 from salix.compare import Comparison, compare
 from salix.compare.differences import concept_differences
 from salix.compare.groups import compare_concepts_of_groups
@@ -45,11 +46,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pool", type=int, default=40, help="detectors")
+    parser.add_argument("--pool", type=int, default=30, help="detectors")
     parser.add_argument("--steps", type=int, default=400, help="of a training")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--group", type=int, default=3, help="detectors of a group")
-    parser.add_argument("--every", type=int, default=2, help="take every n-th test face")
+    parser.add_argument("--every", type=int, default=5, help="take every n-th test face")
+    parser.add_argument("--concepts", type=int, default=8)
     parser.add_argument("--out", type=Path, help="folder of weights and runs; else temporary")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "reseeded-null.json")
     options = parser.parse_args()
@@ -58,13 +60,13 @@ def main() -> None:
         runs = pool(folder, options.pool, options.steps, options.every)
         rng = np.random.default_rng(0)
         rows = []
-        for repeat in range(options.repeats):
+        for _ in range(options.repeats):
             started = time.perf_counter()
-            two = [runs[(2 * repeat + i) % len(runs)] for i in range(2)]
+            two = [runs[i] for i in rng.permutation(len(runs))[:2]]
             several = [runs[i] for i in rng.permutation(len(runs))[: 2 * options.group]]
             row = {
-                "two models": count_differences(compare(*two)),
-                "groups": count_group_differences(compare(*several)),
+                "two models": count_differences(compare(*two, concepts=options.concepts)),
+                "groups": count_group_differences(compare(*several, concepts=options.concepts)),
             }
             row["seconds"] = round(time.perf_counter() - started, 1)
             rows.append(row)
@@ -77,7 +79,7 @@ def main() -> None:
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings of the benchmark."""
-    names = ("pool", "steps", "repeats", "group", "every")
+    names = ("pool", "steps", "repeats", "group", "every", "concepts")
     return {n: getattr(options, n) for n in names} | {"recipe": RECIPE, "network": "small"}
 
 
@@ -93,6 +95,8 @@ def pool(folder: Path, count: int, steps: int, every: int) -> list[Run]:
     )
     folder.mkdir(parents=True, exist_ok=True)
     runs = []
+    attribution = IntegratedGradients("black_white", steps=20)
+    measure = Regions(occlusion=False, embeddings=("descriptor",))
     for seed in range(count):
         weights = folder / f"{seed}.safetensors"
         if not weights.exists():
@@ -103,7 +107,8 @@ def pool(folder: Path, count: int, steps: int, every: int) -> list[Run]:
         model, params = load("small", weights)
         out, name = folder / f"run-{seed}", f"seed {seed}"
         options: dict[str, Any] = {"score": logit(1), "group": RECIPE, "thumbs": 0}
-        runs.append(sweep(model, params, source, None, [Regions()], out=out, name=name, **options))
+        options |= {"name": name, "out": out}
+        runs.append(sweep(model, params, source, attribution, [measure], **options))
     return runs
 
 
