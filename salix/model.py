@@ -98,4 +98,6 @@ class Model:
         return Score(
             head=lambda features: score_of(self.classify(params, features)),
             trunk=(lambda image: self.trunk(params, image)) if self.divided else identity,
+            black=self.preprocess.normalised(0),
+            white=self.preprocess.normalised(1),
         )

@@ -100,6 +100,12 @@ class Preprocess:
         std = jnp.array(self.std, jnp.float32).reshape(1, 1, -1)
         return (levels / 255 - mean) / std
 
+    def normalised(self, value: float) -> tuple[float, ...]:
+        """Return a pixel value in [0, 1] in the model's units, for each channel or for all."""
+        channels = max(len(self.mean), len(self.std))
+        mean, std = (np.broadcast_to(v, channels) for v in (self.mean, self.std))
+        return tuple(((value - mean) / std).tolist())
+
     def box(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Return the part of an image that is resized: left, top, right and bottom, in pixels."""
         if self.fit == "stretch":

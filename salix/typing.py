@@ -22,9 +22,11 @@ Image = Float[AnyArray, "*space c"]  # as returned by a model's preprocessing
 Pixels = UInt8[AnyArray, "*space c"]  # as decoded from a file
 Features = Num[AnyArray, "*grid channels"]  # output of a trunk
 Attribution = Float[AnyArray, "*space c"]  # output of a method
+GridAttribution = Float[AnyArray, "*attributed k"]  # one whose grid may differ from the map's
 Map = Num[AnyArray, "*space"]  # a pooled attribution, float or 8-bit
 GridMap = Num[AnyArray, "*grid"]  # a map whose shape may differ from the image's or another map's
 ReferenceMask = Shaped[AnyArray, "*marked"]  # shares in [0, 1], 8-bit or bool, on its own grid
+Segments = Integer[AnyArray, "levels *segmented"]  # labels of a segmentation; 0: no segment
 Logits = Float[AnyArray, " classes"]
 Scalar = Float[AnyArray, ""]
 Index = Integer[AnyArray, ""]
@@ -57,10 +59,16 @@ class Score:
     CAM methods read their features between trunk and head; other methods use the composition
     alone. A plain function of the image is a `Score` with the identity as its trunk, which CAM
     methods refuse.
+
+    `black` and `white` are a black and a white pixel in the image's units, one number for all
+    channels or one for each: those of a model follow from its preprocessing, those of a plain
+    function are pixel values in [0, 1].
     """
 
     head: Callable[[Any], Any]
     trunk: Callable[[Any], Any] = identity
+    black: tuple[float, ...] = (0.0,)
+    white: tuple[float, ...] = (1.0,)
 
     def __call__(self, image: Image) -> Scalar:
         return self.head(self.trunk(image))
@@ -90,12 +98,17 @@ class Explanation:
 
     `reference_mask` is the mask that accompanies the image (a person's annotation, or the mask of
     a forgery), for measures that compare the map with it; None where the data has none.
+    `attribution` is what the method returned, neither pooled nor scaled. `segments` are the labels
+    of the image's segmentation, unique over its levels, 0 where there is no segment; None unless a
+    measure has a `segmentation`.
     """
 
     logits: Logits
     target: Index
     map: Map
     reference_mask: ReferenceMask | None = None
+    attribution: GridAttribution | None = None
+    segments: Segments | None = None
 
 
 @runtime_checkable
@@ -115,15 +128,36 @@ class Explainer:
     for that image; `explain(image, target)` explains a fixed class. Maps are scaled to [0, 1] by
     their own range; constant maps are zero. `mean` and `std` are those of the model's
     preprocessing. `one_output`: the two logits are (-z/2, z/2) of a network's one output z.
+    `score_of(logits, target)` is the explained scalar, by default the logit of the target;
+    `trunk(image)` the model's features, None without a model; `baselines(image)` the images to
+    whose mean score the attribution is complete, None where the method has none.
     """
 
     function: Callable[[Any, Any], Explanation]
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     one_output: bool = False
+    score_of: Callable[[Any, Any], Any] = lambda logits, target: logits[target]
+    trunk: Callable[[Any], Any] | None = None
+    baselines: Callable[[Any], Any] | None = None
 
     def __call__(self, image: Image, target: Index | None = None) -> Explanation:
         return self.function(image, target)
+
+    def score(self, image: Image, target: Index) -> Scalar:
+        """Return the explained scalar of an image for a fixed class; no map is computed."""
+        return self.score_of(self(image, target).logits, target)
+
+    def features(self, image: Image) -> Float[Array, " k"]:
+        """Return the features of the model's trunk, averaged over their grid, in 32 bits or more.
+
+        Raises `InputError` without a trunk whose features are on a grid.
+        """
+        features = image if self.trunk is None else self.trunk(image)
+        if features is image or not isinstance(features, AnyArray) or features.ndim < 2:
+            raise InputError(f"the model has no features on a grid to average: {HOW_TO_CUT}")
+        wide = jnp.promote_types(features.dtype, jnp.float32)
+        return features.astype(wide).mean(tuple(range(features.ndim - 1)))
 
     def pixels(self, image: Image) -> Image:
         """Return a preprocessed image as pixel values in [0, 1]."""

@@ -20,8 +20,9 @@ from salix.hyperparameters import (
     several,
 )
 from salix.precision import widen
-from salix.typing import AnyArray, Attribution, Image, InputError, PRNGKey, ScoreLike
+from salix.typing import AnyArray, Attribution, Image, InputError, PRNGKey, ScoreLike, as_score
 
+BLACK_WHITE = "black_white"
 Rule = tuple[np.ndarray, np.ndarray]  # nodes in [0, 1], and weights that sum to one
 
 
@@ -48,6 +49,8 @@ RULES: dict[str, Callable[[int], Rule]] = {
 
 
 def _plain_baseline(value: Any) -> Any:
+    if isinstance(value, str) and value == BLACK_WHITE:
+        return BLACK_WHITE
     if not isinstance(value, AnyArray) or np.ndim(value) == 0:
         return either(number(), several(number(), remedy=""), remedy="").plain(value)
     numeric = jnp.issubdtype(value.dtype, jnp.floating) or value.dtype.kind in "iu"
@@ -59,7 +62,7 @@ def _plain_baseline(value: Any) -> Any:
 
 BASELINE = Hyperparameter(
     _plain_baseline,
-    "give a finite number, one for each channel, or an array shaped like the image",
+    'give a finite number, one for each channel, an array shaped like the image, or "black_white"',
 )
 
 
@@ -73,13 +76,17 @@ class IntegratedGradients:
     path is a polynomial of degree 2 steps or less. `steps` counts evaluations of the gradient.
     Sums are in float32 where the image has 16 bits.
     `baseline` is in the input's units: a number, one number a channel, or (from Python only) an
-    array shaped like the image. Raises `InputError` for an unknown rule, too few steps and a
-    baseline of another shape or not finite.
+    array shaped like the image. "black_white" is the mean over a black and a white image, with
+    twice the gradients and $\sum A = f(x) - (f(black) + f(white)) / 2$; black and white are those
+    of the `Score`, which a model sets by its preprocessing, and 0 and 1 for a plain function.
+    Raises `InputError` for an unknown rule, too few steps and a baseline of another shape or not
+    finite.
 
-    Sundararajan, Taly and Yan (2017), arXiv:1703.01365, sec. 3 and 5.
+    Sundararajan, Taly and Yan (2017), arXiv:1703.01365, sec. 3 and 5; "black_white" after
+    Kapishnikov et al. (2019), arXiv:1906.02825, sec. 3.
     """
 
-    baseline: float | int | tuple[float | int, ...] | AnyArray = 0.0
+    baseline: float | int | tuple[float | int, ...] | str | AnyArray = 0.0
     steps: int = 32
     rule: str = "midpoint"
 
@@ -90,19 +97,33 @@ class IntegratedGradients:
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
         del key  # deterministic
         image = jnp.asarray(image)
-        start = _broadcast(self.baseline, image)
-        path = widen(image) - widen(start)
         nodes, weights = RULES[self.rule](self.steps)
         gradient = jax.grad(score)
 
-        def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
-            t, weight = node
-            point = (widen(start) + t * path).astype(image.dtype)
-            return total + weight * widen(gradient(point)), None
+        def integrate(start: Array) -> Array:
+            path = widen(image) - widen(start)
 
-        rule = jnp.asarray(nodes, path.dtype), jnp.asarray(weights, path.dtype)
-        mean, _ = jax.lax.scan(add, jnp.zeros_like(path), rule)
-        return path * mean
+            def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
+                t, weight = node
+                point = (widen(start) + t * path).astype(image.dtype)
+                return total + weight * widen(gradient(point)), None
+
+            rule = jnp.asarray(nodes, path.dtype), jnp.asarray(weights, path.dtype)
+            mean, _ = jax.lax.scan(add, jnp.zeros_like(path), rule)
+            return path * mean
+
+        starts = self.baselines(score, image)
+        if len(starts) == 1:
+            return integrate(starts[0])
+        return jax.lax.map(integrate, jnp.stack(starts)).mean(0)  # compiled once
+
+    def baselines(self, score: ScoreLike, image: Image) -> tuple[Array, ...]:
+        """Return the images to whose mean score the attribution is complete."""
+        image = jnp.asarray(image)
+        if not isinstance(self.baseline, str):
+            return (_broadcast(self.baseline, image),)
+        of, channels = as_score(score), image.shape[-1]
+        return tuple(_broadcast(np.broadcast_to(v, channels), image) for v in (of.black, of.white))
 
 
 def _broadcast(baseline: Any, image: Array) -> Array:

@@ -130,9 +130,9 @@ class Classification:
         score_of = fix(self.score, target)
         check_score(score_of(logits), self.score)
         score = model.score(params, score_of)
-        return Explanation(
-            logits, target, pool(self.method(score, image, key), pooling_of(self.method))
-        )
+        attribution = self.method(score, image, key)
+        map = pool(attribution, pooling_of(self.method))
+        return Explanation(logits, target, map, attribution=attribution)
 
     def row(self, params: Params, example: dict[str, Any], key: Any) -> dict[str, Any]:
         """Return the values of one image's row."""
@@ -156,7 +156,12 @@ class Classification:
             row["map"] = to_8_bit(small) if self.maps == "uint8" else small.astype(self.maps)
         for name in ("histogram_entropy", "spatial_entropy", "gini"):
             row[name] = jnp.where(constant_map, jnp.nan, row[name])
-        explanation = replace(clean, map=scaled, reference_mask=example["reference_mask"])
+        explanation = replace(
+            clean,
+            map=scaled,
+            reference_mask=example["reference_mask"],
+            segments=example.get("segments"),
+        )
         explainer = replace(self.explainer(params, key), one_output=outputs == 1)
         owners: dict[str, Measure] = {}
         for i, measure in enumerate(self.measures):
@@ -179,7 +184,22 @@ class Classification:
             explanation = self.explain(waiting, image, key, target)
             return replace(explanation, map=scale(explanation.map)[0])
 
-        return Explainer(explain, self.model.preprocess.mean, self.model.preprocess.std)
+        def trunk(image: Image) -> Any:
+            waiting, image = jax.lax.optimization_barrier((params, jnp.asarray(image)))
+            return self._traced_once.trunk(waiting, image)
+
+        def baselines(image: Image) -> tuple[Image, ...]:
+            method: Any = self.method
+            return method.baselines(self.model.score(params, self.score), image)
+
+        return Explainer(
+            explain,
+            self.model.preprocess.mean,
+            self.model.preprocess.std,
+            score_of=lambda logits, target: fix(self.score, target)(logits),
+            trunk=trunk if self.model.divided else None,
+            baselines=baselines if hasattr(self.method, "baselines") else None,
+        )
 
     @cached_property
     def _traced_once(self) -> Model:

@@ -21,8 +21,17 @@ from salix.stats.interval import (
     proportion_interval,
     share_interval,
 )
+from salix.stats.joint_bootstrap import joint_limits, resampled_means
+from salix.stats.joint_flips import flipped_means, joint_flip_p
 from salix.stats.mean_map import MeanMap, MeanMapShift
-from salix.stats.permutation import holm, max_t, minimum_p, permutation_test, sign_flip_test
+from salix.stats.permutation import (
+    benjamini_hochberg,
+    holm,
+    max_t,
+    minimum_p,
+    permutation_test,
+    sign_flip_test,
+)
 from salix.stats.sample import Sample, mean_difference
 
 __all__ = [
@@ -39,6 +48,7 @@ __all__ = [
     "auc_group_difference",
     "auc_group_interval",
     "auc_interval",
+    "benjamini_hochberg",
     "bootstrap_difference",
     "bootstrap_mean",
     "bootstrap_pairwise_mean",
@@ -51,8 +61,11 @@ __all__ = [
     "crossed_mean",
     "detection_rate",
     "difference_interval",
+    "flipped_means",
     "hedges_g",
     "holm",
+    "joint_flip_p",
+    "joint_limits",
     "least_p",
     "max_t",
     "mean_difference",
@@ -63,6 +76,7 @@ __all__ = [
     "paired_delta",
     "permutation_test",
     "proportion_interval",
+    "resampled_means",
     "share_interval",
     "sign_flip_test",
     "student_p",

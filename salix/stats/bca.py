@@ -24,6 +24,12 @@ def bca_quantiles(
     rows = max(1, 2**22 // n)  # draws at a time: bounds the size of the table of counts
     counts = (_resampling_counts(n, min(rows, draws - i), seed, i) for i in range(0, draws, rows))
     means = np.concatenate([c @ x for c in counts]) / n
+    return scale * corrected_quantiles(means, x, levels)
+
+
+def corrected_quantiles(means: np.ndarray, x: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """BCa quantiles at `levels` of resampled `means[draw]` of `x[image]`, of mean 0 and unit sd."""
+    n, draws = len(x), len(means)
     below = (np.mean(means < 0) + np.mean(means <= 0)) / 2
     bias = special.ndtri(np.clip(below, 0.5 / draws, 1 - 0.5 / draws))
     acceleration = (x**3).mean() / (6 * np.sqrt(n))
@@ -32,7 +38,7 @@ def bca_quantiles(
     positive = denominator > 0
     shift = np.where(positive, z / np.where(positive, denominator, 1), np.sign(z) * np.inf)
     plotting_positions = (np.arange(draws) + 0.5) / draws
-    return scale * np.interp(special.ndtr(bias + shift), plotting_positions, np.sort(means))
+    return np.interp(special.ndtr(bias + shift), plotting_positions, np.sort(means))
 
 
 @lru_cache(maxsize=16)

@@ -138,6 +138,25 @@ def holm(p: Any) -> np.ndarray:
     return adjusted
 
 
+def benjamini_hochberg(p: Any) -> np.ndarray:
+    r"""P-values of a family of tests, adjusted to control the expected share of false discoveries.
+
+    $\tilde p_{(i)} = \min_{j \ge i} \min(1, m\, p_{(j)} / j)$ in increasing order: rejecting where
+    it is at most $\alpha$ keeps the false discovery rate, and with no true effect the probability
+    of any discovery, at most $\alpha$, for independent or positively dependent tests. A NaN is no
+    test: it stays NaN and is not counted in m.
+
+    Benjamini and Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x; Benjamini and Yekutieli
+    (2001), doi:10.1214/aos/1013699998, for positive dependence.
+    """
+    p = np.asarray(p, np.float64)
+    order = np.argsort(p, kind="stable")[: int((~np.isnan(p)).sum())]
+    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    adjusted = np.full(p.shape, np.nan)
+    adjusted[order] = np.minimum(1, np.minimum.accumulate(scaled[::-1])[::-1])
+    return adjusted
+
+
 @lru_cache(maxsize=8)
 def _splits(m: int, runs: int, draws: int, seed: int) -> np.ndarray:
     """Membership of each run in the first group, `[split run]`; the observed split comes first."""

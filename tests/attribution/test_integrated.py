@@ -1,11 +1,24 @@
 """Integrated gradients: completeness, measured order of the rules, baselines."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from salix.attribution import CAM, Gradient, InputXGradient, IntegratedGradients, SmoothGrad
+from salix.attribution import (
+    CAM,
+    METHODS,
+    Gradient,
+    InputXGradient,
+    IntegratedGradients,
+    SmoothGrad,
+)
+from salix.preprocess import Preprocess
+from salix.scores import logit
+from salix.spec import parse
+from salix.store import describe
 from salix.typing import InputError, Score
 
 KEY = jax.random.key(0)
@@ -154,3 +167,67 @@ def test_other_methods_sum_in_32_bits_too(dtype):
     cam = CAM()(Score(lambda f: f.sum(), trunk), image, KEY)  # 64 x 3 x 2000 overflows 16 bits
     exact = 2000 * 64 * np.asarray(image, np.float32).sum(-1, keepdims=True)
     np.testing.assert_allclose(cam, exact, rtol=0.01)
+
+
+BLACK, WHITE = (-0.5, -0.3), (2.0, 1.5)  # of the two channels
+
+
+def black_white(score, image=IMAGE, steps=32, rule="gauss_legendre"):
+    return IntegratedGradients("black_white", steps, rule)(score, image, KEY)
+
+
+def test_black_white_is_the_mean_over_both_baselines_and_complete():
+    score = Score(exponential, black=BLACK, white=WHITE)
+    with jax.enable_x64(True):
+        both = black_white(score)
+        each = [
+            IntegratedGradients(b, 32, "gauss_legendre")(score, IMAGE, KEY) for b in (BLACK, WHITE)
+        ]
+        np.testing.assert_allclose(both, np.mean(each, 0), rtol=1e-13)
+        ends = np.mean(
+            [exponential(jnp.asarray(np.broadcast_to(b, IMAGE.shape))) for b in (BLACK, WHITE)]
+        )
+        assert float(both.sum()) == pytest.approx(float(exponential(IMAGE) - ends), rel=1e-10)
+
+
+def test_black_white_of_a_square_in_closed_form():
+    # d x^2 = 2x: along the path from b the mean gradient is x + b, so that A = x^2 - b^2.
+    with jax.enable_x64(True):
+        plain = black_white(lambda x: (x**2).sum(), steps=2)  # black 0, white 1
+        np.testing.assert_allclose(plain, IMAGE**2 - 0.5, rtol=1e-12)
+        scaled = black_white(Score(lambda x: (x**2).sum(), black=BLACK, white=WHITE), steps=2)
+    means = (np.square(BLACK) + np.square(WHITE)) / 2
+    np.testing.assert_allclose(scaled, IMAGE**2 - means, rtol=1e-12)
+
+
+def test_black_white_evaluates_twice_as_many_gradients():
+    calls = []
+
+    def counted(x):
+        jax.debug.callback(lambda: calls.append(1))
+        return (x**2).sum()
+
+    jax.block_until_ready(IntegratedGradients("black_white", 8)(counted, IMAGE, KEY))
+    jax.effects_barrier()
+    assert len(calls) == 16
+
+
+def test_a_model_names_black_and_white_by_its_preprocessing(tiny):
+    model, params = tiny
+    preprocess = Preprocess((16, 16), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    score = replace(model, preprocess=preprocess).score(params, logit(1))
+    for value, pixels in ((score.black, 0), (score.white, 255)):
+        image = preprocess(np.full((16, 16, 3), pixels, np.uint8))
+        np.testing.assert_allclose(
+            image, np.broadcast_to(np.float32(value), image.shape), rtol=1e-6
+        )
+    grey = Preprocess((16, 16), 1, std=(0.5,))
+    assert (grey.normalised(0), grey.normalised(1)) == ((0,), (2,))
+
+
+def test_the_text_of_black_white_reads_back():
+    method = IntegratedGradients("black_white", 50)
+    assert parse(repr(method), METHODS) == method
+    assert describe(method) == repr(method)
+    with pytest.raises(InputError, match=r"baseline is 'white'.*black_white"):
+        IntegratedGradients("white")

@@ -10,9 +10,10 @@ from salix.data import fit
 from salix.data.assets import AssetError
 from salix.data.forgery_masks import REGIONS, blend, region_mask
 from salix.preprocess import Preprocess
+from salix.studies import photographs as module
 from salix.studies.baselines import sharpness
-from salix.studies.demo import data as module
-from salix.studies.demo.data import _eigenfaces, demo_faces, lfw_faces
+from salix.studies.demo.data import demo_faces, forged_faces
+from salix.studies.photographs import _eigenfaces, lfw_photographs, olivetti_photographs
 from salix.typing import InputError
 
 
@@ -62,7 +63,7 @@ def check(faces, real):
 
 
 def test_lfw_faces():
-    faces = lfw_faces("for a test")
+    faces = forged_faces(lfw_photographs("for a test"))
     check(faces, 100)
     assert faces.test.sum() == 50
     assert "for a test" in faces.about[0]
@@ -71,7 +72,7 @@ def test_lfw_faces():
 @pytest.mark.assets
 def test_olivetti_faces():
     try:
-        faces = module.olivetti_faces()
+        faces = forged_faces(olivetti_photographs())
     except AssetError as error:
         pytest.skip(str(error))
     check(faces, 400)
@@ -88,7 +89,7 @@ def test_without_a_network_lfw_stands_in_and_one_line_says_so(monkeypatch):
     def fail():
         raise AssetError("asset 'olivetti' could not be fetched")
 
-    monkeypatch.setattr(module, "olivetti_faces", fail)
+    monkeypatch.setattr(module, "olivetti_photographs", fail)
     faces = demo_faces(None, None, offline=False)
     assert "could not be fetched" in faces.about[0]
     assert len(faces.labels) == 200

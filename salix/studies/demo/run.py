@@ -1,7 +1,5 @@
 """Demo run: training with two losses, sweeps over the test faces, table and report."""
 
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +8,16 @@ from salix.analysis import analyse
 from salix.attribution import GradCAM
 from salix.engine import sweep
 from salix.measures import RelevanceMass
-from salix.models import MODELS, build, save
+from salix.models import save
 from salix.scores import logit
 from salix.stats import auc_interval
 from salix.store import Run
 from salix.studies.baselines import sharpness
 from salix.studies.demo.data import DemoFaces, demo_faces
 from salix.studies.demo.results import introduction, print_table
-from salix.train import CYBORG, CrossEntropy, Recipe, TrainingImages, train
-from salix.train.augment import Augment
+from salix.studies.detectors import TimedLog, train_detectors
+from salix.train import CYBORG, CrossEntropy, TrainingImages
 from salix.train.losses import Loss
-from salix.train.recipe import AdamW
 
 STEPS = 1080  # of each training: 60 epochs over 600 faces
 FAKE = 1
@@ -41,10 +38,15 @@ def run_demo(
     losses: dict[str, Loss] = {"cross-entropy": CrossEntropy()}
     if faces.has_reference_masks:
         losses["guided"] = CYBORG(0.5, "true")
+    part = ~faces.test
+    masks = faces.reference_masks[part]
     runs: list[Run] = []
     for group, loss in losses.items():
         log(f"training {seeds} detectors with {loss}: {group}")
-        model, trained = train_detectors(faces, loss, seeds, group)
+        examples = TrainingImages(faces.pixels[part][..., None], faces.labels[part], masks)
+        model, trained = train_detectors(
+            examples, loss, seeds=range(seeds), steps=STEPS, title=group
+        )
         for seed, params in enumerate(trained, 1):
             name = f"{group} {seed}"
             path = out / "runs" / name.replace(" ", "-")
@@ -65,42 +67,6 @@ def run_demo(
     print_table(analysis.rows)
     log(f"open {page}")
     return page
-
-
-def train_detectors(faces: DemoFaces, loss: Loss, seeds: int, name: str) -> tuple[Any, list[Any]]:
-    """Return the model and the parameters of one detector for each seed; shows progress."""
-    part = ~faces.test
-    pixels, masks = faces.pixels[part][..., None], faces.reference_masks[part]
-    examples = TrainingImages(pixels, faces.labels[part], masks)
-    size = min(32, len(examples.labels))
-    recipe = Recipe(
-        loss,
-        AdamW(3e-3, weight_decay=0.0, warmup=0.0),
-        epochs=-(-STEPS // (len(examples.labels) // size)),
-        batch_size=size,
-        augment=Augment(flip=0.5),
-    )
-    results = train(
-        lambda seed: build("small", seed),
-        examples,
-        recipe,
-        preprocess=MODELS["small"].preprocess,
-        seeds=range(seeds),
-        name="small",
-        title=name,
-        progress=True,
-    )
-    return results[0].model, [result.params for result in results]
-
-
-class TimedLog:
-    """Log to the standard error, with the seconds since the start."""
-
-    def __init__(self):
-        self.start = time.monotonic()
-
-    def __call__(self, line: str) -> None:
-        print(f"[{time.monotonic() - self.start:5.0f} s] {line}", file=sys.stderr, flush=True)
 
 
 def _sweep(model: Any, params: Any, faces: DemoFaces, out: Path, name: str, group: str) -> Run:
