@@ -6,6 +6,8 @@ function answerParts() {
   const where = viewName(), scope = where ? `Of the ${plural(view.images, "image")} ${where}: ` : "Of these two models: ";
   if (!view.images) return [`There is no image ${where}.`];
   if (!rows.length) return [`None of the ${plural(view.images, "image")} has a region of any concept.`];
+  const claim = view.whole && payload.headlines[pairKey()];
+  if (claim) return markNames(claim.text);
   if (!view.ready) return [scope, "computing intervals and tests…"];
   if (!found.length) {
     const first = rows[0];
@@ -15,7 +17,22 @@ function answerParts() {
   const ends = more ? [a, b] : [b, a], values = more ? [first.a, first.b] : [first.b, first.a];
   const texts = values.map((v) => formatValue(v.value));
   const others = found.length > 1 ? ` ${found.length} of ${rows.length} concepts differ.` : ` The other ${rows.length - 1} concepts do not show a difference.`;
-  return [scope, { model: ends[0] }, ` ${payload.scale.verb} `, { concept: first.concept }, " than ", { model: ends[1] }, ` (${texts[0]} against ${texts[1]}).`, rows.length > 1 ? others : ""];
+  return [scope, { model: ends[0] }, ` has more ${payload.scale.what} on `, { concept: first.concept }, " than ", { model: ends[1] }, ` (${texts[0]} against ${texts[1]}).`, rows.length > 1 ? others : ""];
+}
+
+// The names of models and of the concept in a finished sentence, to be coloured and linked.
+function markNames(text) {
+  const parts = [], names = payload.models.map((m, i) => [m.name, { model: i }]).sort((x, y) => y[0].length - x[0].length);
+  const letter = /[\p{L}\p{N}]/u;
+  for (let i = 0, from = 0; i <= text.length; ) {
+    const ends = (name) => text.startsWith(name, i) && !letter.test(text[i - 1] ?? " ") && !letter.test(text[i + name.length] ?? " ");
+    const named = names.find(([name]) => ends(name)), concept = /^concept (\d+)/.exec(text.slice(i));
+    if (i === text.length) { parts.push(text.slice(from)); break; }
+    if (!named && !concept) { i++; continue; }
+    parts.push(text.slice(from, i), named ? named[1] : { concept: Number(concept[1]) - 1 });
+    i = from = i + (named ? named[0] : concept[0]).length;
+  }
+  return parts;
 }
 
 function drawAnswer() {
@@ -27,6 +44,8 @@ function drawAnswer() {
     if ("model" in p) return modelName(p.model);
     return make("button", { class: "inline", onclick: () => choose({ concept: p.concept, region: -1 }) }, conceptName(p.concept));
   }));
+  const claim = view.whole && payload.headlines[pairKey()];
+  byId("evidence").replaceChildren(...(claim && claim.evidence.length ? [make("b", {}, "Evidence. "), `${claim.evidence.join(". ")}. `] : []));
   drawCards();
 }
 

@@ -56,6 +56,12 @@ def _stored(runs: Sequence[Run], ids: Sequence[str]) -> Iterator[tuple[int, byte
                     yield places.pop(id), jpeg
 
 
+def frame_aspect(run: Run) -> float:
+    """Return height over width of what a run's model sees."""
+    height, width = _frame(run).size
+    return height / width
+
+
 def _frame(run: Run) -> Preprocess:
     """Return the geometry of a run's model, for a picture of at most `SIDE` pixels a side."""
     try:

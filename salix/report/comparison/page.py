@@ -9,15 +9,16 @@ import numpy as np
 
 from salix.compare import Comparison
 from salix.data import Source
-from salix.report.comparison.images import read_pictures
+from salix.report.comparison.images import frame_aspect, read_pictures
 from salix.report.comparison.maps import pack_maps, scale_limit, split_images, write_chunks
 from salix.report.comparison.payload import build_payload
 from salix.typing import InputError
 
 # In the order in which they are concatenated.
 SCRIPTS = (
-    *("arrays", "random", "statistics", "payload", "state", "dom", "headline", "matrix"),
-    *("pictures", "table", "dumbbell", "map", "distribution", "detail", "panels", "keys", "main"),
+    *("arrays", "student", "statistics", "resample", "payload", "state", "view", "dom", "colours"),
+    *("pictures", "headline", "matrix", "table", "dumbbell", "regionmap", "distribution"),
+    *("detail", "panels", "keys", "main"),
 )
 PICTURES = 2**23  # bytes of embedded pictures; those that follow lie beside the page
 NO_PICTURE, BESIDE, EMBEDDED = 0, 1, 2
@@ -57,7 +58,7 @@ def write_comparison(
     if len(outside):
         folder.mkdir(exist_ok=True)
     payload["maps"] = {
-        "side": round(table.signed.shape[2] ** 0.5),
+        "side": table.side,
         "limit": limit,
         "folder": folder.name,
         "embedded": pack_maps(table, inside, limit),
@@ -65,6 +66,7 @@ def write_comparison(
         "chunk": write_chunks(table, outside, limit, folder),
     }
     payload["pictures"] = _place_pictures(pictures, len(table.ids), folder, examples, embed)
+    payload["pictures"]["aspect"] = frame_aspect(comparison.runs[0])
     out.write_text(_render(payload), encoding="utf-8")
     return out
 
@@ -89,7 +91,7 @@ def _place_pictures(
             folder.mkdir(exist_ok=True)
             (folder / f"picture-{n}.jpg").write_bytes(jpeg)
             where[n] = BESIDE
-    return {"where": where.tolist(), "embedded": embedded, "asked": embed}
+    return {"where": where.tolist(), "embedded": embedded}
 
 
 def _render(payload: dict[str, Any]) -> str:
@@ -106,8 +108,13 @@ def _render(payload: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     style = [here.parent / "style.css", here / "comparison.css"]
+    images, models = payload["images"]["count"], [m["name"] for m in payload["models"]]
+    without = sum(code == NO_PICTURE for code in payload["pictures"]["where"])
     return environment.get_template("comparison.html").render(
         payload=payload,
+        lead=f"{' and '.join(models)} on the same {images} images, explained class: "
+        f"{dict(payload['facts']).get('Explained class', 'unknown')}.",
+        without=without,
         json=htmlsafe_json_dumps(payload),
         style="".join(path.read_text(encoding="utf-8") for path in style),
         script="\n".join((here / f"{n}.js").read_text(encoding="utf-8") for n in SCRIPTS),

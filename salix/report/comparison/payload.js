@@ -14,12 +14,13 @@ async function loadPayload() {
     payload.regionsIn[image[r]].push(r);
     if (concept[r] >= 0) payload.regionsOf[concept[r]].push(r);
   }
+  [START.a, START.b] = payload.pairs[0];
   payload.chunkOf = new Map(payload.maps.outside.map((image, i) => [image, payload.maps.chunk[i]]));
   storeMaps(payload.maps.embedded);
 }
 
 function storeMaps({ images, signed, density, regions, masks }) {
-  const area = payload.maps.side ** 2, models = payload.models.length, bytes = Math.ceil(area / 8);
+  const area = payload.maps.side ** 2, models = payload.models.length, bytes = masks.length / Math.max(regions.length, 1); // padded rows
   const part = (values, i) => Array.from({ length: models }, (_, m) => values.subarray((m * images.length + i) * area, (m * images.length + i + 1) * area));
   images.forEach((image, i) => mapsOfImage.set(image, { signed: part(signed, i), density: part(density, i), masks: new Map() }));
   regions.forEach((region, i) => mapsOfImage.get(payload.regions.image[region]).masks.set(region, masks.subarray(i * bytes, (i + 1) * bytes)));
