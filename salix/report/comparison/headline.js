@@ -52,7 +52,7 @@ function drawAnswer() {
 const CARDS = 4;
 function drawCards() {
   const ranked = rankConcepts(view.rows.filter(shown)), found = ranked.filter(significant);
-  const rows = (found.length ? found : ranked).slice(0, CARDS);
+  const rows = [...found, ...ranked.filter((row) => !significant(row))].slice(0, CARDS);
   const top = Math.max(...rows.flatMap((r) => [Math.abs(r.a.value), Math.abs(r.b.value)]), 1e-12);
   fill(byId("cards"), rows.map((row) => {
     const bar = (m, interval) => {
@@ -60,10 +60,10 @@ function drawCards() {
       return make("div", { class: "measure" }, make("span", { class: "who", style: `color:${model.colour}` }, sign(model), model.name),
         make("span", { class: "track" }, make("span", { class: "length", style: `width:${(100 * Math.abs(interval.value)) / top}%;background:${model.colour}` })), make("span", { class: "value" }, formatValue(interval.value)));
     };
-    return make("article", { class: "card" },
+    return make("article", { class: `card${significant(row) || !view.ready ? "" : " faded"}` },
       make("div", { class: "crops" }, exampleRegions(row.concept, view.chosen, 4).map((r) => crop(r))),
       make("h3", {}, make("button", { class: "inline", onclick: () => choose({ concept: row.concept, region: -1 }) }, conceptName(row.concept)), make("small", {}, ` in ${plural(row.images, "image")}`)),
       bar(state.a, row.a), bar(state.b, row.b),
-      make("p", { class: "note" }, `difference ${formatValue(row.difference.value, { signed: true, unit: false })} ${formatLimits(row.difference)}${payload.scale.percent ? " points" : ""}`, view.ready ? `, q ${row.q < 0.001 ? "" : "= "}${formatP(row.q)}` : ""));
+      make("p", { class: "note" }, `A − B ${formatValue(row.difference.value, { signed: true, unit: false })} ${formatLimits(row.difference)}`, view.ready ? `, q ${row.q < 0.001 ? "" : "= "}${formatP(row.q)}${significant(row) ? "" : ": not told apart"}` : ""));
   }));
 }

@@ -38,7 +38,7 @@ function writeHash() {
     else if (state[name] !== START[name]) fields.set(name, String(state[name]));
   }
   for (const [k, text] of Object.entries(state.notes)) if (text) fields.set(`note.${k}`, text);
-  return `#${fields}`;
+  return `#${String(fields).replace(/%2C/g, ",").replace(/%3B/g, ";")}`;
 }
 
 // Changes a choice; a step of the back button unless `quiet`.
