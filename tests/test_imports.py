@@ -35,7 +35,8 @@ MAY = {
     "engine": {"perturb", "attribution", "metrics", "measures", "data", "store"}
     | {"nn", "model", "scores", "preprocess", "adapters"},
     "analysis": {"store", "stats", "metrics", "perturb"},
-    "report": {"analysis", "store", "stats", "metrics"},
+    "compare": {"analysis", "store", "stats", "metrics", "data"},
+    "report": {"analysis", "compare", "store", "stats", "metrics"},
     "train": {"model", "models", "nn", "scores", "preprocess", "adapters", "attribution"}
     | {"metrics", "data", "stats", "store", "perturb"},
 }

@@ -9,19 +9,24 @@ from salix.attribution.gradient import Gradient
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.xrai import XRAI
 
 __all__ = [
     "CAM",
     "METHODS",
+    "XRAI",
     "GradCAM",
     "Gradient",
     "InputXGradient",
     "IntegratedGradients",
+    "RankedSegments",
     "SmoothGrad",
     "head_gradient",
     "pool",
     "pooling_of",
+    "rank_segments",
 ]
 
 METHODS: dict[str, type] = {
@@ -31,4 +36,5 @@ METHODS: dict[str, type] = {
     "SmoothGrad": SmoothGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,
+    "XRAI": XRAI,
 }

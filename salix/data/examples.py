@@ -1,7 +1,7 @@
 """Examples: what a sweep runs over, and images as examples of a classifier."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -9,6 +9,7 @@ import numpy as np
 
 from salix.data.content import source_identity
 from salix.data.decode import fit
+from salix.data.segments import ImageSegments
 from salix.data.source import Source
 from salix.preprocess import Preprocess
 from salix.typing import Column
@@ -54,13 +55,20 @@ class ImageExamples:
     """The images of a source, decoded and resized: `pixels` and, where it has any, masks.
 
     `pixels` is 8-bit [h w c]. `reference_mask` is 8-bit [h w], zeros where an image has none, and
-    None where the source has none at all.
+    None where the source has none at all. With a `segmentation`, `segments` is uint16 [levels h w].
     """
 
     source: Source
     to: Preprocess
     columns: tuple[Column, ...] = ()
     full_content: bool = False  # files count by all of their content, not by samples
+    segmentation: Any = None
+    segments: ImageSegments | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        segmentation = self.segmentation
+        segments = None if segmentation is None else ImageSegments(segmentation, self.source.ids)
+        object.__setattr__(self, "segments", segments)
 
     @property
     def ids(self) -> Sequence[str]:
@@ -70,23 +78,32 @@ class ImageExamples:
     @property
     def example(self) -> dict[str, Any]:
         """Shapes and types of one example."""
-        return image_example(self.to, reference_masks=self.source.has_reference_masks)
+        return image_example(
+            self.to,
+            reference_masks=self.source.has_reference_masks,
+            segmentation=self.segmentation,
+        )
 
     def load(self, index: int) -> dict[str, Any]:
-        """Decode one image and its reference mask."""
+        """Decode one image and its reference mask, and segment it."""
         image = self.source.read(index)
-        pixels = np.asarray(fit(image, self.to))
+        mask = self._reference_mask(index, image)
+        example = {"pixels": np.asarray(fit(image, self.to)), "reference_mask": mask}
+        if self.segments is not None:
+            example["segments"] = self.segments.load(index, image, self.to)
+        return example
+
+    def _reference_mask(self, index: int, image: Any) -> np.ndarray | None:
         if not self.source.has_reference_masks:
-            return {"pixels": pixels, "reference_mask": None}
+            return None
         mask = self.source.reference_mask(index)
         if mask is None:
-            return {"pixels": pixels, "reference_mask": np.zeros(self.to.size, np.uint8)}
+            return np.zeros(self.to.size, np.uint8)
         grey = Preprocess(self.to.size, 1, fit=self.to.fit, resize=self.to.resize)
         if self.to.fit == "crop":  # the crop is of the image's own frame
             frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
             mask = fit(mask, Preprocess(frame, 1))
-        mask = np.asarray(fit(mask, grey))[..., 0]
-        return {"pixels": pixels, "reference_mask": mask}
+        return np.asarray(fit(mask, grey))[..., 0]
 
     def describe(self, index: int, example: Any | None) -> dict[str, Any]:
         """Return nothing: labels are a matter of the model's classes."""
@@ -94,14 +111,25 @@ class ImageExamples:
 
     def identity(self) -> dict[str, Any]:
         """Return the identity of the source, and how the content of its files counts."""
-        content = "full" if self.full_content else "sampled"
-        return {"content": content, **source_identity(self.source, full=self.full_content)}
+        full = self.full_content
+        identity = {"content": "full" if full else "sampled"}
+        masks = {} if self.segments is None else self.segments.identity(full=full)
+        return identity | source_identity(self.source, full=full) | masks
 
 
-def image_example(to: Preprocess, *, reference_masks: bool) -> dict[str, Any]:
-    """Return the shapes and types of one image's example, with a reference mask or None."""
+def image_example(
+    to: Preprocess, *, reference_masks: bool, segmentation: Any = None
+) -> dict[str, Any]:
+    """Return the shapes and types of one image's example, with a reference mask or None.
+
+    It has `segments` only with a `segmentation`.
+    """
     mask = jax.ShapeDtypeStruct(to.size, np.uint8) if reference_masks else None
-    return {
+    example = {
         "pixels": jax.ShapeDtypeStruct((*to.size, to.channels), np.uint8),
         "reference_mask": mask,
     }
+    if segmentation is not None:
+        shape = (segmentation.levels, *to.size)
+        example["segments"] = jax.ShapeDtypeStruct(shape, np.uint16)
+    return example

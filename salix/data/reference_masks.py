@@ -28,16 +28,21 @@ def match_reference_masks(root: Path, ids: Sequence[str]) -> list[Path | None]:
     for a folder without reference masks, and for a mask that matches no image or several, or an
     image that matches several masks.
     """
-    files = {id_of(Path(name).as_posix()): root / name for name in Listing(root).files}
+    return match_mask_files(root, Listing(root).files, ids, kind="reference mask")
+
+
+def match_mask_files(
+    root: Path, names: Sequence[str], ids: Sequence[str], *, kind: str
+) -> list[Path | None]:
+    """Return the file of each image among `names` below `root`, as `match_reference_masks`."""
+    files = {id_of(Path(name).as_posix()): root / name for name in names}
     if not files:
-        raise InputError(
-            f"{root} contains no reference mask: give a folder of images named as the data's"
-        )
+        raise InputError(f"{root} contains no {kind}: give a folder of images named as the data's")
     exact = {id: files.pop(id) for id in ids if id in files}
     image_counts = Counter(without_suffix(id) for id in ids if id not in exact)
     by_stem: dict[str, Path] = {}
     for name, path in sorted(files.items()):
-        if (stem := without_suffix(name)) in by_stem:
+        if (stem := without_suffix(name).removesuffix(".npy")) in by_stem:
             raise InputError(
                 f"{by_stem[stem]} and {path} are masks of the same image: keep one of them"
             )
@@ -48,7 +53,7 @@ def match_reference_masks(root: Path, ids: Sequence[str]) -> list[Path | None]:
         by_stem[stem] = path
     if unmatched := sorted(by_stem.keys() - image_counts.keys()):
         raise InputError(
-            f"{len(unmatched)} reference masks in {root} have no image, {unmatched[0]} first: name "
+            f"{len(unmatched)} {kind}s in {root} have no image, {unmatched[0]} first: name "
             f"them by the ids of their images, for example {without_suffix(ids[0])}.png"
         )
     return [exact.get(id) or by_stem.get(without_suffix(id)) for id in ids]

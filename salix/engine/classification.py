@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from salix.attribution import pool, pooling_of
@@ -21,6 +22,8 @@ from salix.engine.classification_columns import (
 )
 from salix.engine.collisions import claim_columns
 from salix.engine.model_check import check_model
+from salix.engine.segmentation import agreed_segmentation
+from salix.engine.targets import check_targets
 from salix.engine.user_functions import check_function, check_score, check_values
 from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
 from salix.model import Model
@@ -50,7 +53,8 @@ class Classification:
     the predicted class where that is None. `precision` is that of the model's products; measures
     are exact in any. Stored maps have the type `maps` (8-bit values, or shares in [0, 1]; None
     stores no map) and are averaged down to at most `side` pixels a side. `reference_masks` tells
-    whether examples have them.
+    whether examples have them. `targets` is the rule by which examples have a `target`, the class
+    that is explained in the place of the predicted one; None: they have none.
     """
 
     model: Model
@@ -62,6 +66,7 @@ class Classification:
     maps: MapType | None = "uint8"
     side: int = 64
     reference_masks: bool = False
+    targets: str | None = None
 
     def __post_init__(self):
         if self.maps is not None and self.maps not in get_args(MapType):
@@ -79,11 +84,21 @@ class Classification:
         for measure in self.measures:
             check_function("measure", measure)
         object.__setattr__(self, "score", resolve(self.score, self.model.classes))
+        if self.targets is not None:
+            check_targets(self.score, self.targets)
+
+    @cached_property
+    def segmentation(self) -> Any:
+        """The segmentation of the measures that have one; None for none."""
+        return agreed_segmentation(self.measures)
 
     @property
     def example(self) -> dict[str, Any]:
-        """`pixels` and `reference_mask`, see `salix.data.ImageExamples`."""
-        return image_example(self.model.preprocess, reference_masks=self.reference_masks)
+        """`pixels`, `reference_mask`, `segments` and `target`, see `salix.data.ImageExamples`."""
+        to, masks = self.model.preprocess, self.reference_masks
+        example = image_example(to, reference_masks=masks, segmentation=self.segmentation)
+        target = {"target": jax.ShapeDtypeStruct((), np.int32)}
+        return example if self.targets is None else example | target
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -108,6 +123,7 @@ class Classification:
             "measures": [describe(m) for m in self.measures],
             "maps": self.maps,
             "side": self.side,
+            **({} if self.targets is None else {"targets": self.targets}),
         }
 
     def explain(
@@ -138,7 +154,8 @@ class Classification:
         """Return the values of one image's row."""
         outputs = check_model(self._traced_once, params, self.method)
         image = self.model.preprocess(example["pixels"])
-        clean = self.explain(params, image, key)
+        target = example.get("target")
+        clean = self.explain(params, image, key, target)
         scaled, constant_map = scale(clean.map)
         row = {
             "predicted": jnp.argmax(clean.logits).astype(jnp.int32),
@@ -162,7 +179,7 @@ class Classification:
             reference_mask=example["reference_mask"],
             segments=example.get("segments"),
         )
-        explainer = replace(self.explainer(params, key), one_output=outputs == 1)
+        explainer = replace(self.explainer(params, key, target), one_output=outputs == 1)
         owners: dict[str, Measure] = {}
         for i, measure in enumerate(self.measures):
             values = measure(explainer, image, explanation, jax.random.fold_in(key, i))
@@ -171,8 +188,10 @@ class Classification:
             row |= values
         return row
 
-    def explainer(self, params: Params, key: Any) -> Explainer:
+    def explainer(self, params: Params, key: Any, fixed: Index | None = None) -> Explainer:
         """Return the function by which measures explain the variants of an image.
+
+        `fixed` is the class explained unless they name one, in the place of the predicted one.
 
         Explanations of one image share its passes: the compiler keeps one of those that are equal.
         Measures explain in loops, and what it moves out of a loop, copy by copy, it no longer
@@ -180,6 +199,7 @@ class Classification:
         """
 
         def explain(image: Image, target: Index | None) -> Explanation:
+            target = fixed if target is None else target
             waiting, image = jax.lax.optimization_barrier((params, jnp.asarray(image)))
             explanation = self.explain(waiting, image, key, target)
             return replace(explanation, map=scale(explanation.map)[0])

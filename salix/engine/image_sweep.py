@@ -11,6 +11,7 @@ from salix.engine.classification_columns import MapType
 from salix.engine.labelled_images import LabelledImages
 from salix.engine.model_check import check_params
 from salix.engine.run import run_problem
+from salix.engine.segmentation import agreed_segmentation
 from salix.measures.presets import PRESETS
 from salix.model import Model
 from salix.nn import round_kernels
@@ -29,6 +30,7 @@ def sweep(
     *,
     out: Path | str,
     score: ScoreOf = logit(),
+    targets: Literal["label"] | Run | Path | str | None = None,
     precision: Precision = "float32",
     maps: MapType | None = "uint8",
     side: int = 64,
@@ -46,7 +48,10 @@ def sweep(
     `data` is a source of `salix.data`, a path, or images in memory: uint8 [n h w 3], and what
     `salix.data.memory_images` takes as such. `attribution` is any
     method, None for `default_attribution`, `score` any function of the logits: `logit()`,
-    `probability(1)`, or your own. Maps are stored as `maps` "uint8" (255 levels of the map's own
+    `probability(1)`, or your own. `targets` chooses the class that is explained for each image, for
+    a score without one: "label", its label, or a run or its directory, the class predicted there;
+    None, the class that this model predicts. An image without such a class is skipped with the
+    reason. Maps are stored as `maps` "uint8" (255 levels of the map's own
     range), "float16" or "float32" (shares of it in [0, 1]), averaged down to at most `side` pixels
     a side, or not at all for None. `thumbs` images are stored small, for the report. `content`
     tells how the files of images count in the identity of the run: by size and sampled content, at
@@ -63,6 +68,15 @@ def sweep(
     """
     check_params(params)
     source = as_source(data)
+    examples = LabelledImages(
+        source,
+        model,
+        thumbs,
+        full_content=content == "full",
+        segmentation=agreed_segmentation(measures),
+        targets=targets,
+    )
+    explained = examples.explained
     problem = Classification(
         model,
         attribution or default_attribution(model, measures),
@@ -72,11 +86,12 @@ def sweep(
         maps=maps,
         side=side,
         reference_masks=source.has_reference_masks,
+        targets=None if explained is None else explained.rule,
     )
     run = run_problem(
         problem,
         round_kernels(params, precision),
-        LabelledImages(source, model, thumbs, full_content=content == "full"),
+        examples,
         out=out,
         batch_size=batch_size,
         seed=seed,
@@ -88,6 +103,8 @@ def sweep(
     )
     if model.chosen is not None:  # the network of a weight file with several
         update_about(run.path, chosen=model.chosen)
+    if explained is not None and explained.run is not None:
+        update_about(run.path, targets_run=explained.run)
     return Run(run.path)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from salix.data import ImageExamples, Source, id_hash
+from salix.data import ImageExamples, Source, Unreadable, id_hash
 from salix.data.class_labels import class_indices
+from salix.engine.segmentation import segmentation_identity
+from salix.engine.targets import Targets, read_targets
 from salix.model import Model
 from salix.store import digest
 from salix.typing import Column
@@ -36,18 +38,24 @@ class LabelledImages:
 
     `thumbs` images, an equal share of each class, are stored small for the gallery of a report.
     Rows have the column `group` where the source names the group of any image. `full_content`
-    hashes files as a whole for the identity of a run, not by samples. Raises `InputError` for
-    a label that is not a class of the model, see `class_indices`.
+    hashes files as a whole for the identity of a run, not by samples. `segmentation` adds
+    `segments`, and `targets`, "label" or a run, the explained class `target`; images without one
+    are skipped. Raises `InputError` for a label that is not a class of the model, see
+    `class_indices`, and as `read_targets`.
     """
 
     source: Source
     model: Model
     thumbs: int = 16
     full_content: bool = False
+    segmentation: Any = None
+    targets: Any = None
     columns: tuple[Column, ...] = field(init=False, repr=False)
     ids: Sequence[str] = field(init=False, repr=False)
     groups: tuple[str | None, ...] = field(init=False, repr=False)
     labels: tuple[int | None, ...] = field(init=False, repr=False)
+    explained: Targets | None = field(init=False, repr=False)
+    images: ImageExamples = field(init=False, repr=False)  # in the size of the model
 
     def __post_init__(self):
         groups = tuple(self.source.groups)
@@ -58,11 +66,16 @@ class LabelledImages:
         names, model = self.source.labels, self.model
         labels = class_indices(names, self.ids, model.classes, model=model.name)
         object.__setattr__(self, "labels", labels)
-
-    @cached_property
-    def images(self) -> ImageExamples:
-        """Pixels and reference masks in the size of the model."""
-        return ImageExamples(self.source, self.model.preprocess, full_content=self.full_content)
+        targets = self.targets
+        explained = None if targets is None else read_targets(targets, self.ids, labels, model)
+        object.__setattr__(self, "explained", explained)
+        images = ImageExamples(
+            self.source,
+            model.preprocess,
+            full_content=self.full_content,
+            segmentation=self.segmentation,
+        )
+        object.__setattr__(self, "images", images)
 
     @cached_property
     def pictured(self) -> frozenset[int]:
@@ -75,8 +88,13 @@ class LabelledImages:
         return frozenset(chosen)
 
     def load(self, index: int) -> dict[str, Any]:
-        """Decode one image and its reference mask."""
-        return self.images.load(index)
+        """Decode one image and its reference mask; `Unreadable` without a class to explain."""
+        if self.explained is None:
+            return self.images.load(index)
+        target = self.explained.classes[index]
+        if isinstance(target, str):
+            raise Unreadable(target)
+        return self.images.load(index) | {"target": np.int32(target)}
 
     def describe(self, index: int, example: dict[str, Any] | None) -> dict[str, Any]:
         """Return the label and the group, and the pictures of an image that is stored small."""
@@ -91,9 +109,13 @@ class LabelledImages:
         return row
 
     def identity(self) -> dict[str, Any]:
-        """Return digests of labels, groups, and the content of images and reference masks."""
+        """Return digests of labels, groups, targets, and the content of images and masks."""
         groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
         labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
+        if self.segmentation is not None:
+            labels["segments"] = segmentation_identity(self.segmentation)
+        if self.explained is not None:
+            labels["targets"] = digest(list(self.explained.classes))
         return labels | groups | self.images.identity()
 
 

@@ -16,6 +16,7 @@ from salix.measures.of import Of
 from salix.measures.presets import PRESETS
 from salix.measures.relevance_mass import RelevanceMass
 from salix.metrics import METRICS, Similarity
+from salix.perturb.segmentation import SEGMENTATIONS
 
 __all__ = [
     "ARGUMENTS",
@@ -47,5 +48,6 @@ MEASURES: dict[str, type] = {
 
 ARGUMENTS: dict[str, Any] = {
     "Similarity": Similarity,
+    **SEGMENTATIONS,
     **{name: metric.function for name, metric in METRICS.items()},
 }

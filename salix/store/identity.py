@@ -37,10 +37,11 @@ def describe(value: Any) -> str:
     """Return a text that is equal for equal settings, in every process and version of Python.
 
     Frozen dataclasses read as their `repr`, field by field, so that a method of plain fields can be
-    read back from the text. Arrays are named by type, shape and sha256 of their content; functions
-    by module and name; other objects by module, class and public attributes, and where they have
-    none by their `repr` without addresses. What functions and objects compute is not described: in
-    a sweep it is part of the traced program, see `salix.engine.traced_identity`.
+    read back from the text; those with the metadata `described=False` are left out. Arrays are
+    named by type, shape and sha256 of their content; functions by module and name; other objects by
+    module, class and public attributes, and where they have none by their `repr` without addresses.
+    What functions and objects compute is not described: in a sweep it is part of the traced
+    program, see `salix.engine.traced_identity`.
     """
     return _describe(value, ())
 
@@ -82,7 +83,8 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
         case MethodType():
             return f"{inner(value.__self__)}.{value.__func__.__qualname__}"
         case _ if is_dataclass(value):
-            parts = [f"{f.name}={inner(getattr(value, f.name))}" for f in fields(value) if f.init]
+            described = [f for f in fields(value) if f.init and f.metadata.get("described", True)]
+            parts = [f"{f.name}={inner(getattr(value, f.name))}" for f in described]
             return f"{type(value).__qualname__}({', '.join(parts)})"
     function = _unwrapped(value)
     if name := getattr(function, "__qualname__", None) or getattr(function, "__name__", None):

@@ -52,8 +52,22 @@ def write_parquet(path: Path, table: Any) -> None:
     """Write an Arrow table as a Parquet file that is complete or absent, never partial."""
     import pyarrow.parquet as pq
 
+    options: dict[str, Any] = {"row_group_size": GROUP_ROWS, "write_page_checksum": True}
+    options["use_dictionary"] = _repeating(table.schema)
     with atomic(path) as unfinished:
-        pq.write_table(table, unfinished, row_group_size=GROUP_ROWS, write_page_checksum=True)
+        pq.write_table(table, unfinished, **options)
+
+
+def _repeating(schema: Any) -> list[str]:
+    """Return the columns whose values repeat: a dictionary of floats costs time and saves none."""
+    from pyarrow import types
+
+    names = []
+    for field in schema:
+        is_list = types.is_fixed_size_list(field.type)
+        if not types.is_floating(field.type.value_type if is_list else field.type):
+            names.append(f"{field.name}.list.element" if is_list else field.name)
+    return names
 
 
 def write_run(

@@ -15,6 +15,7 @@ from salix.typing import InputError, Score
 
 KEY = jax.random.key(0)
 ON_GRID = {"CAM", "GradCAM"}
+ONE_CHANNEL = {*ON_GRID, "XRAI"}
 SPACES = [(6,), (6, 4), (4, 6, 2)]
 numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
 
@@ -39,11 +40,14 @@ def images(space, dtype: type = np.float32, count=1):
 @pytest.mark.parametrize("space", SPACES, ids=len)
 @pytest.mark.parametrize("name", METHODS)
 def test_shape_dtype_and_the_same_without_jit(name, space):
+    if name == "XRAI" and len(space) != 2:
+        pytest.skip("segments images")
     score, grid = network(space)
     (image,) = images(space)
     method = METHODS[name]()
     out = jax.jit(lambda x, key: method(score, x, key))(image, KEY)
-    assert out.shape == ((*grid, 1) if name in ON_GRID else image.shape)
+    positions = grid if name in ON_GRID else space
+    assert out.shape == ((*positions, 1) if name in ONE_CHANNEL else image.shape)
     assert out.dtype == jnp.float32
     assert np.abs(out).max() > 0
     if len(space) == 2:
@@ -114,6 +118,12 @@ FIELDS = {
         "noise": numbers.map(abs),
     },
     "GradCAM": {"relu": st.booleans()},
+    "XRAI": {
+        "base": st.deferred(lambda: recipes),
+        "order": st.sampled_from(["full", "fast"]),
+        "scales": st.lists(st.integers(1, 2000), min_size=1, max_size=4).map(tuple),
+        "area": st.floats(0, 1),
+    },
 }
 recipes = st.sampled_from(sorted(METHODS)).flatmap(
     lambda name: st.tuples(st.just(name), st.fixed_dictionaries({}, optional=FIELDS.get(name, {})))
@@ -122,7 +132,9 @@ recipes = st.sampled_from(sorted(METHODS)).flatmap(
 
 def build(recipe):
     name, fields = recipe
-    return METHODS[name](**{k: build(v) if k == "method" else v for k, v in fields.items()})
+    return METHODS[name](
+        **{k: build(v) if k in ("method", "base") else v for k, v in fields.items()}
+    )
 
 
 @settings(deadline=None)

@@ -1,0 +1,79 @@
+"""Sentences on a comparison that its reader must know: explained class, constant models."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from salix.compare.checks import region_settings
+from salix.compare.selection import Selection
+from salix.store import Run
+from salix.typing import InputError
+
+
+def explained_class(
+    models: Sequence[str],
+    target: np.ndarray,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    classes: Sequence[str],
+) -> str:
+    """Return which class the attributions explain, from the rows: `target` [models images]."""
+    if (target != target[0]).any():
+        return "each model's own prediction"
+    if (target[0] == target[0, 0]).all():
+        number = int(target[0, 0])
+        return f"class {classes[number]}" if 0 <= number < len(classes) else "the one score"
+    if (target[0] == labels).all():
+        return "the label of each image"
+    for model, own in zip(models, predicted, strict=True):
+        if (target[0] == own).all():
+            return f"the class that {model} predicts"
+    return "a class chosen for each image"
+
+
+def comparison_notes(
+    runs: Sequence[Run],
+    models: Sequence[str],
+    ids: np.ndarray,
+    target: np.ndarray,
+    predicted: np.ndarray,
+    total: np.ndarray,
+    chosen: Selection,
+) -> tuple[str, ...]:
+    """Return what limits a comparison; raises `InputError` for a model without attribution."""
+    n, notes = len(ids), []
+    for run, model, own, classes in zip(runs, models, total, predicted, strict=True):
+        constant = int((~(own > 0)).sum())
+        if constant == n:
+            raise InputError(
+                f"{run.path} has no attribution in any of {n} images, its maps are constant: check "
+                "the weights and the explained score, or sweep with another --attribution"
+            )
+        if constant:
+            notes.append(
+                f"{model} has no attribution in {constant} of {n} images: they are left out."
+            )
+        if n > 1 and (classes == classes[0]).all() and classes[0] >= 0:
+            name = run.classes[classes[0]] if classes[0] < len(run.classes) else classes[0]
+            notes.append(f"{model} predicts {name} for all {n} images.")
+    if lost := max(run.count for run in runs) - n:
+        notes.append(f"{lost} images were skipped by a model and are left out.")
+    if other := int((target != target[0]).any(0).sum()):
+        notes.append(
+            f"The models explain other classes in {other} of {n} images: differences mix what they "
+            "look at with what they predict."
+        )
+    for what, values in {
+        "attribution": [run.manifest["config"].get("attribution") for run in runs],
+        "score": [run.manifest["config"].get("score") for run in runs],
+        "cover": [region_settings(run).get("cover") for run in runs],
+    }.items():
+        if any(v != values[0] for v in values):
+            each = ", ".join(f"{m} {v}" for m, v in zip(models, values, strict=True))
+            notes.append(f"The runs differ in {what}, which adds to the differences: {each}.")
+    if not len(chosen.image):
+        raise InputError(
+            f"no region is selected in {n} images: give a greater --cover, or sweep with a "
+            "coarser segmentation"
+        )
+    return tuple(notes)
