@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.compare import Comparison
+from salix.compare.comparison import Comparison
 from salix.compare.claims import headline, write_value
 from salix.compare.odd import OddConcept
 from salix.stats import Interval
