@@ -2,7 +2,7 @@
 // The interface: drawDetail(), stepConcept(by), stepRegion(by).
 
 const EXAMPLES = 18;
-let opener = null;
+let lastConcept = -1;
 
 const detailRegions = () => exampleRegions(state.concept, view.chosen, EXAMPLES);
 function detailRegion() {
@@ -16,6 +16,7 @@ function drawDetail() {
     if (dialog.open) dialog.close();
     return;
   }
+  lastConcept = state.concept;
   const row = view.rows[state.concept], k = state.concept, masking = view.whole && maskingOf(k), odd = oddOf(k);
   if (!dialog.open) dialog.showModal();
   const regions = detailRegions(), current = detailRegion();
@@ -102,7 +103,7 @@ function startDetail() {
   const dialog = byId("detail");
   dialog.addEventListener("close", () => {
     if (state.concept >= 0) choose({ concept: -1, region: -1 });
-    else if (opener?.isConnected) opener.focus();
+    document.querySelector(`#concept-rows .open[data-concept="${lastConcept}"]`)?.focus({ preventScroll: true });
   });
   byId("detail-close").addEventListener("click", () => dialog.close());
   byId("detail-previous").addEventListener("click", () => stepConcept(-1));

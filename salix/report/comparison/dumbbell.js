@@ -2,7 +2,8 @@
 
 const CHART_ROWS = 20;
 function drawDumbbell() {
-  const rows = visibleRows().slice(0, CHART_ROWS), W = 360, H = 22;
+  const rows = visibleRows().slice(0, CHART_ROWS), H = 22;
+  const W = byId("dumbbell").clientWidth < 700 ? 180 : 360; // about a pixel a unit
   const values = rows.flatMap((r) => [r.a.value, r.b.value]), top = niceTop(Math.max(...values.map(Math.abs), 1e-9)), low = Math.min(...values, 0) < 0 ? -top : 0;
   const ends = rows.flatMap((r) => [r.difference.value, r.difference.low, r.difference.high]).filter(Number.isFinite), reach = niceTop(Math.max(...ends.map(Math.abs), 1e-9));
   const x = (v) => 10 + ((v - low) / (top - low)) * (W - 20), dx = (v) => 10 + ((v + reach) / (2 * reach)) * (W - 20);

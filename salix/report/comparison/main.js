@@ -10,7 +10,6 @@ function draw() {
   drawTable();
   if (focus) document.querySelector(`#concept-rows .open[data-concept="${focus}"]`)?.focus({ preventScroll: true });
   if (document.activeElement !== byId("search")) byId("search").value = state.text;
-  if (state.concept >= 0 && !byId("detail").open) opener = document.activeElement;
   drawDetail();
   drawRegionMap();
   drawPanels();

@@ -53,7 +53,7 @@ def write_comparison(
     examples = [int(table.image[r]) for row in payload["examples"] for r in row]
     inside, outside = split_images(table, examples)
     limit = scale_limit(table, inside)
-    pictures = read_pictures(comparison.runs, table.ids, images)
+    pictures = read_pictures(comparison.runs, table.ids.tolist(), images)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if len(outside):
         folder.mkdir(exist_ok=True)

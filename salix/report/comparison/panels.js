@@ -1,5 +1,6 @@
 // Panels beside the table: noise floor, quality of the maps, and difference concepts.
 
+const WEAK = 0.05; // strength of a difference concept that is hardly one
 const pairKey = () => `${Math.min(state.a, state.b)}-${Math.max(state.a, state.b)}`;
 
 function drawPanels() {
@@ -12,7 +13,7 @@ function drawNull() {
   const panel = payload.null?.[pairKey()], place = byId("null-panel");
   if (!place) return;
   if (!panel) return fill(place, make("p", { class: "note" }, "Not computed for this pair."));
-  const scale = payload.scale.percent ? 100 : 1, W = 640, H = 120, top = niceTop(Math.max(panel.observed ?? 0, ...panel.greatest, 1e-9));
+  const scale = payload.scale.percent ? 100 : 1, W = place.clientWidth < 700 ? 340 : 760, H = 120, top = niceTop(Math.max(panel.observed ?? 0, ...panel.greatest, 1e-9));
   const counts = new Array(40).fill(0), x = (v) => 10 + (v / top) * (W - 20);
   panel.greatest.forEach((v) => counts[Math.min(39, Math.floor((v / top) * 40))]++);
   const most = Math.max(...counts, 1), y = (n) => H - 22 - (n / most) * (H - 40);
@@ -44,10 +45,13 @@ function drawDifferenceConcepts() {
   if (!place) return;
   if (!panel || !panel.concepts.length) return fill(place, make("p", { class: "note" }, panel?.text ?? "Not computed for this pair."));
   const order = state.a < state.b ? [state.a, state.b] : [state.b, state.a];
-  fill(place, panel.concepts.map((c) => make("article", { class: "card" },
+  const card = (c) => make("article", { class: "card" },
     make("h3", {}, "alike in ", modelName(order[c.nearer]), make("small", {}, ` and not in ${payload.models[order[1 - c.nearer]].name}`)),
     make("div", { class: "crops" }, differenceMembers(c.members).map((r) => make("button", { class: "pick", onclick: () => payload.regions.concept[r] >= 0 && choose({ concept: payload.regions.concept[r], region: r }) }, crop(r)))),
-    make("p", { class: "note" }, `${plural(c.size, "region")} of ${plural(c.images, "image")}; success rate ${(100 * c.success).toFixed(0)}\u202f%, strength ${c.strength.toFixed(2)}`))));
+    make("p", { class: "note" }, `${plural(c.size, "region")} of ${plural(c.images, "image")}; success rate ${(100 * c.success).toFixed(0)}\u202f%, strength ${c.strength.toFixed(2)}`));
+  const strong = panel.concepts.filter((c) => c.strength >= WEAK), weak = panel.concepts.filter((c) => c.strength < WEAK);
+  fill(place, strong.length ? make("div", { class: "cards" }, strong.map(card)) : make("p", {}, "No group of regions is represented differently: all strengths are below 0.05."),
+    weak.length ? make("details", {}, make("summary", {}, `${plural(weak.length, "group")} of a strength below ${WEAK}`), make("div", { class: "cards" }, weak.map(card))) : "");
 }
 
 // Members in the images of the view, one an image.

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from salix.compare.comparison import Comparison
 from salix.compare.claims import headline, write_value
+from salix.compare.comparison import Comparison
 from salix.compare.odd import OddConcept
 from salix.stats import Interval
 from salix.typing import InputError
@@ -46,10 +46,13 @@ def _null(comparison: Comparison, a: str, b: str) -> dict[str, Any]:
     )
     if np.isfinite(stability.overlap):
         text += (
-            f"Of the first {len(stability.top)} concepts, resampled images have "
-            f"{100 * stability.overlap:.0f} % among their first ones (by chance "
-            f"{100 * stability.chance:.0f} %), and the same first one in "
-            f"{100 * stability.first:.0f} % of the resamples."
+            f"{100 * stability.first:.0f} % of resamples of the images have the same first concept"
+        )
+        text += (
+            f", and {100 * stability.overlap:.0f} % of the first {len(stability.top)} stay among "
+            f"the first ones (by chance {100 * stability.chance:.0f} %)."
+            if stability.chance < 1
+            else "."
         )
     return {
         "observed": _finite(panel.observed),

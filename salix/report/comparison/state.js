@@ -10,7 +10,7 @@ function readHash(hash) {
   for (const [name, text] of fields) {
     if (name.startsWith("note.")) next.notes[Number(name.slice(5))] = text;
     else if (name === "lasso") next.lasso = text.split(";").map((p) => p.split(",").map(Number)).filter((p) => p.length === 2 && p.every(Number.isFinite));
-    else if (!(name in START)) continue;
+    else if (!Object.hasOwn(START, name)) continue;
     else if (typeof START[name] === "boolean") next[name] = text === "true";
     else next[name] = typeof START[name] === "number" ? Number(text) : text;
   }
@@ -21,12 +21,12 @@ function readHash(hash) {
 function checked(next) {
   const models = payload.models.length, inside = (n, count) => Number.isInteger(n) && n >= 0 && n < count;
   if (!inside(next.a, models) || !inside(next.b, models) || next.a === next.b) Object.assign(next, { a: 0, b: 1 });
-  if (!(next.quadrant in QUADRANTS)) next.quadrant = "all";
+  if (!Object.hasOwn(QUADRANTS, next.quadrant)) next.quadrant = "all";
   if (!payload.slices.some((s) => s.name === next.slice && s.values.includes(next.value))) Object.assign(next, { slice: "", value: "" });
   if (!inside(next.concept, payload.concepts.length)) next.concept = -1;
   if (!inside(next.region, payload.regions.image.length)) next.region = -1;
-  if (!(next.sort in SORTS)) Object.assign(next, { sort: "rank", up: false });
-  if (!(next.filter in FILTERS)) next.filter = "all";
+  if (!Object.hasOwn(SORTS, next.sort)) Object.assign(next, { sort: "rank", up: false });
+  if (!Object.hasOwn(FILTERS, next.filter)) next.filter = "all";
   if (next.map !== "absolute") next.map = "signed";
   return next;
 }
