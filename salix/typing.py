@@ -156,8 +156,8 @@ class Explainer:
         features = image if self.trunk is None else self.trunk(image)
         if features is image or not isinstance(features, AnyArray) or features.ndim < 2:
             raise InputError(f"the model has no features on a grid to average: {HOW_TO_CUT}")
-        wide = jnp.promote_types(features.dtype, jnp.float32)
-        return features.astype(wide).mean(tuple(range(features.ndim - 1)))
+        wide = features if features.dtype.itemsize >= 4 else features.astype(jnp.float32)
+        return wide.mean(tuple(range(features.ndim - 1)))
 
     def pixels(self, image: Image) -> Image:
         """Return a preprocessed image as pixel values in [0, 1]."""

@@ -16,6 +16,8 @@ BUDGET = 2**28  # bytes of array columns that are read at once
 RESERVED = ("logits", "map", "constant_map", "finite")
 # Read with the scalars
 RECORD = ("id", "label", "group", "predicted", "target", "constant_map", "finite")
+# The same, in units of the score, and so not comparable between models
+TOTALS = ("region_total", "region_absolute_total", "region_completeness")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Frame:
     @cached_property
     def scalars(self) -> dict[str, np.ndarray]:
         """Ids, labels, flags and each scalar number, [examples], in the order of the data."""
-        names = [n for n in (*RECORD, *self.numbers) if n in self.run.columns]
+        names = [n for n in (*RECORD, *TOTALS, *self.numbers) if n in self.run.columns]
         return self.run.read(names)
 
     @property
@@ -80,12 +82,17 @@ class Frame:
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """Columns of several numbers an example, along one axis."""
-        return tuple(n for n, c in self._numeric() if len(c.shape) == 1)
+        """Columns of several numbers an example, along one axis with a title or without a name.
+
+        Values of each region of an image, whose axis is named, cannot be averaged over images.
+        """
+        return tuple(
+            n for n, c in self._numeric() if len(c.shape) == 1 and (c.axis or c.dims == ("axis 0",))
+        )
 
     def _numeric(self) -> Iterator[tuple[str, Column]]:
         # The score is what a map explains, and only that: it cannot be compared between models.
-        reserved = (*RESERVED, *(["score"] if self.has("map") else []))
+        reserved = (*RESERVED, *TOTALS, *(["score"] if self.has("map") else []))
         for name, column in self.run.columns.items():
             if name not in reserved and column.dtype.startswith(("float", "bool")):
                 yield name, column
@@ -144,8 +151,13 @@ def shared_clusters(frames: Sequence[Frame], places: Sequence[np.ndarray]) -> np
 
 
 def explained_class(frame: Frame) -> str:
-    """Return which class the maps explain, from the rows themselves."""
-    rows = frame.scalars
+    """Return which class the maps explain, by the rule of the sweep or from the rows themselves."""
+    rows, manifest = frame.scalars, frame.run.manifest
+    match manifest["config"].get("targets"):
+        case "label":
+            return "the labelled class"
+        case str():
+            return f"the class predicted by {manifest['about'].get('targets_run', 'another run')}"
     target = rows.get("target", np.zeros(0))
     if not len(target):
         return "none"

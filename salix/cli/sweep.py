@@ -38,7 +38,8 @@ class Sweep:
         str | None,
         Option(
             help="method, for example 'IntegratedGradients(steps=64)'; GradCAM() by default, "
-            "with --measures paper as released for the architecture"
+            "with --measures paper as released for the architecture; with --measures regions "
+            "'IntegratedGradients(\"black_white\", steps=50)'"
         ),
     ] = None
     score: Annotated[
@@ -47,6 +48,13 @@ class Sweep:
             help="explained score: 'logit()' of the predicted class, 'probability(\"fake\")', …"
         ),
     ] = "logit()"
+    targets: Annotated[
+        str | None,
+        Option(
+            help="class explained for each image, for a score without one: label, or the directory "
+            "of a run whose predictions are explained; the model's own prediction by default"
+        ),
+    ] = None
     cut: Annotated[
         str | None, Option(help="place where CAM and GradCAM read features, for example layer3")
     ] = None
@@ -56,7 +64,7 @@ class Sweep:
     ] = "float32"
     measures: Annotated[
         tuple[str, ...],
-        Option(help="paper, standard, or measures such as 'Noise(kind=\"jpeg\")' or 'Of(gini)'"),
+        Option(help="paper, standard, regions, or measures as 'Noise(kind=\"jpeg\")', 'Of(gini)'"),
     ] = ()
     maps: Annotated[
         Literal["uint8", "float16", "float32", "none"],
@@ -105,6 +113,7 @@ class Sweep:
             measures,
             out=self.out,
             score=spec.parse(self.score, SCORES),
+            targets=self.targets,
             precision=self.precision,
             maps=None if self.maps == "none" else self.maps,
             side=self.side,

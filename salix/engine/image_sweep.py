@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from salix.attribution import GradCAM
+from salix.attribution import GradCAM, IntegratedGradients
 from salix.data import Arrays, Source, open_source
 from salix.engine.classification import Classification
 from salix.engine.classification_columns import MapType
@@ -12,6 +12,7 @@ from salix.engine.labelled_images import LabelledImages
 from salix.engine.model_check import check_params
 from salix.engine.run import run_problem
 from salix.engine.segmentation import agreed_segmentation
+from salix.measures import Regions
 from salix.measures.presets import PRESETS
 from salix.model import Model
 from salix.nn import round_kernels
@@ -103,6 +104,9 @@ def sweep(
     )
     if model.chosen is not None:  # the network of a weight file with several
         update_about(run.path, chosen=model.chosen)
+    segments = examples.images.segments
+    if segments is not None and any(segments.counts.values()):
+        update_about(run.path, segments=segments.counts)
     if explained is not None and explained.run is not None:
         update_about(run.path, targets_run=explained.run)
     return Run(run.path)
@@ -111,9 +115,12 @@ def sweep(
 def default_attribution(model: Model, measures: Sequence[Measure] = ()) -> Method:
     """Return Grad-CAM; with measures of the preset "paper", as released for the architecture.
 
+    With `Regions` integrated gradients against black and white, whose sums over regions compare.
     The release hooked torchvision's networks. DenseNet applies its last ReLU in place there, so
     that the gradient was taken before it (`GradCAM`).
     """
+    if any(isinstance(measure, Regions) for measure in measures):
+        return IntegratedGradients("black_white", steps=50)
     released = any(measure in PRESETS["paper"] for measure in measures)
     return GradCAM(before_relu=released and model.inplace_relu)
 

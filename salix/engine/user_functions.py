@@ -57,16 +57,20 @@ def check_score(value: Any, score: Any) -> Any:
 
 
 def check_values(values: Any, measure: Any) -> Values:
-    """Return the values of a measure as arrays of float32; raises `InputError` for others."""
+    """Return the values of a measure as arrays; raises `InputError` for others.
+
+    In the type that the measure's `columns` name, float32 without.
+    """
     remedy = 'return a dictionary of numbers or small arrays by name, {"name": value}'
     if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
         raise InputError(
             f"the measure {name_of(measure)} returns {type(values).__name__}: {remedy}"
         )
+    dtypes = {c.name: c.dtype for c in getattr(measure, "columns", ())}
     arrays = {}
     for name, value in values.items():
         try:
-            arrays[name] = jnp.asarray(value, jnp.float32)
+            arrays[name] = jnp.asarray(value, dtypes.get(name, "float32"))
         except (TypeError, ValueError):
             if isinstance(value, (jax.Array, np.ndarray)):
                 raise

@@ -14,6 +14,7 @@ from salix.measures.geometry import PAPER_GEOMETRY, Geometry
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.measures.of import Of
 from salix.measures.presets import PRESETS
+from salix.measures.regions import Regions
 from salix.measures.relevance_mass import RelevanceMass
 from salix.metrics import METRICS, Similarity
 from salix.perturb.segmentation import SEGMENTATIONS
@@ -32,6 +33,7 @@ __all__ = [
     "Geometry",
     "Noise",
     "Of",
+    "Regions",
     "RelevanceMass",
 ]
 
@@ -43,6 +45,7 @@ MEASURES: dict[str, type] = {
     "Geometry": Geometry,
     "Noise": Noise,
     "Of": Of,
+    "Regions": Regions,
     "RelevanceMass": RelevanceMass,
 }
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import salix
-from salix.attribution import GradCAM
+from salix.attribution import GradCAM, IntegratedGradients
 from salix.engine.image_sweep import default_attribution
-from salix.measures import Noise
+from salix.measures import Noise, Regions
 from salix.measures.presets import PRESETS
 
 MODEL, PARAMS = salix.from_function(
@@ -34,6 +34,12 @@ INPLACE = replace(MODEL, inplace_relu=True)
 )
 def test_only_paper_measures_of_an_in_place_relu_take_the_released_form(model, measures, released):
     assert default_attribution(model, measures) == GradCAM(before_relu=released)
+
+
+def test_regions_take_integrated_gradients_against_black_and_white():
+    expected = IntegratedGradients("black_white", steps=50)
+    assert default_attribution(MODEL, (Noise(), Regions())) == expected
+    assert default_attribution(MODEL, PRESETS["regions"]) == expected
 
 
 @pytest.mark.slow

@@ -25,8 +25,10 @@ def columns():
     image = jax.ShapeDtypeStruct((64, 64, 3), np.float32)
 
     def measured(image, measure):
-        clean = explain(image, None)
-        return measure(Explainer(explain), image, clean, jax.random.key(0))
+        segments = jnp.zeros((3, 64, 64), jnp.uint16)
+        clean = replace(explain(image, None), attribution=image, segments=segments)
+        explainer = Explainer(explain, trunk=lambda x: x[::8, ::8])
+        return measure(explainer, image, clean, jax.random.key(0))
 
     return {
         name: [jax.eval_shape(lambda x, m=m: measured(x, m), image) for m in measures]
@@ -48,9 +50,9 @@ def test_every_column_says_what_it_is(columns):
             described = {q.name: q for q in measure.columns}
             assert set(described) == set(result)
             for column, value in result.items():
-                assert value.shape == (
-                    (len(described[column].coordinates),) if described[column].coordinates else ()
-                )
+                coordinates, dims = described[column].coordinates, described[column].dims
+                assert value.ndim == len(dims or coordinates[:1])
+                assert not coordinates or value.shape == (len(coordinates),)
 
 
 def test_presets_are_measures_that_their_text_names():
