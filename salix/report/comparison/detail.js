@@ -28,7 +28,7 @@ function drawDetail() {
     make("p", {}, a, ` ${formatValue(row.a.value)}, `, b, ` ${formatValue(row.b.value)} of ${payload.scale.of}; difference `, make("b", {}, formatValue(row.difference.value, { signed: true, unit: false })), payload.scale.percent ? " points " : " ", formatLimits(row.difference), view.ready ? `, q ${row.q < 0.001 ? "" : "= "}${formatP(row.q)}` : ", interval being computed", ". ",
       significant(row) ? "The models differ here." : view.ready ? "The models cannot be told apart here." : ""),
     make("p", { class: "note" }, `In ${plural(row.images, "image")} (${(100 * row.prevalence).toFixed(0)}\u202f%)${where ? ` ${where}` : ""}. `, stabilityText(k), masking ? ` ${masking.text}` : "", odd ? make("b", { class: "alarm" }, ` ⚠ ${odd.text}`) : ""));
-  fill(byId("detail-regions"), regions.map((r) => make("button", { class: "pick", "aria-pressed": String(r === current), "aria-label": describeRegion(r), onclick: () => choose({ region: r }) }, crop(r), frame(payload.regions.image[r], r))));
+  fill(byId("detail-regions"), regions.map((r) => make("button", { class: "pick", "aria-pressed": String(r === current), "aria-label": describeRegion(r), onclick: () => choose({ region: r }) }, crop(r, { load: true }), frame(payload.regions.image[r], r))));
   drawImage(current);
   fill(byId("distribution-note"), drawDistribution(byId("distribution"), k));
 }
@@ -67,8 +67,7 @@ async function drawImage(region) {
 }
 
 function overlay(region) {
-  const d = outlineOf(region);
-  return make("svg", { class: "over", viewBox: `0 0 ${UNITS} ${frameHeight()}`, preserveAspectRatio: "none", "aria-hidden": "true" }, make("path", { class: "halo", d }), make("path", { class: "reference-mask", d }));
+  return make("svg", { class: "over", viewBox: `0 0 ${UNITS} ${frameHeight()}`, preserveAspectRatio: "none", "aria-hidden": "true" }, outlinePaths(region, true));
 }
 
 const className = (index) => (index < 0 ? "unknown" : payload.classes[index] ?? `class ${index}`);

@@ -23,7 +23,7 @@ const formatCount = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 function formatValue(value, { signed = false, unit = true } = {}) {
   if (Number.isNaN(value)) return "–";
   const { percent } = payload.scale, x = percent ? 100 * value : value;
-  const digits = percent ? (Math.abs(x) < 10 ? 1 : 0) : 3, text = Math.abs(x).toFixed(digits);
+  const digits = percent ? 1 : 3, text = Math.abs(x).toFixed(digits);
   const sign = Number(text) === 0 ? "" : x < 0 ? "−" : signed ? "+" : "";
   return sign + text + (percent && unit ? "\u202f%" : "");
 }

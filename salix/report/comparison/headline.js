@@ -17,7 +17,7 @@ function answerParts() {
   const ends = more ? [a, b] : [b, a], values = more ? [first.a, first.b] : [first.b, first.a];
   const texts = values.map((v) => formatValue(v.value));
   const others = found.length > 1 ? ` ${found.length} of ${rows.length} concepts differ.` : ` The other ${rows.length - 1} concepts do not show a difference.`;
-  return [scope, { model: ends[0] }, ` has more ${payload.scale.what} on `, { concept: first.concept }, " than ", { model: ends[1] }, ` (${texts[0]} against ${texts[1]}).`, rows.length > 1 ? others : ""];
+  return [scope, { model: ends[0] }, ` has ${payload.scale.what} on `, { concept: first.concept }, " than ", { model: ends[1] }, ` (${texts[0]} against ${texts[1]}).`, rows.length > 1 ? others : ""];
 }
 
 // The names of models and of the concept in a finished sentence, to be coloured and linked.

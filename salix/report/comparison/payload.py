@@ -32,10 +32,22 @@ from salix.report.palette import Palette
 
 UNKNOWN = 255  # code of an unknown confidence
 SCALES = {
-    "share": ("share of |attribution|", "an image's total |attribution|", "attribution"),
-    "signed": ("net share of the attribution", "an image's total |attribution|", "net attribution"),
-    "completeness": ("share of the score", "f(x) − f(x')", "of its score"),
-    "rank": ("percentile of the share", "the ranks of a model's shares", "rank of attribution"),
+    "share": (
+        "share of |attribution|",
+        "an image's total |attribution|",
+        "more of its attribution",
+    ),
+    "signed": (
+        "net share of the attribution",
+        "an image's total |attribution|",
+        "more net attribution",
+    ),
+    "completeness": ("share of the score", "f(x) − f(x')", "more of its score"),
+    "rank": (
+        "percentile of the share",
+        "the ranks of a model's shares",
+        "a higher rank of attribution",
+    ),
 }
 
 

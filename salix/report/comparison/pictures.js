@@ -53,24 +53,30 @@ function picture(image) {
   return element;
 }
 
+// Both lines of a region's outline; with `load`, drawn when its file beside the page is read.
+function outlinePaths(region, load) {
+  const paths = ["halo", "reference-mask"].map((name) => make("path", { class: name, d: region >= 0 ? outlineOf(region) : "" }));
+  const image = payload.regions.image[region];
+  if (load && region >= 0 && !mapsOfImage.has(image)) loadMaps(image).then(() => paths.forEach((p) => p.setAttribute("d", outlineOf(region))), () => {});
+  return paths;
+}
+
 const describeRegion = (r) => `region of ${conceptName(payload.regions.concept[r])} in ${payload.images.ids[payload.regions.image[r]]}`;
 
 // Picture of a whole image with the outline of a region (-1: none).
 function frame(image, region, label) {
-  const d = region >= 0 ? outlineOf(region) : "";
   return make("svg", { class: "frame", viewBox: `0 0 ${UNITS} ${frameHeight()}`, role: "img", "aria-label": label ?? describeRegion(region) },
-    picture(image), d && make("path", { class: "halo", d }), d && make("path", { class: "reference-mask", d }));
+    picture(image), outlinePaths(region, true));
 }
 
 // Crop of a region: a square around its box, a little larger.
-function crop(region) {
+function crop(region, { load = false } = {}) {
   const { box, image } = payload.regions, H = frameHeight();
   const [y0, x0, y1, x1] = [0, 1, 2, 3].map((i) => (box[4 * region + i] / 255) * (i % 2 ? UNITS : H));
   const size = Math.min(Math.max(x1 - x0, y1 - y0) * 1.25 + 20, Math.max(UNITS, H));
   const left = Math.min(Math.max((x0 + x1 - size) / 2, 0), Math.max(UNITS - size, 0)), top = Math.min(Math.max((y0 + y1 - size) / 2, 0), Math.max(H - size, 0));
-  const d = outlineOf(region);
   return make("svg", { class: "crop", viewBox: `${left.toFixed(0)} ${top.toFixed(0)} ${size.toFixed(0)} ${size.toFixed(0)}`, role: "img", "aria-label": describeRegion(region) },
-    make("title", {}, describeRegion(region)), picture(image[region]), d && make("path", { class: "halo", d }), d && make("path", { class: "reference-mask", d }));
+    make("title", {}, describeRegion(region)), picture(image[region]), outlinePaths(region, load));
 }
 
 // Regions of a concept in the chosen images, one an image: the diverse examples first, then those

@@ -69,7 +69,7 @@ function drawLassoGallery() {
   const differences = members.map(regionDifference).filter(Number.isFinite);
   fill(byId("lasso"),
     make("p", { role: "status" }, make("b", {}, plural(members.length, "region")), members.length ? `, mean A − B ${formatValue(sum(differences) / differences.length, { signed: true, unit: false })}: ${most.join(", ")} ` : " ", choice("clear", false, { lasso: [] })),
-    make("div", { class: "crops wide" }, members.slice(0, GALLERY).map((r) => make("button", { class: "pick", onclick: () => concept[r] >= 0 && choose({ concept: concept[r], region: r }) }, crop(r)))),
+    make("div", { class: "crops wide" }, members.slice(0, GALLERY).map((r) => make("button", { class: "pick", onclick: () => concept[r] >= 0 && choose({ concept: concept[r], region: r }) }, crop(r, { load: true })))),
     members.length > GALLERY ? make("p", { class: "note" }, `the first ${GALLERY} are drawn`) : "");
 }
 
