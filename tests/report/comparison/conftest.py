@@ -3,7 +3,7 @@ import pytest
 from salix.compare.from_runs import compare
 from tests.compare.synthetic_runs import write_run
 
-SIZES = {"images": 60, "segments": 30, "side": 28}
+SIZES = {"images": 80, "segments": 30, "side": 28}
 NASTY = """<script>alert('x')</script>"'&{{ 7*7 }}</style>"""
 
 
@@ -12,7 +12,7 @@ def runs(tmp_path_factory):
     """Run directories of two models, one of which relies on the planted concept."""
     folder = tmp_path_factory.mktemp("runs")
     pictures = folder / "pictures"
-    names = {"guided": 4.0, NASTY: 1.0}
+    names = {"guided": 6.0, NASTY: 1.0}
     paths = [folder / "guided", folder / "other"]
     for path, (number, (name, strength)) in zip(paths, enumerate(names.items()), strict=True):
         write_run(path, name=name, planted=strength, model=number, pictures=pictures, **SIZES)
@@ -21,4 +21,4 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def comparison(runs):
-    return compare(*runs[0], concepts=4)
+    return compare(*runs[0], concepts=8)

@@ -61,7 +61,8 @@ def written(comparison, runs, tmp_path_factory):
 def test_names_are_escaped(written):
     page, payload = read(written)
     assert NASTY in [m["name"] for m in payload["models"]]
-    assert len(page.scripts) == 3 and "<script>alert" not in written.read_text()
+    assert len(page.scripts) == 3
+    assert "<script>alert" not in written.read_text()
 
 
 def test_the_page_loads_nothing_from_elsewhere(written):
@@ -96,11 +97,13 @@ def test_maps_are_on_one_scale_and_within_half_a_level(written, comparison):
 def test_pictures_lie_beside_the_page_in_the_size_of_the_frame(written, comparison):
     _, payload = read(written)
     folder = written.with_name("compare_files")
-    assert set(payload["pictures"]["where"]) == {1} and payload["pictures"]["embedded"] == {}
+    assert set(payload["pictures"]["where"]) == {1}
+    assert payload["pictures"]["embedded"] == {}
     pictures = sorted(folder.glob("picture-*.jpg"))
     assert len(pictures) == len(comparison.table.ids)
     with Image.open(pictures[0]) as image:
-        assert image.size == (224, 224) and image.format == "JPEG"
+        assert image.size == (224, 224)
+        assert image.format == "JPEG"
 
 
 def test_embedded_pictures_make_one_file(comparison, runs, tmp_path):
@@ -129,7 +132,8 @@ def test_maps_beyond_the_page_lie_in_files(comparison, tmp_path, monkeypatch):
     out = write_comparison(comparison, tmp_path / "many.html")
     _, payload = read(out)
     maps = payload["maps"]
-    assert maps["outside"] and len(maps["outside"]) == len(maps["chunk"])
+    assert maps["outside"]
+    assert len(maps["outside"]) == len(maps["chunk"])
     inside = unpack(maps["embedded"]["images"])
     assert sorted([*inside, *maps["outside"]]) == list(range(len(comparison.table.ids)))
     text = (tmp_path / "many_files" / "maps-1.js").read_text()
@@ -140,7 +144,8 @@ def test_maps_beyond_the_page_lie_in_files(comparison, tmp_path, monkeypatch):
 def test_images_of_examples_are_in_the_page_first(comparison, monkeypatch):
     monkeypatch.setattr("salix.report.comparison.maps.EMBEDDED", 1)
     inside, outside = split_images(comparison.table, [17, 3])
-    assert inside.tolist() == [17] and 17 not in outside
+    assert inside.tolist() == [17]
+    assert 17 not in outside
 
 
 def test_the_limit_of_the_scale_is_a_round_number_at_the_99th_percentile(comparison):

@@ -143,7 +143,9 @@ def test_images_of_a_quadrant_and_a_slice_are_those_of_python():
     shares, labels = make_shares(), rng.integers(-1, 2, 300).astype(np.int16)
     predicted = rng.integers(0, 2, (2, 300)).astype(np.int16)
     correct = predicted == labels
-    masks = dict(zip(("both", "a", "b", "neither"), quadrant_masks(labels, *correct).values()))
+    masks = dict(
+        zip(("both", "a", "b", "neither"), quadrant_masks(labels, *correct).values(), strict=False)
+    )
     codes = rng.integers(-1, 3, 300).astype(np.int16)
     slices = [{"name": "year", "values": ["1", "2", "3"], "codes": pack(codes)}]
     for quadrant, mask in masks.items():
@@ -181,5 +183,6 @@ def test_codes_are_within_half_a_step_and_zero_is_exact():
         codes,
     )
     back = (np.array(values) - codes["zero"]) * codes["step"]
-    assert back[1] == 0 and values[2] == MISSING
+    assert back[1] == 0
+    assert values[2] == MISSING
     np.testing.assert_allclose(back[[0, 3]], x[0, [0, 3]], atol=codes["step"] / 2)
