@@ -114,9 +114,11 @@ class LabelledImages:
         labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
         if self.segmentation is not None:
             labels["segments"] = segmentation_identity(self.segmentation)
+        identity = self.images.identity()
         if self.explained is not None:
+            self.explained.check_images(identity, self.ids)
             labels["targets"] = digest(list(self.explained.classes))
-        return labels | groups | self.images.identity()
+        return labels | groups | identity
 
 
 def picture(pixels: np.ndarray, format: str) -> bytes:
