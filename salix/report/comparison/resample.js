@@ -25,7 +25,7 @@ function* resample({ images, clusters, samples, rows, step }, { level, draws, fl
   rows.forEach((row, k) => {
     studentLimits(row.a, samples[k].a, step, own[k], level);
     studentLimits(row.b, samples[k].b, step, own[k], level);
-    if (clusters) studentLimits(row.difference, row.d, step, own[k], level);
+    studentLimits(row.difference, row.d, step, own[k], level);
   });
   // Unit sums [unit concept], of images or of clusters.
   const units = clusters ? clusters.count : N;
@@ -72,8 +72,10 @@ function* bootstrapLimits(rows, sums, counts, units, random, level, draws) {
       }
     const mean = sum(row.d) / n, scale = Math.sqrt(sum(row.d.map((x) => (x - mean) ** 2)) / n);
     const errors = scale ? correctedQuantiles(means[k].map((m) => (m - mean) / scale), row.d.map((x) => (x - mean) / scale), level) : [0, 0];
-    row.difference.low = row.difference.value + errors[0] * scale * row.step;
-    row.difference.high = row.difference.value + errors[1] * scale * row.step;
+    // Of BCa and Student's limits each the farther one.
+    const { value, low, high } = row.difference;
+    row.difference.low = Math.min(low, value + errors[0] * scale * row.step);
+    row.difference.high = Math.max(high, value + errors[1] * scale * row.step);
     yield;
   }
 }

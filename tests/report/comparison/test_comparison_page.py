@@ -161,7 +161,7 @@ def test_refuses_other_images_and_names_that_are_no_page(comparison, runs, tmp_p
     other = tmp_path / "other"
     other.mkdir()
     Image.new("RGB", (8, 8)).save(other / "unknown.png")
-    with pytest.raises(InputError, match=r"images: no id .*'unknown.png'.* 'generator/"):
+    with pytest.raises(InputError, match=r"images: no id .*'unknown.png'.* '(camera|generator)/"):
         write_comparison(comparison, tmp_path / "a.html", images=[str(other)])
     for name in ("folder", "numbers.json"):
         (tmp_path / "folder").mkdir(exist_ok=True)
