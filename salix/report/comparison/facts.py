@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import salix
-from salix.compare.comparison import Comparison
+from salix.compare import Comparison
 from salix.store import Run
 
 

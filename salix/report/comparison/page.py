@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.compare.comparison import Comparison
+from salix.compare import Comparison
 from salix.data import Source
 from salix.report.comparison.images import frame_aspect, read_pictures
 from salix.report.comparison.maps import pack_maps, scale_limit, split_images, write_chunks

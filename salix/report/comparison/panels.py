@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from salix.compare import Comparison
 from salix.compare.claims import headline, write_value
-from salix.compare.comparison import Comparison
 from salix.compare.odd import OddConcept
 from salix.stats import Interval
 from salix.typing import InputError

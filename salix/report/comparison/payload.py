@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.compare.comparison import Comparison
+from salix.compare import Comparison
 from salix.compare.differences import FLIPS, ConceptDifference
 from salix.report.comparison.facts import facts
 from salix.report.comparison.packing import pack, quantise
