@@ -112,9 +112,9 @@ class LabelledImages:
         """Return digests of labels, groups, targets, and the content of images and masks."""
         groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
         labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
-        if self.segmentation is not None:
-            labels["segments"] = segmentation_identity(self.segmentation)
         identity = self.images.identity()
+        if self.segmentation is not None:
+            identity["segments"] |= segmentation_identity(self.segmentation)
         if self.explained is not None:
             self.explained.check_images(identity, self.ids)
             labels["targets"] = digest(list(self.explained.classes))
