@@ -110,7 +110,7 @@ def read_regions(
         embeddings=_embeddings(opened, names, places, reference, image, region),
         classes=opened[reference].classes,
         labels=labels[0],
-        target=target[0],
+        target=np.where((target == target[0]).all(0), target[0], -1),
         predicted=predicted,
         confidence=_confidence(opened, places, predicted),
         correct=correct,
@@ -119,7 +119,7 @@ def read_regions(
         completeness=error,
         total=total,
         net=net,
-        explained=explained_class(names, target, labels[0], predicted, opened[reference].classes),
+        explained=explained_class(opened[reference], target, labels[0]),
         segmentation=region_settings(opened[reference]).get("segmentation", "unknown"),
         notes=comparison_notes(opened, names, ids, target, predicted, total, chosen),
     )
