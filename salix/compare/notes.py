@@ -1,9 +1,8 @@
 """Sentences on a comparison that its reader must know: explained class, constant models."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from salix.compare.aligned import AlignedRuns
 from salix.compare.checks import region_settings
 from salix.compare.selection import Selection
 from salix.store import Run
@@ -27,16 +26,14 @@ def explained_class(run: Run, target: np.ndarray, labels: np.ndarray) -> str:
 
 
 def comparison_notes(
-    runs: Sequence[Run],
-    models: Sequence[str],
-    ids: np.ndarray,
+    aligned: AlignedRuns,
     target: np.ndarray,
     predicted: np.ndarray,
     total: np.ndarray,
     chosen: Selection,
 ) -> tuple[str, ...]:
     """Return what limits a comparison; raises `InputError` for a model without attribution."""
-    n, notes = len(ids), []
+    runs, models, n, notes = aligned.runs, aligned.names, len(aligned.ids), []
     for run, model, own, classes in zip(runs, models, total, predicted, strict=True):
         constant = int((~(own > 0)).sum())
         if constant == n:
