@@ -7,6 +7,7 @@ from salix.compare import compare, headline, write_tables
 from salix.engine import sweep
 from salix.measures import Regions
 from salix.models import save
+from salix.perturb.face_parts import FaceParts
 from salix.report.comparison import write_comparison
 from salix.scores import logit
 from salix.store import Run
@@ -15,9 +16,12 @@ from salix.studies.photographs import photographs
 from salix.studies.shift.data import GENERATORS, ShiftFaces, shift_faces
 from salix.studies.shift.results import planted_regions, print_planted
 from salix.train import CrossEntropy
+from salix.typing import InputError
 
 STEPS = 720  # of each training
 FAKE = 1
+PARTS = FaceParts(eyes=0.28, mouth=0.74, distance=0.44)  # of both sets of photographs
+CONCEPTS = 8
 
 
 def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool = False) -> Path:
@@ -27,6 +31,8 @@ def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool =
     over the same test faces with the forgeries of both. With `quick` they are trained for a tenth
     of the steps, too short to learn: a check that the study runs.
     """
+    if seeds < 1:
+        raise InputError(f"{seeds} seeds: train at least one detector on each generator, --seeds 1")
     log = TimedLog()
     faces = shift_faces(photographs(offline))
     for line in faces.about:
@@ -52,7 +58,7 @@ def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool =
                     params,
                     faces.test(),
                     None,
-                    [Regions()],
+                    [Regions(PARTS)],
                     out=path,
                     score=logit(FAKE),
                     name=name,
@@ -62,7 +68,8 @@ def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool =
             )
             save("small", out / "models" / f"{path.name}.safetensors", params)
     log("comparing")
-    comparison = compare(*runs, metadata=write_kinds(faces, out / "forgeries.csv"))
+    kinds = write_kinds(faces, out / "forgeries.csv")
+    comparison = compare(*runs, concepts=CONCEPTS, metadata=kinds)
     write_tables(comparison, out / "tables")
     title = "What detectors of two generators look at"
     page = write_comparison(comparison, out / "compare.html", title=title)
