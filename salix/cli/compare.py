@@ -66,6 +66,7 @@ class Compare:
         """Compare the runs and write the page and its tables."""
         from salix import store
         from salix.compare import compare, headline, write_tables
+        from salix.report.comparison import write_comparison
 
         start = time.monotonic()
         runs = store.read_runs(self.runs, unique=False)  # a copy has the name of its original
@@ -86,7 +87,13 @@ class Compare:
         )
         print(f"writing {self.out} and its tables", file=sys.stderr)
         written = write_tables(comparison, self.out)
-        page = self._write_page(comparison)
+        page = write_comparison(
+            comparison,
+            self.out,
+            title=self.title,
+            images=self.images or None,
+            embed=self.embed,
+        )
         for note in comparison.notes:
             print(f"note: {note}", file=sys.stderr)
         sentence = headline(comparison, *comparison.pairs[0])
@@ -96,12 +103,3 @@ class Compare:
         seconds = time.monotonic() - start
         print(f"{files}: {count} models, {images} images, {seconds:.0f} s")
         return 0
-
-    def _write_page(self, comparison: object) -> Path:
-        """Write the page; the pictures of the images are read from `images` where it has any."""
-        from salix.report.comparison import write_comparison
-
-        images = self.images or None
-        return write_comparison(
-            comparison, self.out, title=self.title, images=images, embed=self.embed
-        )

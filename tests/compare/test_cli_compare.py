@@ -11,7 +11,7 @@ from tests.compare.synthetic_runs import write_run, write_runs
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    write_runs(folder, planted={"a": 6.0, "b": 1.0}, images=60, segments=60)
+    write_runs(folder, planted={"a": 6.0, "b": 1.0}, images=40, segments=40)
     return folder
 
 
@@ -34,7 +34,7 @@ def test_compare_writes_the_page_and_its_numbers(folder, tmp_path, capsys):
 def test_what_cannot_be_compared_is_refused_with_what_to_do(folder, tmp_path, capsys):
     page = ["--out", str(tmp_path / "x.html")]
     a, b = str(folder / "a"), str(folder / "b")
-    other = write_run(tmp_path / "other", name="other", images=40, segments=60, seed=1)
+    other = write_run(tmp_path / "other", name="other", images=10, segments=40, seed=1)
     for arguments, words in {
         (a,): "name two or more",
         (a, str(other)): "sweep both models over the same images",
