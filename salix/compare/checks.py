@@ -56,7 +56,10 @@ def check_runs(runs: Sequence[Run]) -> None:
     _check_same(
         runs,
         "the segmentations differ",
-        lambda run: region_settings(run).get("segmentation"),
+        lambda run: (
+            run.manifest["config"].get("data", {}).get("segments")
+            or region_settings(run).get("segmentation")
+        ),
         "sweep again with one --measures for all models",
     )
     _check_same(

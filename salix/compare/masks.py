@@ -18,17 +18,25 @@ def unpack(bits: UInt8[np.ndarray, "*n bytes"], side: int) -> Bool[np.ndarray, "
     return flags.reshape(*bits.shape[:-1], side, side)
 
 
+def segment_levels(
+    labels: UInt16[np.ndarray, "images levels cells"], segments: int
+) -> Integer[np.ndarray, "images segments"]:
+    """Return the level of each segment, 0 for those that an image lacks."""
+    level = np.zeros((len(labels), segments + 1), np.int8)
+    rows = np.arange(len(labels))[:, None]
+    for number in range(labels.shape[1]):
+        level[rows, labels[:, number]] = number
+    return level[:, 1:]
+
+
 def label_masks(
     labels: UInt16[np.ndarray, "images levels cells"],
+    level: Integer[np.ndarray, "images segments"],
     image: Integer[np.ndarray, " regions"],
     region: Integer[np.ndarray, " regions"],
 ) -> Bool[np.ndarray, "regions cells"]:
-    """Return the cells of regions: region r has the label r + 1, in one of the levels."""
-    label = (region + 1).astype(labels.dtype)[:, None]
-    masks = labels[image, 0] == label
-    for level in range(1, labels.shape[1]):
-        masks |= labels[image, level] == label
-    return masks
+    """Return the cells of regions: segment r has the label r + 1, in its `segment_levels`."""
+    return labels[image, level[image, region]] == (region + 1).astype(labels.dtype)[:, None]
 
 
 def counts(bits: UInt8[np.ndarray, "*n bytes"]) -> Integer[np.ndarray, "*n"]:

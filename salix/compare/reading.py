@@ -21,7 +21,7 @@ from salix.compare.region_table import RegionTable
 from salix.compare.selection import Selection, join, random_draws, select_regions
 from salix.store import Run
 
-BATCH = 256  # images whose regions are selected at once
+BATCH = 64  # images whose regions are selected at once
 NEUTRAL = "descriptor"
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8, UInt16
 
-from salix.compare.masks import boxes, counts, label_masks, overlaps, pack
+from salix.compare.masks import boxes, counts, label_masks, overlaps, pack, segment_levels
 from salix.data import id_hash
 
 MOST_OVERLAP = 0.5  # Jaccard index above which two regions are near-duplicates
 AREA_RATIO = 2.0  # of a floor region to a top region, at most
-SPARE = 4  # floor regions drawn for each one wanted: near-duplicates of top regions fall out
+SPARE = 3  # floor regions drawn for each one wanted: near-duplicates of top regions fall out
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +72,11 @@ def select_regions(
     and those without a cell of the grid, are left out.
     """
     flat = labels.reshape(*labels.shape[:2], -1)
+    level = segment_levels(flat, area.shape[1])
     usable = area >= least_area
     place = np.where((rank > 0) & (rank <= most) & usable, rank, 0)
     if cover < 1:
-        place = _within_cover(flat, place, cover)
+        place = _within_cover(flat, level, place, cover)
     best = np.where(place > 0, place, np.iinfo(np.int32).max).min(0)
     picked = best < np.iinfo(np.int32).max
     order = np.lexsort((-np.where(picked, share.max(0), 0), best))  # stable: then by number
@@ -85,10 +87,12 @@ def select_regions(
     random, is_random = _draw_floor(area, free, top, is_top, draw, floor * SPARE)
     candidate = np.concatenate([top, random], 1)
     valid = np.concatenate([is_top, is_random], 1)
-    return _without_duplicates(flat, candidate, valid, width, floor, labels.shape[-1])
+    return _without_duplicates(flat, level, candidate, valid, width, floor)
 
 
-def _within_cover(flat: np.ndarray, place: np.ndarray, cover: float) -> np.ndarray:
+def _within_cover(
+    flat: np.ndarray, level: np.ndarray, place: np.ndarray, cover: float
+) -> np.ndarray:
     """Return places [models images segments], 0 for regions after `cover` of the frame."""
     place = place.copy()
     n, cells = len(flat), flat.shape[-1]
@@ -100,7 +104,7 @@ def _within_cover(flat: np.ndarray, place: np.ndarray, cover: float) -> np.ndarr
         for step in range(int((own > 0).sum(1).max(initial=0))):
             region = order[:, step]
             own[rows, region] *= covered.mean(1) < cover
-            covered |= label_masks(flat, rows, region)
+            covered |= label_masks(flat, level, rows, region)
     return place
 
 
@@ -132,12 +136,17 @@ def _draw_floor(
 
 
 def _without_duplicates(
-    flat: np.ndarray, candidate: np.ndarray, valid: np.ndarray, tops: int, floor: int, side: int
+    flat: np.ndarray,
+    level: np.ndarray,
+    candidate: np.ndarray,
+    valid: np.ndarray,
+    tops: int,
+    floor: int,
 ) -> Selection:
     """Return the candidates that are no near-duplicate of one before them."""
-    n, width = candidate.shape
+    n, width, side = *candidate.shape, isqrt(flat.shape[-1])
     image, column = np.nonzero(valid)
-    masks = label_masks(flat, image, candidate[image, column])
+    masks = label_masks(flat, level, image, candidate[image, column])
     packed = np.zeros((n, width, pack(masks[:0]).shape[-1]), np.uint8)
     packed[image, column] = pack(masks)
     keep = valid & (counts(packed) > 0)

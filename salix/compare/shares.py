@@ -1,14 +1,12 @@
 """Share of each concept in the attribution of each image, over the union of its regions."""
 
-from typing import Literal, get_args
-
 import numpy as np
 from jaxtyping import Float, Integer
 
 from salix.compare.region_table import RegionTable
 from salix.typing import InputError
 
-Scale = Literal["share", "signed", "completeness", "rank"]
+SCALES = ("share", "signed", "completeness", "rank")
 LEAST_CHANGE = 0.05  # of the total: |f(x) - f(x')| below it makes "completeness" undefined
 CHUNK = 2**15  # unions that are unpacked at once
 
@@ -18,7 +16,7 @@ def concept_shares(
     concept: Integer[np.ndarray, " regions"],
     count: int,
     *,
-    scale: Scale = "share",
+    scale: str = "share",
 ) -> Float[np.ndarray, "models images concepts"]:
     r"""Return the share of each concept in each image, by each model.
 
@@ -33,8 +31,8 @@ def concept_shares(
     `concept` has a number below `count` for each region; -1 belongs to none. NaN where the image
     has no region of the concept, or no attribution. Raises `InputError` for other numbers.
     """
-    if scale not in get_args(Scale):
-        raise InputError(f"scale is {scale!r}: choose {', '.join(get_args(Scale))}")
+    if scale not in SCALES:
+        raise InputError(f"scale is {scale!r}: choose {', '.join(SCALES)}")
     concept = np.asarray(concept)
     if concept.shape != table.image.shape:
         raise InputError(

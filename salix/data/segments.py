@@ -11,7 +11,7 @@ from jaxtyping import UInt16
 from salix.data.content import arrays_digest, files_digest
 from salix.data.decode import Unreadable, fit
 from salix.data.mask_files import match_label_files, read_labels
-from salix.data.segment_cache import cached
+from salix.data.segment_cache import SegmentCache, cached
 from salix.perturb.segment_labels import SIDE, Labels
 from salix.perturb.user_masks import UserMasks
 from salix.preprocess import Preprocess
@@ -55,6 +55,13 @@ class ImageSegments:
             labels = self.labels(fit(image, STRETCHED))
         frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
         return sample_labels(labels, frame, to)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Numbers of images whose segments were computed, and read from the cache; without, {}."""
+        cache = self.labels
+        is_cache = isinstance(cache, SegmentCache)
+        return {"computed": cache.computed, "cached": cache.read} if is_cache else {}
 
     def identity(self, *, full: bool) -> dict[str, str]:
         """Return the digest of the user's masks; nothing for computed segments."""

@@ -104,6 +104,9 @@ def sweep(
     )
     if model.chosen is not None:  # the network of a weight file with several
         update_about(run.path, chosen=model.chosen)
+    segments = examples.images.segments
+    if segments is not None and any(segments.counts.values()):
+        update_about(run.path, segments=segments.counts)
     if explained is not None and explained.run is not None:
         update_about(run.path, targets_run=explained.run)
     return Run(run.path)

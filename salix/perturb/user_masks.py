@@ -58,6 +58,12 @@ class UserMasks:
                 f"segments have {len(array)} levels, expected {self.levels}: give "
                 f"UserMasks(..., levels={len(array)})"
             )
+        present = [n for level in array for n in np.unique(level[level > 0])]
+        if len(present) > len(set(present)):
+            label = next(n for n in present if present.count(n) > 1)
+            raise InputError(
+                f"segments have label {label} on several levels: give each segment one of its own"
+            )
         rows, columns = (((np.arange(SIDE) + 0.5) * n / SIDE).astype(int) for n in array.shape[1:])
         labels = np.zeros((self.levels, SIDE, SIDE), np.uint16)
         labels[: len(array)] = array[:, rows[:, None], columns]

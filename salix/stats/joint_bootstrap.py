@@ -45,10 +45,13 @@ def joint_limits(
 ) -> list[Interval]:
     """Means of the columns of `values[image column]` with intervals from `resampled_means`.
 
-    BCa limits, as those of `bootstrap_mean`, which takes a column of fewer than 50 values. Of
-    images in clusters the limits are Student's with the cluster-robust variance (`mean_interval`):
-    clusters are mostly too few to be resampled. Limits of the negated values are the negated limits
-    to the bit. NaN for a column without a value.
+    Of the BCa limits (as `bootstrap_mean` has them, which takes a column of fewer than 50 values)
+    and Student's, each the farther one. Differences of two models are symmetric and long-tailed
+    where they are alike, and skewed where one relies on what few images have: BCa limits alone have
+    88-92 % coverage of 15 to 60 values of the former, Student's 84-92 % of the latter, both
+    together 92-97 % for 30 values and more. Of images in clusters the limits are Student's with the
+    cluster-robust variance (`mean_interval`): clusters are mostly too few to be resampled. Limits
+    of the negated values are the negated limits to the bit. NaN for a column without a value.
     """
     x = np.asarray(values, np.float64)
     codes, tails = cluster_codes(clusters, len(x)), np.array([(1 - level) / 2, (1 + level) / 2])
@@ -57,19 +60,23 @@ def joint_limits(
         known = column[np.isfinite(column)]
         # The sign is taken out first: rounding would not be symmetric.
         sign = -1.0 if len(known) and known.mean() < 0 else 1.0
-        if codes is not None or not len(known):
-            interval = mean_interval(sign * column, level=level, clusters=codes)
-        elif len(known) < FEW:
-            interval = bootstrap_mean(sign * column, level=level, draws=len(draws), seed=seed)
-        else:
-            interval = _limits(sign * column, sign * draws, tails)
-        low, high = sorted([sign * interval.low, sign * interval.high])
-        rest = (interval.n, interval.undefined, interval.clusters)
-        intervals.append(Interval(sign * interval.value, low, high, *rest))
+        student = mean_interval(sign * column, level=level, clusters=codes)
+        ends = [student.low, student.high]
+        if codes is None and len(known):
+            few = len(known) < FEW
+            bca = (
+                bootstrap_mean(sign * column, level=level, draws=len(draws), seed=seed)
+                if few
+                else _bca(sign * column, sign * draws, tails)
+            )
+            ends = [min(ends[0], bca.low), max(ends[1], bca.high)]
+        low, high = sorted([sign * ends[0], sign * ends[1]])
+        rest = (student.n, student.undefined, student.clusters)
+        intervals.append(Interval(sign * student.value, low, high, *rest))
     return intervals
 
 
-def _limits(column: np.ndarray, draws: np.ndarray, tails: np.ndarray) -> Interval:
+def _bca(column: np.ndarray, draws: np.ndarray, tails: np.ndarray) -> Interval:
     """BCa interval of the mean of a column of independent images, from its resampled means."""
     x = column[np.isfinite(column)]
     value, scale = float(x.mean()), float(x.std())

@@ -17,7 +17,7 @@ from PIL import Image
 
 from salix.engine.classification_columns import row_columns
 from salix.engine.labelled_images import GROUP
-from salix.store import KEYS, open_run
+from salix.store import KEYS, Run, open_run
 from salix.store.manifest import read_manifest
 from salix.store.parts import OWNER
 from salix.store.schema import arrow_schema
@@ -35,7 +35,7 @@ def region_columns(segments: int, side: int, wide: int, dimensions: int) -> tupl
     """Return the columns of the measure `Regions`, with their shapes and types."""
     per_region = ("region_area", "region_mass", "region_absolute", "region_drop")
     maps = ("region_attribution", "region_absolute_map")
-    scalars = ("region_total", "region_absolute_total", "region_count", "region_completeness")
+    scalars = ("region_total", "region_absolute_total", "region_completeness")
     s, grid = (segments,), (side, side)
     return (
         *(Column(n, dims=("region",), shape=s) for n in per_region),
@@ -45,6 +45,7 @@ def region_columns(segments: int, side: int, wide: int, dimensions: int) -> tupl
         Column("region_labels", dims=("level", "y", "x"), shape=(3, *grid), dtype="uint16"),
         *(Column(n, dims=("y", "x"), shape=grid, dtype="float16") for n in maps),
         *(Column(n) for n in scalars),
+        Column("region_count", dtype="int32"),
     )
 
 
@@ -173,6 +174,33 @@ def write_run(
         table = pa.Table.from_arrays(arrays, schema=schema)
         write_parquet(path / f"part-{part:09d}-{part:09d}.parquet", table)
     return path
+
+
+def altered(
+    path: Path,
+    out: Path,
+    *,
+    rows: Sequence[int] | None = None,
+    values: dict[str, Any] | None = None,
+    config: dict[str, Any] | None = None,
+    count: int | None = None,
+    name: str | None = None,
+) -> Path:
+    """Write a run again with some of its rows, other values of columns or another configuration."""
+    run = Run(path)
+    columns = tuple(run.columns.values())
+    table = run.table if rows is None else run.table.take(list(rows))
+    for column, new in (values or {}).items():
+        place = table.column_names.index(column)
+        array = arrow_values(run.columns[column], new, len(table))
+        table = table.set_column(place, column, array)
+    settings = run.manifest["config"] | (config or {})
+    settings["data"] = settings["data"] | {"count": len(table) if count is None else count}
+    about = run.manifest["about"] | ({} if name is None else {"name": name})
+    open_run(out, settings, about, columns=columns)
+    schema = arrow_schema(columns).with_metadata({OWNER: read_manifest(out)["hash"]})
+    write_parquet(out / "part-000000000-000000000.parquet", table.cast(schema))
+    return out
 
 
 def write_runs(folder: Path, *, planted: dict[str, float], **options: Any) -> list[Path]:

@@ -60,6 +60,7 @@ def test_segments_reach_a_measure(swept, few_pictures):
         np.testing.assert_array_equal(labels[i], nearest)
         areas = np.bincount(labels[i].ravel(), minlength=FEW.count + 1)[1:]
         np.testing.assert_array_equal(run.rows["areas"][i], areas)
+    assert run.manifest["about"]["segments"] == {"computed": 5, "cached": 0}
     segments = run.manifest["config"]["data"]["segments"]
     assert segments["segmentation"] == repr(FEW)
     assert "scikit-image" in segments["version"]
