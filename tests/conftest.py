@@ -81,6 +81,7 @@ def plant(
     extra=(),
     count=None,
     columns=(),
+    data=None,
 ):
     """Write `rows`, with what they leave out filled in, as the run directory `path`."""
     config = {
@@ -89,7 +90,7 @@ def plant(
         "score": "logit(target=None)",
         "classes": list(classes),
         "grid": list(grid),
-        "data": {"count": len(rows) if count is None else count, "fingerprint": "f"},
+        "data": data or {"count": len(rows) if count is None else count, "fingerprint": "f"},
     }
     about = {"name": name, "group": group or name}
     measures = extra if isinstance(extra, dict) else dict.fromkeys(extra, ())

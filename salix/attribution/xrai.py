@@ -42,7 +42,7 @@ class XRAI:
     B2 and US 12,236,326 B2.
     """
 
-    base: Method = field(default_factory=lambda: IntegratedGradients(steps=50))
+    base: Method = field(default_factory=lambda: IntegratedGradients("black_white", 50))
     order: str = "full"
     scales: tuple[float | int, ...] = (50, 100, 150, 250, 500, 1200)
     sigma: float | int = 0.8
@@ -98,10 +98,14 @@ def _heatmaps(
     images, maps = np.asarray(images), np.asarray(maps)
     images = images if images.dtype == np.float64 else images.astype(np.float32)
     out = np.full(maps.shape, np.nan, maps.dtype)
+    packed: dict[bytes, tuple[np.ndarray, int]] = {}  # slots without an example are all the same
     for at in np.ndindex(maps.shape[:-2]):
-        if np.isfinite(images[at]).all() and np.isfinite(maps[at]).all():
+        if not (np.isfinite(images[at]).all() and np.isfinite(maps[at]).all()):
+            continue
+        content = images[at].tobytes()
+        if content not in packed:
             labels = felzenszwalb_levels(images[at], **segments)
-            planes = dilate(pack_labels(labels), dilation)
-            map = maps[at].astype(np.float64)
-            out[at] = rank_planes(map, planes, int(labels.max()), **ranking).heatmap
+            packed[content] = dilate(pack_labels(labels), dilation), int(labels.max())
+        planes, count = packed[content]
+        out[at] = rank_planes(maps[at].astype(np.float64), planes, count, **ranking).heatmap
     return out

@@ -113,7 +113,7 @@ class ImageExamples:
         """Return the identity of the source, and how the content of its files counts."""
         full = self.full_content
         identity = {"content": "full" if full else "sampled"}
-        masks = {} if self.segments is None else self.segments.identity(full=full)
+        masks = {} if self.segments is None else {"segments": self.segments.identity(full=full)}
         return identity | source_identity(self.source, full=full) | masks
 
 

@@ -69,7 +69,7 @@ class ImageSegments:
             return {}
         is_folder = isinstance(self.segmentation.masks, (str, Path))
         digest = files_digest(self.items, full=full) if is_folder else arrays_digest(self.items)
-        return {"segment_masks": digest}
+        return {"masks": digest}
 
 
 def sample_labels(

@@ -108,7 +108,7 @@ def sweep(
     if segments is not None and any(segments.counts.values()):
         update_about(run.path, segments=segments.counts)
     if explained is not None and explained.run is not None:
-        update_about(run.path, targets_run=explained.run)
+        update_about(run.path, targets_run=explained.run.name)
     return Run(run.path)
 
 

@@ -112,11 +112,13 @@ class LabelledImages:
         """Return digests of labels, groups, targets, and the content of images and masks."""
         groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
         labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
+        identity = self.images.identity()
         if self.segmentation is not None:
-            labels["segments"] = segmentation_identity(self.segmentation)
+            identity["segments"] |= segmentation_identity(self.segmentation)
         if self.explained is not None:
+            self.explained.check_images(identity, self.ids)
             labels["targets"] = digest(list(self.explained.classes))
-        return labels | groups | self.images.identity()
+        return labels | groups | identity
 
 
 def picture(pixels: np.ndarray, format: str) -> bytes:

@@ -37,10 +37,10 @@ def agreed_segmentation(measures: Sequence[Measure]) -> Any:
 def segmentation_identity(segmentation: Any) -> dict[str, str]:
     """Return the settings of a segmentation and the version of its results, as JSON.
 
-    The version of one without `version` is a digest of its code.
+    The version of a user's own segmentation without `version` is a digest of its code.
     """
-    code = getattr(type(segmentation), "__call__", None)  # noqa: B004 - described, not called
-    version = getattr(segmentation, "version", None)
-    if version is None and code is not None:
-        version = describe_host_function(code)
-    return {"segmentation": describe(segmentation)} | ({"version": version} if version else {})
+    identity, kind = {"segmentation": describe(segmentation)}, type(segmentation)
+    if hasattr(segmentation, "version"):
+        return identity | {"version": segmentation.version}
+    own = not kind.__module__.startswith("salix.")
+    return identity | ({"version": describe_host_function(kind.__call__)} if own else {})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from salix.model import Model
-from salix.store import Run, describe
+from salix.store import Run, describe, digest
 from salix.typing import InputError
 
 LABEL, PREDICTIONS = "label", "predictions of another run"
@@ -18,7 +18,26 @@ class Targets:
 
     rule: str
     classes: tuple[int | str, ...]
-    run: str | None = None  # name of the run that predicted
+    run: Run | None = None  # that predicted
+
+    def check_images(self, identity: dict[str, Any], ids: Sequence[str]) -> None:
+        """Raise `InputError` where the run has other images than `identity` under the same ids."""
+        if self.run is None:
+            return
+        data = self.run.manifest["config"]["data"]
+        comparable = data.get("ids") == digest(list(ids)) and (
+            data.get("content") == identity["content"]
+        )
+        if comparable and _image_digests(data) != _image_digests(identity):
+            raise InputError(
+                f"{self.run.path} predicted other images of the same ids: give a run over these"
+            )
+
+
+def _image_digests(identity: dict[str, Any]) -> Any:
+    sources = identity.get("sources", {})
+    inner = {name: _image_digests(source) for name, source in sources.items()}
+    return inner or identity.get("images", identity.get("files"))
 
 
 def check_targets(score: Any, rule: str) -> None:
@@ -48,7 +67,7 @@ def read_targets(
         remedy = "give labels, a folder for each class or a table with the column label"
     else:
         run = targets if isinstance(targets, Run) else _open_run(targets)
-        rule = Targets(PREDICTIONS, _predictions(run, ids, model), run.name)
+        rule = Targets(PREDICTIONS, _predictions(run, ids, model), run)
         remedy = f"give a run over the same images; {run.path} has other ids"
     if ids and not any(isinstance(x, int) for x in rule.classes):
         raise InputError(f"no image has a class to explain by targets {targets!r}: {remedy}")

@@ -11,25 +11,40 @@ from salix.hyperparameters import FLAG, WINDOW, Hyperparameter, choice, integer
 from salix.metrics.comparison import Similarity
 from salix.metrics.complexity import gini, histogram_entropy, spatial_entropy
 from salix.metrics.curves import BLACK, Curve, deletion, insertion
+from salix.metrics.information import (
+    DatasetCurve,
+    InformationCurve,
+    information_curve,
+    median_curve,
+)
 from salix.metrics.localisation import THRESHOLD, iou, pointing_game, relevance_mass
 from salix.metrics.normalisation import scale, to_8_bit
+from salix.metrics.pic import information_curves, random_pixels
 from salix.metrics.ranking import ORDERS, RISING
+from salix.metrics.scattered import interpolate_pixels
 from salix.metrics.similarity import DATA_RANGE, mae, pearson, spearman, ssim
 from salix.perturb.fills import FILLS
 
 __all__ = [
     "METRICS",
     "Curve",
+    "DatasetCurve",
+    "InformationCurve",
     "MetricInfo",
     "Similarity",
     "deletion",
     "gini",
     "histogram_entropy",
+    "information_curve",
+    "information_curves",
     "insertion",
+    "interpolate_pixels",
     "iou",
     "mae",
+    "median_curve",
     "pearson",
     "pointing_game",
+    "random_pixels",
     "relevance_mass",
     "scale",
     "spatial_entropy",

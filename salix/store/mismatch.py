@@ -18,7 +18,7 @@ MEANINGS = {
     "groups": "the groups of the images differ",
     "images": "the content of the images differs",
     "reference_masks": "the content of the reference masks differs",
-    "segment_masks": "the segment masks of the user differ",
+    "masks": "the segment masks of the user differ",
     "targets": "the explained classes differ",
     "files": "the content of the files of the data set differs",
 }

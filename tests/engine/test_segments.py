@@ -93,6 +93,26 @@ def test_segmentations_count_by_their_settings(few_pictures, tiny):
     assert identity(few_pictures, tiny[0], SLIC(segments=(4, 9))) == first
     other = identity(few_pictures, tiny[0], SLIC(segments=(4, 10)))
     assert [n for n in first if first[n] != other[n]] == ["segments"]
+    assert identity(few_pictures, tiny[0], FaceParts())["segments"].keys() == {"segmentation"}
+
+
+def halves(first):
+    """A segmentation of the user, whose code is part of its identity."""
+
+    @dataclass(frozen=True)
+    class Halves:
+        count: int = 2
+        levels: int = 1
+
+        def __call__(self, pixels):
+            return np.repeat(np.array([first, 2], np.uint16), 112)[None, :, None].repeat(224, 2)
+
+    return Halves()
+
+
+def test_a_segmentation_of_the_user_counts_by_its_code(few_pictures, tiny):
+    known = [identity(few_pictures, tiny[0], halves(n))["segments"] for n in (1, 1, 0)]
+    assert known[0] == known[1] != known[2]
 
 
 def test_masks_of_the_user_count_by_their_content(few_pictures, tiny, tmp_path):
@@ -112,7 +132,8 @@ def test_masks_of_the_user_count_by_their_content(few_pictures, tiny, tmp_path):
     masks[2] = masks[2] * 0
     np.save(folders[0] / "00000002.npy", masks[2])
     for first, other in zip(before, (known(masks), known(folders[0])), strict=True):
-        assert [n for n in first if first[n] != other[n]] == ["segment_masks"]
+        assert [n for n in first if first[n] != other[n]] == ["segments"]
+        assert first["segments"].keys() == {"segmentation", "masks"}
 
 
 def test_an_unusable_mask_is_a_skipped_image(swept):

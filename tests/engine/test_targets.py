@@ -14,7 +14,7 @@ from salix.attribution import CAM, Gradient
 from salix.data import Arrays
 from salix.engine.classification import Classification
 from salix.engine.labelled_images import LabelledImages
-from salix.store import KEYS, write_run
+from salix.store import KEYS, digest, write_run
 from salix.typing import InputError
 
 NAMES = [0, 1, 0, None, 1]
@@ -146,6 +146,19 @@ def test_classes_are_matched_by_name(tinies, five, planted):
     assert all("no prediction" in reason for reason in classes[3:])
     with pytest.raises(InputError, match="forged"):
         read(rows, ("real", "forged"))
+
+
+def test_a_run_over_other_images_of_the_same_ids_is_refused(tiny, five, planted):
+    def known(source, data=five):
+        content = LabelledImages(source, tiny[0]).identity()
+        config = content | {"count": 5, "ids": digest(list(source.ids))}
+        rows = [{"id": id, "predicted": 1} for id in five.ids]
+        run = planted(rows, classes=("real", "fake"), data=config)
+        return LabelledImages(data, tiny[0], targets=run).identity()
+
+    assert known(five)["targets"]
+    with pytest.raises(InputError, match="other images of the same ids"):
+        known(Arrays(255 - five.images))
 
 
 def test_an_unfinished_run_is_refused(swept, predicting):

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from salix.compare.difference_concepts import (
+    difference_concepts,
+    join_groups,
+    neighbour_ranks,
+    rank_difference,
+    spread_sample,
+)
+from salix.typing import InputError
+
+
+def planted(seed=0, regions=200, members=30, d=8):
+    """Return features that agree but for a group which is tight in the first only."""
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((regions, d))
+    b = a.copy()
+    group = np.sort(rng.permutation(regions)[:members])
+    a[group] = 3 + 0.1 * rng.standard_normal((members, d))
+    return a.astype(np.float32), b.astype(np.float32), group
+
+
+def test_ranks_are_those_of_sorted_distances():
+    x = np.random.default_rng(0).standard_normal((20, 3))
+    ranks = neighbour_ranks(x)
+    for i in range(20):
+        order = sorted(range(20), key=lambda j: np.linalg.norm(x[i] - x[j]))
+        np.testing.assert_array_equal(ranks[i, order], np.arange(20))
+
+
+def test_ties_have_their_mean_rank_and_a_region_its_own_rank_zero():
+    ranks = neighbour_ranks(np.array([[0.0], [0.0], [1.0], [-1.0]]))
+    np.testing.assert_array_equal(ranks[0], [0, 1, 2.5, 2.5])
+    np.testing.assert_array_equal(ranks[1], [1, 0, 2.5, 2.5])
+
+
+def test_difference_is_that_of_the_formula():
+    a, b, _ = planted(regions=30, members=5)
+    near, far = neighbour_ranks(a), neighbour_ranks(b)
+    d = rank_difference(near, far, gamma=0.2)
+    for i, j in [(0, 1), (4, 20), (7, 7)]:
+        p, q = near[i, j], far[i, j]
+        assert d[i, j] == pytest.approx(np.tanh(0.2 * (q - p) / (min(p, q) + 1)), abs=1e-6)
+    np.testing.assert_array_equal(rank_difference(far, near, gamma=0.2), -d)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_group_is_recovered(seed):
+    a, b, group = planted(seed)
+    first = difference_concepts(a, b, np.arange(200)).concepts[0]
+    assert first.nearer == 0
+    assert len(set(first.members) & set(group)) / len(set(first.members) | set(group)) > 0.85
+    assert first.success > 0.85
+    assert first.strength > 0.6
+    assert first.images == len(first.members)
+
+
+def test_group_of_pairs_that_are_nearest_in_one_model_has_success_one():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((120, 4)).astype(np.float32)
+    b = np.pad(a, ((0, 0), (0, 20)))
+    a[:20] = 10 + 0.01 * rng.standard_normal((20, 4))  # ranks 1 to 19 among each other
+    b[:20] = 100 * np.eye(20, 24)  # 141 apart, the others about 100 away: ranks 101 to 119
+    first = difference_concepts(a, b, np.arange(120), gamma=0.1).concepts[0]
+    assert first.nearer == 0
+    np.testing.assert_array_equal(np.sort(first.members), np.arange(20))
+    assert first.success == 1
+
+
+def test_noisy_copies_of_one_representation_have_no_difference_concept():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 20))
+    a, b = (x + rng.standard_normal(x.shape) for _ in range(2))
+    assert difference_concepts(a, b, np.arange(400)).concepts == ()
+
+
+def test_swapping_the_models_swaps_the_directions():
+    a, b, _ = planted()
+    image = np.arange(200) // 4
+    one = difference_concepts(a, b, image, least=-1)
+    other = difference_concepts(b, a, image, least=-1)
+    for nearer in (0, 1):
+        x = [c for c in one.concepts if c.nearer == nearer]
+        y = [c for c in other.concepts if c.nearer == 1 - nearer]
+        assert len(x) == len(y) > 1
+        for p, q in zip(x, y, strict=True):
+            np.testing.assert_array_equal(p.members, q.members)
+            assert (p.success, p.strength, p.images) == (q.success, q.strength, q.images)
+
+
+def test_model_does_not_differ_from_itself():
+    a, _, _ = planted()
+    assert difference_concepts(a, a * 3, np.arange(200)).concepts == ()
+    concepts = difference_concepts(a, a * 3, np.arange(200), least=-1).concepts
+    assert max(c.success for c in concepts) == 0
+    assert max(abs(c.strength) for c in concepts) == 0
+
+
+def test_groups_with_a_difference_between_them_are_joined():
+    difference = np.zeros((6, 6), np.float32)
+    difference[:4, :4] = 0.8
+    difference[4:, 4:] = 0.7
+    np.fill_diagonal(difference, 0)
+    joined = join_groups(difference, np.array([2, 2, 0, 0, 1, 1]))
+    assert len(set(joined[:4])) == 1
+    assert joined[4] == joined[5] != joined[0]
+
+
+def test_sample_spreads_over_images():
+    image = np.repeat([5, 2, 9], [50, 2, 1])
+    sample = spread_sample(image, 6, 0)
+    assert sorted(image[sample]) == [2, 2, 5, 5, 5, 9]
+    np.testing.assert_array_equal(spread_sample(image, 100, 0), np.arange(53))
+    a, b, _ = planted()
+    concepts = difference_concepts(a, b, np.arange(200), most=100, least=-1)
+    assert len(concepts.sample) == 100
+    members = np.concatenate([c.members for c in concepts.concepts if c.nearer == 0])
+    assert set(members) < set(concepts.sample)
+    assert len(set(members)) == len(members)
+
+
+def test_unusable_features():
+    a, b, _ = planted()
+    with pytest.raises(InputError, match="second model are the same for all regions"):
+        difference_concepts(a, b * 0, np.arange(200))
+    with pytest.raises(InputError, match="need at least 10 regions, not 9"):
+        difference_concepts(a[:9], b[:9], np.arange(9))
