@@ -66,6 +66,7 @@ def test_the_report_leaves_regions_out(run, tmp_path):
     assert not [m for m in metrics if m.startswith("region_")]
 
 
+@pytest.mark.slow
 def test_grey_oblong_images_of_a_network_in_bfloat16_on_a_coarse_grid(tmp_path):
     rng = np.random.default_rng(0)
     weights = {
