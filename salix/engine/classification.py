@@ -210,7 +210,7 @@ class Classification:
             self.model.preprocess.std,
             score_of=lambda logits, target: fix(self.score, target)(logits),
             trunk=trunk if self.model.divided else None,
-            baselines=baselines if hasattr(self.method, "baselines") else None,
+            baselines=baselines if callable(getattr(self.method, "baselines", None)) else None,
         )
 
     @cached_property
