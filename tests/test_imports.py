@@ -36,7 +36,8 @@ MAY = {
     | {"nn", "model", "scores", "preprocess", "adapters"},
     "analysis": {"store", "stats", "metrics", "perturb"},
     "compare": {"analysis", "store", "stats", "metrics", "data"},
-    "report": {"analysis", "compare", "store", "stats", "metrics"},
+    # A comparison shows images that no row has: they are read, and cut as the models see them.
+    "report": {"analysis", "compare", "store", "stats", "metrics", "data", "preprocess"},
     "train": {"model", "models", "nn", "scores", "preprocess", "adapters", "attribution"}
     | {"metrics", "data", "stats", "store", "perturb"},
 }

@@ -103,6 +103,10 @@ def difference_concepts(
     gamma = 80 / len(sample) if gamma is None else gamma
     ranks = []
     for name, features in (("first", a), ("second", b)):
+        if not np.isfinite(features[sample]).all():
+            raise InputError(
+                f"features of the {name} model are not finite: sweep it again in float32"
+            )
         if not np.ptp(features[sample], axis=0).any():
             raise InputError(
                 f"the features of the {name} model are the same for all regions, which have no "

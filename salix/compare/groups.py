@@ -6,6 +6,8 @@ import numpy as np
 
 from salix.stats import GroupComparison, compare_groups
 
+PERMUTATIONS = 2000  # random ones, where there are more; p over images alone is not shown
+
 
 def compare_concepts_of_groups(
     shares: np.ndarray,
@@ -31,5 +33,7 @@ def compare_concepts_of_groups(
     for k in range(shares.shape[2]):
         own = {name: shares[index, :, k] for name, index in members.items()}
         tables[str(k)] = own
-    comparisons = compare_groups(tables, level=level, clusters=clusters, seed=seed)
+    comparisons = compare_groups(
+        tables, level=level, clusters=clusters, seed=seed, permutations=PERMUTATIONS
+    )
     return tuple(comparisons)

@@ -1,47 +1,39 @@
 """Sentences on a comparison that its reader must know: explained class, constant models."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from salix.compare.aligned import AlignedRuns
 from salix.compare.checks import region_settings
 from salix.compare.selection import Selection
 from salix.store import Run
 from salix.typing import InputError
 
 
-def explained_class(
-    models: Sequence[str],
-    target: np.ndarray,
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    classes: Sequence[str],
-) -> str:
-    """Return which class the attributions explain, from the rows: `target` [models images]."""
+def explained_class(run: Run, target: np.ndarray, labels: np.ndarray) -> str:
+    """Return which class the attributions explain, from `target` [models images] and one run."""
     if (target != target[0]).any():
         return "each model's own prediction"
-    if (target[0] == target[0, 0]).all():
-        number = int(target[0, 0])
-        return f"class {classes[number]}" if 0 <= number < len(classes) else "the one score"
-    if (target[0] == labels).all():
+    if (target[0] == labels).all() and len(np.unique(labels)) > 1:
         return "the label of each image"
-    for model, own in zip(models, predicted, strict=True):
-        if (target[0] == own).all():
-            return f"the class that {model} predicts"
-    return "a class chosen for each image"
+    rule, number = run.manifest["config"].get("targets"), int(target[0, 0])
+    if rule == "label":
+        return "the label of each image"
+    if other := run.manifest["about"].get("targets_run"):
+        return f"the class that {other} predicts"
+    if (target[0] == number).all():
+        return f"class {run.classes[number]}" if 0 <= number < len(run.classes) else "the one score"
+    return "the class that all models predict"
 
 
 def comparison_notes(
-    runs: Sequence[Run],
-    models: Sequence[str],
-    ids: np.ndarray,
+    aligned: AlignedRuns,
     target: np.ndarray,
     predicted: np.ndarray,
     total: np.ndarray,
     chosen: Selection,
 ) -> tuple[str, ...]:
     """Return what limits a comparison; raises `InputError` for a model without attribution."""
-    n, notes = len(ids), []
+    runs, models, n, notes = aligned.runs, aligned.names, len(aligned.ids), []
     for run, model, own, classes in zip(runs, models, total, predicted, strict=True):
         constant = int((~(own > 0)).sum())
         if constant == n:

@@ -74,7 +74,7 @@ def null_panel(
     hits = int((greatest >= observed * (1 - 1e-6)).sum())
     concept = np.where(images > 0, np.quantile(flips, 0.95, axis=0), np.nan)
     p = (1 + hits) / (1 + draws) if ranked.any() else float("nan")
-    return NullPanel(observed, greatest, concept, p, seeds)
+    return NullPanel(observed, greatest, concept.astype(np.float64), p, seeds)
 
 
 def greatest_difference(differences: tuple[ConceptDifference, ...]) -> float:

@@ -1,12 +1,13 @@
 """Streaming reader of the rows of several runs into one table of regions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from salix.analysis.frame import Frame
+from salix.compare.aligned import AlignedRuns
 from salix.compare.checks import (
     check_areas,
     check_images,
@@ -22,7 +23,6 @@ from salix.compare.selection import Selection, join, random_draws, select_region
 from salix.store import Run
 
 BATCH = 64  # images whose regions are selected at once
-NEUTRAL = "descriptor"
 
 
 def read_regions(
@@ -52,48 +52,51 @@ def read_regions(
     """
     opened = tuple(r if isinstance(r, Run) else Run(Path(r)) for r in runs)
     check_runs(opened)
-    names = model_names(opened)
     frames = [Frame(run) for run in opened]
     check_images(frames)
-    # Ids, segments and descriptors are those of one run, whatever the order in which runs come.
-    reference = min(range(len(opened)), key=lambda m: (opened[m].manifest["hash"], names[m]))
-    ids, places = _shared(frames, reference)
-    rows = [_ordered(f.scalars, p, len(ids)) for f, p in zip(frames, places, strict=True)]
-    unknown = np.full(len(ids), -1)
+    aligned = AlignedRuns.of(frames)
+    ids, m = aligned.ids, aligned.reference
     target, predicted, labels = (
-        np.stack([r.get(n, unknown) for r in rows]) for n in ("target", "predicted", "label")
+        aligned.scalars(n, -1).astype(np.int32) for n in ("target", "predicted", "label")
     )
     check_labels(opened, labels, ids)
-    check_targets(names, target, ids, own_prediction=own_prediction)
+    check_targets(aligned.names, target, ids, own_prediction=own_prediction)
     total, net, error = (
-        np.stack([r.get(n, np.full(len(ids), np.nan)) for r in rows]).astype(np.float32)
+        aligned.scalars(n, np.nan).astype(np.float32)
         for n in ("region_absolute_total", "region_total", "region_completeness")
     )
-    segments = _segment_numbers(opened, places, len(ids))
+    segments = aligned.segment_numbers()
     check_areas(opened, segments["region_area"], ids)
     with np.errstate(invalid="ignore", divide="ignore"):
         mass, share = (
             np.where(total[:, :, None] > 0, segments[n] / total[:, :, None], np.nan)
             for n in ("region_mass", "region_absolute")
         )
-    stored = float(region_settings(opened[reference]).get("cover", "1"))
-    options: dict[str, Any] = {"most": most, "floor": floor, "least_area": least_area}
-    options["cover"] = 1.0 if cover is None or cover >= stored else cover
-    area = segments["region_area"][reference]
-    rank = segments["region_rank"]
-    chosen = _select(opened[reference], places[reference], ids, seed, rank, share, area, options)
+    area, rank = segments["region_area"][m], segments["region_rank"]
+    stored = float(region_settings(opened[m]).get("cover", "1"))
+    chosen = _select(
+        aligned,
+        rank,
+        share,
+        area,
+        seed=seed,
+        most=most,
+        floor=floor,
+        least_area=least_area,
+        cover=1.0 if cover is None or cover >= stored else cover,
+    )
     image, region = chosen.image, chosen.region
-    side = opened[0].columns["region_labels"].shape[-1]
-    signed, density = _maps(opened, places, len(ids), side)
-    frame = frames[reference]
-    columns = {n: v[places[reference] >= 0] for n, v in image_columns(frame).items()}
+    columns = {n: aligned.ordered(m, v) for n, v in image_columns(frames[m]).items()}
     if metadata is not None:
         columns |= table_columns(Path(metadata), ids)
-    clusters = next((f.clusters for f in (frame, *frames) if f.clusters is not None), None)
-    correct = (predicted == labels) & (labels >= 0)
+    # Of any run whose source names groups
+    clusters = [
+        aligned.ordered(k, f.clusters) for k, f in enumerate(frames) if f.clusters is not None
+    ]
+    side = opened[m].columns["region_labels"].shape[-1]
     return RegionTable(
         ids=ids,
-        models=names,
+        models=aligned.names,
         image=image.astype(np.int32),
         region=region.astype(np.int32),
         area=area[image, region],
@@ -105,157 +108,42 @@ def read_regions(
         box=chosen.box,
         masks=chosen.masks,
         side=side,
-        density=density,
-        signed=signed,
-        embeddings=_embeddings(opened, names, places, reference, image, region),
-        classes=opened[reference].classes,
+        density=aligned.maps("region_absolute_map", side),
+        signed=aligned.maps("region_attribution", side),
+        embeddings=aligned.embeddings(image, region),
+        classes=opened[m].classes,
         labels=labels[0],
-        target=target[0],
+        target=np.where((target == target[0]).all(0), target[0], -1),
         predicted=predicted,
-        confidence=_confidence(opened, places, predicted),
-        correct=correct,
-        clusters=None if clusters is None else clusters[places[reference] >= 0],
+        confidence=aligned.confidence(),
+        correct=(predicted == labels) & (labels >= 0),
+        clusters=clusters[0] if clusters else None,
         metadata=columns,
         completeness=error,
         total=total,
         net=net,
-        explained=explained_class(names, target, labels[0], predicted, opened[reference].classes),
-        segmentation=region_settings(opened[reference]).get("segmentation", "unknown"),
-        notes=comparison_notes(opened, names, ids, target, predicted, total, chosen),
+        explained=explained_class(opened[m], target, labels[0]),
+        segmentation=region_settings(opened[m]).get("segmentation", "unknown"),
+        notes=comparison_notes(aligned, target, predicted, total, chosen),
     )
 
 
-def model_names(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return a name for each run, unique: with its folder, or a number for a run given twice."""
-    names = [run.name for run in runs]
-    folders = [f"{run.name} ({run.path.name})" for run in runs]
-    unique = [f if names.count(n) > 1 else n for n, f in zip(names, folders, strict=True)]
-    if len({r.path.resolve() for r in runs}) < len(runs) or len(set(unique)) < len(unique):
-        unique = names
-    numbered = [
-        f"{n} ({unique[: i + 1].count(n)})" if unique[:i].count(n) else n
-        for i, n in enumerate(unique)
-    ]
-    return tuple(f"model {n}" if n in (NEUTRAL, "features") else n for n in numbered)
-
-
-def _shared(frames: Sequence[Frame], reference: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return ids that all runs measured, and the place of each run's rows among them, or -1."""
-    sets = [set(f.ids.tolist()) for f in frames]
-    ids = [i for i in frames[reference].ids.tolist() if all(i in s for s in sets)]
-    place = {id: n for n, id in enumerate(ids)}
-    places = [np.array([place.get(i, -1) for i in f.ids.tolist()], int) for f in frames]
-    return np.array(ids, object), places
-
-
-def _ordered(
-    columns: dict[str, np.ndarray], place: np.ndarray, count: int
-) -> dict[str, np.ndarray]:
-    """Return columns of a run in the order of the shared images."""
-    order = np.zeros(count, int)
-    order[place[place >= 0]] = np.flatnonzero(place >= 0)
-    return {name: values[order] for name, values in columns.items()}
-
-
-def _stream(
-    run: Run, place: np.ndarray, names: Sequence[str]
-) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Yield pieces of columns with the places of their rows among the shared images."""
-    first = 0
-    for piece in run.iterate([n for n in names if n in run.columns]):
-        rows = len(next(iter(piece.values())))
-        own = place[first : first + rows]
-        first += rows
-        shared = own >= 0
-        if shared.all():
-            yield own, piece
-        elif shared.any():
-            yield own[shared], {n: v[shared] for n, v in piece.items()}
-
-
-def _segment_numbers(
-    runs: Sequence[Run], places: Sequence[np.ndarray], count: int
-) -> dict[str, np.ndarray]:
-    """Return the numbers of each segment, [models images segments]."""
-    names = ("region_area", "region_mass", "region_absolute", "region_drop", "region_rank")
-    (segments,) = runs[0].columns["region_area"].shape
-    shape = (len(runs), count, segments)
-    numbers: dict[str, np.ndarray] = {n: np.full(shape, np.nan, np.float32) for n in names[:-1]}
-    numbers["region_rank"] = np.zeros(shape, np.int32)
-    for m, (run, place) in enumerate(zip(runs, places, strict=True)):
-        for rows, piece in _stream(run, place, names):
-            for name, values in piece.items():
-                numbers[name][m, rows] = values
-    return numbers
-
-
 def _select(
-    run: Run,
-    place: np.ndarray,
-    ids: np.ndarray,
-    seed: int,
+    aligned: AlignedRuns,
     rank: np.ndarray,
     share: np.ndarray,
     area: np.ndarray,
-    options: dict[str, Any],
+    *,
+    seed: int,
+    **options: Any,
 ) -> Selection:
+    """Return the selected regions of all images, by the labels of the reference run."""
     parts = []
-    for rows, piece in _stream(run, place, ["region_labels"]):
+    for rows, piece in aligned.stream(aligned.reference, ["region_labels"]):
         for a in range(0, len(rows), BATCH):
             own = rows[a : a + BATCH]
-            draw = random_draws(ids[own], seed, area.shape[1])
+            draw = random_draws(aligned.ids[own], seed, area.shape[1])
             labels = piece["region_labels"][a : a + BATCH]
             part = select_regions(labels, rank[:, own], share[:, own], area[own], draw, **options)
             parts.append((own, part))
     return join(parts)
-
-
-def _maps(
-    runs: Sequence[Run], places: Sequence[np.ndarray], count: int, side: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return signed and absolute maps, [models images cells], in multiples of the mean |a|."""
-    names = ("region_attribution", "region_absolute_map")
-    maps = np.zeros((2, len(runs), count, side * side), np.float16)
-    for m, (run, place) in enumerate(zip(runs, places, strict=True)):
-        for rows, piece in _stream(run, place, names):
-            for own, name in zip(maps, names, strict=True):
-                own[m, rows] = piece[name].reshape(len(rows), -1)
-    return maps[0], maps[1]
-
-
-def _embeddings(
-    runs: Sequence[Run],
-    names: Sequence[str],
-    places: Sequence[np.ndarray],
-    reference: int,
-    image: np.ndarray,
-    region: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Return the embeddings of selected regions: the neutral one, and each model's features."""
-    wanted = [(NEUTRAL, reference, "region_descriptor")]
-    wanted += [(name, m, "region_features") for m, name in enumerate(names)]
-    embeddings = {}
-    for name, m, column in wanted:
-        if column not in runs[m].columns:
-            continue
-        points = np.zeros((len(image), runs[m].columns[column].shape[-1]), np.float32)
-        for rows, piece in _stream(runs[m], places[m], [column]):
-            row = np.full(int(places[m].max()) + 1, -1)
-            row[rows] = np.arange(len(rows))
-            members = np.flatnonzero(row[image] >= 0)
-            points[members] = piece[column][row[image[members]], region[members]]
-        embeddings[name] = points
-    return embeddings
-
-
-def _confidence(
-    runs: Sequence[Run], places: Sequence[np.ndarray], predicted: np.ndarray
-) -> np.ndarray:
-    """Return the softmax of each model's predicted class, NaN without logits."""
-    confidence = np.full(predicted.shape, np.nan, np.float32)
-    for m, (run, place) in enumerate(zip(runs, places, strict=True)):
-        for rows, piece in _stream(run, place, ["logits"]) if "logits" in run.columns else ():
-            logits = piece["logits"].astype(np.float64)
-            odds = np.exp(logits - logits.max(1, keepdims=True))
-            confidence[m, rows] = odds.max(1) / odds.sum(1)
-    return confidence

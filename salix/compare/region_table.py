@@ -20,8 +20,8 @@ class RegionTable:
     in the model's own order, 0 where it did not pick the region. `floor` marks random regions for
     reference. `masks` are bits on the grid of `side` x `side`, see `mask`; `density` (|a|) and
     `signed` (a) are maps on it, in multiples of the image's mean |a|. `target` is the explained
-    class, of the first model where each explains its own; labels are -1 where unknown. `clusters`
-    are codes of groups of dependent images, None for independent ones. `total` is the sum of |a|,
+    class, -1 where the models explain different ones; labels are -1 where unknown. `clusters` are
+    codes of groups of dependent images, None for independent ones. `total` is the sum of |a|,
     `net` the sum of a, `completeness` what `net` is above f(x) - f(x'), in units of the score, NaN
     where the method has no baseline. `notes` are sentences for the reader of the comparison.
     """

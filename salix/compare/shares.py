@@ -8,7 +8,7 @@ from salix.typing import InputError
 
 SCALES = ("share", "signed", "completeness", "rank")
 LEAST_CHANGE = 0.05  # of the total: |f(x) - f(x')| below it makes "completeness" undefined
-CHUNK = 2**15  # unions that are unpacked at once
+BLOCK = 32  # images whose unions are unpacked at once
 
 
 def concept_shares(
@@ -42,11 +42,10 @@ def concept_shares(
         raise InputError(
             f"concepts are numbered {concept.min()} to {concept.max()}, expected -1 to {count - 1}"
         )
-    image, number, cells, starts = _unions(table, concept, count)
+    image, number, unions = _unions(table, concept, count)
     shares = np.full((len(table.models), len(table.ids), count), np.nan, np.float32)
-    maps_of = table.density if scale in ("share", "rank") else table.signed
-    for own, maps in zip(shares, maps_of, strict=True):
-        own[image, number] = _sums(maps, image, cells, starts) / table.side**2
+    maps = table.density if scale in ("share", "rank") else table.signed
+    shares[:, image, number] = _sums(unions, image, maps) / table.side**2
     if scale == "completeness":
         change = np.where(is_defined(table), table.net - table.completeness, np.nan)
         shares *= (table.total / change)[:, :, None]
@@ -68,33 +67,35 @@ def is_defined(table: RegionTable) -> np.ndarray:
 
 def _unions(
     table: RegionTable, concept: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return image and concept of each union, its cells one after another, and where they start."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return image, concept and packed mask of each union, sorted by image."""
     member = np.flatnonzero(concept >= 0)
     key = table.image[member].astype(np.int64) * count + concept[member]
     order = np.argsort(key, kind="stable")
     member, key = member[order], key[order]
     first = np.flatnonzero(np.diff(key, prepend=-1))
-    cells, sizes = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
-    for a in range(0, len(first), CHUNK):
-        part = first[a : a + CHUNK]
-        end = first[a + CHUNK] if a + CHUNK < len(first) else len(member)
-        bits = np.bitwise_or.reduceat(table.masks[member[part[0] : end]], part - part[0], axis=0)
-        row, cell = np.nonzero(np.unpackbits(bits, axis=1, count=table.side**2).view(bool))
-        cells.append(cell.astype(np.int32))
-        sizes.append(np.bincount(row, minlength=len(part)))
-    starts = np.cumsum(np.concatenate([[0], *sizes]))
     image, number = np.divmod(key[first], max(count, 1))
-    return image, number, np.concatenate(cells), starts
+    if not len(first):
+        return image, number, table.masks[:0]
+    words = table.masks[member].view(np.uint64)  # eight times as fast as bytes
+    return image, number, np.bitwise_or.reduceat(words, first, axis=0).view(np.uint8)
 
 
-def _sums(maps: np.ndarray, image: np.ndarray, cells: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the sum of each union's cells of its image's map, [unions]."""
-    sums = np.zeros(len(image))
-    for a in range(0, len(image), CHUNK):
-        b = min(a + CHUNK, len(image))
-        sizes = np.diff(starts[a : b + 1])
-        values = maps[np.repeat(image[a:b], sizes), cells[starts[a] : starts[b]]]
-        values = np.append(values.astype(np.float64), 0.0)  # where the last union has no cell
-        sums[a:b] = np.where(sizes > 0, np.add.reduceat(values, starts[a:b] - starts[a]), 0.0)
+def _sums(unions: np.ndarray, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Return the sum of each map over the unions of its image, [models unions].
+
+    One product a map: each model's sums are the same to the bit beside any other model.
+    """
+    models, n, cells = maps.shape
+    sums = np.zeros((models, len(image)), np.float32)
+    bounds = np.searchsorted(image, np.arange(n + 1))
+    for a in range(0, n, BLOCK):
+        block = slice(a, min(a + BLOCK, n))
+        start, own = bounds[a], maps[:, block].astype(np.float32)
+        packed = unions[start : bounds[block.stop]]
+        flags = np.unpackbits(packed, axis=1, count=cells).astype(np.float32)
+        for i in range(a, block.stop):
+            rows = slice(bounds[i], bounds[i + 1])
+            for m in range(models):
+                sums[m, rows] = flags[rows.start - start : rows.stop - start] @ own[m, i - a]
     return sums

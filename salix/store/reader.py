@@ -178,10 +178,11 @@ def unfinished_batches(path: Path, total: int) -> tuple[list[int], list[Damage]]
     return sorted(set(range(total)) - finished), damaged
 
 
-def read_runs(paths: Iterable[Path | str]) -> list[Run]:
+def read_runs(paths: Iterable[Path | str], *, unique: bool = True) -> list[Run]:
     """Open run directories; a directory of runs stands for all of them, sorted.
 
-    Raises `InputError` where there is none, for a training, or for two runs of one name.
+    Raises `InputError` where there is none, for a training, or, if `unique`, for two runs of one
+    name.
     """
     runs: list[Run] = []
     for path in map(Path, paths):
@@ -195,7 +196,8 @@ def read_runs(paths: Iterable[Path | str]) -> list[Run]:
             hint = "sweep with its weights, and name that run"
             raise InputError(f"{run.path} holds a training, not rows of images: {hint}")
     names = [r.name for r in runs]
-    if repeated := {n for n in names if names.count(n) > 1}:
+    repeated = {n for n in names if names.count(n) > 1}
+    if unique and repeated:
         hint = "sweep with --name to tell them apart"
         raise InputError(f"several runs are named {', '.join(sorted(repeated))}: {hint}")
     return runs

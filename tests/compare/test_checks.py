@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from salix.compare import read_regions
-from salix.store import Run
+from salix.store import Run, update_about
 from salix.typing import InputError
 from tests.compare.synthetic_runs import altered, write_run, write_runs
 
@@ -111,6 +111,30 @@ def test_other_explained_classes_are_refused_unless_asked_for(runs, write):
     table = read_regions([runs[0], own], own_prediction=True)
     assert table.explained == "each model's own prediction"
     assert any("explain other classes" in note for note in table.notes)
+    predicted = Run(own).read(["predicted"])["predicted"]
+    assert np.array_equal(table.target, np.where(predicted == table.labels, predicted, -1))
+
+
+@pytest.mark.parametrize(
+    ("target", "config", "about", "explained"),
+    [
+        (1, {"targets": None}, {}, "class fake"),
+        (0, {"targets": "label"}, {}, "the label of each image"),
+        (-1, {"targets": None}, {}, "the one score"),
+        (
+            1,
+            {"targets": "predictions of another run"},
+            {"targets_run": "X"},
+            "the class that X predicts",
+        ),
+    ],
+)
+def test_the_explained_class_has_words(runs, tmp_path, target, config, about, explained):
+    values = {"target": np.full(IMAGES, target)}
+    both = [altered(r, tmp_path / r.name, values=values, config=config) for r in runs]
+    for run in both:
+        update_about(run, **about)
+    assert read_regions(both).explained == explained
 
 
 def test_other_labels_are_refused(runs, tmp_path):

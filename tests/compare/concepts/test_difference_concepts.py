@@ -124,5 +124,7 @@ def test_unusable_features():
     a, b, _ = planted()
     with pytest.raises(InputError, match="second model are the same for all regions"):
         difference_concepts(a, b * 0, np.arange(200))
+    with pytest.raises(InputError, match="features of the first model are not finite"):
+        difference_concepts(np.where(a > 2, np.nan, a), b, np.arange(200))
     with pytest.raises(InputError, match="need at least 10 regions, not 9"):
         difference_concepts(a[:9], b[:9], np.arange(9))
