@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,8 +60,13 @@ def test_other_settings_and_versions_are_computed_anew(monkeypatch):
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda b: b[:-5], lambda b: b"", lambda b: b[:40] + bytes([b[40] ^ 1]) + b[41:]],
-    ids=["cut", "empty", "flipped"],
+    [
+        lambda b: b[:-5],
+        lambda b: b"",
+        lambda b: b[:40] + bytes([b[40] ^ 1]) + b[41:],
+        lambda b: b[:32] + zlib.compress(bytes(2 * 2 * 224 * 224)),
+    ],
+    ids=["cut", "empty", "flipped", "replaced"],
 )
 def test_a_damaged_file_is_computed_anew(damage):
     first, _ = load_all(STRETCH)
