@@ -31,6 +31,7 @@ from salix.measures import Regions
 from salix.models import MODELS, load, save
 from salix.scores import logit
 from salix.stats import proportion_interval
+from salix.stats.clusters import cluster_codes
 from salix.store import Run
 from salix.studies.detectors import train_detectors
 from salix.studies.photographs import photographs
@@ -64,7 +65,7 @@ def main() -> None:
             started = time.perf_counter()
             two = [runs[i] for i in rng.permutation(len(runs))[:2]]
             several = [runs[i] for i in rng.permutation(len(runs))[: 2 * options.group]]
-            row = {
+            row: dict[str, Any] = {
                 "two models": count_differences(compare(*two, concepts=options.concepts)),
                 "groups": count_group_differences(compare(*several, concepts=options.concepts)),
             }
@@ -116,7 +117,8 @@ def count_differences(comparison: Comparison) -> dict[str, Any]:
     """Count concepts that differ between two models, as they are and swapped at random."""
     a, b = comparison.models
     rows = comparison.differences(a, b)
-    people = np.unique(comparison.table.clusters, return_inverse=True)[1]
+    people = cluster_codes(comparison.table.clusters, len(comparison.table.ids))
+    assert people is not None
     swap = np.random.default_rng(comparison.table.image.size).random(people.max() + 1) < 0.5
     first, second = comparison.shares
     swapped = np.where(swap[people][:, None], np.stack([second, first]), np.stack([first, second]))

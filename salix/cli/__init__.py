@@ -11,6 +11,7 @@ import tyro
 
 from salix import runtime
 from salix.cli.bench import Bench
+from salix.cli.compare import CompareModels
 from salix.cli.convert import Convert
 from salix.cli.demo import Demo
 from salix.cli.explain import ExplainImages
@@ -29,6 +30,7 @@ COMMANDS = {
     "sweep": Sweep,
     "report": Report,
     "study": Study,
+    "compare": CompareModels,
     "convert": Convert,
     "bench": Bench,
 }

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int, Integer
 
 from salix.typing import Explainer, Image, Index, Values
@@ -24,14 +25,14 @@ def region_passes(
 ) -> Values:
     """Return the `score` without each segment, [count], and the `features` of each, [count k].
 
-    A scan over the segments, `chunk` of them in one batch, so that memory does not depend on their
-    number. Without a `replacement` of removed pixels there is no score, and features only if asked
-    for.
+    A loop over the segments, `chunk` of them in one batch, so that memory does not depend on their
+    number. It ends with the last label of the image, or of the images of one batch: later entries
+    are zero, as are all without a `replacement` of removed pixels, or `features`.
     """
+    count = len(boxes)
     grey = explainer.image(jnp.full_like(image, GREY))
 
-    def measure(region: tuple[Array, Array]) -> Values:
-        label, box = region
+    def measure(label: Array, box: Array) -> Values:
         inside = (segments == label).any(0)[..., None]
         values = {}
         if replacement is not None:
@@ -41,7 +42,23 @@ def region_passes(
         return values
 
     labels = jnp.arange(1, len(boxes) + 1, dtype=segments.dtype)
-    return jax.lax.map(measure, (labels, boxes), batch_size=None if chunk == 1 else chunk)
+    labels, boxes = (
+        jnp.pad(x, [(0, -len(x) % chunk), *[(0, 0)] * (x.ndim - 1)]) for x in (labels, boxes)
+    )
+
+    def step(i: Array, results: Values) -> Values:
+        batch = (lax.dynamic_slice_in_dim(x, i * chunk, chunk) for x in (labels, boxes))
+        return jax.tree.map(
+            lambda all, some: lax.dynamic_update_slice_in_dim(all, some, i * chunk, 0),
+            results,
+            jax.vmap(measure)(*batch),
+        )
+
+    shapes = jax.eval_shape(jax.vmap(measure), labels, boxes)
+    start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    steps = (segments.max().astype(jnp.int32) + chunk - 1) // chunk
+    results = lax.fori_loop(0, steps, step, start)
+    return jax.tree.map(lambda x: x[:count], results)
 
 
 def crop(image: Image, box: Int[Array, "4"]) -> Image:

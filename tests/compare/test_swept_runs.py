@@ -9,7 +9,6 @@ from salix.engine.image_sweep import sweep
 from salix.measures import Regions
 from salix.perturb.segmentation import SLIC
 
-
 pytestmark = pytest.mark.slow  # compiles two sweeps
 
 

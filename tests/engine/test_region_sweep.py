@@ -1,10 +1,12 @@
 """A sweep that stores regions: its columns, its rows, and what the report makes of them."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import salix
 from salix.analysis import analyse
+from salix.attribution import CAM
 from salix.measures import Regions
 from salix.perturb.segmentation import SLIC
 from salix.report import write
@@ -62,3 +64,40 @@ def test_the_report_leaves_regions_out(run, tmp_path):
     metrics = {record["metric"] for record in summary_records(analysis)}
     assert "gini" in metrics
     assert not [m for m in metrics if m.startswith("region_")]
+
+
+@pytest.mark.slow
+def test_grey_oblong_images_of_a_network_in_bfloat16_on_a_coarse_grid(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = {
+        "filters": jnp.asarray(rng.normal(size=(2, 5)), jnp.bfloat16),
+        "head": jnp.asarray(rng.normal(size=(5, 2)), jnp.bfloat16),
+    }
+
+    def trunk(w, x):
+        pairs = jnp.concatenate([x, 1 - x], -1)[2::4, 2::4].astype(jnp.bfloat16)
+        return jnp.maximum(pairs @ w["filters"], 0) / x.max().astype(jnp.bfloat16)
+
+    model, params = salix.from_function(
+        lambda w, f: f.mean((0, 1)) @ w["head"],
+        weights,
+        trunk=trunk,
+        preprocess=salix.Preprocess((16, 24), 1),
+    )
+    images = rng.integers(0, 256, (3, 16, 24, 1), np.uint8)
+    images[1] = 0  # divided by zero: no logits
+    images[2] = 255  # a segment is as salient as its area
+    run = salix.sweep(model, params, images, CAM(), [REGIONS], out=tmp_path / "run")
+    rows = run.read([n for n in run.columns if n.startswith(("region_", "finite"))])
+    assert rows["finite"].tolist() == [True, False, True]
+    assert np.isnan(rows["region_completeness"]).all()
+    for name in ("mass", "absolute", "total", "absolute_total", "attribution", "drop"):
+        values = rows[f"region_{name}"]
+        assert np.isnan(values[1]).all(), name
+        assert np.isfinite(values[[0, 2]].reshape(2, -1)[:, 0]).all(), name
+    assert not rows["region_rank"][1].any()
+    assert rows["region_rank"][0].any()
+    share = rows["region_absolute"][2] / rows["region_absolute_total"][2]
+    np.testing.assert_allclose(share, rows["region_area"][2], atol=1e-3)
+    lengths = np.linalg.norm(rows["region_features"][0].astype(float), axis=1)
+    np.testing.assert_allclose(lengths, rows["region_area"][0] > 0, atol=2e-3)

@@ -10,8 +10,8 @@ import pytest
 from salix.attribution import IntegratedGradients
 from salix.measures import ARGUMENTS, MEASURES, Regions
 from salix.measures.region_order import greedy_order
-from salix.measures.region_passes import GREY, project
-from salix.measures.region_sums import segment_sums
+from salix.measures.region_passes import GREY, project, region_passes
+from salix.measures.region_sums import segment_boxes, segment_sums
 from salix.measures.regions import sum_channels
 from salix.model import Model
 from salix.perturb.segmentation import SLIC
@@ -283,3 +283,61 @@ def test_what_it_lacks_is_named():
     flat = replace(clean, segments=SEGMENTS, attribution=jnp.zeros((49, 1)))
     with pytest.raises(InputError, match=r"\(49, 1\)"):
         MEASURE(explainer(), IMAGE, flat, KEY)
+
+
+def test_passes_end_with_the_last_label_of_the_image():
+    passes = []
+
+    def counted(image, target):
+        jax.debug.callback(lambda: passes.append(1))
+        return Explanation(image.mean((0, 1)), target, image[..., 0])
+
+    def passed(segments, chunk):
+        explain = Explainer(counted, trunk=lambda x: x[::5, ::5])
+        _, boxes = passes.clear(), segment_boxes(segments, COUNT)
+        out = jax.jit(
+            lambda image, segments: region_passes(
+                explain,
+                image,
+                jnp.int32(1),
+                segments,
+                boxes,
+                replacement=jnp.zeros_like(image),
+                features=True,
+                chunk=chunk,
+            )
+        )(IMAGE, segments)
+        jax.block_until_ready(out)
+        jax.effects_barrier()
+        return jax.tree.map(np.asarray, out), len(passes)
+
+    few = jnp.asarray(np.where(SEGMENTS > 5, 0, SEGMENTS).astype(np.int32))
+    one, count = passed(few, 1)
+    assert count == 5
+    several, count = passed(few, 4)
+    assert count == 2  # batches
+    for name, result in one.items():
+        np.testing.assert_allclose(several[name][:5], result[:5], rtol=1e-5, atol=1e-6)
+        assert len(result) == COUNT
+
+
+def test_passes_of_an_image_do_not_depend_on_the_others_of_its_batch():
+    explain = Explainer(
+        lambda image, target: Explanation(image.mean((0, 1)), target, image[..., 0]),
+        trunk=lambda x: x[::5, ::5],
+    )
+
+    def passed(image, segments):
+        boxes, options = segment_boxes(segments, COUNT), {"features": True, "chunk": 1}
+        fill = jnp.zeros_like(image)
+        target = jnp.int32(1)
+        return region_passes(explain, image, target, segments, boxes, replacement=fill, **options)
+
+    few = np.where(SEGMENTS > 5, 0, SEGMENTS)
+    images, segments = np.stack([IMAGE, IMAGE[::-1]]), np.stack([few, SEGMENTS]).astype(np.int32)
+    batch = jax.jit(jax.vmap(passed))(images, segments)
+    alone = jax.jit(passed)(images[0], segments[0])
+    for name, result in alone.items():
+        np.testing.assert_allclose(batch[name][0], result, atol=1e-6)
+        assert not np.asarray(result[5:]).any()
+        assert np.asarray(batch[name][1][8]).all()

@@ -60,20 +60,24 @@ def _planted_region(comparison: Comparison, faces: ShiftFaces, generator: str) -
     if not inside:
         return PlantedRegion(generator)
     k = int(inside[0])
-    means = [float(np.nanmean(comparison.shares[rows, :, k])) for rows in (is_own, ~is_own)]
-    drops = [np.mean(comparison.drops[rows][:, planted, k], axis=0) for rows in (is_own, ~is_own)]
+    own, other = (float(np.nanmean(comparison.shares[x, :, k])) for x in (is_own, ~is_own))
+    own_drop, other_drop = (
+        np.mean(comparison.drops[x][:, planted, k], axis=0) for x in (is_own, ~is_own)
+    )
     clusters = None if table.clusters is None else table.clusters[planted]
     return PlantedRegion(
         generator,
         k,
-        int(np.flatnonzero(ranking == k)[0]) + 1,
-        float(overlap.recall[k]),
-        float(overlap.precision[k]),
-        *means,
-        intervals[k],
-        float(p[k]),
-        *(float(np.nanmean(d)) for d in drops),
-        mean_interval(drops[0] - drops[1], level=comparison.level, clusters=clusters),
+        rank=int(np.flatnonzero(ranking == k)[0]) + 1,
+        recall=float(overlap.recall[k]),
+        precision=float(overlap.precision[k]),
+        own=own,
+        other=other,
+        difference=intervals[k],
+        p=float(p[k]),
+        own_drop=float(np.nanmean(own_drop)),
+        other_drop=float(np.nanmean(other_drop)),
+        excess=mean_interval(own_drop - other_drop, level=comparison.level, clusters=clusters),
     )
 
 
