@@ -128,19 +128,31 @@ def test_threads_and_processes_share_the_cache(tmp_path):
     assert cache.read + cache.computed == 8
 
 
+@dataclass(frozen=True)
+class Halves:
+    """A segmentation of the user, without a version."""
+
+    bottom: int = 2
+    dtype: type = np.uint16
+    count: int = 2
+    levels: int = 1
+
+    def __call__(self, pixels):
+        rows = np.repeat(np.array([1, self.bottom], self.dtype), 112)
+        return np.repeat(rows[None, :, None], 224, axis=2)
+
+
 def test_a_segmentation_without_a_version_is_not_cached():
-    @dataclass(frozen=True)
-    class Halves:
-        count: int = 2
-        levels: int = 1
-
-        def __call__(self, pixels):
-            return np.repeat(np.array([1, 2], np.uint16), 112)[None, :, None].repeat(224, axis=2)
-
     labels, counts = load_all(STRETCH, Halves())
     assert counts == {}
     assert not folder().exists()
     np.testing.assert_array_equal(labels[0][0, :, 0], np.repeat([1, 2], 8))
+
+
+@pytest.mark.parametrize("wrong", [{"bottom": 3}, {"dtype": np.int64}, {"levels": 2}], ids=str)
+def test_labels_that_break_the_contract_end_the_sweep(wrong):
+    with pytest.raises(InputError, match="Halves returns labels"):
+        load_all(STRETCH, Halves(**wrong))
 
 
 @pytest.mark.parametrize("frame", [(224, 224), (100, 448)])
