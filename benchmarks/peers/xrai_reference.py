@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import skimage.data
-from skimage.transform import resize
 
 SAMPLES = ("astronaut", "cat", "coffee")
 THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from salix.attribution.felzenszwalb import felzenszwalb_levels
+from salix.attribution.host import call_on_host
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.mask_bits import dilate, pack_labels
 from salix.attribution.segment_ranking import AREA, LEAST_PIXELS, ORDERS, rank_planes
@@ -76,13 +77,7 @@ class XRAI:
         segments = {"scales": self.scales, "sigma": self.sigma, "least_size": self.least_size}
         ranking = {"order": self.order, "least_pixels": self.least_pixels, "area": self.area}
         host = partial(_heatmaps, segments=segments, dilation=self.dilation, ranking=ranking)
-        heatmap = jax.pure_callback(
-            host,
-            jax.ShapeDtypeStruct(map.shape, map.dtype),
-            image,
-            map,
-            vmap_method="broadcast_all",
-        )
+        heatmap = call_on_host(host, jax.ShapeDtypeStruct(map.shape, map.dtype), image, map)
         return heatmap[..., None]
 
 

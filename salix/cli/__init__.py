@@ -11,7 +11,7 @@ import tyro
 
 from salix import runtime
 from salix.cli.bench import Bench
-from salix.cli.compare import Compare
+from salix.cli.compare import CompareModels
 from salix.cli.convert import Convert
 from salix.cli.demo import Demo
 from salix.cli.explain import ExplainImages
@@ -28,7 +28,7 @@ COMMANDS = {
     "train": Train,
     "sweep": Sweep,
     "report": Report,
-    "compare": Compare,
+    "compare": CompareModels,
     "convert": Convert,
     "bench": Bench,
 }

@@ -13,7 +13,7 @@ from salix.typing import InputError
 
 
 @dataclass(frozen=True)
-class Compare:
+class CompareModels:
     """Compare two or more models by the concepts that their attributions lie on.
 
     Reads runs of `salix sweep --measures regions` over the same images; needs no model and no

@@ -13,11 +13,13 @@ Outcome = Literal["confirmed", "contradicted", "unclear", "not measured"]
 
 @dataclass(frozen=True)
 class CausalCheck:
-    r"""Fall of the score of two models when a region of a concept is masked.
+    r"""Change of the score of two models when a region of a concept is masked.
 
     The drop of region r is $f(x) - f(x \text{ with r filled})$, and its unit the model's mean
     |drop| over all regions of the comparison, so that a multiple of the logits changes nothing:
-    1 is as much as an average region. Of an image the mean over its regions of the concept counts.
+    1 is as much as an average region. For shares of |attribution| the drop counts with the sign of
+    the model's attribution in the region, which says whether masking lowers or raises the score. Of
+    an image the mean over its regions of the concept counts.
 
     - `a`, `b`: the models' mean drops in this unit, over the images that contain the concept;
     - `excess`: that of the model with the larger share (`credited`, 0 or 1) less that of the other,

@@ -59,7 +59,10 @@ def _of_models(comparison: Comparison, a: str, b: str, *, reseeded: bool) -> Com
         return ComparisonHeadline(f"{start}no image has a concept.", "two models", (), None, 0)
     images = len(comparison.table.ids)
     if all(d.difference.value == 0 and d.a.value == d.b.value for d in tested):
-        text = f"{start}{a} and {b} have the same share of every concept in all {images} images."
+        text = (
+            f"Of these two models: {a} and {b} have the same share of every concept in all "
+            f"{images} images."
+        )
         return ComparisonHeadline(text, "two models", (), None, 0)
     limit = () if reseeded else (MORE_SEEDS,)
     if not significant:

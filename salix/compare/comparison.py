@@ -93,13 +93,12 @@ class Comparison:
 
         `images` selects a quadrant, a slice or any others: all numbers are then of these alone.
         """
-        i, j = self.index(a), self.index(b)
-
-        def compute() -> tuple[ConceptDifference, ...]:
-            options = {"clusters": self.table.clusters, "level": self.level, "seed": self.seed}
-            return concept_differences(self.shares[i], self.shares[j], images=images, **options)
-
-        return self._memo(("differences", i, j), images, compute)
+        return self._pair(
+            *("differences", a, b, images),
+            lambda i, j: concept_differences(
+                self.shares[i], self.shares[j], images=images, level=self.level, **self._sampling
+            ),
+        )
 
     def ranking(self, a: str, b: str, *, images: ImageSubset = None) -> tuple[int, ...]:
         """Concepts by falling |difference|; those in fewer than 10 images after the others."""
@@ -121,81 +120,77 @@ class Comparison:
 
     def null(self, a: str, b: str) -> NullPanel:
         """Noise floor: models swapped within images, and reseeded runs of the group of a or b."""
-        i, j = self.index(a), self.index(b)
+        group = dict(zip(self.models, self.groups, strict=True))
 
-        def compute() -> NullPanel:
-            own = {self.groups[i], self.groups[j]}
-            group = dict(zip(self.models, self.groups, strict=True))
+        def compute(i: int, j: int) -> NullPanel:
             seeds = tuple(
                 SeedPair(x, y, self.differences(x, y))
                 for x, y in combinations(self.models, 2)
-                if group[x] == group[y] and group[x] in own
+                if group[x] == group[y] and group[x] in (group[a], group[b])
             )
-            values = self._values(i, j)
-            options = {"clusters": self.table.clusters, "seed": self.seed}
-            return null_panel(self.differences(a, b), values, seeds=seeds, **options)
+            rows, values = self.differences(a, b), self._values(i, j)
+            return null_panel(rows, values, seeds=seeds, **self._sampling)
 
-        return self._memo(("null", i, j), None, compute)
+        return self._pair("null", a, b, None, compute)
 
     def causal(self, a: str, b: str, *, images: ImageSubset = None) -> tuple[CausalCheck, ...]:
         """Whether masking a concept changes the score of the model with the larger share more."""
-        i, j = self.index(a), self.index(b)
-        rows = self.differences(a, b, images=images)
-        options = {"clusters": self.table.clusters, "level": self.level, "seed": self.seed}
-        return self._memo(
-            ("causal", i, j),
-            images,
-            lambda: causal_checks(rows, self.drops[i], self.drops[j], images=images, **options),
+        rows, drops = self.differences(a, b, images=images), self.drops
+        return self._pair(
+            *("causal", a, b, images),
+            lambda i, j: causal_checks(
+                rows, drops[i], drops[j], images=images, level=self.level, **self._sampling
+            ),
         )
 
     @cached_property
     def drops(self) -> np.ndarray:
-        """Drop `[models images concepts]` of the score by masking: see `concept_drops`."""
+        """Change `[models images concepts]` of the score by masking: see `concept_drops`.
+
+        Of the scales that are not signed, a rise of the score counts as a drop where the model's
+        attribution in the region is negative: it has said that the score would rise.
+        """
         table, count = self.table, self.concepts.count
-        return concept_drops(table.drop, table.image, self.concepts.labels, len(table.ids), count)
+        sign = 1.0 if self.scale in ("signed", "completeness") else np.sign(table.mass)
+        labels = self.concepts.labels
+        return concept_drops(table.drop * sign, table.image, labels, len(table.ids), count)
 
     @cached_property
     def quality(self) -> tuple[ModelQuality, ...]:
         """Fidelity of the attributions of each model, in the order of `models`."""
-        clusters = self.table.clusters
+        options = {"clusters": self.table.clusters, "level": self.level}
         return tuple(
-            model_quality(model, run, self.table.ids, clusters=clusters, level=self.level)
+            model_quality(model, run, self.table.ids, **options)
             for model, run in zip(self.models, self.runs, strict=True)
         )
 
     def stability(self, a: str, b: str) -> RankingStability:
         """Overlap of the first 5 concepts of the ranking over resampled images."""
-        i, j = self.index(a), self.index(b)
-        options = {"clusters": self.table.clusters, "seed": self.seed}
-        return self._memo(
-            ("stability", i, j),
-            None,
-            lambda: ranking_stability(self.differences(a, b), self._values(i, j), **options),
+        rows = self.differences(a, b)
+        return self._pair(
+            *("stability", a, b, None),
+            lambda i, j: ranking_stability(rows, self._values(i, j), **self._sampling),
         )
 
     def odd(self, a: str, b: str) -> tuple[OddConcept, ...]:
         """Small, tight concepts that one of two models relies on: artefacts to look at."""
-        i, j = self.index(a), self.index(b)
         values, shares = self.embedding.values, self.shares
-        return self._memo(
-            ("odd", i, j),
-            None,
-            lambda: odd_concepts(values, self.concepts, shares[i], shares[j]),
+        return self._pair(
+            *("odd", a, b, None),
+            lambda i, j: odd_concepts(values, self.concepts, shares[i], shares[j]),
         )
 
     def difference_concepts(self, a: str, b: str) -> DifferenceConcepts:
         """Regions that are near each other in the features of one model only (RDX)."""
-        i, j = self.index(a), self.index(b)
-        features = self.table.embeddings
+        features, image = self.table.embeddings, self.table.image
         if missing := [m for m in (a, b) if m not in features]:
             raise InputError(
                 f"{' and '.join(missing)} have no features of regions: sweep with "
                 "--measures \"Regions(embeddings=('descriptor', 'features'))\""
             )
-        return self._memo(
-            ("difference concepts", i, j),
-            None,
-            lambda: difference_concepts(features[a], features[b], self.table.image, seed=self.seed),
+        return self._pair(
+            *("difference concepts", a, b, None),
+            lambda i, j: difference_concepts(features[a], features[b], image, seed=self.seed),
         )
 
     @cached_property
@@ -214,7 +209,7 @@ class Comparison:
 
         The claims about ways of training: see `compare_concepts_of_groups`.
         """
-        options = {"clusters": self.table.clusters, "level": self.level, "seed": self.seed}
+        options = {"level": self.level, **self._sampling}
         return compare_concepts_of_groups(self.shares, self.groups, **options)
 
     @cached_property
@@ -224,6 +219,10 @@ class Comparison:
 
         return comparison_notes(self)
 
+    @property
+    def _sampling(self) -> dict[str, Any]:
+        return {"clusters": self.table.clusters, "seed": self.seed}
+
     def _values(self, i: int, j: int) -> np.ndarray:
         """Differences `[images concepts]` of two models."""
         return np.asarray(self.shares[i], np.float64) - np.asarray(self.shares[j], np.float64)
@@ -232,9 +231,11 @@ class Comparison:
     def _results(self) -> dict[Hashable, Any]:
         return {}
 
-    def _memo(self, key: tuple[Hashable, ...], images: ImageSubset, compute: Callable[[], T]) -> T:
-        """Result of `compute`, kept by key and images."""
-        own = (*key, None if images is None else np.asarray(images).tobytes())
-        if own not in self._results:
-            self._results[own] = compute()
-        return self._results[own]
+    def _pair(
+        self, name: str, a: str, b: str, images: ImageSubset, compute: Callable[[int, int], T]
+    ) -> T:
+        """Result of `compute` for the places of two models, kept by name, models and images."""
+        key = (name, a, b, None if images is None else np.asarray(images).tobytes())
+        if key not in self._results:
+            self._results[key] = compute(self.index(a), self.index(b))
+        return self._results[key]

@@ -63,8 +63,9 @@ def _concepts(comparison: Comparison) -> list[str]:
     unstable = np.flatnonzero(concepts.concept_stability < STABLE)
     if len(unstable):
         names = ", ".join(str(k + 1) for k in unstable)
+        which = names if len(unstable) < concepts.count else f"all {concepts.count}"
         notes.append(
-            f"Concepts that other images would not give again (stability below {STABLE}): {names}"
+            f"Concepts that other images would not give again (stability below {STABLE}): {which}"
         )
     return notes
 

@@ -52,9 +52,20 @@ class ImageSegments:
             except (InputError, Unreadable) as error:
                 raise Unreadable(f"its segment masks: {error}") from None
         else:
-            labels = self.labels(fit(image, STRETCHED))
+            labels = self._checked(self.labels(fit(image, STRETCHED)))
         frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
         return sample_labels(labels, frame, to)
+
+    def _checked(self, labels: Any) -> Labels:
+        shape, count = (self.segmentation.levels, SIDE, SIDE), self.segmentation.count
+        array = np.asarray(labels)
+        if array.shape != shape or array.dtype != np.uint16 or array.max() > count:
+            raise InputError(
+                f"{type(self.segmentation).__name__} returns labels of type {array.dtype} and "
+                f"shape {list(array.shape)} up to {array.max()}: return uint16 {list(shape)} up to its "
+                f"count, {count}"
+            )
+        return array
 
     @property
     def counts(self) -> dict[str, int]:

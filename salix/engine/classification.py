@@ -1,7 +1,5 @@
 """Classification: the maps of an image classifier and what measures compute of them."""
 
-import math
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any, get_args
@@ -9,7 +7,6 @@ from typing import Any, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from salix.attribution import pool, pooling_of
 from salix.data import image_example
@@ -21,24 +18,24 @@ from salix.engine.classification_columns import (
     MapType,
 )
 from salix.engine.collisions import claim_columns
+from salix.engine.map_columns import map_numbers, stored_map
 from salix.engine.model_check import check_model
 from salix.engine.segmentation import agreed_segmentation
 from salix.engine.targets import check_targets
+from salix.engine.traced_model import traced_once
 from salix.engine.user_functions import check_function, check_score, check_values
-from salix.metrics import gini, histogram_entropy, scale, spatial_entropy, to_8_bit
+from salix.metrics import scale
 from salix.model import Model
-from salix.precision import Precision, computed_in
+from salix.precision import Precision
 from salix.scores import ScoreOf, fix, logit, resolve
 from salix.store import describe
 from salix.typing import (
-    AnyArray,
     Column,
     Explainer,
     Explanation,
     Image,
     Index,
     InputError,
-    Map,
     Measure,
     Method,
     Params,
@@ -162,17 +159,12 @@ class Classification:
             "target": clean.target if hasattr(self.score, "target") else jnp.int32(-1),
             "logits": clean.logits,
             "score": fix(self.score, clean.target)(clean.logits),
-            "histogram_entropy": histogram_entropy(to_8_bit(scaled)),
-            "spatial_entropy": spatial_entropy(scaled),
-            "gini": gini(scaled),
+            **(numbers := map_numbers(scaled)),
             "constant_map": constant_map,
             "finite": jnp.isfinite(clean.logits).all() & jnp.isfinite(clean.map).all(),
         }
-        if self.maps is not None:
-            small = shrink(scaled, self.side)
-            row["map"] = to_8_bit(small) if self.maps == "uint8" else small.astype(self.maps)
-        for name in ("histogram_entropy", "spatial_entropy", "gini"):
-            row[name] = jnp.where(constant_map, jnp.nan, row[name])
+        row |= stored_map(scaled, self.maps, self.side)
+        row |= {name: jnp.where(constant_map, jnp.nan, row[name]) for name in numbers}
         explanation = replace(
             clean,
             map=scaled,
@@ -218,34 +210,9 @@ class Classification:
             self.model.preprocess.std,
             score_of=lambda logits, target: fix(self.score, target)(logits),
             trunk=trunk if self.model.divided else None,
-            baselines=baselines if hasattr(self.method, "baselines") else None,
+            baselines=baselines if callable(getattr(self.method, "baselines", None)) else None,
         )
 
     @cached_property
     def _traced_once(self) -> Model:
-        """The model with a trunk and a head that are traced once, in the precision.
-
-        The measures of one image call them a dozen times. The compiler inlines each call before it
-        looks for operations that are equal, so that the program is the same.
-        """
-
-        def once(function: Callable[[Params, Any], Any], name: str) -> Callable[[Params, Any], Any]:
-            def traced(params: Params, x: Any) -> Any:
-                with computed_in(self.precision):
-                    return function(params, x)
-
-            traced.__name__ = name  # of its operations in a profile of the program
-            return jax.jit(traced)
-
-        head = once(self.model.head, "head")
-        trunk = once(self.model.trunk, "trunk") if self.model.divided else self.model.trunk
-        return replace(self.model, trunk=trunk, head=head)
-
-
-def shrink(map: Map, side: int = 64) -> Float[AnyArray, "*small"]:
-    """Average a map down until its longest side is at most `side`; a smaller one is unchanged."""
-    ratio = side / max(map.shape)
-    if ratio >= 1:
-        return map
-    shape = tuple(math.ceil(length * ratio) for length in map.shape)
-    return jnp.clip(jax.image.resize(map, shape, "linear", antialias=True), 0, 1)
+        return traced_once(self.model, self.precision)

@@ -33,7 +33,8 @@ def explain(
     """Return the explanation of one image: its logits, the explained class and the map.
 
     `image` is an 8-bit array [h w] or [h w c] of any size, a Pillow image, or the path of a file.
-    The map is on the method's grid, unscaled; `salix.report.overlay` draws it. `attribution`,
+    The map is on the method's grid, unscaled, and `Explanation.attribution` is what it was pooled
+    from; `salix.report.overlay` draws it. `attribution`,
     `score`, `precision` and `seed` as in `salix.sweep`. Compiles in every call: for many images use
     `image_explainer`, for data sets `salix.sweep`. Raises `InputError` for a file that is not an
     image, and as a sweep for parameters, outputs, methods and scores that do not fit the model.

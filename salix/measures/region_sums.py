@@ -7,6 +7,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Integer
 
 BLOCK = 2048  # pixels of one product
+EXACT = lax.Precision.HIGHEST
 
 
 def segment_sums(
@@ -34,7 +35,7 @@ def segment_sums(
 
         def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
             inside = (block[1][:, None] == names).any(0)  # [count BLOCK]
-            return total + inside.astype(flat.dtype) @ block[0], None
+            return total + jnp.matmul(inside.astype(flat.dtype), block[0], precision=EXACT), None
 
         total = jnp.zeros((count, flat.shape[-1]), flat.dtype)
         return lax.scan(add, total, (pixels, padded.swapaxes(0, 1)))[0]
@@ -67,7 +68,8 @@ def block_means(map: Float[Array, "h w"], side: int) -> Float[Array, "side side"
     A pixel on the border of two blocks counts in both by its share, so that the mean stays.
     """
     rows, columns = (jnp.asarray(_shares(n, side), map.dtype) for n in map.shape)
-    return rows @ map @ columns.T
+    wide = jnp.matmul(map, columns.T, precision=EXACT)
+    return jnp.matmul(rows, wide, precision=EXACT)
 
 
 def nearest_labels(segments: Integer[Array, "levels h w"], side: int) -> Array:

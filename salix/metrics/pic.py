@@ -117,8 +117,6 @@ def _check_shapes(image: np.ndarray, map: np.ndarray, mask: np.ndarray) -> None:
             f"the image is {image.dtype}{list(image.shape)}: give uint8 [height width channels] of "
             "1 or 3 channels, as decoded from a file"
         )
-    if min(image.shape[:2]) < 2:
-        raise InputError(f"the image has {image.shape[:2]} pixels: give 2 or more a side")
     if map.shape != image.shape[:2] or not np.isfinite(map).all():
         raise InputError(
             f"the map has the shape {map.shape} and the image {image.shape}: give finite numbers, "

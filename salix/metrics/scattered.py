@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from salix.typing import Pixels
+from salix.typing import InputError, Pixels
 
 Triangles = Int[np.ndarray, "n 3 2"]
 
@@ -16,11 +16,17 @@ def interpolate_pixels(image: Pixels, known: Bool[np.ndarray, "h w"]) -> Pixels:
     Over the Delaunay triangulation of the known pixels and the four corners, the value of a pixel
     is that of the plane through its triangle's corners, rounded half to even. Where four known
     pixels lie on one circle the triangulation is one of several. One triangulation serves all
-    channels; a pixel among known pixels alone takes no part in it.
+    channels; a pixel among known pixels alone takes no part in it. Raises `InputError` for other
+    shapes, and for images one pixel wide.
     """
     from scipy.spatial import Delaunay
 
     image, known = np.asarray(image), np.array(known)
+    if image.shape[:2] != known.shape or min(known.shape) < 2:
+        raise InputError(
+            f"the image has the shape {image.shape} and its known pixels {known.shape}: give both "
+            "one height and width, of 2 or more pixels"
+        )
     known[[0, 0, -1, -1], [0, -1, 0, -1]] = True
     if known.all():
         return image

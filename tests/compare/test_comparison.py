@@ -212,3 +212,15 @@ def test_tables_have_the_numbers_of_the_comparison(planted, tmp_path):
     assert header["models"][0]["attribution"].startswith("IntegratedGradients")
     with pytest.raises(InputError, match="name a file"):
         write_tables(planted, tmp_path / "compare.json")
+
+
+def test_masking_counts_with_the_sign_of_the_attribution(planted):
+    table, k = planted.table, planted.ranking("a", "b")[0]
+    drop = np.abs(table.mass) * [[2.0], [1.0]] * np.sign(table.mass)  # faithful, also below 0
+    faithful = replace(planted, table=replace(table, drop=drop.astype(np.float32)))
+    check = faithful.causal("a", "b")[k]
+    assert (check.credited, check.outcome) == (0, "confirmed")
+    wrong = replace(planted, table=replace(table, drop=-drop.astype(np.float32)))
+    assert wrong.causal("a", "b")[k].outcome == "contradicted"
+    assert (np.nan_to_num(faithful.drops) >= 0).all()
+    assert (np.nan_to_num(replace(faithful, scale="signed").drops) < 0).any()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,8 +60,13 @@ def test_other_settings_and_versions_are_computed_anew(monkeypatch):
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda b: b[:-5], lambda b: b"", lambda b: b[:40] + bytes([b[40] ^ 1]) + b[41:]],
-    ids=["cut", "empty", "flipped"],
+    [
+        lambda b: b[:-5],
+        lambda b: b"",
+        lambda b: b[:40] + bytes([b[40] ^ 1]) + b[41:],
+        lambda b: b[:32] + zlib.compress(bytes(2 * 2 * 224 * 224)),
+    ],
+    ids=["cut", "empty", "flipped", "replaced"],
 )
 def test_a_damaged_file_is_computed_anew(damage):
     first, _ = load_all(STRETCH)
@@ -122,19 +128,31 @@ def test_threads_and_processes_share_the_cache(tmp_path):
     assert cache.read + cache.computed == 8
 
 
+@dataclass(frozen=True)
+class Halves:
+    """A segmentation of the user, without a version."""
+
+    bottom: int = 2
+    dtype: type = np.uint16
+    count: int = 2
+    levels: int = 1
+
+    def __call__(self, pixels):
+        rows = np.repeat(np.array([1, self.bottom], self.dtype), 112)
+        return np.repeat(rows[None, :, None], 224, axis=2)
+
+
 def test_a_segmentation_without_a_version_is_not_cached():
-    @dataclass(frozen=True)
-    class Halves:
-        count: int = 2
-        levels: int = 1
-
-        def __call__(self, pixels):
-            return np.repeat(np.array([1, 2], np.uint16), 112)[None, :, None].repeat(224, axis=2)
-
     labels, counts = load_all(STRETCH, Halves())
     assert counts == {}
     assert not folder().exists()
     np.testing.assert_array_equal(labels[0][0, :, 0], np.repeat([1, 2], 8))
+
+
+@pytest.mark.parametrize("wrong", [{"bottom": 3}, {"dtype": np.int64}, {"levels": 2}], ids=str)
+def test_labels_that_break_the_contract_end_the_sweep(wrong):
+    with pytest.raises(InputError, match="Halves returns labels"):
+        load_all(STRETCH, Halves(**wrong))
 
 
 @pytest.mark.parametrize("frame", [(224, 224), (100, 448)])

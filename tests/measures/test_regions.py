@@ -319,3 +319,25 @@ def test_passes_end_with_the_last_label_of_the_image():
     for name, result in one.items():
         np.testing.assert_allclose(several[name][:5], result[:5], rtol=1e-5, atol=1e-6)
         assert len(result) == COUNT
+
+
+def test_passes_of_an_image_do_not_depend_on_the_others_of_its_batch():
+    explain = Explainer(
+        lambda image, target: Explanation(image.mean((0, 1)), target, image[..., 0]),
+        trunk=lambda x: x[::5, ::5],
+    )
+
+    def passed(image, segments):
+        boxes, options = segment_boxes(segments, COUNT), {"features": True, "chunk": 1}
+        fill = jnp.zeros_like(image)
+        target = jnp.int32(1)
+        return region_passes(explain, image, target, segments, boxes, replacement=fill, **options)
+
+    few = np.where(SEGMENTS > 5, 0, SEGMENTS)
+    images, segments = np.stack([IMAGE, IMAGE[::-1]]), np.stack([few, SEGMENTS]).astype(np.int32)
+    batch = jax.jit(jax.vmap(passed))(images, segments)
+    alone = jax.jit(passed)(images[0], segments[0])
+    for name, result in alone.items():
+        np.testing.assert_allclose(batch[name][0], result, atol=1e-6)
+        assert not np.asarray(result[5:]).any()
+        assert np.asarray(batch[name][1][8]).all()

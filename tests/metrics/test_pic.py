@@ -199,7 +199,6 @@ def test_random_masks_are_those_of_their_seed():
     [
         ({"image": np.zeros((*SHAPE, 3))}, "float64"),
         ({"image": np.zeros(SHAPE, np.uint8)}, r"uint8\[60, 80\]"),
-        ({"image": np.zeros((1, 80, 3), np.uint8)}, "2 or more"),
         ({"map": np.zeros((7, 7))}, r"\(7, 7\)"),
         ({"map": np.full(SHAPE, np.nan)}, "finite"),
         ({"mask": np.zeros(SHAPE)}, "random_pixels"),
@@ -214,3 +213,9 @@ def test_unusable_input_is_refused(change, message):
     arguments = {"predict": predict, "image": image, "map": map, "target": 1, "mask": mask}
     with pytest.raises(InputError, match=message):
         information_curves(**(arguments | change))
+
+
+@pytest.mark.parametrize("known", [(1, 9), (9, 8)])
+def test_images_one_pixel_wide_and_masks_of_other_shapes_are_refused(known):
+    with pytest.raises(InputError, match="2 or more pixels"):
+        interpolate_pixels(np.zeros((known[0], 9, 3), np.uint8), np.zeros(known, bool))

@@ -9,7 +9,7 @@ function drawDumbbell() {
   const x = (v) => 10 + ((v - low) / (top - low)) * (W - 20), dx = (v) => 10 + ((v + reach) / (2 * reach)) * (W - 20);
   const [a, b] = [payload.models[state.a], payload.models[state.b]];
   const mark = (model, at, y) => make("path", { d: model.path, fill: model.colour, transform: `translate(${at.toFixed(1)} ${y}) scale(.85)` });
-  const axis = (scale, ticks) => make("svg", { class: "ticks", viewBox: `0 0 ${W} 16`, "aria-hidden": "true" }, ticks.map((t) => make("text", { x: scale(t), y: 12, "text-anchor": "middle" }, formatValue(t, { signed: scale === dx, unit: scale === x }))));
+  const axis = (scale, ticks) => make("svg", { class: "ticks", viewBox: `0 0 ${W} 16`, "aria-hidden": "true" }, ticks.map((t) => make("text", { x: scale(t), y: 12, "text-anchor": "middle" }, formatTick(t, scale === dx))));
   const ticks = low < 0 ? [-top, 0, top] : [0, top / 2, top];
   fill(byId("dumbbell"),
     make("div", { class: "chart-row chart-head" }, make("span"), make("span", {}, modelName(state.a), " and ", modelName(state.b), make("small", {}, `, ${payload.scale.name}`)), make("span", {}, "A − B", make("small", {}, `, ${payload.scale.percent ? "points, " : ""}95 % interval`))),
@@ -23,6 +23,8 @@ function drawDumbbell() {
     }),
     make("div", { class: "chart-row chart-axis" }, make("span"), axis(x, ticks), axis(dx, [-reach, 0, reach])));
 }
+
+const formatTick = (t, signed) => (t === 0 ? "0" : formatValue(t, { signed, unit: !signed }).replace(".0", ""));
 
 // The least of 1, 2, 5 times a power of ten that is not below a value.
 function niceTop(value) {

@@ -1,12 +1,12 @@
 // The answer in a sentence, by the rule of docs/claims.md: a difference is stated where it is
 // significant, and of the rest that the models cannot be told apart.
 
-function answerParts() {
+function answerParts({ pair = false } = {}) {
   const { a, b } = state, rows = rankConcepts(view.rows.filter(shown)), found = rows.filter(significant);
   const where = viewName(), scope = where ? `Of the ${plural(view.images, "image")} ${where}: ` : "Of these two models: ";
   if (!view.images) return [`There is no image ${where}.`];
   if (!rows.length) return [`None of the ${plural(view.images, "image")} has a region of any concept.`];
-  const claim = view.whole && payload.headlines[pairKey()];
+  const claim = view.whole && !pair && payload.headlines[pairKey()];
   if (claim) return markNames(claim.text);
   if (!view.ready) return [scope, "computing intervals and tests…"];
   if (!found.length) {
@@ -39,13 +39,17 @@ function drawAnswer() {
   const parts = answerParts();
   const text = parts.map((p) => (typeof p === "string" ? p : "model" in p ? payload.models[p.model].name : conceptName(p.concept))).join("");
   document.title = `${payload.title}: ${text}`;
-  fill(byId("answer"), parts.map((p) => {
+  const drawn = (p) => {
     if (typeof p === "string") return p;
     if ("model" in p) return modelName(p.model);
     return make("button", { class: "inline", onclick: () => choose({ concept: p.concept, region: -1 }) }, conceptName(p.concept));
-  }));
+  };
+  fill(byId("answer"), parts.map(drawn));
   const claim = view.whole && payload.headlines[pairKey()];
   byId("evidence").replaceChildren(...(claim && claim.evidence.length ? [make("b", {}, "Evidence. "), `${claim.evidence.join(". ")}. `] : []));
+  // A claim on groups of runs is another than that on the two runs of the table.
+  const grouped = claim && claim.scope !== "two models";
+  fill(byId("answer-pair"), grouped ? answerParts({ pair: true }).map(drawn) : "");
   drawCards();
 }
 

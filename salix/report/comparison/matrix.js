@@ -1,5 +1,6 @@
 // Agreement of the two models, two by two, and slices by metadata: each is a choice of images.
 
+const MANY = 8; // values of a slice that stand side by side
 const quadrantName = (q) => ({ both: "both right", neither: "both wrong" })[q] ?? `only ${payload.models[state[q]].name} right`;
 
 function quadrantCounts() {
@@ -25,8 +26,12 @@ function drawMatrix() {
   const slices = payload.slices.map(({ name, values, codes }) => {
     const sizes = new Array(values.length).fill(0), chosen = chooseImages(payload, { ...state, slice: "" });
     codes.forEach((code, i) => { if (code >= 0 && chosen[i]) sizes[code]++; });
-    return make("div", { class: "slice", role: "group", "aria-label": `slice by ${name}` }, make("span", { class: "label" }, name),
-      values.map((value, v) => choice([value, make("small", {}, ` ${formatCount(sizes[v])}`)], state.slice === name && state.value === value, state.slice === name && state.value === value ? { slice: "", value: "" } : { slice: name, value })));
+    const label = make("span", { class: "label" }, name), own = state.slice === name;
+    if (values.length > MANY)
+      return make("div", { class: "slice" }, label, make("select", { "aria-label": `slice by ${name}`, onchange: (e) => choose(e.target.value ? { slice: name, value: e.target.value } : { slice: "", value: "" }) },
+        make("option", { value: "" }, `all ${values.length}`), values.map((value, v) => make("option", { value, selected: own && state.value === value }, `${value} (${formatCount(sizes[v])})`))));
+    return make("div", { class: "slice", role: "group", "aria-label": `slice by ${name}` }, label,
+      values.map((value, v) => choice([value, make("small", {}, ` ${formatCount(sizes[v])}`)], own && state.value === value, own && state.value === value ? { slice: "", value: "" } : { slice: name, value })));
   });
   const reset = state.quadrant !== "all" || state.slice ? choice("all images", false, { quadrant: "all", slice: "", value: "" }, { id: "reset" }) : "";
   fill(byId("slices"), pairChoice(), slices, make("p", { class: "note", role: "status" }, `${plural(view.images, "image")} of ${formatCount(payload.images.count)} in this view${view.ready ? "" : ": intervals and tests are being computed"}. `, reset,

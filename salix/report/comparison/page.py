@@ -112,7 +112,7 @@ def _render(payload: dict[str, Any]) -> str:
     without = sum(code == NO_PICTURE for code in payload["pictures"]["where"])
     return environment.get_template("comparison.html").render(
         payload=payload,
-        lead=f"{' and '.join(models)} on the same {images} images, explained class: "
+        lead=f"{' and '.join([', '.join(models[:-1]), models[-1]])} on the same {images} images, explained class: "
         f"{dict(payload['facts']).get('Explained class', 'unknown')}.",
         without=without,
         json=htmlsafe_json_dumps(payload),

@@ -1,6 +1,5 @@
 // Panels beside the table: noise floor, quality of the maps, and difference concepts.
 
-const WEAK = 0.05; // strength of a difference concept that is hardly one
 const pairKey = () => `${Math.min(state.a, state.b)}-${Math.max(state.a, state.b)}`;
 
 function drawPanels() {
@@ -43,15 +42,13 @@ function drawQuality() {
 function drawDifferenceConcepts() {
   const place = byId("difference-panel"), panel = payload.difference_concepts?.[pairKey()];
   if (!place) return;
-  if (!panel || !panel.concepts.length) return fill(place, make("p", { class: "note" }, panel?.text ?? "Not computed for this pair."));
+  if (!panel || !panel.concepts.length) return fill(place, make("p", {}, panel?.text ?? "Not computed for this pair."));
   const order = state.a < state.b ? [state.a, state.b] : [state.b, state.a];
   const card = (c) => make("article", { class: "card" },
     make("h3", {}, "alike in ", modelName(order[c.nearer]), make("small", {}, ` and not in ${payload.models[order[1 - c.nearer]].name}`)),
     make("div", { class: "crops" }, differenceMembers(c.members).map((r) => make("button", { class: "pick", onclick: () => payload.regions.concept[r] >= 0 && choose({ concept: payload.regions.concept[r], region: r }) }, crop(r)))),
     make("p", { class: "note" }, `${plural(c.size, "region")} of ${plural(c.images, "image")}; success rate ${(100 * c.success).toFixed(0)}\u202f%, strength ${c.strength.toFixed(2)}`));
-  const strong = panel.concepts.filter((c) => c.strength >= WEAK), weak = panel.concepts.filter((c) => c.strength < WEAK);
-  fill(place, strong.length ? make("div", { class: "cards" }, strong.map(card)) : make("p", {}, "No group of regions is represented differently: all strengths are below 0.05."),
-    weak.length ? make("details", {}, make("summary", {}, `${plural(weak.length, "group")} of a strength below ${WEAK}`), make("div", { class: "cards" }, weak.map(card))) : "");
+  fill(place, make("div", { class: "cards" }, panel.concepts.map(card)));
 }
 
 // Members in the images of the view, one an image.

@@ -24,7 +24,8 @@ def pair_panels(comparison: Comparison, pairs: Sequence[tuple[int, int]]) -> dic
     for number, (i, j) in enumerate(pairs):
         a, b, key = comparison.models[i], comparison.models[j], f"{i}-{j}"
         claim = headline(comparison, a, b)
-        panels["headlines"][key] = {"text": claim.text, "evidence": list(claim.evidence)}
+        panels["headlines"][key] = {"text": claim.text, "scope": claim.scope}
+        panels["headlines"][key]["evidence"] = list(claim.evidence)
         panels["null"][key] = _null(comparison, a, b)
         panels["masking"][key] = _masking(comparison, a, b)
         panels["odd"][key] = [_odd(comparison, o, a, b) for o in comparison.odd(a, b)]
@@ -88,8 +89,8 @@ def _masking(comparison: Comparison, a: str, b: str) -> list[dict[str, Any]]:
 
 def _odd(comparison: Comparison, odd: OddConcept, a: str, b: str) -> dict[str, Any]:
     text = (
-        f"Small and one-sided: {odd.size:.1f} times the regions of an average concept, "
-        f"{odd.spread:.1f} times as spread out, and {a if odd.balance > 0 else b} relies on it. "
+        f"Small and one-sided: {odd.size:.2g} times the regions of an average concept, in "
+        f"{odd.images} images, and {a if odd.balance > 0 else b} relies on it. "
         "Look whether it is a mark of the data, such as a stamp or a border"
     )
     return {"concept": odd.concept, "text": text}
@@ -100,8 +101,12 @@ def _difference_concepts(comparison: Comparison, a: str, b: str) -> dict[str, An
         panel = comparison.difference_concepts(a, b)
     except InputError as error:
         return {"concepts": [], "text": str(error)}
+    text = (
+        f"None: of {len(panel.sample)} regions, no group is nearer together in the features of one "
+        f"model than in those of the other (mean difference at least {panel.least:g})."
+    )
     return {
-        "text": "",
+        "text": text,
         "concepts": [
             {
                 "nearer": c.nearer,
