@@ -25,7 +25,7 @@ from salix.compare.differences import concept_differences, rank_concepts
 from salix.engine import sweep
 from salix.measures import Regions
 from salix.scores import logit
-from salix.store import KEYS, Run, write_run
+from salix.store import Run
 from salix.studies.planted import planted_overlap
 
 HERE = Path(__file__).parent
@@ -52,12 +52,11 @@ def main() -> None:
         without = {name: [logit_without(t, images) for t in own] for name, own in networks.items()}
         rows = []
         for seed, pair in enumerate(zip(runs["A"], runs["B"], strict=True)):
-            for count in options.images:
-                parts = [first_rows(run, folder / f"first-{count}", count) for run in pair]
-                for embedding in options.embedding:
-                    comparison = compare(*parts, embedding=embedding)
-                    about = {"seed": seed, "images": count, "embedding": embedding}
-                    rows.append(about | square_results(comparison, images))
+            for embedding in options.embedding:
+                comparison = compare(*pair, embedding=embedding)
+                for count in options.images:
+                    about = {"seed": seed, "embedding": embedding, "images": count}
+                    rows.append(about | square_results(comparison, images, count))
                     print(json.dumps(rows[-1]), flush=True)
     values = {"machine": describe_machine(), "logit_drop_without_square": without, "rows": rows}
     options.results.write_text(json.dumps(values, indent=1) + "\n")
@@ -93,23 +92,11 @@ def logit_without(trained: Any, images: PlantedImages) -> float:
     return round(float((before - after).mean()), 3)
 
 
-def first_rows(run: Run, folder: Path, count: int) -> Run:
-    """Write the first rows of a run as a run of their own."""
-    path = folder / run.path.name
-    if not path.exists():
-        names = {c.name for c in KEYS}
-        values = {n: v[:count] for n, v in run.read().items()}
-        rows = [{n: v[i] for n, v in values.items()} for i in range(count)]
-        config = run.manifest["config"] | {
-            "data": run.manifest["config"]["data"] | {"count": count}
-        }
-        columns = [c for n, c in run.columns.items() if n not in names]
-        write_run(path, columns, rows, config=config, about=run.manifest["about"])
-    return Run(path)
+def square_results(comparison: Comparison, images: PlantedImages, count: int) -> dict[str, Any]:
+    """Return the results of the concepts of k-means, and of difference concepts.
 
-
-def square_results(comparison: Comparison, images: PlantedImages) -> dict[str, Any]:
-    """Return the results of the concepts of k-means, and of difference concepts."""
+    Concepts are those of all images, differences those of the first `count`.
+    """
     table = comparison.table
     planted = images.masks(table.side)[[int(id) for id in table.ids]]
     a, b = comparison.models
@@ -125,12 +112,12 @@ def square_results(comparison: Comparison, images: PlantedImages) -> dict[str, A
     outlined = planted_overlap(table, np.zeros(len(table.image), int), 1, planted)
     values: dict[str, Any] = {"recall_of_all_regions": round(float(outlined.recall[0]), 3)}
     for name, parts in groups.items():
-        values[name] = square_rank(comparison, parts, planted)
+        values[name] = square_rank(comparison, parts, planted, count)
     return values
 
 
 def square_rank(
-    comparison: Comparison, parts: list[tuple[np.ndarray, int]], planted: np.ndarray
+    comparison: Comparison, parts: list[tuple[np.ndarray, int]], planted: np.ndarray, count: int
 ) -> dict[str, Any]:
     """Return rank, overlap and difference of the concept that overlaps most with the square."""
     shares = np.concatenate([concept_shares(comparison.table, *part) for part in parts], 2)
@@ -139,7 +126,7 @@ def square_rank(
         np.concatenate([getattr(o, n) for o in overlaps])
         for n in ("jaccard", "recall", "precision")
     )
-    rows = concept_differences(shares[0], shares[1], clusters=comparison.table.clusters)
+    rows = concept_differences(*shares, images=np.arange(shares.shape[1]) < count)
     sizes = np.array([d.difference.value for d in rows])
     ranking = rank_concepts(sizes, np.array([d.images for d in rows]))
     k = int(np.argmax(jaccard))

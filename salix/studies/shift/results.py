@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from salix.compare import Comparison
+from salix.compare.causal import concept_drops
 from salix.compare.differences import rank_concepts
 from salix.stats import Interval, mean_interval
 from salix.studies.planted import planted_overlap
@@ -61,9 +62,9 @@ def _planted_region(comparison: Comparison, faces: ShiftFaces, generator: str) -
         return PlantedRegion(generator)
     k = int(inside[0])
     own, other = (float(np.nanmean(comparison.shares[x, :, k])) for x in (is_own, ~is_own))
-    own_drop, other_drop = (
-        np.mean(comparison.drops[x][:, planted, k], axis=0) for x in (is_own, ~is_own)
-    )
+    shape = (len(table.ids), concepts.count)
+    drops = concept_drops(table.drop, table.image, concepts.labels, *shape)[:, planted, k]
+    own_drop, other_drop = (drops[x].mean(0) for x in (is_own, ~is_own))
     clusters = None if table.clusters is None else table.clusters[planted]
     return PlantedRegion(
         generator,
