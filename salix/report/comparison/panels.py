@@ -78,9 +78,9 @@ def _masking(comparison: Comparison, a: str, b: str) -> list[dict[str, Any]]:
         text = ""
         if check.outcome != "not measured":
             text = (
-                f"Masking its regions lowers the score by {check.a.value:.2f} ({a}) and "
-                f"{check.b.value:.2f} ({b}) times what an average region does; the model with the "
-                f"larger share by {_signed(check.excess.value)} {_limits(check.excess)} more: "
+                f"Masking its regions lowers the score by {_plain(check.a.value)} ({a}) and "
+                f"{_plain(check.b.value)} ({b}) times what an average region does. The model with the "
+                f"larger share loses {_signed(check.excess.value)} {_limits(check.excess)} more: "
                 f"{check.outcome}."
             )
         rows.append({"outcome": check.outcome, "text": text})
@@ -140,6 +140,10 @@ def _numbers(interval: Interval) -> list[float | None]:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _signed(value: float) -> str:

@@ -4,7 +4,7 @@ A view is a pair of models, a quadrant and a slice. With M models, N images, K c
 
 - `title`, `warnings`, `facts`: texts of the header; `models`: name, colour and sign of each;
 - `classes`, `scale` (texts of the unit), `test` (level, draws, flips, seed);
-- `images`: count, ids, label and target int16 [N], predicted int16, correct uint8 and confidence
+- `images`: count, ids, label int16 [N], target int16 [N] or [M N], predicted int16, correct uint8 and confidence
   uint8 in 1/254 [M N] (255: unknown), known uint8 [N], cluster int32 [N] or null;
 - `slices`: name, values, codes int16 [N], -1 where missing;
 - `concepts`: the stability of each, null where unknown; `shares`: `quantise` [M N K];
@@ -31,6 +31,7 @@ from salix.report.comparison.panels import pair_panels, quality_rows
 from salix.report.palette import Palette
 
 UNKNOWN = 255  # code of an unknown confidence
+OWN = "each model's own prediction"  # of `salix.compare.notes.explained_class`
 SCALES = {
     "share": (
         "share of |attribution|",
@@ -102,13 +103,13 @@ def _images(comparison: Comparison) -> dict[str, Any]:
     table = comparison.table
     sure = np.clip(np.asarray(table.confidence, np.float64), 0, 1)
     codes = np.where(np.isfinite(sure), np.rint(np.nan_to_num(sure) * (UNKNOWN - 1)), UNKNOWN)
-    cluster = table.clusters
+    cluster, own = table.clusters, table.explained == OWN
     return {
         "count": len(table.ids),
         "ids": [str(id) for id in table.ids],
         "label": pack(table.labels.astype(np.int16)),
         "known": pack((table.labels >= 0).astype(np.uint8)),
-        "target": pack(table.target.astype(np.int16)),
+        "target": pack((table.predicted if own else table.target).astype(np.int16)),
         "predicted": pack(table.predicted.astype(np.int16)),
         "correct": pack(table.correct.astype(np.uint8)),
         "confidence": pack(codes.astype(np.uint8)),
