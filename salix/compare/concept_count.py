@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from salix.compare.grouping import RegionLabels, RegionValues, group, half_samples, mean_agreements
-from salix.typing import InputError
 
 COUNTS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30)
 DEFAULT = 25  # of ACE, Ghorbani et al. (2019), arXiv:1902.03129
@@ -54,24 +53,18 @@ def choose_count(
     r"""Choose the number of concepts of regions, from principal components.
 
     For each count k the criterion is (s - s0) / (1 - s0), where s is the stability of k-means over
-    `fits` halves of the images and s0 that of a Gaussian with the same covariance. s alone prefers
-    k = 2, since cutting an elongated cloud across its length is stable without any groups in it;
-    s0 is as large then. Of the counts with a criterion of at least 0.1 and a silhouette at least
-    0.05 above the Gaussian's, the choice is the largest whose criterion is within one standard
-    error of the best: a finer partition that is as stable tells more. If there are none, no number
-    of groups is supported by the data: ACE's 25 is used, or the largest k tried.
+    `fits` halves of the images, of `codes` 0, 1, …, and s0 that of a Gaussian with the same
+    covariance. s alone prefers k = 2, since cutting an elongated cloud across its length is stable
+    without any groups in it; s0 is as large then. Of the counts with a criterion of at least 0.1
+    and a silhouette at least 0.05 above the Gaussian's, the choice is the largest whose criterion
+    is within one standard error of the best: a finer partition that is as stable tells more. If
+    there are none, no number of groups is supported by the data: ACE's 25 is used, or the largest k
+    tried.
 
     Returns the count, the numbers for each k, and whether the data supports it. The stability of
     halves is after Lange et al. (2004), doi:10.1162/089976604773717621; the reference after the gap
     statistic of Tibshirani et al. (2001), doi:10.1111/1467-9868.00293.
     """
-    images = int(codes.max()) + 1
-    counts = tuple(k for k in counts if 2 <= k <= min(images, len(values)) // 2)
-    if not counts:
-        raise InputError(
-            f"{images} images with {len(values)} regions are too few to choose the number of "
-            "concepts: give it by --concepts, at most one for each image"
-        )
     rng = np.random.default_rng([seed, 1])
     gaussian = (rng.standard_normal(values.shape) * values.std(0)).astype(np.float32)
     near = rng.permutation(len(values))[:1500]

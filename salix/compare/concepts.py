@@ -59,6 +59,7 @@ def cluster_regions(
     embedding: RegionValues,
     image: RegionLabels,
     *,
+    clusters: Integer[np.ndarray, " images"] | None = None,
     count: int | None = None,
     counts: tuple[int, ...] = COUNTS,
     seed: int = 0,
@@ -69,10 +70,11 @@ def cluster_regions(
 ) -> Concepts:
     """Group regions into concepts by k-means and measure how stable the concepts are.
 
-    `embedding` [regions d] of all models' regions at once, `image` the index of each region's
-    image, or of its cluster of dependent images, [regions]. `count` is chosen by `choose_count`
-    from `counts` where it is None. k-means++ with `restarts` on the regions of random images, at
-    most `most`, then Lloyd's iterations on all regions; stability is measured on these images.
+    `embedding` [regions d] of all models' regions at once, `image` the index of the image of each
+    region, `clusters` the code of the cluster of dependent images of each image. `count` is chosen
+    by `choose_count` from `counts` where it is None. k-means++ with `restarts` on the regions of
+    random images, at most `most`, then Lloyd's iterations on all regions. Stability is measured on
+    these images, over halves of their clusters, or of the images where there are under 4 clusters.
 
     The same for a seed, and for any order of the regions up to rounding: regions are sorted by
     their embedding first. Raises InputError for fewer images, regions or distinct embeddings than
@@ -83,22 +85,27 @@ def cluster_regions(
     order = canonical_order(embedding)
     values = np.ascontiguousarray(embedding[order], np.float32)
     codes = image_codes(image[order])
-    distinct = distinct_values(values)
+    units = codes if clusters is None else image_codes(clusters[image[order]])
+    if units.max() < 3:
+        units = codes
+    images, distinct = int(codes.max()) + 1, distinct_values(values)
     if count is not None:
-        _check(count, int(codes.max()) + 1, len(values), distinct)
+        _check(count, images, len(values), distinct)
     elif distinct == 1:
         count = 1
     sample = sample_images(codes, most, np.random.default_rng([seed, 0]))
-    part, part_codes = values[sample], image_codes(codes[sample])
+    part, part_codes, part_units = values[sample], codes[sample], image_codes(units[sample])
     grid, supported = (), True
     if count is None:
-        half = sample_images(part_codes, 3000, np.random.default_rng([seed, 2]))
-        count, grid, supported = choose_count(
-            part[half],
-            image_codes(part_codes[half]),
-            counts=tuple(k for k in counts if k <= distinct),
-            seed=seed,
-        )
+        counts = tuple(k for k in counts if k <= min(images // 2, distinct))
+        if not counts:
+            raise InputError(
+                f"{images} images with {len(values)} regions are too few to choose the number of "
+                "concepts: give it by --concepts, at most one for each image"
+            )
+        half = sample_images(image_codes(part_codes), 3000, np.random.default_rng([seed, 2]))
+        half_units = image_codes(part_units[half])
+        count, grid, supported = choose_count(part[half], half_units, counts=counts, seed=seed)
     if count == 1:
         return _single(values)
     fits = [group(part, count, seed + i, restarts=restarts) for i in range(seeds)]
@@ -107,7 +114,7 @@ def cluster_regions(
     by_seed = mean_agreements([f.labels_ for f in fits])
     by_half, jaccard = _over_halves(
         part,
-        part_codes,
+        part_units,
         labels[sample],
         count,
         resamples=resamples,

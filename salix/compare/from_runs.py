@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from salix.compare.comparison import Comparison
 from salix.compare.concepts import cluster_regions
 from salix.compare.embedding import embed_regions
@@ -59,8 +57,9 @@ def compare(
     table = read_regions(runs, seed=seed, **options)
     note(f"grouping {len(table.image)} regions of {len(table.ids)} images into concepts")
     space = embed_regions(table.embeddings, embedding)
-    codes = np.arange(len(table.ids)) if table.clusters is None else table.clusters
-    groups = cluster_regions(space.values, codes[table.image], count=concepts, seed=seed)
+    groups = cluster_regions(
+        space.values, table.image, clusters=table.clusters, count=concepts, seed=seed
+    )
     note(f"comparing {groups.count} concepts")
     shares = concept_shares(table, groups.labels, groups.count, scale=scale)
     return Comparison(runs, table, space, groups, shares, scale, level, seed)

@@ -62,8 +62,8 @@ class ImageSegments:
         if array.shape != shape or array.dtype != np.uint16 or array.max() > count:
             raise InputError(
                 f"{type(self.segmentation).__name__} returns labels of type {array.dtype} and "
-                f"shape {list(array.shape)} up to {array.max()}: return uint16 {list(shape)} up to its "
-                f"count, {count}"
+                f"shape {list(array.shape)} up to {array.max()}: return uint16 {list(shape)} up "
+                f"to its count, {count}"
             )
         return array
 

@@ -145,7 +145,9 @@ def test_other_labels_are_refused(runs, tmp_path):
 
 
 def test_images_without_labels_are_in_no_quadrant(write, tmp_path):
-    table = read_regions([write(labels=False), altered(tmp_path / "C", tmp_path / "D", name="D")])
+    unknown = {"predicted": np.full(IMAGES, -1)}
+    other = altered(write(labels=False), tmp_path / "D", name="D", values=unknown)
+    table = read_regions([tmp_path / "C", other])
     assert not table.correct.any()
     assert "label" not in table.metadata
 

@@ -102,7 +102,8 @@ def test_greater_logits_change_no_share(runs, table, concept, tmp_path):
         assert np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
-def test_order_and_subset_of_images_decide_nothing(runs, table, tmp_path):
+def test_order_and_subset_of_images_decide_nothing(runs, table, tmp_path, monkeypatch):
+    monkeypatch.setattr("salix.compare.reading.BATCH", 16)
     order = np.random.default_rng(0).permutation(IMAGES)[:25]
     parts = [altered(r, tmp_path / r.name, rows=order) for r in runs]
     part = read_regions(parts)
@@ -112,7 +113,9 @@ def test_order_and_subset_of_images_decide_nothing(runs, table, tmp_path):
             assert np.array_equal(getattr(part, name)[a], getattr(table, name)[b])
         assert np.array_equal(part.share[:, a], table.share[:, b])
         assert np.array_equal(part.embeddings["B"][a], table.embeddings["B"][b])
-    mixed = read_regions([parts[0], altered(runs[1], tmp_path / "mixed", rows=order[::-1])])
+    other = altered(runs[1], tmp_path / "mixed", rows=order[::-1])
+    mixed = read_regions([parts[0], other])
+    assert np.array_equal(read_regions([other, parts[0]]).ids, mixed.ids)
     again = read_regions([parts[0], parts[1]])
     by_id = {id: n for n, id in enumerate(mixed.ids)}
     place = [by_id[id] for id in again.ids]

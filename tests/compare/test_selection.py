@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from salix.compare.masks import boxes, counts, overlaps, pack, unpack
-from salix.compare.selection import random_draws, select_regions
+from salix.compare.selection import _draw_floor, random_draws, select_regions
 from tests.compare.synthetic_runs import attributions, scene
 
 IMAGES, SEGMENTS, SIDE = 12, 60, 24
@@ -77,6 +77,9 @@ def test_floor_regions_are_random_unpicked_and_of_similar_area(inputs):
             ratio = area[i, tops] / area[i, r]
             assert ((ratio <= 2.0001) & (ratio >= 0.4999)).any()
             assert max(len(masks[r] & masks[t]) / len(masks[r] | masks[t]) for t in tops) <= 0.5
+    top = np.argsort(-share[0], 1)[:, :3]
+    drawn, valid = _draw_floor(area, (rank == 0).all(0), top, np.ones(top.shape, bool), draw, 12)
+    assert all(len(set(d[v])) == v.sum() for d, v in zip(drawn, valid, strict=True))
     other = select_regions(labels, rank, share, area, draw[::-1], **OPTIONS)
     assert not np.array_equal(chosen.region[chosen.floor], other.region[other.floor])
 

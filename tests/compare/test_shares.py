@@ -1,5 +1,7 @@
 """Shares of concepts against slow loops over pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import rankdata
@@ -59,7 +61,12 @@ def test_signed_share_is_that_of_the_signed_map(table, concept):
 
 
 def test_completeness_divides_by_the_change_of_the_score_and_is_undefined_near_zero(table, concept):
+    error = table.completeness.copy()
+    error[:, 5] = table.net[:, 5] - 0.049 * table.total[:, 5]
+    table = replace(table, completeness=error)
+    assert (concept[table.image == 5] >= 0).any()
     shares = concept_shares(table, concept, COUNT, scale="completeness")
+    assert np.isnan(shares[:, 5]).all()
     change = table.net - table.completeness
     defined = np.abs(change) >= 0.05 * table.total
     assert 0 < (~defined).sum() < defined.sum()

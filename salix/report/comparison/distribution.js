@@ -33,9 +33,9 @@ function drawDistribution(canvas, concept) {
   const domains = narrow ? [[0, 1], [0.62, 1], [0, 1], [0, 0.36]] : [[0, 0.46], [0, 1], [0.56, 1], [0, 1]];
   const unit = payload.scale.percent ? ", %" : "", ticks = [-top, 0, top];
   const layout = { template: null, height: narrow ? 400 : 240, margin: { l: 40, r: 10, t: 10, b: 44 }, font: { family: FONT, size: 12, color: "#1c1c1a" }, bargap: 0.06, barmode: "overlay", showlegend: false,
-    xaxis: { ...grid, domain: domains[0], title: { text: `share in an image${unit}`, font: { size: 12 } } }, yaxis: { ...grid, domain: domains[1], tickvals: ticks, ticktext: ticks.map((t) => String(Math.abs(t))), title: { text: "images", font: { size: 12 } } },
+    xaxis: { ...grid, domain: domains[0], title: { text: `${payload.scale.key === "share" ? "share" : "value"} in an image${unit}`, font: { size: 12 } } }, yaxis: { ...grid, domain: domains[1], tickvals: ticks, ticktext: ticks.map((t) => String(Math.abs(t))), title: { text: "images", font: { size: 12 } } },
     xaxis2: { ...grid, domain: domains[2], anchor: "y2", title: { text: `A − B in the same image${payload.scale.percent ? ", points" : ""}`, font: { size: 12 } } }, yaxis2: { ...grid, domain: domains[3], anchor: "x2" } };
   Plotly.newPlot(canvas, traces, layout, { responsive: true, displayModeBar: false });
   const more = d.filter((v) => v > 0).length, less = d.filter((v) => v < 0).length;
-  return `${a.name} has the larger share in ${plural(more, "image")}, ${b.name} in ${formatCount(less)}${d.length - more - less ? `, both the same in ${formatCount(d.length - more - less)}` : ""}.`;
+  return `${a.name} has the larger ${payload.scale.key === "share" ? "share" : "value"} in ${plural(more, "image")}, ${b.name} in ${formatCount(less)}${d.length - more - less ? `, both the same in ${formatCount(d.length - more - less)}` : ""}.`;
 }

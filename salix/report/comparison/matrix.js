@@ -18,7 +18,8 @@ function drawMatrix() {
   const cell = (q) => make("td", {}, make("button", { class: "cell", "aria-pressed": String(state.quadrant === q), style: `--share:${labelled ? counts[q] / labelled : 0}`, onclick: () => choose({ quadrant: state.quadrant === q ? "all" : q }) },
     make("b", {}, formatCount(counts[q])), make("small", {}, quadrantName(q))));
   const head = (m, word) => make("th", { scope: "col" }, modelName(m), ` ${word}`);
-  fill(byId("matrix"), make("table", { class: "agreement" },
+  if (!labelled) fill(byId("matrix"), make("p", { class: "note" }, "The images have no labels: there are no quadrants."));
+  else fill(byId("matrix"), make("table", { class: "agreement" },
     make("caption", {}, "Agreement, images"),
     make("thead", {}, make("tr", {}, make("td"), head(state.b, "right"), head(state.b, "wrong"))),
     make("tbody", {}, make("tr", {}, make("th", { scope: "row" }, modelName(state.a), " right"), cell("both"), cell("a")), make("tr", {}, make("th", { scope: "row" }, modelName(state.a), " wrong"), cell("b"), cell("neither")))));
@@ -35,7 +36,7 @@ function drawMatrix() {
   });
   const reset = state.quadrant !== "all" || state.slice ? choice("all images", false, { quadrant: "all", slice: "", value: "" }, { id: "reset" }) : "";
   fill(byId("slices"), pairChoice(), slices, make("p", { class: "note", role: "status" }, `${plural(view.images, "image")} of ${formatCount(payload.images.count)} in this view${view.ready ? "" : ": intervals and tests are being computed"}. `, reset,
-    unlabelled > 0 ? ` ${plural(unlabelled, "image")} without a label ${unlabelled === 1 ? "is" : "are"} in no quadrant.` : ""));
+    labelled && unlabelled > 0 ? ` ${plural(unlabelled, "image")} without a label ${unlabelled === 1 ? "is" : "are"} in no quadrant.` : ""));
 }
 
 function pairChoice() {

@@ -69,11 +69,11 @@ function frame(image, region, label) {
     picture(image), outlinePaths(region, true));
 }
 
-// Crop of a region: a square around its box, a little larger.
+// Crop of a region: a square around its box, with enough around it to see what it is a part of.
 function crop(region, { load = false } = {}) {
   const { box, image } = payload.regions, H = frameHeight();
   const [y0, x0, y1, x1] = [0, 1, 2, 3].map((i) => (box[4 * region + i] / 255) * (i % 2 ? UNITS : H));
-  const size = Math.min(Math.max(x1 - x0, y1 - y0) * 1.25 + 20, Math.max(UNITS, H));
+  const size = Math.min(Math.max(1.5 * Math.max(x1 - x0, y1 - y0), 0.3 * UNITS), Math.max(UNITS, H));
   const left = Math.min(Math.max((x0 + x1 - size) / 2, 0), Math.max(UNITS - size, 0)), top = Math.min(Math.max((y0 + y1 - size) / 2, 0), Math.max(H - size, 0));
   return make("svg", { class: "crop", viewBox: `${left.toFixed(0)} ${top.toFixed(0)} ${size.toFixed(0)} ${size.toFixed(0)}`, role: "img", "aria-label": describeRegion(region) },
     make("title", {}, describeRegion(region)), picture(image[region]), outlinePaths(region, load));

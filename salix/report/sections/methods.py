@@ -112,7 +112,8 @@ def _measures(analysis: Analysis) -> str:
 
 def _left_out(analysis: Analysis) -> str:
     runs = analysis.summary.runs
-    reasons = {"skipped": "could not be read"}
+    fixed = any("targets" in run.manifest["config"] for run in analysis.runs)
+    reasons = {"skipped": "could not be read" + " or had no class to explain" * fixed}
     if any(frame.has("map") for frame in analysis.frames):
         reasons |= {"constant_map": "had a map without contrast"}
         reasons |= {"not_finite": "had logits or maps that are not finite"}

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from salix.compare.concept_count import choose_count
 from salix.compare.concepts import cluster_regions
 from salix.compare.grouping import agreement
 from salix.typing import InputError
@@ -100,11 +101,25 @@ def test_too_few_images_or_regions(regions, images, count, message):
         cluster_regions(values, np.arange(regions) % images, count=count)
 
 
+def test_stability_is_measured_over_clusters_of_dependent_images(blobs):
+    values, image, _ = blobs(3, regions=800)
+    clusters = np.arange(100) % 5  # fewer than the concepts that are asked for
+    concepts = fit(values, image, clusters=clusters, count=6)
+    assert concepts.count == 6
+    # every cluster has its own kind of regions: no half of the clusters has all kinds
+    own = values + 20 * np.eye(12, dtype=np.float32)[clusters[image]]
+    own_stability = fit(own, image, clusters=clusters, count=5).resample_stability[0]
+    assert own_stability < fit(own, image, count=5).resample_stability[0] == 1
+    two = fit(own, image, clusters=clusters % 2, count=5)  # too few clusters: over images
+    assert two.resample_stability[0] == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("count", "d"), [(3, 12), (5, 50), (12, 30)])
 def test_count_is_right_in_nine_of_ten_seeds(blobs, count, d):
-    counts = [
-        fit(*blobs(count, seed, regions=1000, d=d)[:2], seed=seed, resamples=1).count
-        for seed in range(10)
-    ]
+    counts = []
+    for seed in range(10):
+        values, image, _ = blobs(count, seed, regions=800, d=d)
+        grid = (2, 3, 4, 5, 6, 10, 12, 15)
+        counts.append(choose_count(values, image, counts=grid, seed=seed)[0])
     assert counts.count(count) >= 9

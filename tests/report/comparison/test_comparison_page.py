@@ -170,3 +170,9 @@ def test_refuses_other_images_and_names_that_are_no_page(comparison, runs, tmp_p
     (tmp_path / "b_files").write_text("")
     with pytest.raises(InputError, match=r"b_files is a file"):
         write_comparison(comparison, tmp_path / "b.html")
+
+
+def test_own_predictions_are_the_explained_classes_of_each_model(comparison, tmp_path):
+    table = replace(comparison.table, explained="each model's own prediction")
+    _, payload = read(write_comparison(replace(comparison, table=table), tmp_path / "own.html"))
+    assert (unpack(payload["images"]["target"]) == table.predicted).all()
