@@ -71,3 +71,14 @@ def test_the_extension_protocols_are_in_one_place(tiny):
     for protocol, member in members.items():
         assert isinstance(member, protocol)
         assert not isinstance(object(), protocol)
+
+
+def test_an_explainer_scores_and_embeds_without_a_map():
+    explainer = Explainer(explain, trunk=lambda image: image[::4, ::4].astype(jnp.bfloat16))
+    assert float(explainer.score(IMAGE, jnp.int32(2))) == pytest.approx(IMAGE[..., 2].mean(), 1e-5)
+    embedding = explainer.features(jnp.asarray(IMAGE))
+    assert embedding.dtype == jnp.float32
+    np.testing.assert_allclose(embedding, IMAGE[::4, ::4].mean((0, 1)), rtol=1e-2)
+    for trunk in (None, lambda image: image, lambda image: image.mean((0, 1))):
+        with pytest.raises(InputError, match="no features on a grid"):
+            Explainer(explain, trunk=trunk).features(jnp.asarray(IMAGE))

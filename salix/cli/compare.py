@@ -11,6 +11,8 @@ import tyro
 from salix.cli.options import Option
 from salix.typing import InputError
 
+SHOWN = 6  # headlines of pairs of models in the terminal; all are on the page
+
 
 @dataclass(frozen=True)
 class CompareModels:
@@ -96,8 +98,8 @@ class CompareModels:
         )
         for note in comparison.notes:
             print(f"note: {note}", file=sys.stderr)
-        sentence = headline(comparison, *comparison.pairs[0])
-        print(sentence.text)
+        sentences = dict.fromkeys(headline(comparison, *p).text for p in comparison.pairs)
+        print(*list(sentences)[:SHOWN], sep="\n")
         files = ", ".join(str(path) for path in (page, *written))
         count, images = len(comparison.models), len(comparison.table.ids)
         seconds = time.monotonic() - start

@@ -134,4 +134,6 @@ class Sweep:
             print("salix: no image could be read: see the reasons above", file=sys.stderr)
             return 1
         print(f"next: salix report {run.path} --out report.html")
+        if "region_area" in run.columns:
+            print(f"or with another model's run: salix compare {run.path} OTHER --out compare.html")
         return 0

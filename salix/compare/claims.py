@@ -67,8 +67,8 @@ def _of_models(comparison: Comparison, a: str, b: str, *, reseeded: bool) -> Com
     limit = () if reseeded else (MORE_SEEDS,)
     if not significant:
         text = (
-            f"{start}{a} and {b} cannot be told apart in any of {len(tested)} concepts "
-            f"({images} images)."
+            f"{start}{a} and {b} cannot be told apart in {_any(len(tested))} "
+            f"({_count(images, 'image')})."
         )
         best = min(tested, key=lambda d: (np.nan_to_num(d.q, nan=2.0), -abs(d.difference.value)))
         evidence = (_cite(comparison, best), *limit)
@@ -103,7 +103,7 @@ def _of_groups(
             f"runs of {single[0]}",
         )
     if not significant:
-        text = f"{start}{first} and {second} cannot be told apart in any of {len(known)} concepts."
+        text = f"{start}{first} and {second} cannot be told apart in {_any(len(known))}."
         best = min(known, key=lambda c: c.p_adjusted, default=None)
         evidence = (*((_cite_group(comparison, best),) if best else ()), *limit)
         return ComparisonHeadline(text, scope, evidence, None, 0)
@@ -130,6 +130,14 @@ def write_value(comparison: Comparison, value: float, *, sign: bool = False) -> 
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _any(concepts: int) -> str:
+    return f"any of {concepts} concepts" if concepts > 1 else "the one concept"
+
+
 def _claim(
     comparison: Comparison, concept: int, winner: str, other: str, high: float, low: float
 ) -> str:
@@ -146,9 +154,9 @@ def _claim(
 def _cite(comparison: Comparison, d: ConceptDifference) -> str:
     """Cite the numbers of one concept."""
     tested = f"q = {d.q:.3f}" if d.q >= 0.001 else "no test" if np.isnan(d.q) else "q < 0.001"
-    where = f"in {d.images} images"
+    where = f"in {_count(d.images, 'image')}"
     if d.difference.clusters:
-        where += f" of {d.difference.clusters} groups"
+        where += f" of {_count(d.difference.clusters, 'group')}"
     name = comparison.concept_name(d.concept)
     return f"{name[0].upper()}{name[1:]}: {_size(comparison, d.difference)}, {tested}, {where}"
 

@@ -17,10 +17,10 @@ def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
     notes = list(table.notes)
     notes += _groups(comparison)
     clusters = cluster_count(table.clusters)
-    units, kind = (clusters, "groups of images") if clusters else (len(table.ids), "images")
+    units, kind = (clusters, "group(s) of images") if clusters else (len(table.ids), "image(s)")
     if units < FEW_UNITS:
         notes.append(
-            f"Only {units} {kind}: intervals are wide and small differences are missed; compare "
+            f"Only {units} {kind.replace('(s)', 's' if units > 1 else '')}: intervals are wide and small differences are missed; compare "
             "over more images"
         )
     notes += _concepts(comparison)
@@ -30,6 +30,11 @@ def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
     if any(n for _, n in skipped):
         each = ", ".join(f"{n} by {name}" for name, n in skipped if n)
         notes.append(f"Images that could not be read were left out: {each}")
+    if not np.isfinite(table.drop).any():
+        notes.append(
+            "Masking was not measured: sweep with --measures regions, which masks each region, to "
+            "see whether what has the larger share also changes the score more"
+        )
     if not (table.labels >= 0).any():
         notes.append(
             "The images have no labels: there are no quadrants. Sweep class folders, or a table "

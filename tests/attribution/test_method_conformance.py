@@ -108,7 +108,9 @@ def test_parameters_are_not_baked_into_the_program(name):
 
 FIELDS = {
     "IntegratedGradients": {
-        "baseline": numbers | st.lists(numbers, min_size=1, max_size=4).map(tuple),
+        "baseline": numbers
+        | st.lists(numbers, min_size=1, max_size=4).map(tuple)
+        | st.just("black_white"),
         "steps": st.integers(2, 10**6),
         "rule": st.sampled_from(["midpoint", "trapezoid", "gauss_legendre"]),
     },

@@ -99,6 +99,13 @@ def test_unlabelled_images_are_in_no_quadrant(planted):
     assert any("no labels" in note for note in unlabelled.notes)
 
 
+def test_a_run_without_masking_is_not_checked(planted):
+    table = replace(planted.table, drop=np.full_like(planted.table.drop, np.nan))
+    unmasked = replace(planted, table=table)
+    assert {c.outcome for c in unmasked.causal("a", "b")} == {"not measured"}
+    assert any("Masking was not measured" in note for note in unmasked.notes)
+
+
 def test_unknown_models_and_levels_are_refused(folder, planted):
     with pytest.raises(InputError, match="choose from a, b"):
         planted.differences("a", "c")

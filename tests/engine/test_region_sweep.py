@@ -7,6 +7,7 @@ import pytest
 import salix
 from salix.analysis import analyse
 from salix.attribution import CAM
+from salix.data import Arrays
 from salix.measures import Regions
 from salix.perturb.segmentation import SLIC
 from salix.report import write
@@ -17,10 +18,17 @@ REGIONS = Regions(SEGMENTATION, side=8, dimensions=4)
 
 
 @pytest.fixture(scope="module")
-def run(tiny, pictures, tmp_path_factory):
+def few():
+    """Five labelled random images."""
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    return Arrays(images, names=["real", "fake", "real", "fake", "real"])
+
+
+@pytest.fixture(scope="module")
+def run(tiny, few, tmp_path_factory):
     """A run of the small model on random images, with regions."""
     out = tmp_path_factory.mktemp("regions") / "run"
-    return salix.sweep(*tiny, pictures, None, [REGIONS], out=out, targets="label")
+    return salix.sweep(*tiny, few, None, [REGIONS], out=out, targets="label")
 
 
 def test_columns_have_their_types_and_shapes(run):
@@ -45,11 +53,11 @@ def test_columns_have_their_types_and_shapes(run):
     assert config["attribution"].startswith("IntegratedGradients(baseline='black_white', steps=50")
 
 
-def test_rows_are_complete_and_segments_are_those_of_the_segmentation(run, pictures):
+def test_rows_are_complete_and_segments_are_those_of_the_segmentation(run, few):
     rows = run.read(["id", *(n for n in run.columns if n.startswith("region_"))])
     assert np.abs(rows["region_completeness"]).max() < 1e-3
     assert (rows["region_count"] == (rows["region_area"] > 0).sum(1)).all()
-    labels = SEGMENTATION(pictures.read(0))
+    labels = SEGMENTATION(few.read(0))
     area = np.bincount(labels.ravel(), minlength=14)[1:] / labels[0].size
     np.testing.assert_allclose(rows["region_area"][0], area, atol=0.05)  # of 16 x 16 pixels
     top = np.take_along_axis(rows["region_rank"], rows["region_rank"].argmax(1)[:, None], 1)

@@ -1,6 +1,7 @@
 """Header of the page: what was compared, how, and with which settings."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from salix.compare import Comparison
 from salix.store import Run
 
 
-def facts(comparison: Comparison) -> list[list[str]]:
-    """Return rows of term and text; settings that all runs share are written once."""
+def facts(comparison: Comparison, header: Mapping[str, Any]) -> list[list[str]]:
+    """Return rows of term and text; `header` is that of `comparison_header`."""
     table, concepts = comparison.table, comparison.concepts
     floor = int(table.floor.sum())
     rows = [
@@ -19,7 +20,7 @@ def facts(comparison: Comparison) -> list[list[str]]:
         ["Images", _images(comparison)],
         ["Explained class", table.explained],
         ["Attribution", _setting(comparison, "attribution")],
-        ["Completeness", _completeness(comparison)],
+        ["Completeness", _completeness(header)],
         ["Segmentation", table.segmentation],
         [
             "Regions",
@@ -74,13 +75,9 @@ def _setting(comparison: Comparison, key: str) -> str:
     return "; ".join(f"{name}: {value}" for name, value in values.items())
 
 
-def _completeness(comparison: Comparison) -> str:
-    table, texts = comparison.table, []
-    for m, name in enumerate(comparison.models):
-        error = np.abs(table.completeness[m]) / table.total[m]
-        known = error[np.isfinite(error)]
-        if len(known):
-            texts.append(f"{name} {100 * known.mean():.2g} %")
+def _completeness(header: Mapping[str, Any]) -> str:
+    errors = {m["name"]: m["completeness_error"] for m in header["models"]}
+    texts = [f"{name} {100 * error:.2g} %" for name, error in errors.items() if error is not None]
     if not texts:
         return "not defined: the method has no baseline"
     return f"mean |sum − (f(x) − f(x'))| of an image's |attribution|: {', '.join(texts)}"

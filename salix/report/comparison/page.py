@@ -108,12 +108,13 @@ def _render(payload: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     style = [here.parent / "style.css", here / "comparison.css"]
-    images, models = payload["images"]["count"], [m["name"] for m in payload["models"]]
+    *others, last = (model["name"] for model in payload["models"])
+    explained = dict(payload["facts"])["Explained class"]
     without = sum(code == NO_PICTURE for code in payload["pictures"]["where"])
     return environment.get_template("comparison.html").render(
         payload=payload,
-        lead=f"{' and '.join([', '.join(models[:-1]), models[-1]])} on the same {images} images, explained class: "
-        f"{dict(payload['facts']).get('Explained class', 'unknown')}.",
+        lead=f"{', '.join(others)} and {last} on the same {payload['images']['count']} images, "
+        f"explained class: {explained}.",
         without=without,
         json=htmlsafe_json_dumps(payload),
         style="".join(path.read_text(encoding="utf-8") for path in style),

@@ -1,6 +1,6 @@
 """Panels of each pair of models: headline, noise floor, masking, odd and difference concepts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,11 +77,11 @@ def _masking(comparison: Comparison, a: str, b: str) -> list[dict[str, Any]]:
     for check in comparison.causal(a, b):
         text = ""
         if check.outcome != "not measured":
+            drops = f"{_plain(check.a.value)} ({a}) and {_plain(check.b.value)} ({b})"
+            excess = f"{_signed(check.excess.value)} {_limits(check.excess)}"
             text = (
-                f"Masking its regions lowers the score by {_plain(check.a.value)} ({a}) and "
-                f"{_plain(check.b.value)} ({b}) times what an average region does. The model with the "
-                f"larger share loses {_signed(check.excess.value)} {_limits(check.excess)} more: "
-                f"{check.outcome}."
+                f"Masking its regions lowers the score by {drops} times what an average region "
+                f"does. The model with the larger share loses {excess} more: {check.outcome}."
             )
         rows.append({"outcome": check.outcome, "text": text})
     return rows
@@ -121,15 +121,14 @@ def _difference_concepts(comparison: Comparison, a: str, b: str) -> dict[str, An
     }
 
 
-def quality_rows(comparison: Comparison) -> list[dict[str, Any]]:
+def quality_rows(comparison: Comparison, header: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return deletion, its control, gain, SIC and completeness error of each model."""
     rows = []
-    for m, quality in enumerate(comparison.quality):
-        error = np.abs(comparison.table.completeness[m]) / comparison.table.total[m]
-        known = error[np.isfinite(error)]
+    for quality, model in zip(comparison.quality, header["models"], strict=True):
         values = [quality.deletion, quality.moved, quality.gain, quality.sic]
         listed: list[Any] = [None if i is None else _numbers(i) for i in values]
-        listed.append([float(known.mean()), None, None] if len(known) else None)
+        error = model["completeness_error"]
+        listed.append(None if error is None else [error, None, None])
         rows.append({"values": listed, "missing": quality.missing})
     return rows
 

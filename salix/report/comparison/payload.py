@@ -4,8 +4,8 @@ A view is a pair of models, a quadrant and a slice. With M models, N images, K c
 
 - `title`, `warnings`, `facts`: texts of the header; `models`: name, colour and sign of each;
 - `classes`, `scale` (texts of the unit), `test` (level, draws, flips, seed);
-- `images`: count, ids, label int16 [N], target int16 [N] or [M N], predicted int16, correct uint8 and confidence
-  uint8 in 1/254 [M N] (255: unknown), known uint8 [N], cluster int32 [N] or null;
+- `images`: count, ids, label int16 [N], target int16 [N] or [M N], predicted int16, correct uint8
+  and confidence uint8 in 1/254 [M N] (255: unknown), known uint8 [N], cluster int32 [N] or null;
 - `slices`: name, values, codes int16 [N], -1 where missing;
 - `concepts`: the stability of each, null where unknown; `shares`: `quantise` [M N K];
 - `regions`: image int32, concept int16 (-1: none), floor uint8, x and y float32 (NaN: not on the
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.compare import Comparison
+from salix.compare import Comparison, comparison_header
 from salix.compare.differences import FLIPS, ConceptDifference
 from salix.report.comparison.facts import facts
 from salix.report.comparison.packing import pack, quantise
@@ -54,7 +54,7 @@ SCALES = {
 
 def build_payload(comparison: Comparison, *, title: str) -> dict[str, Any]:
     """Return the payload of a comparison, but for its maps and pictures."""
-    table, models = comparison.table, comparison.models
+    table, models, header = comparison.table, comparison.models, comparison_header(comparison)
     palette = Palette(tuple(models))
     name, of, what = SCALES[comparison.scale]
     pairs = [(comparison.index(a), comparison.index(b)) for a, b in comparison.pairs]
@@ -62,7 +62,7 @@ def build_payload(comparison: Comparison, *, title: str) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "title": title,
         "warnings": list(comparison.notes),
-        "facts": facts(comparison),
+        "facts": facts(comparison, header),
         "models": [
             {"name": m, "colour": palette[m].colour, "path": palette[m].path} for m in models
         ],
@@ -82,7 +82,7 @@ def build_payload(comparison: Comparison, *, title: str) -> dict[str, Any]:
             f"{i}-{j}": [_row(d) for d in comparison.differences(models[i], models[j])]
             for i, j in combinations(range(len(models)), 2)
         },
-        "quality": quality_rows(comparison),
+        "quality": quality_rows(comparison, header),
     }
     return payload | pair_panels(comparison, pairs)
 
