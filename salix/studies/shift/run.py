@@ -21,7 +21,7 @@ from salix.typing import InputError
 STEPS = 720  # of each training
 FAKE = 1
 PARTS = FaceParts(eyes=0.28, mouth=0.74, distance=0.44)  # of both sets of photographs
-CONCEPTS = 8
+CONCEPTS = 10
 
 
 def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool = False) -> Path:
