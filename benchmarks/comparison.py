@@ -9,6 +9,7 @@ resident memory.
 import argparse
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -87,7 +88,9 @@ def main() -> None:
             write_runs(root, planted=strengths, images=options.images)
             print(f"planted in {time.perf_counter() - started:.0f} s", file=sys.stderr)
         size = sum(p.stat().st_size for run in runs for p in run.iterdir()) / 2**30
-        result: dict[str, Any] = {"machine": describe_machine(), "models": options.models}
+        # The load of other programs: wall times on a busy machine are upper bounds.
+        machine = describe_machine() | {"load": os.getloadavg()[0]}
+        result: dict[str, Any] = {"machine": machine, "models": options.models}
         result |= {"images": options.images, "gib_on_disk": size, "parts": {}}
         for part in parts:
             result["parts"][part] = measure(part, Path(folder) / "page.html", runs)

@@ -1,5 +1,6 @@
 """Difference concepts: regions that are near each other in one model's features only."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,7 @@ def difference_concepts(
     count: int = 5,
     gamma: float | None = None,
     beta: float = 5.0,
-    least: float = 0.2,
+    least: float | None = None,
     most: int = 1500,
     seed: int = 0,
 ) -> DifferenceConcepts:
@@ -84,12 +85,13 @@ def difference_concepts(
     Ranks r of neighbours in each model, the difference d of `rank_difference`, the affinity
     $\exp(\beta d)$, averaged with its transpose, and `count` groups by normalised spectral
     clustering; once for regions nearer in `a` and once for `b`. Two groups of a direction between
-    which the mean of d is at least half of that in the stronger one are joined, since `count` may
-    be too large. Groups with a mean d below `least` are left out, so there may be none; in the
+    which the mean of d is at least a third of that in the stronger one are joined, since `count`
+    may be too large. Groups with a mean d below `least` are left out, so there may be none; in the
     others, regions with less than half of the group's mean are left out. Each direction is sorted
-    by falling strength. `gamma` is 80 / n for n regions where it is None, as in the released code.
-    At most `most` regions are compared, drawn by `seed` so that every image has one before any has
-    two. Swapping `a` and `b` swaps the directions and changes nothing else.
+    by falling strength. For n regions and None, `gamma` is min(80 / n, 0.1), 80 / n being that of
+    the released code, and `least` is 0.2, or 0.2 sqrt(200 / n) for under 200 regions, where groups
+    are stronger by chance. At most `most` regions are compared, drawn by `seed` so that every image
+    has one before any has two. Swapping `a` and `b` swaps the directions and changes nothing else.
 
     After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images and leaves
     out one group. Raises InputError for too few regions and features that are the same for all.
@@ -100,7 +102,8 @@ def difference_concepts(
             "compare over more images"
         )
     sample = spread_sample(image, most, seed)
-    gamma = 80 / len(sample) if gamma is None else gamma
+    gamma = min(80 / len(sample), 0.1) if gamma is None else gamma
+    least = 0.2 * max(1, math.sqrt(200 / len(sample))) if least is None else least
     ranks = []
     for name, features in (("first", a), ("second", b)):
         if not np.isfinite(features[sample]).all():
@@ -179,7 +182,7 @@ def spectral_groups(affinity: RankMatrix, count: int, seed: int) -> Integer[np.n
 def join_groups(
     difference: RankMatrix, groups: Integer[np.ndarray, " regions"]
 ) -> Integer[np.ndarray, " regions"]:
-    """Groups, joined where the mean difference between two is half of that in the stronger one."""
+    """Groups, joined where the mean difference between two is a third of the stronger one's."""
     from scipy.sparse.csgraph import connected_components
 
     member = groups[:, None] == np.unique(groups)
@@ -189,5 +192,5 @@ def join_groups(
     mean = (total + total.T) / np.maximum(pairs + pairs.T, 1)
     strength = mean.diagonal()
     stronger = np.maximum(strength[:, None], strength)
-    _, joined = connected_components((mean >= stronger / 2) & (stronger > 0), directed=False)
+    _, joined = connected_components((mean >= stronger / 3) & (stronger > 0), directed=False)
     return joined[member.argmax(1)]

@@ -17,19 +17,17 @@ def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
     notes = list(table.notes)
     notes += _groups(comparison)
     clusters = cluster_count(table.clusters)
-    units, kind = (clusters, "group(s) of images") if clusters else (len(table.ids), "image(s)")
+    units = clusters or len(table.ids)
     if units < FEW_UNITS:
+        plural = "" if units == 1 else "s"
+        kind = f"group{plural} of images" if clusters else f"image{plural}"
         notes.append(
-            f"Only {units} {kind.replace('(s)', 's' if units > 1 else '')}: intervals are wide and small differences are missed; compare "
+            f"Only {units} {kind}: intervals are wide and small differences are missed; compare "
             "over more images"
         )
     notes += _concepts(comparison)
     notes += _completeness(comparison)
     notes += metadata_slices(table.metadata)[1]
-    skipped = [(run.name, len(run.skipped)) for run in comparison.runs]
-    if any(n for _, n in skipped):
-        each = ", ".join(f"{n} by {name}" for name, n in skipped if n)
-        notes.append(f"Images that could not be read were left out: {each}")
     if not np.isfinite(table.drop).any():
         notes.append(
             "Masking was not measured: sweep with --measures regions, which masks each region, to "

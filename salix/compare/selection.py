@@ -79,7 +79,9 @@ def select_regions(
         place = _within_cover(flat, level, place, cover)
     best = np.where(place > 0, place, np.iinfo(np.int32).max).min(0)
     picked = best < np.iinfo(np.int32).max
-    order = np.lexsort((-np.where(picked, share.max(0), 0), best))  # stable: then by number
+    order = np.lexsort(
+        (-np.where(picked, np.nan_to_num(share).max(0), 0), best)
+    )  # stable: then by number
     width = int(picked.sum(1).max(initial=0))
     top = order[:, :width]
     is_top = np.take_along_axis(picked, top, 1)

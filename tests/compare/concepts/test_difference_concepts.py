@@ -50,9 +50,9 @@ def test_planted_group_is_recovered(seed):
     a, b, group = planted(seed)
     first = difference_concepts(a, b, np.arange(200)).concepts[0]
     assert first.nearer == 0
-    assert len(set(first.members) & set(group)) / len(set(first.members) | set(group)) > 0.85
+    assert len(set(first.members) & set(group)) / len(set(first.members) | set(group)) > 0.9
     assert first.success > 0.85
-    assert first.strength > 0.6
+    assert first.strength > 0.4
     assert first.images == len(first.members)
 
 
@@ -68,11 +68,20 @@ def test_group_of_pairs_that_are_nearest_in_one_model_has_success_one():
     assert first.success == 1
 
 
-def test_noisy_copies_of_one_representation_have_no_difference_concept():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((400, 20))
+@pytest.mark.parametrize("seed", range(3))
+def test_noisy_copies_of_one_representation_have_no_difference_concept(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((200, 20))
     a, b = (x + rng.standard_normal(x.shape) for _ in range(2))
-    assert difference_concepts(a, b, np.arange(400)).concepts == ()
+    assert difference_concepts(a, b, np.arange(200)).concepts == ()
+
+
+def test_default_settings_follow_the_number_of_regions():
+    a, b, _ = planted(regions=100)
+    panel = difference_concepts(a, b, np.arange(100))
+    assert (panel.gamma, panel.least) == (0.1, pytest.approx(0.2 * 2**0.5))
+    panel = difference_concepts(*planted(regions=1000)[:2], np.arange(1000))
+    assert (panel.gamma, panel.least) == (0.08, 0.2)
 
 
 def test_swapping_the_models_swaps_the_directions():
@@ -116,7 +125,7 @@ def test_sample_spreads_over_images():
     concepts = difference_concepts(a, b, np.arange(200), most=100, least=-1)
     assert len(concepts.sample) == 100
     members = np.concatenate([c.members for c in concepts.concepts if c.nearer == 0])
-    assert set(members) < set(concepts.sample)
+    assert set(members) <= set(concepts.sample)
     assert len(set(members)) == len(members)
 
 
