@@ -20,7 +20,7 @@ SCRIPTS = (
     *("pictures", "headline", "matrix", "table", "dumbbell", "regionmap", "distribution"),
     *("detail", "panels", "keys", "main"),
 )
-PICTURES = 2**23  # bytes of embedded pictures; those that follow lie beside the page
+PICTURES = 6 * 2**20  # bytes of embedded pictures; those that follow lie beside the page
 NO_PICTURE, BESIDE, EMBEDDED = 0, 1, 2
 
 
@@ -37,7 +37,7 @@ def write_comparison(
     The HTML has every number, and the maps of the examples; the maps of other images, and all
     pictures unless `embed`, lie in the folder and are read when they are looked at, so that a page
     on 10,000 images stays below 25 MB. With `embed`, pictures of the examples and of as many other
-    images as fit 8 MiB are in the HTML. `images` are paths of the compared images
+    images as fit 6 MiB are in the HTML. `images` are paths of the compared images
     (`read_pictures`); without, the pictures are the few that the sweeps stored. The same comparison
     gives the same bytes. Returns `out`. Raises `InputError` for an `out` that is a folder, and for
     `images` with none of the ids.
