@@ -106,7 +106,7 @@ class ColourNetwork(nnx.Module):
         return self.head(self.trunk(x))
 
 
-def train_networks(name: str, seeds: range, *, each: int = 200, epochs: int = 12) -> list[Any]:
+def train_networks(name: str, seeds: range, *, each: int = 300, epochs: int = 20) -> list[Any]:
     """Train network "A" or "B" of `SHARES` for each seed."""
     images = planted_images(each, SHARES[name], seed=ord(name), test=False)
     preprocess = Preprocess((INPUT, INPUT), mean=(0.5,), std=(0.5,))
