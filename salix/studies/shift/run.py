@@ -40,7 +40,7 @@ def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool =
     (out / "models").mkdir(parents=True, exist_ok=True)
     runs: list[Run] = []
     for generator in GENERATORS:
-        log(f"training {seeds} detectors of {generator}")
+        log(f"training {seeds} detector{'s' * (seeds > 1)} of {generator}")
         model, trained = train_detectors(
             faces.training(generator),
             CrossEntropy(),
@@ -71,8 +71,13 @@ def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool =
     kinds = write_kinds(faces, out / "forgeries.csv")
     comparison = compare(*runs, concepts=CONCEPTS, metadata=kinds)
     write_tables(comparison, out / "tables")
-    title = "What detectors of two generators look at"
-    page = write_comparison(comparison, out / "compare.html", title=title)
+    page = write_comparison(
+        comparison,
+        out / "compare.html",
+        title="What detectors of two generators look at",
+        images=faces.test(),
+        embed=True,
+    )
     regions = planted_regions(comparison, faces)
     log(headline(comparison, runs[0].name, runs[-1].name).text)
     print_planted(regions, comparison.concepts.count)
