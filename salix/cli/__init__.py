@@ -16,6 +16,7 @@ from salix.cli.convert import Convert
 from salix.cli.demo import Demo
 from salix.cli.explain import ExplainImages
 from salix.cli.report import Report
+from salix.cli.study import Study
 from salix.cli.sweep import Sweep
 from salix.cli.train import Train
 from salix.data.notes import printable
@@ -28,11 +29,12 @@ COMMANDS = {
     "train": Train,
     "sweep": Sweep,
     "report": Report,
+    "study": Study,
     "compare": CompareModels,
     "convert": Convert,
     "bench": Bench,
 }
-DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, Bench)
+DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, Study, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
 
 Environment: SALIX_CACHE is the folder of downloads and compiled programs (~/.cache/salix);

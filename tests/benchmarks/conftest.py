@@ -23,6 +23,7 @@ NAMES = (
     "guard",
     "null_pages",
     "headline_errors",
+    "planted_images",
 )
 
 
