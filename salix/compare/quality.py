@@ -9,7 +9,7 @@ from salix.store import Run
 
 DELETION = "deletion_most_area"
 MOVED = "deletion_moved_area"
-SIC = ("sic_area", "sic", "sic_auc")
+SIC = "sic_area"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class ModelQuality:
       first, in [0, 1]: lower is better (Petsiuk et al., 2018);
     - `moved`: the same with the map moved to a random place, the control; `gain` is the mean of
       moved less deletion: at or below 0 the map is no better than a random place;
-    - `sic`: area under the softmax information curve, in [0, 1]: higher is better;
+    - `sic`: area under the softmax information curve, in [0, 1], of runs that have the column
+      `sic_area`: higher is better;
     - `missing`: what to run for what is None; empty where there is nothing.
     """
 
@@ -41,7 +42,7 @@ def model_quality(
     level: float = 0.95,
 ) -> ModelQuality:
     """Quality of the attributions of a model over the images `ids`, from the rows of its run."""
-    names = [n for n in (DELETION, MOVED, *SIC) if n in run.columns]
+    names = [n for n in (DELETION, MOVED, SIC) if n in run.columns]
     values: dict[str, np.ndarray] = {}
     if names:
         rows = run.read(["id", *names])
@@ -57,7 +58,6 @@ def model_quality(
             return None
         return mean_interval(x, level=level, clusters=clusters)
 
-    sic = next((i for n in SIC if (i := interval(n)) is not None), None)
     deletion = interval(DELETION)
     missing = ""
     if deletion is None:
@@ -65,4 +65,4 @@ def model_quality(
             f"{model} has no deletion curve: sweep it again with --measures regions, which "
             "measures it beside the regions"
         )
-    return ModelQuality(model, deletion, interval(MOVED), interval("gain"), sic, missing)
+    return ModelQuality(model, deletion, interval(MOVED), interval("gain"), interval(SIC), missing)

@@ -160,7 +160,8 @@ def test_maps_of_other_images_are_loaded_when_they_are_looked_at(page):
     page.evaluate(f"choose({{ concept: payload.regions.concept[{region}], region: {region} }})")
     page.wait_for_selector("#detail-image canvas.map")
     assert page.locator("#detail-image .over path[d^=M]").count() == 6
-    drawn = page.evaluate("""() => Array.from(document.querySelectorAll("#detail-image canvas.map"), (c) =>
+    drawn = page.evaluate("""() => Array.from(
+        document.querySelectorAll("#detail-image canvas.map"), (c) =>
         new Set(c.getContext("2d").getImageData(0, 0, c.width, c.height).data).size)""")
     assert min(drawn) > 20
 

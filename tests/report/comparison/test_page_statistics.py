@@ -160,7 +160,8 @@ def test_images_of_a_quadrant_and_a_slice_are_those_of_python():
 def test_distributions_are_those_of_scipy():
     code = """
 async function main({ z, p, t, freedom }) {
-  return [z.map(normalBelow), p.map(normalQuantile), freedom.map((f) => t.map((x) => studentTails(f, x))),
+  return [z.map(normalBelow), p.map(normalQuantile),
+    freedom.map((f) => t.map((x) => studentTails(f, x))),
     freedom.map((f) => [0.9, 0.975, 0.999].map((l) => studentQuantile(f, l)))];
 }
 """
