@@ -6,8 +6,9 @@ Trains networks A and B on the images of `planted_images`, sweeps each by region
 that all have the square, compares A and B over 50 to 400 of them, and writes for the concepts of
 k-means and for difference concepts: the rank of the square's concept by |difference of shares|
 (expected 1, with A above B), recall and precision of the planted masks, and the width of the
-difference's interval. Also by how much the logit falls without the square, and the share of squares
-that any region outlines.
+difference's interval; the overlap of the concept that ranks first; and the rank by contribution,
+difference times prevalence. Also by how much the logit falls without the square, and the share of
+the squares' area in any region.
 """
 
 import argparse
@@ -129,11 +130,21 @@ def square_rank(
     rows = concept_differences(*shares, images=np.arange(shares.shape[1]) < count)
     sizes = np.array([d.difference.value for d in rows])
     ranking = rank_concepts(sizes, np.array([d.images for d in rows]))
+    contributions = np.array([abs(d.contribution) for d in rows])
     k = int(np.argmax(jaccard))
-    row = rows[k]
+    row, first = rows[k], int(ranking[0])
+    top = rows[first]
     return {
+        "first": {
+            "recall": round(float(recall[first]), 3),
+            "precision": round(float(precision[first]), 3),
+            "a": round(top.a.value, 4),
+            "b": round(top.b.value, 4),
+            "prevalence": round(top.prevalence, 3),
+        },
         "concepts": len(rows),
         "rank": int(np.flatnonzero(ranking == k)[0]) + 1,
+        "rank by contribution": 1 + int((contributions > contributions[k]).sum()),
         "recall": round(float(recall[k]), 3),
         "precision": round(float(precision[k]), 3),
         "a": round(row.a.value, 4),
