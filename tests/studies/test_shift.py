@@ -87,4 +87,4 @@ def test_the_study_from_end_to_end(tmp_path, capsys):
     assert [run.group for run in runs] == ["coarse mouth", "smooth eyes"]
     assert (tmp_path / "compare.html").stat().st_size > 100_000
     assert (tmp_path / "forgeries.csv").read_text().count("both") > 0
-    assert any((tmp_path / "tables").iterdir())
+    assert (tmp_path / "compare.concepts.parquet").exists()

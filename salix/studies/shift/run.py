@@ -70,7 +70,7 @@ def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool =
     log("comparing")
     kinds = write_kinds(faces, out / "forgeries.csv")
     comparison = compare(*runs, concepts=CONCEPTS, metadata=kinds)
-    write_tables(comparison, out / "tables")
+    write_tables(comparison, out / "compare.html")
     page = write_comparison(
         comparison,
         out / "compare.html",
