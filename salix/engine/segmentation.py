@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from salix.perturb.segmentation import SEGMENTATIONS, Segmentation
-from salix.perturb.user_masks import UserMasks
+from salix.hyperparameters import check_value
+from salix.perturb.segmentation import SEGMENTATION
 from salix.store import describe, describe_host_function
 from salix.typing import InputError, Measure
 
@@ -19,12 +19,7 @@ def agreed_segmentation(measures: Sequence[Measure]) -> Any:
         segmentation = getattr(measure, "segmentation", None)
         if segmentation is None:
             continue
-        if isinstance(segmentation, type) or not isinstance(segmentation, Segmentation | UserMasks):
-            raise InputError(
-                f"the segmentation of {type(measure).__name__} is {segmentation!r}: give one of "
-                f"{', '.join(f'{name}()' for name in SEGMENTATIONS)}, or your own function of the "
-                "pixels with count and levels (salix.perturb.segmentation.Segmentation)"
-            )
+        check_value(f"the segmentation of {type(measure).__name__}", segmentation, SEGMENTATION)
         chosen[describe(segmentation)] = segmentation
     if len(chosen) > 1:
         raise InputError(

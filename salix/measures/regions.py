@@ -15,7 +15,7 @@ from salix.measures.region_order import greedy_order
 from salix.measures.region_passes import project, region_passes
 from salix.measures.region_sums import block_means, nearest_labels, segment_boxes, segment_sums
 from salix.perturb.fills import FILLS, fill_image
-from salix.perturb.segmentation import SLIC
+from salix.perturb.segmentation import SEGMENTATION, SLIC
 from salix.precision import widen
 from salix.typing import (
     HOW_TO_CUT,
@@ -71,6 +71,7 @@ class Regions:
     def __post_init__(self) -> None:
         check_fields(
             self,
+            segmentation=SEGMENTATION,
             cover=number(lambda c: 0 < c <= 1, remedy="give a share above 0, at most 1"),
             side=integer(1),
             embeddings=several(

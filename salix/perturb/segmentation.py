@@ -175,3 +175,16 @@ SEGMENTATIONS: dict[str, type] = {
     "FaceParts": FaceParts,
     "UserMasks": UserMasks,
 }
+
+
+def _plain_segmentation(value: Any) -> Any:
+    if isinstance(value, type) or not isinstance(value, Segmentation | UserMasks):
+        raise ValueError
+    return value
+
+
+SEGMENTATION = hp.Hyperparameter(
+    _plain_segmentation,
+    f"give one of {', '.join(f'{name}()' for name in SEGMENTATIONS)}, or your own function of the "
+    "pixels with count and levels (salix.perturb.segmentation.Segmentation)",
+)

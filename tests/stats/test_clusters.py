@@ -213,6 +213,7 @@ NOT_OF_IMAGES = {
     "minimum_p",
     "least_p",
     "holm",
+    "benjamini_hochberg",
     "correct_family",
     "student_p",
     "p_of_both",  # takes the contributions of images
