@@ -1,4 +1,4 @@
-"""Difference concepts: regions that are near each other in one model's features only."""
+"""Difference concepts: regions that only one of two models represents alike and relies on."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from salix.typing import InputError
 
 RegionFeatures = Float[np.ndarray, "regions d"]
 RankMatrix = Float[np.ndarray, "regions regions"]
+Densities = Float[np.ndarray, "2 regions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ class DifferenceConcepts:
     """Difference concepts of both directions, with the settings and the regions they are from.
 
     `sample`: indices of the regions that were compared, most of which are in no concept.
+    `weighted`: whether neighbours are near by the reliance of the models too.
     """
 
     concepts: tuple[DifferenceConcept, ...]
@@ -43,12 +45,17 @@ class DifferenceConcepts:
     count: int
     least: float
     seed: int
+    weighted: bool
 
 
-def neighbour_ranks(features: RegionFeatures) -> RankMatrix:
+def neighbour_ranks(
+    features: RegionFeatures, density: Float[np.ndarray, " regions"] | None = None
+) -> RankMatrix:
     """Rank of region j among the neighbours of region i by Euclidean distance, from 1.
 
-    0 on the diagonal; ties have their mean rank.
+    With the `density` of the attribution in each region, by the sum of this rank and the place of
+    j by falling density (Borda's rule), so that a near neighbour is both alike and relied on; the
+    same density everywhere changes nothing. 0 on the diagonal; ties have their mean rank.
     """
     from scipy.spatial.distance import cdist
     from scipy.stats import rankdata
@@ -56,7 +63,12 @@ def neighbour_ranks(features: RegionFeatures) -> RankMatrix:
     values = np.asarray(features, np.float64)
     distance = cdist(values, values)
     np.fill_diagonal(distance, -1)  # before copies of the region
-    return rankdata(distance, axis=1).astype(np.float32) - 1
+    ranks = rankdata(distance, axis=1) - 1
+    if density is not None:
+        ranks += rankdata(-np.asarray(density, np.float64))
+        np.fill_diagonal(ranks, -1)
+        ranks = rankdata(ranks, axis=1) - 1
+    return ranks.astype(np.float32)
 
 
 def rank_difference(near: RankMatrix, far: RankMatrix, *, gamma: float) -> RankMatrix:
@@ -73,6 +85,7 @@ def difference_concepts(
     b: Float[np.ndarray, "regions k"],
     image: Integer[np.ndarray, " regions"],
     *,
+    densities: Densities | None = None,
     count: int = 5,
     gamma: float | None = None,
     beta: float = 5.0,
@@ -80,9 +93,11 @@ def difference_concepts(
     most: int = 1500,
     seed: int = 0,
 ) -> DifferenceConcepts:
-    r"""Groups of regions that are near in the features of one model and not in the other's.
+    r"""Groups of regions that are near in one model and not in the other.
 
-    Ranks r of neighbours in each model, the difference d of `rank_difference`, the affinity
+    `a` and `b` are the features of the regions. With `densities`, the density of the attribution of
+    each model, near means alike in the features and relied on: two models may represent something
+    alike of which one makes no use. Ranks r of neighbours in each model, the difference d of `rank_difference`, the affinity
     $\exp(\beta d)$, averaged with its transpose, and `count` groups by normalised spectral
     clustering; once for regions nearer in `a` and once for `b`. Two groups of a direction between
     which the mean of d is at least a third of that in the stronger one are joined, since `count`
@@ -91,21 +106,24 @@ def difference_concepts(
     by falling strength. For n regions and None, `gamma` is min(80 / n, 0.1), 80 / n being that of
     the released code, and `least` is 0.2, or 0.2 sqrt(200 / n) for under 200 regions, where groups
     are stronger by chance. At most `most` regions are compared, drawn by `seed` so that every image
-    has one before any has two. Swapping `a` and `b` swaps the directions and changes nothing else.
+    has one before any has two, in proportion to the greater density. Swapping `a` and `b` swaps the directions and changes nothing else.
 
-    After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images and leaves
-    out one group. Raises InputError for too few regions and features that are the same for all.
+    After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images by their
+    features and leaves out one group; the densities are ours. Raises InputError for too few
+    regions, features that are the same for all, and values that are not finite.
     """
     if len(a) < 2 * count:
         raise InputError(
             f"{count} difference concepts need at least {2 * count} regions, not {len(a)}: "
             "compare over more images"
         )
-    sample = spread_sample(image, most, seed)
+    if densities is not None and not (np.isfinite(densities).all() and (densities >= 0).all()):
+        raise InputError("densities of the attribution are not finite or below 0: sweep again")
+    sample = spread_sample(image, most, seed, None if densities is None else densities.max(0))
     gamma = min(80 / len(sample), 0.1) if gamma is None else gamma
     least = 0.2 * max(1, math.sqrt(200 / len(sample))) if least is None else least
     ranks = []
-    for name, features in (("first", a), ("second", b)):
+    for k, (name, features) in enumerate((("first", a), ("second", b))):
         if not np.isfinite(features[sample]).all():
             raise InputError(
                 f"features of the {name} model are not finite: sweep it again in float32"
@@ -115,7 +133,8 @@ def difference_concepts(
                 f"the features of the {name} model are the same for all regions, which have no "
                 "neighbours in it: compare by --embedding descriptor"
             )
-        ranks.append(neighbour_ranks(features[sample]))
+        density = None if densities is None else densities[k, sample]
+        ranks.append(neighbour_ranks(features[sample], density))
     concepts: list[DifferenceConcept] = []
     for nearer in (0, 1):
         difference = rank_difference(ranks[nearer], ranks[1 - nearer], gamma=gamma)
@@ -125,7 +144,8 @@ def difference_concepts(
         strong = [m for m in members if _typicality(difference, m).mean() >= least]
         direction = [_concept(nearer, difference, m, sample, image) for m in strong]
         concepts += sorted(direction, key=lambda c: -c.strength)
-    return DifferenceConcepts(tuple(concepts), sample, gamma, beta, count, least, seed)
+    weighted = densities is not None
+    return DifferenceConcepts(tuple(concepts), sample, gamma, beta, count, least, seed, weighted)
 
 
 def _concept(
@@ -153,10 +173,20 @@ def _typicality(difference: RankMatrix, group: np.ndarray) -> np.ndarray:
 
 
 def spread_sample(
-    image: Integer[np.ndarray, " regions"], most: int, seed: int
+    image: Integer[np.ndarray, " regions"],
+    most: int,
+    seed: int,
+    weight: Float[np.ndarray, " regions"] | None = None,
 ) -> Integer[np.ndarray, " sample"]:
-    """Sorted indices of at most `most` regions, every image having one before any has two."""
-    drawn = np.random.default_rng(seed).permutation(len(image))
+    """Sorted indices of at most `most` regions, every image having one before any has two.
+
+    Within an image they are drawn without replacement in proportion to `weight` (Efraimidis and
+    Spirakis, 2006), all alike for None.
+    """
+    key = np.random.default_rng(seed).exponential(size=len(image))
+    if weight is not None:
+        key = key / np.maximum(weight, 1e-12)
+    drawn = np.argsort(key, kind="stable")
     by_image = drawn[np.argsort(image[drawn], kind="stable")]
     start = np.searchsorted(image[by_image], image[by_image])
     turn = np.arange(len(image)) - start  # place of the region among those of its image
