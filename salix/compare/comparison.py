@@ -40,8 +40,8 @@ class Comparison:
     - `embedding`: the coordinates in which similar regions are near each other;
     - `concepts`: the concept of each region and how stable the concepts are. Concept k is called
       "concept k + 1" in text;
-    - `shares` `[models images concepts]`: the part of an image's attribution in the union of its
-      regions of a concept, in the unit of `scale`; NaN where the image has none;
+    - `shares` `[models images concepts]`: the part of an image's attribution in the pixels
+      that its regions of a concept own, in the unit of `scale`; NaN where the image has none;
     - `scale`: "share" (of |attribution|, in [0, 1]), "signed", "completeness" or "rank";
     - `level`: of all intervals; a difference is significant where its q is at most 1 - level;
     - `seed`: of the concepts, the resamples and the swaps.

@@ -33,7 +33,8 @@ def compare(
     on are grouped into `concepts` (their number; by stability where it is None) by `embedding`:
     "descriptor" (neutral), "features" (of all models), or the name of a model. Each model's
     attribution on each concept is measured in `scale`, by default the share of |attribution|, which
-    does not change with the scale of the logits, and the models are compared within images:
+    does not change with the scale of the logits; overlapping regions share no pixel, see
+    `concept_shares`. The models are compared within images:
     `Comparison.differences`. With several runs of one group (`salix sweep --group`, other training
     seeds) groups are compared too, over runs and images.
 

@@ -12,9 +12,9 @@ from salix.compare import RegionTable, concept_shares
 class PlantedOverlap:
     """Overlap of each concept's regions with the planted masks, over the images that have one.
 
-    The regions of a concept in an image count as their union. `recall`: share of the planted area
-    that the concept covers; `precision`: share of the concept's area that is planted, NaN where no
-    image has the concept; `jaccard`: area of both over that of either. All in [0, 1].
+    The area of a concept is the pixels that its regions own, as in `concept_shares`. `recall`:
+    share of the planted area that is the concept's; `precision`: share of the concept's area that
+    is planted, NaN where it has none; `jaccard`: area of both over that of either. In [0, 1].
     """
 
     recall: Float[np.ndarray, " concepts"]
@@ -36,16 +36,16 @@ def planted_overlap(
     masks = planted.reshape(len(planted), -1)
     area = masks.mean(1, keepdims=True)
 
-    def covered(maps: np.ndarray) -> np.ndarray:
-        """Share of a map [images cells] of mean 1 that each concept covers, [images concepts]."""
+    def owned(maps: np.ndarray) -> np.ndarray:
+        """Share of a map [images cells] of mean 1 that each concept owns, [images concepts]."""
         density = np.broadcast_to(maps.astype(np.float16), table.density.shape)
         total = np.broadcast_to((area[:, 0] > 0).astype(np.float32), table.total.shape)
         drawn = replace(table, density=density, total=total)  # for every model the same
         return np.nan_to_num(concept_shares(drawn, concept, count)[0])
 
-    inside = covered(np.divide(masks, area, out=np.zeros(masks.shape), where=area > 0))
-    union = covered(np.ones(masks.shape))
-    both, own = (area * inside).sum(0), union.sum(0)
+    inside = owned(np.divide(masks, area, out=np.zeros(masks.shape), where=area > 0))
+    pixels = owned(np.ones(masks.shape))
+    both, own = (area * inside).sum(0), pixels.sum(0)
     with np.errstate(invalid="ignore"):
         return PlantedOverlap(
             recall=both / area.sum(), precision=both / own, jaccard=both / (own + area.sum() - both)

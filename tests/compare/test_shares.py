@@ -7,6 +7,8 @@ import pytest
 from scipy.stats import rankdata
 
 from salix.compare import concept_shares, read_regions
+from salix.compare.masks import pack, unpack
+from salix.compare.ownership import owned_masks
 from salix.typing import InputError
 from tests.compare.synthetic_runs import write_runs
 
@@ -27,23 +29,34 @@ def concept(table):
     return numbers
 
 
+def slow_owners(table, i):
+    """Return the region that owns each pixel of an image, by its first cover in the order."""
+
+    def order(r):
+        ranks = [n for n in table.rank[:, r] if n > 0]
+        density = max(table.share[:, r]) / table.area[r]
+        return table.floor[r], -density, min(ranks, default=10**9), table.region[r]
+
+    owners = {}
+    for r in sorted(np.flatnonzero(table.image == i), key=order):
+        for pixel in zip(*np.nonzero(table.mask(r)), strict=True):
+            owners.setdefault(pixel, r)
+    return owners
+
+
 def slow_sums(table, concept, maps):
-    """Return sums over the union of each concept's regions, NaN without one, by loops."""
+    """Return sums over the pixels that each concept's regions own, NaN without one, by loops."""
     sums = np.full((len(table.models), len(table.ids), COUNT), np.nan)
-    side, masks = table.side, table.mask(slice(None)).tolist()
+    for r in np.flatnonzero(concept >= 0):
+        sums[:, table.image[r], concept[r]] = 0
     for i in range(len(table.ids)):
-        for k in range(COUNT):
-            members = np.flatnonzero((table.image == i) & (concept == k))
-            pixels = {
-                (y, x) for r in members for y in range(side) for x in range(side) if masks[r][y][x]
-            }
-            for m in range(len(table.models)) if len(members) else ():
-                own = maps[m, i].reshape(side, side).astype(float)
-                sums[m, i, k] = sum(own[p] for p in pixels) / side**2
-    return sums
+        for (y, x), r in slow_owners(table, i).items():
+            if concept[r] >= 0:
+                sums[:, i, concept[r]] += maps[:, i, y * table.side + x].astype(float)
+    return sums / table.side**2
 
 
-def test_share_is_the_part_of_the_attribution_in_the_union(table, concept):
+def test_share_is_the_part_of_the_attribution_in_the_pixels_it_owns(table, concept):
     shares = concept_shares(table, concept, COUNT)
     np.testing.assert_allclose(shares, slow_sums(table, concept, table.density), rtol=1e-5)
     assert shares.dtype == np.float32
@@ -51,6 +64,57 @@ def test_share_is_the_part_of_the_attribution_in_the_union(table, concept):
     assert np.isnan(shares[:, :, COUNT - 1]).all()
     assert np.nanmin(shares) >= 0
     assert np.nanmax(shares) <= 1
+
+
+def test_a_pixel_belongs_to_one_region_and_picked_ones_come_before_the_floor(table):
+    owned = unpack(owned_masks(table), table.side)
+    masks = table.mask(slice(None))
+    for i in range(len(table.ids)):
+        own = table.image == i
+        assert (owned[own].sum(0) == masks[own].any(0)).all()
+        picked = own & ~table.floor
+        assert (owned[picked].sum(0) == masks[picked].any(0)).all()
+    assert (owned <= masks).all()
+    assert (owned < masks).any()
+
+
+def test_a_dense_region_owns_its_pixels_and_the_one_around_it_the_rest(table):
+    r = np.flatnonzero(table.image == 0)[:4]
+    masks, area, floor = table.mask(slice(None)), table.area.copy(), table.floor.copy()
+    share, rank = table.share.copy(), table.rank.copy()
+    masks[table.image == 0] = False
+    masks[r[[0, 3]]] = True  # the frame, the second time as a region of the floor
+    masks[r[1:3], :4, :4] = True  # twice the same: the better rank owns it
+    area[r] = masks[r].mean((1, 2))
+    share[:, r] = [[0.5, 0.01, 0.2, 0.9], [0.5, 0.2, 0.01, 0.9]]
+    rank[:, r] = [[2, 3, 0, 0], [1, 2, 4, 0]]
+    floor[r] = [False, False, False, True]
+    masks = masks.reshape(len(masks), -1)
+    fields = {"masks": pack(masks), "area": area, "rank": rank, "floor": floor}
+    known = replace(table, **fields, share=share)
+    owned = unpack(owned_masks(known), table.side)[r]
+    assert owned[1].sum() == 16
+    assert (owned[0] == ~owned[1]).all()
+    assert not owned[2:].any()
+    concept = np.full(len(table.image), -1)
+    concept[r] = range(4)
+    shares = concept_shares(known, concept, COUNT)[:, 0]
+    assert (shares[:, :2] > 0).all()
+    assert (shares[:, 2:4] == 0).all()
+    share[1, r[1]] = 0.01  # the other one is denser now, in one of the models
+    owned = unpack(owned_masks(replace(known, share=share)), table.side)[r]
+    assert owned.sum((1, 2)).tolist() == [table.side**2 - 16, 0, 16, 0]
+
+
+def test_concepts_of_an_image_sum_to_its_covered_share(table, concept):
+    split = np.where(concept < 0, COUNT - 1, concept)
+    parts = np.nansum(concept_shares(table, split, COUNT), 2)
+    whole = concept_shares(table, np.zeros(len(table.image), int), 1)[:, :, 0]
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+    for i in range(len(table.ids)):
+        covered = table.mask(table.image == i).any(0).ravel()
+        inside = table.density[:, i].astype(float)[:, covered].sum(1) / table.side**2
+        np.testing.assert_allclose(whole[:, i], inside, rtol=1e-5)
 
 
 def test_signed_share_is_that_of_the_signed_map(table, concept):
