@@ -11,9 +11,9 @@ import numpy as np
 
 from salix.compare.causal import CausalCheck, causal_checks, concept_drops
 from salix.compare.concepts import Concepts
-from salix.compare.difference_concepts import DifferenceConcepts, difference_concepts
+from salix.compare.difference_concepts import DifferenceConcepts, table_difference_concepts
 from salix.compare.differences import ConceptDifference, concept_differences, rank_concepts
-from salix.compare.embedding import DESCRIPTOR, FEATURES, RegionEmbedding, embed_regions
+from salix.compare.embedding import RegionEmbedding
 from salix.compare.examples import example_regions
 from salix.compare.groups import compare_concepts_of_groups
 from salix.compare.null_panel import NullPanel, SeedPair, null_panel
@@ -189,29 +189,10 @@ class Comparison:
         the density of its |attribution| within it; where a model has no features, both have the
         neutral descriptor's, and only reliance differs. `weight=None`: by features alone.
         """
-        if weight not in ("attribution", None):
-            raise InputError(f"weight is {weight!r}: choose 'attribution' or None")
-        table, source = self.table, self.difference_embedding(a, b)
-        if source == DESCRIPTOR and weight is None:
-            raise InputError(
-                f"{a} or {b} has no features of regions: sweep with "
-                "--measures \"Regions(embeddings=('descriptor', 'features'))\", or weight by "
-                "attribution"
-            )
-
-        def compute(i: int, j: int) -> DifferenceConcepts:
-            if source == DESCRIPTOR:
-                x = y = embed_regions(table.embeddings, DESCRIPTOR).values
-            else:
-                x, y = table.embeddings[a], table.embeddings[b]
-            densities = None if weight is None else table.share[[i, j]] / table.area
-            return difference_concepts(x, y, table.image, densities=densities, seed=self.seed)
-
-        return self._pair(f"difference concepts {weight}", a, b, None, compute)
-
-    def difference_embedding(self, a: str, b: str) -> str:
-        """Where neighbours of `difference_concepts` are alike: "features" or "descriptor"."""
-        return FEATURES if {a, b} <= set(self.table.embeddings) else DESCRIPTOR
+        return self._pair(
+            *(f"difference concepts {weight}", a, b, None),
+            lambda i, j: table_difference_concepts(self.table, i, j, weight=weight, seed=self.seed),
+        )
 
     @cached_property
     def positions(self) -> np.ndarray:

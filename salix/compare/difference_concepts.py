@@ -6,10 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Integer
 
+from salix.compare.embedding import DESCRIPTOR, FEATURES, embed_regions
+from salix.compare.neighbour_ranks import (
+    RankMatrix,
+    RegionFeatures,
+    join_groups,
+    neighbour_ranks,
+    rank_difference,
+    spectral_groups,
+    spread_sample,
+)
+from salix.compare.region_table import RegionTable
 from salix.typing import InputError
 
-RegionFeatures = Float[np.ndarray, "regions d"]
-RankMatrix = Float[np.ndarray, "regions regions"]
 Densities = Float[np.ndarray, "2 regions"]
 
 
@@ -44,40 +53,9 @@ class DifferenceConcepts:
     beta: float
     count: int
     least: float
+    fewest: int
     seed: int
     weighted: bool
-
-
-def neighbour_ranks(
-    features: RegionFeatures, density: Float[np.ndarray, " regions"] | None = None
-) -> RankMatrix:
-    """Rank of region j among the neighbours of region i by Euclidean distance, from 1.
-
-    With the `density` of the attribution in each region, by the sum of this rank and the place of
-    j by falling density (Borda's rule), so that a near neighbour is both alike and relied on; the
-    same density everywhere changes nothing. 0 on the diagonal; ties have their mean rank.
-    """
-    from scipy.spatial.distance import cdist
-    from scipy.stats import rankdata
-
-    values = np.asarray(features, np.float64)
-    distance = cdist(values, values)
-    np.fill_diagonal(distance, -1)  # before copies of the region
-    ranks = rankdata(distance, axis=1) - 1
-    if density is not None:
-        ranks += rankdata(-np.asarray(density, np.float64))
-        np.fill_diagonal(ranks, -1)
-        ranks = rankdata(ranks, axis=1) - 1
-    return ranks.astype(np.float32)
-
-
-def rank_difference(near: RankMatrix, far: RankMatrix, *, gamma: float) -> RankMatrix:
-    r"""Difference $d_{ij} = \tanh(\gamma (r'_{ij} - r_{ij}) / (\min(r_{ij}, r'_{ij}) + 1))$.
-
-    Positive where j is nearer to i by the ranks $r$ = `near` than by $r'$ = `far`; dividing by the
-    smaller rank makes near neighbours count. In [-1, 1], antisymmetric.
-    """
-    return np.tanh(gamma * (far - near) / (np.minimum(near, far) + 1))
 
 
 def difference_concepts(
@@ -90,23 +68,28 @@ def difference_concepts(
     gamma: float | None = None,
     beta: float = 5.0,
     least: float | None = None,
+    fewest: int = 10,
     most: int = 1500,
     seed: int = 0,
 ) -> DifferenceConcepts:
     r"""Groups of regions that are near in one model and not in the other.
 
-    `a` and `b` are the features of the regions. With `densities`, the density of the attribution of
-    each model, near means alike in the features and relied on: two models may represent something
-    alike of which one makes no use. Ranks r of neighbours in each model, the difference d of `rank_difference`, the affinity
+    `a` and `b` are the features of the regions. With `densities`, the density of each model's
+    attribution in them, near means alike in the features and relied on, since two models may
+    represent something alike of which one makes no use: see `neighbour_ranks`.
+
+    Ranks r of neighbours in each model, the difference d of `rank_difference`, the affinity
     $\exp(\beta d)$, averaged with its transpose, and `count` groups by normalised spectral
     clustering; once for regions nearer in `a` and once for `b`. Two groups of a direction between
     which the mean of d is at least a third of that in the stronger one are joined, since `count`
     may be too large. Groups with a mean d below `least` are left out, so there may be none; in the
-    others, regions with less than half of the group's mean are left out. Each direction is sorted
-    by falling strength. For n regions and None, `gamma` is min(80 / n, 0.1), 80 / n being that of
-    the released code, and `least` is 0.2, or 0.2 sqrt(200 / n) for under 200 regions, where groups
-    are stronger by chance. At most `most` regions are compared, drawn by `seed` so that every image
-    has one before any has two, in proportion to the greater density. Swapping `a` and `b` swaps the directions and changes nothing else.
+    others, regions with less than half of the group's mean are left out; then groups of less than
+    `fewest` regions, which noise makes. Each direction is sorted by falling strength. For n regions
+    and None, `gamma` is min(80 / n, 0.1), 80 / n being that of the released code, and `least` is
+    0.2, or 0.2 sqrt(200 / n) for under 200 regions, where groups are stronger by chance. At most
+    `most` regions are compared, drawn by `seed` so that every image has one before any has two,
+    within an image in proportion to the greater density. Swapping the models swaps the directions
+    and changes nothing else; neither does the scale of a model's densities, but for the draw.
 
     After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images by their
     features and leaves out one group; the densities are ours. Raises InputError for too few
@@ -143,9 +126,10 @@ def difference_concepts(
         # the threshold comes first: what is left after choosing members is strong by choice
         strong = [m for m in members if _typicality(difference, m).mean() >= least]
         direction = [_concept(nearer, difference, m, sample, image) for m in strong]
+        direction = [c for c in direction if len(c.members) >= fewest]
         concepts += sorted(direction, key=lambda c: -c.strength)
-    weighted = densities is not None
-    return DifferenceConcepts(tuple(concepts), sample, gamma, beta, count, least, seed, weighted)
+    settings = (gamma, beta, count, least, fewest, seed, densities is not None)
+    return DifferenceConcepts(tuple(concepts), sample, *settings)
 
 
 def _concept(
@@ -172,55 +156,26 @@ def _typicality(difference: RankMatrix, group: np.ndarray) -> np.ndarray:
     return (pairs.sum(0) + pairs.sum(1)) / (2 * max(len(group) - 1, 1))
 
 
-def spread_sample(
-    image: Integer[np.ndarray, " regions"],
-    most: int,
-    seed: int,
-    weight: Float[np.ndarray, " regions"] | None = None,
-) -> Integer[np.ndarray, " sample"]:
-    """Sorted indices of at most `most` regions, every image having one before any has two.
-
-    Within an image they are drawn without replacement in proportion to `weight` (Efraimidis and
-    Spirakis, 2006), all alike for None.
-    """
-    key = np.random.default_rng(seed).exponential(size=len(image))
-    if weight is not None:
-        key = key / np.maximum(weight, 1e-12)
-    drawn = np.argsort(key, kind="stable")
-    by_image = drawn[np.argsort(image[drawn], kind="stable")]
-    start = np.searchsorted(image[by_image], image[by_image])
-    turn = np.arange(len(image)) - start  # place of the region among those of its image
-    return np.sort(by_image[np.lexsort((np.argsort(drawn)[by_image], turn))][:most])
+def difference_embedding(table: RegionTable, i: int, j: int) -> str:
+    """Where regions of models i and j are alike: "features", or "descriptor" where one has none."""
+    return FEATURES if {table.models[i], table.models[j]} <= set(table.embeddings) else DESCRIPTOR
 
 
-def spectral_groups(affinity: RankMatrix, count: int, seed: int) -> Integer[np.ndarray, " regions"]:
-    """Group of each region by normalised spectral clustering of a full affinity matrix.
-
-    Shi and Malik (2000); the groups are read off the eigenvectors by a pivoted QR decomposition:
-    Damle, Minden and Ying (2019), doi:10.1093/imaiai/iay008.
-    """
-    from sklearn.cluster import spectral_clustering
-
-    symmetric = (affinity + affinity.T) / 2
-    return np.asarray(
-        spectral_clustering(
-            symmetric, n_clusters=count, random_state=seed, assign_labels="cluster_qr"
+def table_difference_concepts(
+    table: RegionTable, i: int, j: int, *, weight: str | None, seed: int
+) -> DifferenceConcepts:
+    """Difference concepts of models i and j of a table: see `Comparison.difference_concepts`."""
+    if weight not in ("attribution", None):
+        raise InputError(f"weight is {weight!r}: choose 'attribution' or None")
+    names, embeddings = (table.models[i], table.models[j]), table.embeddings
+    if difference_embedding(table, i, j) == FEATURES:
+        a, b = (embeddings[name] for name in names)
+    elif weight is not None and DESCRIPTOR in embeddings:
+        a = b = embed_regions(embeddings, DESCRIPTOR).values
+    else:
+        raise InputError(
+            f"{' and '.join(n for n in names if n not in embeddings)} have no features of regions: "
+            "sweep with --measures \"Regions(embeddings=('descriptor', 'features'))\""
         )
-    )
-
-
-def join_groups(
-    difference: RankMatrix, groups: Integer[np.ndarray, " regions"]
-) -> Integer[np.ndarray, " regions"]:
-    """Groups, joined where the mean difference between two is a third of the stronger one's."""
-    from scipy.sparse.csgraph import connected_components
-
-    member = groups[:, None] == np.unique(groups)
-    sizes = member.sum(0)
-    total = member.T.astype(np.float64) @ difference @ member
-    pairs = np.outer(sizes, sizes) - np.diag(sizes)
-    mean = (total + total.T) / np.maximum(pairs + pairs.T, 1)
-    strength = mean.diagonal()
-    stronger = np.maximum(strength[:, None], strength)
-    _, joined = connected_components((mean >= stronger / 3) & (stronger > 0), directed=False)
-    return joined[member.argmax(1)]
+    densities = None if weight is None else table.share[[i, j]] / table.area
+    return difference_concepts(a, b, table.image, densities=densities, seed=seed)
