@@ -64,7 +64,7 @@ def difference_concepts(
     image: Integer[np.ndarray, " regions"],
     *,
     densities: Densities | None = None,
-    count: int = 5,
+    count: int | None = None,
     gamma: float | None = None,
     beta: float = 5.0,
     least: float | None = None,
@@ -81,20 +81,22 @@ def difference_concepts(
     Ranks r of neighbours in each model, the difference d of `rank_difference`, the affinity
     $\exp(\beta d)$, averaged with its transpose, and `count` groups by normalised spectral
     clustering; once for regions nearer in `a` and once for `b`. Two groups of a direction between
-    which the mean of d is at least a third of that in the stronger one are joined, since `count`
-    may be too large. Groups with a mean d below `least` are left out, so there may be none; in the
-    others, regions with less than half of the group's mean are left out; then groups of less than
-    `fewest` regions, which noise makes. Each direction is sorted by falling strength. For n regions
-    and None, `gamma` is min(80 / n, 0.1), 80 / n being that of the released code, and `least` is
-    0.2, or 0.2 sqrt(200 / n) for under 200 regions, where groups are stronger by chance. At most
-    `most` regions are compared, drawn by `seed` so that every image has one before any has two,
-    within an image in proportion to the greater density. Swapping the models swaps the directions
-    and changes nothing else; neither does the scale of a model's densities, but for the draw.
+    which the mean of d is at least 0.4 of that in the stronger one are joined, since `count` may be
+    too large. Groups with a mean d below `least` are left out, so there may be none; in the others,
+    regions with less than half of the group's mean are left out; then groups of less than `fewest`
+    regions, which noise makes. Each direction is sorted by falling strength. For n regions and
+    None, `count` is n / 50, at least 5 and at most 10; `gamma` is min(80 / n, 0.1), 80 / n being
+    that of the released code; `least` is 0.2, or 0.2 sqrt(200 / n) for under 200 regions, where
+    groups are stronger by chance. At most `most` regions are compared, drawn by `seed` so that
+    every image has one before any has two, within an image in proportion to the greater density.
+    Swapping the models swaps the directions and changes nothing else; neither does the scale of a
+    model's densities, but for the draw.
 
     After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images by their
     features and leaves out one group; the densities are ours. Raises InputError for too few
     regions, features that are the same for all, and values that are not finite.
     """
+    count = min(max(min(len(a), most) // 50, 5), 10) if count is None else count
     if len(a) < 2 * count:
         raise InputError(
             f"{count} difference concepts need at least {2 * count} regions, not {len(a)}: "
@@ -157,7 +159,7 @@ def _typicality(difference: RankMatrix, group: np.ndarray) -> np.ndarray:
 
 
 def difference_embedding(table: RegionTable, i: int, j: int) -> str:
-    """Where regions of models i and j are alike: "features", or "descriptor" where one has none."""
+    """Embedding that models i and j are compared by: "descriptor" unless both have features."""
     return FEATURES if {table.models[i], table.models[j]} <= set(table.embeddings) else DESCRIPTOR
 
 

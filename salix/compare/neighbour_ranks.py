@@ -83,7 +83,7 @@ def spectral_groups(affinity: RankMatrix, count: int, seed: int) -> Integer[np.n
 def join_groups(
     difference: RankMatrix, groups: Integer[np.ndarray, " regions"]
 ) -> Integer[np.ndarray, " regions"]:
-    """Groups, joined where the mean difference between two is a third of the stronger one's."""
+    """Groups, joined where the mean difference between two is 0.4 of the stronger one's."""
     from scipy.sparse.csgraph import connected_components
 
     member = groups[:, None] == np.unique(groups)
@@ -93,5 +93,5 @@ def join_groups(
     mean = (total + total.T) / np.maximum(pairs + pairs.T, 1)
     strength = mean.diagonal()
     stronger = np.maximum(strength[:, None], strength)
-    _, joined = connected_components((mean >= stronger / 3) & (stronger > 0), directed=False)
+    _, joined = connected_components((mean >= 0.4 * stronger) & (stronger > 0), directed=False)
     return joined[member.argmax(1)]

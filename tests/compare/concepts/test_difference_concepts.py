@@ -80,8 +80,10 @@ def test_default_settings_follow_the_number_of_regions():
     a, b, _ = planted(regions=100)
     panel = difference_concepts(a, b, np.arange(100))
     assert (panel.gamma, panel.least) == (0.1, pytest.approx(0.2 * 2**0.5))
+    assert panel.count == 5
     panel = difference_concepts(*planted(regions=1000)[:2], np.arange(1000))
     assert (panel.gamma, panel.least) == (0.08, 0.2)
+    assert panel.count == 10
 
 
 def test_swapping_the_models_swaps_the_directions():
