@@ -23,7 +23,9 @@ class Study:
     out: Annotated[Path, Option(help="directory for models, runs, tables and compare.html")] = Path(
         "salix-shift"
     )
-    seeds: Annotated[int, Option(help="detectors trained on each generator")] = 3
+    seeds: Annotated[
+        int, Option(help="detectors trained on each generator; about a minute each")
+    ] = 5
     offline: Annotated[
         bool, Option(help="use the faces that come with scikit-image, without network")
     ] = False

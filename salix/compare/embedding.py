@@ -47,7 +47,8 @@ def embed_regions(
     models = sorted(set(embeddings) - {DESCRIPTOR})
     if which not in {*embeddings, FEATURES} or (which == FEATURES and not models):
         choices = ", ".join([*sorted(embeddings), *([FEATURES] if models else [])])
-        raise InputError(f"embedding {which!r} is not stored in these runs: give one of {choices}")
+        remedy = f"give one of {choices}" if choices else "sweep with --measures regions"
+        raise InputError(f"embedding {which!r} is not stored in these runs: {remedy}")
     sources = tuple(models) if which == FEATURES else (which,)
     parts = [np.asarray(embeddings[name], np.float32) for name in sources]
     for name, part in zip(sources, parts, strict=True):

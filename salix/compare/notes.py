@@ -65,7 +65,7 @@ def comparison_notes(
             notes.append(f"The runs differ in {what}, which adds to the differences: {each}.")
     if not len(chosen.image):
         raise InputError(
-            f"no region is selected in {n} images: give a greater --cover, or sweep with a "
-            "coarser segmentation"
+            f"no region is selected in {n} images: sweep with a greater cover, such as "
+            "--measures 'Regions(cover=0.5)', or a coarser segmentation"
         )
     return tuple(notes)

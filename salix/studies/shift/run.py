@@ -24,7 +24,7 @@ PARTS = FaceParts(eyes=0.28, mouth=0.74, distance=0.44)  # of both sets of photo
 CONCEPTS = 10
 
 
-def run_shift(out: Path, *, seeds: int = 3, offline: bool = False, quick: bool = False) -> Path:
+def run_shift(out: Path, *, seeds: int = 5, offline: bool = False, quick: bool = False) -> Path:
     """Train, sweep, compare, print the table and write the page; returns the page's path.
 
     Detectors of one architecture are trained on one of two generators, `seeds` on each, and swept
