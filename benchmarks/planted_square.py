@@ -154,7 +154,7 @@ def square_rank(
         "width": round(row.difference.high - row.difference.low, 4),
         "q": row.q,
         "prevalence": round(row.prevalence, 3),
-        "next": round(float(np.sort(np.abs(sizes[np.isfinite(sizes)]))[-2]), 4),
+        "next": max((abs(round(float(v), 4)) for v in np.delete(sizes, k) if v == v), default=None),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from salix.compare.causal import CausalCheck, causal_checks, concept_drops
 from salix.compare.concepts import Concepts
-from salix.compare.difference_concepts import DifferenceConcepts, difference_concepts
+from salix.compare.difference_concepts import DifferenceConcepts, table_difference_concepts
 from salix.compare.differences import ConceptDifference, concept_differences, rank_concepts
 from salix.compare.embedding import RegionEmbedding
 from salix.compare.examples import example_regions
@@ -180,17 +180,18 @@ class Comparison:
             lambda i, j: odd_concepts(values, self.concepts, shares[i], shares[j]),
         )
 
-    def difference_concepts(self, a: str, b: str) -> DifferenceConcepts:
-        """Regions that are near each other in the features of one model only (RDX)."""
-        features, image = self.table.embeddings, self.table.image
-        if missing := [m for m in (a, b) if m not in features]:
-            raise InputError(
-                f"{' and '.join(missing)} have no features of regions: sweep with "
-                "--measures \"Regions(embeddings=('descriptor', 'features'))\""
-            )
+    def difference_concepts(
+        self, a: str, b: str, *, weight: str | None = "attribution"
+    ) -> DifferenceConcepts:
+        """Regions that are near each other in one model only (RDX).
+
+        `weight="attribution"`: near are regions that the model represents alike and relies on, by
+        the density of its |attribution| within it; where a model has no features, both have the
+        neutral descriptor's, and only reliance differs. `weight=None`: by features alone.
+        """
         return self._pair(
-            *("difference concepts", a, b, None),
-            lambda i, j: difference_concepts(features[a], features[b], image, seed=self.seed),
+            *(f"difference concepts {weight}", a, b, None),
+            lambda i, j: table_difference_concepts(self.table, i, j, weight=weight, seed=self.seed),
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Difference concepts: regions that are near each other in one model's features only."""
+"""Difference concepts: regions that only one of two models represents alike and relies on."""
 
 import math
 from dataclasses import dataclass
@@ -6,10 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Integer
 
+from salix.compare.embedding import DESCRIPTOR, FEATURES, embed_regions
+from salix.compare.neighbour_ranks import (
+    RankMatrix,
+    RegionFeatures,
+    join_groups,
+    neighbour_ranks,
+    rank_difference,
+    spectral_groups,
+    spread_sample,
+)
+from salix.compare.region_table import RegionTable
 from salix.typing import InputError
 
-RegionFeatures = Float[np.ndarray, "regions d"]
-RankMatrix = Float[np.ndarray, "regions regions"]
+Densities = Float[np.ndarray, "2 regions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +44,7 @@ class DifferenceConcepts:
     """Difference concepts of both directions, with the settings and the regions they are from.
 
     `sample`: indices of the regions that were compared, most of which are in no concept.
+    `weighted`: whether neighbours are near by the reliance of the models too.
     """
 
     concepts: tuple[DifferenceConcept, ...]
@@ -42,30 +53,9 @@ class DifferenceConcepts:
     beta: float
     count: int
     least: float
+    fewest: int
     seed: int
-
-
-def neighbour_ranks(features: RegionFeatures) -> RankMatrix:
-    """Rank of region j among the neighbours of region i by Euclidean distance, from 1.
-
-    0 on the diagonal; ties have their mean rank.
-    """
-    from scipy.spatial.distance import cdist
-    from scipy.stats import rankdata
-
-    values = np.asarray(features, np.float64)
-    distance = cdist(values, values)
-    np.fill_diagonal(distance, -1)  # before copies of the region
-    return rankdata(distance, axis=1).astype(np.float32) - 1
-
-
-def rank_difference(near: RankMatrix, far: RankMatrix, *, gamma: float) -> RankMatrix:
-    r"""Difference $d_{ij} = \tanh(\gamma (r'_{ij} - r_{ij}) / (\min(r_{ij}, r'_{ij}) + 1))$.
-
-    Positive where j is nearer to i by the ranks $r$ = `near` than by $r'$ = `far`; dividing by the
-    smaller rank makes near neighbours count. In [-1, 1], antisymmetric.
-    """
-    return np.tanh(gamma * (far - near) / (np.minimum(near, far) + 1))
+    weighted: bool
 
 
 def difference_concepts(
@@ -73,39 +63,52 @@ def difference_concepts(
     b: Float[np.ndarray, "regions k"],
     image: Integer[np.ndarray, " regions"],
     *,
-    count: int = 5,
+    densities: Densities | None = None,
+    count: int | None = None,
     gamma: float | None = None,
     beta: float = 5.0,
     least: float | None = None,
+    fewest: int = 10,
     most: int = 1500,
     seed: int = 0,
 ) -> DifferenceConcepts:
-    r"""Groups of regions that are near in the features of one model and not in the other's.
+    r"""Groups of regions that are near in one model and not in the other.
+
+    `a` and `b` are the features of the regions. With `densities`, the density of each model's
+    attribution in them, near means alike in the features and relied on, since two models may
+    represent something alike of which one makes no use: see `neighbour_ranks`.
 
     Ranks r of neighbours in each model, the difference d of `rank_difference`, the affinity
     $\exp(\beta d)$, averaged with its transpose, and `count` groups by normalised spectral
     clustering; once for regions nearer in `a` and once for `b`. Two groups of a direction between
-    which the mean of d is at least a third of that in the stronger one are joined, since `count`
-    may be too large. Groups with a mean d below `least` are left out, so there may be none; in the
-    others, regions with less than half of the group's mean are left out. Each direction is sorted
-    by falling strength. For n regions and None, `gamma` is min(80 / n, 0.1), 80 / n being that of
-    the released code, and `least` is 0.2, or 0.2 sqrt(200 / n) for under 200 regions, where groups
-    are stronger by chance. At most `most` regions are compared, drawn by `seed` so that every image
-    has one before any has two. Swapping `a` and `b` swaps the directions and changes nothing else.
+    which the mean of d is at least 0.4 of that in the stronger one are joined, since `count` may be
+    too large. Groups with a mean d below `least` are left out, so there may be none; in the others,
+    regions with less than half of the group's mean are left out; then groups of less than `fewest`
+    regions, which noise makes. Each direction is sorted by falling strength. For n regions and
+    None, `count` is n / 50, at least 5 and at most 10; `gamma` is min(80 / n, 0.1), 80 / n being
+    that of the released code; `least` is 0.2, or 0.2 sqrt(200 / n) for under 200 regions, where
+    groups are stronger by chance. At most `most` regions are compared, drawn by `seed` so that
+    every image has one before any has two, within an image in proportion to the greater density.
+    Swapping the models swaps the directions and changes nothing else; neither does the scale of a
+    model's densities, but for the draw.
 
-    After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images and leaves
-    out one group. Raises InputError for too few regions and features that are the same for all.
+    After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images by their
+    features and leaves out one group; the densities are ours. Raises InputError for too few
+    regions, features that are the same for all, and values that are not finite.
     """
+    count = min(max(min(len(a), most) // 50, 5), 10) if count is None else count
     if len(a) < 2 * count:
         raise InputError(
             f"{count} difference concepts need at least {2 * count} regions, not {len(a)}: "
             "compare over more images"
         )
-    sample = spread_sample(image, most, seed)
+    if densities is not None and not (np.isfinite(densities).all() and (densities >= 0).all()):
+        raise InputError("densities of the attribution are not finite or below 0: sweep again")
+    sample = spread_sample(image, most, seed, None if densities is None else densities.max(0))
     gamma = min(80 / len(sample), 0.1) if gamma is None else gamma
     least = 0.2 * max(1, math.sqrt(200 / len(sample))) if least is None else least
     ranks = []
-    for name, features in (("first", a), ("second", b)):
+    for k, (name, features) in enumerate((("first", a), ("second", b))):
         if not np.isfinite(features[sample]).all():
             raise InputError(
                 f"features of the {name} model are not finite: sweep it again in float32"
@@ -115,7 +118,8 @@ def difference_concepts(
                 f"the features of the {name} model are the same for all regions, which have no "
                 "neighbours in it: compare by --embedding descriptor"
             )
-        ranks.append(neighbour_ranks(features[sample]))
+        density = None if densities is None else densities[k, sample]
+        ranks.append(neighbour_ranks(features[sample], density))
     concepts: list[DifferenceConcept] = []
     for nearer in (0, 1):
         difference = rank_difference(ranks[nearer], ranks[1 - nearer], gamma=gamma)
@@ -124,8 +128,10 @@ def difference_concepts(
         # the threshold comes first: what is left after choosing members is strong by choice
         strong = [m for m in members if _typicality(difference, m).mean() >= least]
         direction = [_concept(nearer, difference, m, sample, image) for m in strong]
+        direction = [c for c in direction if len(c.members) >= fewest]
         concepts += sorted(direction, key=lambda c: -c.strength)
-    return DifferenceConcepts(tuple(concepts), sample, gamma, beta, count, least, seed)
+    settings = (gamma, beta, count, least, fewest, seed, densities is not None)
+    return DifferenceConcepts(tuple(concepts), sample, *settings)
 
 
 def _concept(
@@ -152,45 +158,26 @@ def _typicality(difference: RankMatrix, group: np.ndarray) -> np.ndarray:
     return (pairs.sum(0) + pairs.sum(1)) / (2 * max(len(group) - 1, 1))
 
 
-def spread_sample(
-    image: Integer[np.ndarray, " regions"], most: int, seed: int
-) -> Integer[np.ndarray, " sample"]:
-    """Sorted indices of at most `most` regions, every image having one before any has two."""
-    drawn = np.random.default_rng(seed).permutation(len(image))
-    by_image = drawn[np.argsort(image[drawn], kind="stable")]
-    start = np.searchsorted(image[by_image], image[by_image])
-    turn = np.arange(len(image)) - start  # place of the region among those of its image
-    return np.sort(by_image[np.lexsort((np.argsort(drawn)[by_image], turn))][:most])
+def difference_embedding(table: RegionTable, i: int, j: int) -> str:
+    """Embedding that models i and j are compared by: "descriptor" unless both have features."""
+    return FEATURES if {table.models[i], table.models[j]} <= set(table.embeddings) else DESCRIPTOR
 
 
-def spectral_groups(affinity: RankMatrix, count: int, seed: int) -> Integer[np.ndarray, " regions"]:
-    """Group of each region by normalised spectral clustering of a full affinity matrix.
-
-    Shi and Malik (2000); the groups are read off the eigenvectors by a pivoted QR decomposition:
-    Damle, Minden and Ying (2019), doi:10.1093/imaiai/iay008.
-    """
-    from sklearn.cluster import spectral_clustering
-
-    symmetric = (affinity + affinity.T) / 2
-    return np.asarray(
-        spectral_clustering(
-            symmetric, n_clusters=count, random_state=seed, assign_labels="cluster_qr"
+def table_difference_concepts(
+    table: RegionTable, i: int, j: int, *, weight: str | None, seed: int
+) -> DifferenceConcepts:
+    """Difference concepts of models i and j of a table: see `Comparison.difference_concepts`."""
+    if weight not in ("attribution", None):
+        raise InputError(f"weight is {weight!r}: choose 'attribution' or None")
+    names, embeddings = (table.models[i], table.models[j]), table.embeddings
+    if difference_embedding(table, i, j) == FEATURES:
+        a, b = (embeddings[name] for name in names)
+    elif weight is not None and DESCRIPTOR in embeddings:
+        a = b = embed_regions(embeddings, DESCRIPTOR).values
+    else:
+        raise InputError(
+            f"{' and '.join(n for n in names if n not in embeddings)} have no features of regions: "
+            "sweep with --measures \"Regions(embeddings=('descriptor', 'features'))\""
         )
-    )
-
-
-def join_groups(
-    difference: RankMatrix, groups: Integer[np.ndarray, " regions"]
-) -> Integer[np.ndarray, " regions"]:
-    """Groups, joined where the mean difference between two is a third of the stronger one's."""
-    from scipy.sparse.csgraph import connected_components
-
-    member = groups[:, None] == np.unique(groups)
-    sizes = member.sum(0)
-    total = member.T.astype(np.float64) @ difference @ member
-    pairs = np.outer(sizes, sizes) - np.diag(sizes)
-    mean = (total + total.T) / np.maximum(pairs + pairs.T, 1)
-    strength = mean.diagonal()
-    stronger = np.maximum(strength[:, None], strength)
-    _, joined = connected_components((mean >= stronger / 3) & (stronger > 0), directed=False)
-    return joined[member.argmax(1)]
+    densities = None if weight is None else table.share[[i, j]] / table.area
+    return difference_concepts(a, b, table.image, densities=densities, seed=seed)

@@ -1,12 +1,14 @@
 """Facts of a comparison for its reader: models, data, attribution, segments, concepts, versions."""
 
 import platform
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 import salix
 from salix.compare.comparison import Comparison
+from salix.compare.difference_concepts import difference_embedding
 from salix.store import Run
 
 SETTINGS = ("model", "cut", "attribution", "pooling", "score", "precision", "preprocess", "seed")
@@ -17,8 +19,9 @@ def comparison_header(comparison: Comparison) -> dict[str, Any]:
 
     `models`: each with its run, settings, skipped images and completeness error; `data`: images
     used, skipped and why, labels, groups of images; `explained`: the rule for the explained class;
-    `segmentation`; `regions`, `concepts`: their number, embedding and stability; `scale`, `level`,
-    `seed`, `versions`; `notes`: what limits the comparison.
+    `segmentation`; `regions`, `concepts`: their number, embedding and stability;
+    `difference_concepts`: what weights and embeds their regions; `scale`, `level`, `seed`,
+    `versions`; `notes`: what limits the comparison.
     """
     table, concepts = comparison.table, comparison.concepts
     models = [
@@ -32,6 +35,7 @@ def comparison_header(comparison: Comparison) -> dict[str, Any]:
     for reason in (row["skipped"] for run in comparison.runs for row in run.skipped):
         reasons[reason] = reasons.get(reason, 0) + 1
     first = comparison.runs[0].manifest["config"]
+    pairs = combinations(range(len(comparison.models)), 2)
     data = {k: v for k, v in first.get("data", {}).items() if isinstance(v, str | int | bool)}
     return {
         "models": models,
@@ -56,6 +60,10 @@ def comparison_header(comparison: Comparison) -> dict[str, Any]:
             "resample_stability": [_finite(v) for v in concepts.resample_stability],
             "concept_stability": [_finite(v) for v in concepts.concept_stability],
             "supported": bool(concepts.supported),
+        },
+        "difference_concepts": {
+            "weight": "attribution",
+            "alike_by": sorted({difference_embedding(table, i, j) for i, j in pairs}),
         },
         "scale": comparison.scale,
         "level": comparison.level,

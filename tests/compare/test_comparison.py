@@ -11,10 +11,11 @@ import pytest
 
 from salix.compare import compare, headline, write_tables
 from salix.compare.comparison import Comparison
+from salix.compare.header import comparison_header
 from salix.compare.quality import DELETION, MOVED, model_quality
 from salix.store import Run
 from salix.typing import InputError
-from tests.compare.synthetic_runs import write_run, write_runs
+from tests.compare.synthetic_runs import PLANTED, scene, write_run, write_runs
 
 OPTIONS = {"concepts": 8, "seed": 0}
 IMAGES = {"images": 60, "segments": 60}
@@ -231,3 +232,26 @@ def test_masking_counts_with_the_sign_of_the_attribution(planted):
     assert wrong.causal("a", "b")[k].outcome == "contradicted"
     assert (np.nan_to_num(faithful.drops) >= 0).all()
     assert (np.nan_to_num(replace(faithful, scale="signed").drops) < 0).any()
+
+
+@pytest.mark.parametrize("dropped", [(), ("region_features",)])
+def test_difference_concept_is_what_one_model_relies_on(tmp_path, dropped):
+    options = {"images": 100, "segments": 40, "drop_columns": dropped}
+    write_runs(tmp_path, planted={"a": 6.0, "b": 1.0}, **options)
+    comparison = compare(tmp_path / "a", tmp_path / "b", **OPTIONS)
+    content = scene(range(100), segments=40, seed=0)
+    planted = content.concept[comparison.table.image, comparison.table.region] == PLANTED
+    found = comparison.difference_concepts("a", "b")
+    (concept,) = found.concepts
+    assert (concept.nearer, found.weighted) == (0, True)
+    assert planted[concept.members].sum() / planted[found.sample].sum() > 0.7
+    assert planted[concept.members].mean() > 0.9
+    alike = comparison_header(comparison)["difference_concepts"]["alike_by"]
+    assert alike == (["descriptor"] if dropped else ["features"])
+    if dropped:
+        with pytest.raises(InputError, match="a and b have no features of regions"):
+            comparison.difference_concepts("a", "b", weight=None)
+    else:
+        assert comparison.difference_concepts("a", "b", weight=None).concepts == ()
+    with pytest.raises(InputError, match="weight is 'mass': choose 'attribution' or None"):
+        comparison.difference_concepts("a", "b", weight="mass")

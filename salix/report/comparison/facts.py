@@ -29,6 +29,12 @@ def facts(comparison: Comparison, header: Mapping[str, Any]) -> list[list[str]]:
         ],
         ["Encoder of regions", _encoder(comparison)],
         ["Concepts", _concepts(comparison)],
+        [
+            "Difference concepts",
+            "near are regions that are alike by "
+            f"{' or '.join(header['difference_concepts']['alike_by'])} and relied on, by the "
+            "density of |attribution|; other settings beside them",
+        ],
         ["Scale", comparison.scale],
         [
             "Intervals and tests",

@@ -42,13 +42,14 @@ function drawQuality() {
 function drawDifferenceConcepts() {
   const place = byId("difference-panel"), panel = payload.difference_concepts?.[pairKey()];
   if (!place) return;
-  if (!panel || !panel.concepts.length) return fill(place, make("p", {}, panel?.text ?? "Not computed for this pair."));
+  const settings = make("p", { class: "note" }, panel?.settings ?? "");
+  if (!panel || !panel.concepts.length) return fill(place, make("p", {}, panel?.text ?? "Not computed for this pair."), settings);
   const order = state.a < state.b ? [state.a, state.b] : [state.b, state.a];
   const card = (c) => make("article", { class: "card" },
-    make("h3", {}, "alike in ", modelName(order[c.nearer]), make("small", {}, ` and not in ${payload.models[order[1 - c.nearer]].name}`)),
+    make("h3", {}, "alike and used in ", modelName(order[c.nearer]), make("small", {}, ` and not in ${payload.models[order[1 - c.nearer]].name}`)),
     make("div", { class: "crops" }, differenceMembers(c.members).map((r) => make("button", { class: "pick", onclick: () => payload.regions.concept[r] >= 0 && choose({ concept: payload.regions.concept[r], region: r }) }, crop(r)))),
     make("p", { class: "note" }, `${plural(c.size, "region")} of ${plural(c.images, "image")}; success rate ${(100 * c.success).toFixed(0)}\u202f%, strength ${c.strength.toFixed(2)}`));
-  fill(place, make("div", { class: "cards" }, panel.concepts.map(card)));
+  fill(place, make("div", { class: "cards" }, panel.concepts.map(card)), settings);
 }
 
 // Members in the images of the view, one an image.

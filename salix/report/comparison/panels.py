@@ -7,6 +7,8 @@ import numpy as np
 
 from salix.compare import Comparison
 from salix.compare.claims import headline, write_value
+from salix.compare.difference_concepts import difference_embedding
+from salix.compare.embedding import FEATURES
 from salix.compare.odd import OddConcept
 from salix.stats import Interval
 from salix.typing import InputError
@@ -100,13 +102,19 @@ def _difference_concepts(comparison: Comparison, a: str, b: str) -> dict[str, An
     try:
         panel = comparison.difference_concepts(a, b)
     except InputError as error:
-        return {"concepts": [], "text": str(error)}
-    text = (
-        f"None: of {len(panel.sample)} regions, no group is nearer together in the features of one "
-        f"model than in those of the other (mean difference at least {panel.least:g})."
+        return {"concepts": [], "text": str(error), "settings": ""}
+    i, j = comparison.index(a), comparison.index(b)
+    features = difference_embedding(comparison.table, i, j) == FEATURES
+    alike = "by the features of each model" if features else "by the descriptor for both models"
+    settings = (
+        f"{len(panel.sample)} of {len(comparison.table.image)} regions, alike {alike}, weighted by "
+        f"the density of |attribution|; gamma {panel.gamma:.3g}, beta {panel.beta:g}, at most "
+        f"{panel.count} groups, of a mean difference of at least {panel.least:.2g} and at least "
+        f"{panel.fewest} regions; seed {panel.seed}"
     )
     return {
-        "text": text,
+        "text": "None: no group is nearer together in one model than in the other.",
+        "settings": settings,
         "concepts": [
             {
                 "nearer": c.nearer,

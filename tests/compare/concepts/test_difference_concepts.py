@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from salix.compare.difference_concepts import (
-    difference_concepts,
+from salix.compare.difference_concepts import difference_concepts
+from salix.compare.neighbour_ranks import (
     join_groups,
     neighbour_ranks,
     rank_difference,
@@ -80,8 +80,10 @@ def test_default_settings_follow_the_number_of_regions():
     a, b, _ = planted(regions=100)
     panel = difference_concepts(a, b, np.arange(100))
     assert (panel.gamma, panel.least) == (0.1, pytest.approx(0.2 * 2**0.5))
+    assert panel.count == 5
     panel = difference_concepts(*planted(regions=1000)[:2], np.arange(1000))
     assert (panel.gamma, panel.least) == (0.08, 0.2)
+    assert panel.count == 10
 
 
 def test_swapping_the_models_swaps_the_directions():
@@ -137,3 +139,107 @@ def test_unusable_features():
         difference_concepts(np.where(a > 2, np.nan, a), b, np.arange(200))
     with pytest.raises(InputError, match="need at least 10 regions, not 9"):
         difference_concepts(a[:9], b[:9], np.arange(9))
+
+
+def used(seed=0, regions=300, members=40, d=8):
+    """Return features of which two models have noisy copies, and densities high on a group in A."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((regions, d))
+    group = np.sort(rng.permutation(regions)[:members])
+    x[group] = 3 + 0.1 * rng.standard_normal((members, d))
+    densities = rng.lognormal(0, 0.3, regions) * np.exp(0.2 * rng.standard_normal((2, regions)))
+    densities[0, group] *= 6
+    return x, densities, group
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_group_that_both_represent_alike_and_one_relies_on_is_recovered(seed):
+    x, densities, group = used(seed)
+    image = np.arange(300) // 2
+    assert difference_concepts(x, x, image).concepts == ()
+    first, *others = difference_concepts(x, x, image, densities=densities).concepts
+    assert others == []
+    assert first.nearer == 0
+    assert first.success > 0.9
+    assert np.isin(group, first.members).mean() > 0.75  # B relies on some of them by chance
+    assert np.isin(first.members, group).mean() > 0.9
+
+
+def test_ranks_with_densities_are_those_of_the_worse_place():
+    rng = np.random.default_rng(0)
+    x, density = rng.standard_normal((20, 3)), rng.uniform(size=20)
+    ranks = neighbour_ranks(x, density)
+    for i in range(20):
+        others = [j for j in range(20) if j != i]
+        near = sorted(others, key=lambda j: np.linalg.norm(x[i] - x[j]))
+        pairs = {j: (near.index(j) + 1, sum(density > density[j]) + 1) for j in others}
+        order = sorted(others, key=lambda j: sorted(pairs[j], reverse=True))
+        worst = [sorted(pairs[j]) for j in order]
+        for place, j in enumerate(order):
+            same = [p for p, other in enumerate(worst) if other == worst[place]]
+            assert ranks[i, j] == np.mean(same) + 1
+    assert not ranks.diagonal().any()
+
+
+def test_density_that_is_the_same_everywhere_changes_nothing():
+    a, b, _ = planted(regions=150)
+    np.testing.assert_array_equal(neighbour_ranks(a, np.full(150, 0.7)), neighbour_ranks(a))
+    plain, same = (
+        difference_concepts(a, b, np.arange(150) // 3, densities=w, most=100)
+        for w in (None, np.ones((2, 150)))
+    )
+    np.testing.assert_array_equal(plain.sample, same.sample)
+    assert (plain.weighted, same.weighted) == (False, True)
+    for p, q in zip(plain.concepts, same.concepts, strict=True):
+        np.testing.assert_array_equal(p.members, q.members)
+        assert (p.success, p.strength) == (q.success, q.strength)
+
+
+def test_densities_swap_with_their_models_and_have_no_scale():
+    x, densities, _ = used()
+    image = np.arange(300) // 2
+    one, other, scaled = (
+        difference_concepts(x, x, image, densities=w, most=200)
+        for w in (densities, densities[::-1], densities * 8)
+    )
+    assert one.concepts
+    for p, q, s in zip(one.concepts, other.concepts, scaled.concepts, strict=True):
+        assert p.nearer == s.nearer == 1 - q.nearer
+        np.testing.assert_array_equal(p.members, q.members)
+        np.testing.assert_array_equal(p.members, s.members)
+        assert (p.success, p.strength) == (q.success, q.strength)
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.3, 1.0])
+def test_noisy_copies_of_features_and_densities_have_no_difference_concept(noise):
+    rng = np.random.default_rng(0)
+    kind = rng.integers(12, size=400)
+    x = rng.standard_normal((12, 20))[kind] + rng.standard_normal((400, 20))
+    density = np.exp(0.5 * rng.standard_normal(12)[kind] + 0.5 * rng.standard_normal(400))
+    a, b = (x + noise * rng.standard_normal(x.shape) for _ in range(2))
+    densities = density * np.exp(noise * rng.standard_normal((2, 400)))
+    assert difference_concepts(a, b, np.arange(400), densities=densities).concepts == ()
+    assert difference_concepts(a, a, np.arange(400), densities=densities[[0, 0]]).concepts == ()
+
+
+def test_groups_of_few_regions_are_left_out():
+    a, b, _ = planted(members=30)
+    sizes = [len(c.members) for c in difference_concepts(a, b, np.arange(200)).concepts]
+    assert min(sizes) >= 10
+    fewer = difference_concepts(a, b, np.arange(200), fewest=max(sizes) + 1)
+    assert (fewer.concepts, fewer.fewest) == ((), max(sizes) + 1)
+
+
+def test_sample_favours_regions_that_a_model_relies_on():
+    image, density = np.repeat(np.arange(500), 20), np.ones(10_000)
+    density[::20] = 20  # one region of each image, of 39 in all
+    drawn = spread_sample(image, 500, 0, density)
+    assert len(np.unique(image[drawn])) == 500
+    assert (drawn % 20 == 0).mean() == pytest.approx(20 / 39, abs=0.07)
+
+
+def test_unusable_densities():
+    x, densities, _ = used()
+    for bad in (np.nan, -1.0):
+        with pytest.raises(InputError, match="not finite or below 0"):
+            difference_concepts(x, x, np.arange(300), densities=densities * bad)
