@@ -114,7 +114,35 @@ def square_results(comparison: Comparison, images: PlantedImages, count: int) ->
     values: dict[str, Any] = {"recall_of_all_regions": round(float(outlined.recall[0]), 3)}
     for name, parts in groups.items():
         values[name] = square_rank(comparison, parts, planted, count)
+    values["difference"] |= compared_squares(comparison, planted)
     return values
+
+
+def compared_squares(comparison: Comparison, planted: np.ndarray) -> dict[str, Any]:
+    """Return how a difference concept overlaps with the compared regions that are mostly square.
+
+    Of the concept with the greatest product of recall and precision, both by regions. Difference
+    concepts are made of a sample of the regions, so that they cannot cover the squares' area.
+    """
+    table = comparison.table
+    result = comparison.difference_concepts(*comparison.models)
+    masks = table.mask(result.sample)
+    square = np.zeros(len(table.image), bool)
+    shares = (masks * planted[table.image[result.sample]]).mean((1, 2)) / masks.mean((1, 2))
+    square[result.sample] = shares > 0.5
+    total = int(square.sum())
+    rows = [
+        {
+            "nearer": comparison.models[c.nearer],
+            "recall of compared regions": round(int(square[c.members].sum()) / total, 3),
+            "precision of compared regions": round(float(square[c.members].mean()), 3),
+            "success": round(c.success, 3),
+            "strength": round(c.strength, 3),
+        }
+        for c in result.concepts
+    ]
+    best = max(rows, key=lambda r: np.prod([v for k, v in r.items() if "regions" in k]), default={})
+    return {"compared squares": total, **best}
 
 
 def square_rank(

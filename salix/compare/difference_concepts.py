@@ -88,9 +88,9 @@ def difference_concepts(
     None, `count` is n / 50, at least 5 and at most 10; `gamma` is min(80 / n, 0.1), 80 / n being
     that of the released code; `least` is 0.2, or 0.2 sqrt(200 / n) for under 200 regions, where
     groups are stronger by chance. At most `most` regions are compared, drawn by `seed` so that
-    every image has one before any has two, within an image in proportion to the greater density.
-    Swapping the models swaps the directions and changes nothing else; neither does the scale of a
-    model's densities, but for the draw.
+    every image has one before any has two. All regions of an image are drawn alike: a group of more
+    than about n / 10 has a small d, its members being far apart in rank. Swapping the models swaps
+    the directions and changes nothing else; neither does the scale of a model's densities.
 
     After RDX, Kondapaneni et al. (2025), arXiv:2505.23917, which compares whole images by their
     features and leaves out one group; the densities are ours. Raises InputError for too few
@@ -104,7 +104,7 @@ def difference_concepts(
         )
     if densities is not None and not (np.isfinite(densities).all() and (densities >= 0).all()):
         raise InputError("densities of the attribution are not finite or below 0: sweep again")
-    sample = spread_sample(image, most, seed, None if densities is None else densities.max(0))
+    sample = spread_sample(image, most, seed)
     gamma = min(80 / len(sample), 0.1) if gamma is None else gamma
     least = 0.2 * max(1, math.sqrt(200 / len(sample))) if least is None else least
     ranks = []

@@ -44,20 +44,10 @@ def rank_difference(near: RankMatrix, far: RankMatrix, *, gamma: float) -> RankM
 
 
 def spread_sample(
-    image: Integer[np.ndarray, " regions"],
-    most: int,
-    seed: int,
-    weight: Float[np.ndarray, " regions"] | None = None,
+    image: Integer[np.ndarray, " regions"], most: int, seed: int
 ) -> Integer[np.ndarray, " sample"]:
-    """Sorted indices of at most `most` regions, every image having one before any has two.
-
-    Within an image they are drawn without replacement in proportion to `weight` (Efraimidis and
-    Spirakis, 2006), all alike for None.
-    """
-    key = np.random.default_rng(seed).exponential(size=len(image))
-    if weight is not None:
-        key = key / np.maximum(weight, 1e-12)
-    drawn = np.argsort(key, kind="stable")
+    """Sorted indices of at most `most` regions, every image having one before any has two."""
+    drawn = np.random.default_rng(seed).permutation(len(image))
     by_image = drawn[np.argsort(image[drawn], kind="stable")]
     start = np.searchsorted(image[by_image], image[by_image])
     turn = np.arange(len(image)) - start  # place of the region among those of its image

@@ -230,14 +230,6 @@ def test_groups_of_few_regions_are_left_out():
     assert (fewer.concepts, fewer.fewest) == ((), max(sizes) + 1)
 
 
-def test_sample_favours_regions_that_a_model_relies_on():
-    image, density = np.repeat(np.arange(500), 20), np.ones(10_000)
-    density[::20] = 20  # one region of each image, of 39 in all
-    drawn = spread_sample(image, 500, 0, density)
-    assert len(np.unique(image[drawn])) == 500
-    assert (drawn % 20 == 0).mean() == pytest.approx(20 / 39, abs=0.07)
-
-
 def test_unusable_densities():
     x, densities, _ = used()
     for bad in (np.nan, -1.0):
