@@ -68,6 +68,7 @@ def test_options_decide_the_pixels_and_are_reported(folder, tmp_path, capsys):
     assert "Preprocess(size=(48, 48), channels=3, mean=(0.5,), std=(0.25,)" in page.read_text()
 
 
+@pytest.mark.slow
 def test_convert_keeps_them_and_sweep_takes_them_from_there(folder, tmp_path, capsys):
     out = tmp_path / "own.safetensors"
     files = ["--weights", str(folder / "plain.safetensors"), "--out", str(out)]

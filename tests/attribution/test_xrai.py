@@ -279,6 +279,7 @@ for options in ({}, {"dilation": 3}, {"order": "fast"}):
 """
 
 
+@pytest.mark.slow
 def test_the_identity_is_that_of_the_settings_in_every_process():
     command, pipe = [sys.executable, "-c", IDENTITY], subprocess.PIPE
     both = [

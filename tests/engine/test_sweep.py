@@ -229,6 +229,7 @@ def test_rows_are_bit_identical_after_a_kill_and_a_resume(tmp_path, kill_after_f
     assert same(salix.store.Run(tmp_path / "killed"), salix.store.Run(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_another_configuration_is_refused_and_named(tiny, pictures, tmp_path):
     model, params = tiny
     salix.sweep(model, params, pictures, out=tmp_path / "run")
@@ -306,6 +307,7 @@ def test_the_trunk_is_computed_once():
     assert 1.8 * alone < gradient < 2.3 * alone
 
 
+@pytest.mark.slow
 def test_devices_share_a_batch(tmp_path):
     code = f"""
 import numpy as np, jax, salix

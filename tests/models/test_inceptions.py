@@ -235,6 +235,7 @@ def test_parameters_and_grids(name: str) -> None:
     assert logits.shape == (2, 1000)
 
 
+@pytest.mark.slow
 def test_files_that_do_not_fit(tmp_path: Path, drawn: Any) -> None:
     name, path = "xception", tmp_path / "net.safetensors"
     state, file, _, _ = drawn(name)

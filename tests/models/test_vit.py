@@ -161,6 +161,7 @@ def test_the_tower_of_clip_has_its_size() -> None:
     assert len({theirs for theirs, _ in table.values()}) == len(table)
 
 
+@pytest.mark.slow
 def test_saved_parameters_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     about = models.MODELS["clip_vit_b16"]
     monkeypatch.setitem(

@@ -23,6 +23,7 @@ def test_separate_groups_are_recovered_with_full_stability(blobs):
     np.testing.assert_allclose(concepts.centres, means, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_count_is_chosen(blobs, count):
     values, image, group = blobs(count, regions=800)
@@ -41,6 +42,7 @@ def test_noise_has_low_stability(blobs):
     assert concepts.concept_stability.max() < 0.6
 
 
+@pytest.mark.slow
 def test_elongated_noise_is_not_two_concepts(blobs):
     values, image, _ = blobs(1)
     values[:, 0] *= 6  # cutting it across is stable, as for the Gaussian reference
