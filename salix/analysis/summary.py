@@ -181,7 +181,11 @@ def _run_row(run: RunSummary) -> dict[str, Any]:
 
 def plain_interval(interval: Interval) -> dict[str, Any]:
     """Return an interval as plain values for JSON and Parquet; NaN is None."""
-    limits = {name: float(getattr(interval, name)) for name in LIMITS}
-    plain = {name: v if np.isfinite(v) else None for name, v in limits.items()}
+    plain = {name: plain_number(getattr(interval, name)) for name in LIMITS}
     clusters = {"clusters": interval.clusters} if interval.clusters else {}
     return plain | {"n": interval.n, "undefined": interval.undefined} | clusters
+
+
+def plain_number(value: float) -> float | None:
+    """Return a number as JSON and Parquet have it: None for NaN and infinity."""
+    return float(value) if np.isfinite(value) else None

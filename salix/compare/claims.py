@@ -10,6 +10,12 @@ from salix.compare.differences import ConceptDifference
 from salix.stats import GroupComparison, Interval
 
 Scope = Literal["two models", "one run against several", "groups"]
+NOUNS = {  # of what the model with the greater value has, by scale
+    "share": "more of its attribution",
+    "signed": "more net attribution",
+    "completeness": "more of its score",
+    "rank": "a higher rank of attribution",
+}
 POINTS, PER_CENT = "\N{NO-BREAK SPACE}points", "\N{NO-BREAK SPACE}%"
 MORE_SEEDS = (
     "One run is no sample of its recipe: a difference of one run against one may be a matter of "
@@ -141,12 +147,7 @@ def _any(concepts: int) -> str:
 def _claim(
     comparison: Comparison, concept: int, winner: str, other: str, high: float, low: float
 ) -> str:
-    noun = {
-        "share": "more of its attribution",
-        "signed": "more net attribution",
-        "completeness": "more of its score",
-        "rank": "a higher rank of attribution",
-    }[comparison.scale]
+    noun = NOUNS[comparison.scale]
     values = " against ".join(write_value(comparison, v) for v in (high, low))
     return f"{winner} has {noun} on {comparison.concept_name(concept)} than {other} ({values})"
 

@@ -17,6 +17,7 @@ from salix.stats import (
 )
 from salix.typing import InputError
 
+DRAWS = 2000  # resamples of an interval
 FLIPS = 10_000  # random swaps of the two models; the smallest p is one in as many
 FEW_IMAGES = 10  # concepts in fewer images stand behind the others in a ranking
 
@@ -70,7 +71,7 @@ def concept_differences(
     clusters: Any = None,
     images: Any = None,
     level: float = 0.95,
-    draws: int = 2000,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[ConceptDifference, ...]:
     """Compare two models in every concept, by shares `a` and `b` `[image concept]`.

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 import salix
+from salix.analysis.summary import plain_number
 from salix.compare.comparison import Comparison
 from salix.compare.difference_concepts import difference_embedding
+from salix.compare.quality import completeness_errors
 from salix.store import Run
 
 SETTINGS = ("model", "cut", "attribution", "pooling", "score", "precision", "preprocess", "seed")
@@ -26,9 +28,9 @@ def comparison_header(comparison: Comparison) -> dict[str, Any]:
     table, concepts = comparison.table, comparison.concepts
     models = [
         {"name": name, "group": run.group, "run": str(run.path), **_settings(run)}
-        | {"completeness_error": _finite(error), "images_skipped": len(run.skipped)}
+        | {"completeness_error": plain_number(error), "images_skipped": len(run.skipped)}
         for name, run, error in zip(
-            comparison.models, comparison.runs, _completeness(comparison), strict=True
+            comparison.models, comparison.runs, completeness_errors(comparison.table), strict=True
         )
     ]
     reasons: dict[str, int] = {}
@@ -55,10 +57,10 @@ def comparison_header(comparison: Comparison) -> dict[str, Any]:
             "count": concepts.count,
             "embedding": comparison.embedding.which,
             "components": int(comparison.embedding.values.shape[1]),
-            "variance": _finite(comparison.embedding.variance),
-            "seed_stability": [_finite(v) for v in concepts.seed_stability],
-            "resample_stability": [_finite(v) for v in concepts.resample_stability],
-            "concept_stability": [_finite(v) for v in concepts.concept_stability],
+            "variance": plain_number(comparison.embedding.variance),
+            "seed_stability": [plain_number(v) for v in concepts.seed_stability],
+            "resample_stability": [plain_number(v) for v in concepts.resample_stability],
+            "concept_stability": [plain_number(v) for v in concepts.concept_stability],
             "supported": bool(concepts.supported),
         },
         "difference_concepts": {
@@ -83,18 +85,3 @@ def _settings(run: Run) -> dict[str, Any]:
     settings = {k: config[k] for k in SETTINGS if k in config}
     versions = {f"{k}_version": about[k] for k in ("salix", "jax", "python") if k in about}
     return settings | versions
-
-
-def _completeness(comparison: Comparison) -> list[float]:
-    """Mean of |completeness error| over the total |attribution|, of each model."""
-    table = comparison.table
-    means = []
-    for error, total in zip(table.completeness, table.total, strict=True):
-        known = np.isfinite(error) & (total > 0)
-        ratio = np.abs(error[known]) / total[known]
-        means.append(float(ratio.mean()) if known.any() else float("nan"))
-    return means
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -3,6 +3,7 @@
 import numpy as np
 
 from salix.compare.comparison import Comparison
+from salix.compare.quality import completeness_errors
 from salix.compare.slices import metadata_slices
 from salix.stats import cluster_count
 
@@ -76,9 +77,7 @@ def _concepts(comparison: Comparison) -> list[str]:
 def _completeness(comparison: Comparison) -> list[str]:
     """Models whose attributions do not sum to the change of the score."""
     table, notes = comparison.table, []
-    for name, error, total in zip(table.models, table.completeness, table.total, strict=True):
-        known = np.isfinite(error) & (total > 0)
-        relative = float(np.mean(np.abs(error[known]) / total[known])) if known.any() else 0.0
+    for name, relative in zip(table.models, completeness_errors(table), strict=True):
         if relative > ROUNDING:
             notes.append(
                 f"The attributions of {name} miss the change of its score by {100 * relative:.0f} "

@@ -8,11 +8,13 @@ from salix.compare.selection import Selection
 from salix.store import Run
 from salix.typing import InputError
 
+OWN_PREDICTION = "each model's own prediction"
+
 
 def explained_class(run: Run, target: np.ndarray, labels: np.ndarray) -> str:
     """Return which class the attributions explain, from `target` [models images] and one run."""
     if (target != target[0]).any():
-        return "each model's own prediction"
+        return OWN_PREDICTION
     if (target[0] == labels).all() and len(np.unique(labels)) > 1:
         return "the label of each image"
     rule, number = run.manifest["config"].get("targets"), int(target[0, 0])
@@ -25,7 +27,7 @@ def explained_class(run: Run, target: np.ndarray, labels: np.ndarray) -> str:
     return "the class that all models predict"
 
 
-def comparison_notes(
+def table_notes(
     aligned: AlignedRuns,
     target: np.ndarray,
     predicted: np.ndarray,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.analysis.summary import plain_interval
+from salix.analysis.summary import plain_interval, plain_number
 from salix.compare.claims import headline
 from salix.compare.comparison import Comparison
 from salix.compare.differences import ConceptDifference
@@ -32,10 +32,15 @@ def concept_row(d: ConceptDifference) -> dict[str, Any]:
     row: dict[str, Any] = {"concept": d.concept + 1}
     for name, interval in (("share_a", d.a), ("share_b", d.b), ("difference", d.difference)):
         limits = (interval.value, interval.low, interval.high)
-        row |= dict(zip((name, f"{name}_low", f"{name}_high"), map(_plain, limits), strict=True))
-    row |= {"p": _plain(d.p), "q": _plain(d.q), "significant": d.significant}
+        row |= dict(
+            zip((name, f"{name}_low", f"{name}_high"), map(plain_number, limits), strict=True)
+        )
+    row |= {"p": plain_number(d.p), "q": plain_number(d.q), "significant": d.significant}
     row |= {"images": d.images, "clusters": d.difference.clusters}
-    return row | {"prevalence": _plain(d.prevalence), "contribution": _plain(d.contribution)}
+    return row | {
+        "prevalence": plain_number(d.prevalence),
+        "contribution": plain_number(d.contribution),
+    }
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -50,8 +55,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
                 "b": c.b,
                 "runs": list(c.n_runs),
                 "difference": plain_interval(c.difference),
-                "p_both": _plain(c.p_both),
-                "p_adjusted": _plain(c.p_adjusted),
+                "p_both": plain_number(c.p_both),
+                "p_adjusted": plain_number(c.p_adjusted),
             }
             for c in comparison.group_comparisons
         ],
@@ -86,21 +91,22 @@ def pair_json(comparison: Comparison, a: str, b: str) -> dict[str, Any]:
         "ranking": [k + 1 for k in comparison.ranking(a, b)],
         "sets": sets,
         "null": {
-            "greatest_difference": _plain(null.observed),
-            "greatest_of_swaps": _plain(null.floor),
-            "p": _plain(null.p),
-            "concepts": [_plain(v) for v in null.concept],
+            "greatest_difference": plain_number(null.observed),
+            "greatest_of_swaps": plain_number(null.floor),
+            "p": plain_number(null.p),
+            "concepts": [plain_number(v) for v in null.concept],
             "reseeded": [
-                {"a": s.a, "b": s.b, "greatest_difference": _plain(s.greatest)} for s in null.seeds
+                {"a": s.a, "b": s.b, "greatest_difference": plain_number(s.greatest)}
+                for s in null.seeds
             ],
-            "reseeded_concepts": [_plain(v) for v in null.seed_floor],
+            "reseeded_concepts": [plain_number(v) for v in null.seed_floor],
         },
         "ranking_stability": {
             "top": [k + 1 for k in ranking.top],
-            "overlap": _plain(ranking.overlap),
-            "overlap_of_95_percent": _plain(ranking.least),
-            "same_first": _plain(ranking.first),
-            "chance": _plain(ranking.chance),
+            "overlap": plain_number(ranking.overlap),
+            "overlap_of_95_percent": plain_number(ranking.least),
+            "same_first": plain_number(ranking.first),
+            "chance": plain_number(ranking.chance),
         },
         "masking": [
             {
@@ -119,7 +125,3 @@ def pair_json(comparison: Comparison, a: str, b: str) -> dict[str, Any]:
 
 def _interval(interval: Interval | None) -> dict[str, Any] | None:
     return None if interval is None else plain_interval(interval)
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

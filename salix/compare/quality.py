@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from salix.compare.region_table import RegionTable
 from salix.stats import Interval, mean_interval
 from salix.store import Run
 
@@ -66,3 +67,13 @@ def model_quality(
             "measures it beside the regions"
         )
     return ModelQuality(model, deletion, interval(MOVED), interval("gain"), interval(SIC), missing)
+
+
+def completeness_errors(table: RegionTable) -> list[float]:
+    """Mean of |completeness error| over the total |attribution|, of each model; NaN if unknown."""
+    means = []
+    for error, total in zip(table.completeness, table.total, strict=True):
+        known = np.isfinite(error) & (total > 0)
+        ratio = np.abs(error[known]) / total[known]
+        means.append(float(ratio.mean()) if known.any() else float("nan"))
+    return means

@@ -17,7 +17,7 @@ from salix.compare.checks import (
     region_settings,
 )
 from salix.compare.metadata import image_columns, table_columns
-from salix.compare.notes import comparison_notes, explained_class
+from salix.compare.notes import explained_class, table_notes
 from salix.compare.region_table import RegionTable
 from salix.compare.selection import Selection, join, random_draws, select_regions
 from salix.store import Run
@@ -124,7 +124,7 @@ def read_regions(
         net=net,
         explained=explained_class(opened[m], target, labels[0]),
         segmentation=region_settings(opened[m]).get("segmentation", "unknown"),
-        notes=comparison_notes(aligned, target, predicted, total, chosen),
+        notes=table_notes(aligned, target, predicted, total, chosen),
     )
 
 

@@ -14,6 +14,7 @@ from salix.report.headline import headline
 from salix.report.palette import Palette
 from salix.report.section import Build, Section
 from salix.report.sections import SECTIONS
+from salix.report.templates import template_environment
 from salix.stats import Interval
 from salix.store import Run
 from salix.typing import InputError
@@ -95,18 +96,11 @@ def write_page(
 def _render(
     analysis: Analysis, sections: Sequence[Section], *, title: str, intro: list[str]
 ) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
     here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(here)
     shared = {
         "palette": Palette(analysis.groups),
         "region": analysis.region,

@@ -12,6 +12,7 @@ from salix.data import Source
 from salix.report.comparison.images import frame_aspect, read_pictures
 from salix.report.comparison.maps import pack_maps, scale_limit, split_images, write_chunks
 from salix.report.comparison.payload import build_payload
+from salix.report.templates import template_environment
 from salix.typing import InputError
 
 # In the order in which they are concatenated.
@@ -95,18 +96,11 @@ def _place_pictures(
 
 
 def _render(payload: dict[str, Any]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from jinja2.utils import htmlsafe_json_dumps
     from plotly.offline import get_plotlyjs
 
     here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(here)
     style = [here.parent / "style.css", here / "comparison.css"]
     *others, last = (model["name"] for model in payload["models"])
     explained = dict(payload["facts"])["Explained class"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from salix.analysis.summary import plain_number
 from salix.compare import Comparison
 from salix.compare.claims import headline, write_value
 from salix.compare.difference_concepts import difference_embedding
@@ -58,14 +59,14 @@ def _null(comparison: Comparison, a: str, b: str) -> dict[str, Any]:
             else "."
         )
     return {
-        "observed": _finite(panel.observed),
+        "observed": plain_number(panel.observed),
         "greatest": [round(float(v), 6) for v in draws],
         "text": text,
         "seeds": [
             {
                 "a": s.a,
                 "b": s.b,
-                "greatest": _finite(s.greatest),
+                "greatest": plain_number(s.greatest),
                 "significant": sum(d.significant for d in s.differences),
                 "concepts": sum(d.images > 0 for d in s.differences),
             }
@@ -142,11 +143,7 @@ def quality_rows(comparison: Comparison, header: Mapping[str, Any]) -> list[dict
 
 
 def _numbers(interval: Interval) -> list[float | None]:
-    return [_finite(v) for v in (interval.value, interval.low, interval.high)]
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return [plain_number(v) for v in (interval.value, interval.low, interval.high)]
 
 
 def _plain(value: float) -> str:

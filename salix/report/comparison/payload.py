@@ -23,32 +23,22 @@ from typing import Any
 
 import numpy as np
 
+from salix.analysis.summary import plain_number
 from salix.compare import Comparison, comparison_header
-from salix.compare.differences import FLIPS, ConceptDifference
+from salix.compare.claims import NOUNS
+from salix.compare.differences import DRAWS, FLIPS, ConceptDifference
+from salix.compare.notes import OWN_PREDICTION
 from salix.report.comparison.facts import facts
 from salix.report.comparison.packing import pack, quantise
 from salix.report.comparison.panels import pair_panels, quality_rows
 from salix.report.palette import Palette
 
 UNKNOWN = 255  # code of an unknown confidence
-OWN = "each model's own prediction"  # of `salix.compare.notes.explained_class`
 SCALES = {
-    "share": (
-        "share of |attribution|",
-        "an image's total |attribution|",
-        "more of its attribution",
-    ),
-    "signed": (
-        "net share of the attribution",
-        "an image's total |attribution|",
-        "more net attribution",
-    ),
-    "completeness": ("share of the score", "f(x) − f(x')", "more of its score"),
-    "rank": (
-        "percentile of the share",
-        "the ranks of a model's shares",
-        "a higher rank of attribution",
-    ),
+    "share": ("share of |attribution|", "an image's total |attribution|"),
+    "signed": ("net share of the attribution", "an image's total |attribution|"),
+    "completeness": ("share of the score", "f(x) − f(x')"),
+    "rank": ("percentile of the share", "the ranks of a model's shares"),
 }
 
 
@@ -56,7 +46,7 @@ def build_payload(comparison: Comparison, *, title: str) -> dict[str, Any]:
     """Return the payload of a comparison, but for its maps and pictures."""
     table, models, header = comparison.table, comparison.models, comparison_header(comparison)
     palette = Palette(tuple(models))
-    name, of, what = SCALES[comparison.scale]
+    name, of = SCALES[comparison.scale]
     pairs = [(comparison.index(a), comparison.index(b)) for a, b in comparison.pairs]
     stability = np.asarray(comparison.concepts.concept_stability, np.float64)
     payload: dict[str, Any] = {
@@ -68,13 +58,13 @@ def build_payload(comparison: Comparison, *, title: str) -> dict[str, Any]:
         ],
         "pairs": pairs,
         "classes": list(table.classes),
-        "scale": {"key": comparison.scale, "name": name, "of": of, "what": what}
+        "scale": {"key": comparison.scale, "name": name, "of": of, "what": NOUNS[comparison.scale]}
         | {"percent": comparison.scale != "completeness"},
-        "test": {"level": comparison.level, "draws": 2000, "flips": FLIPS}
+        "test": {"level": comparison.level, "draws": DRAWS, "flips": FLIPS}
         | {"seed": comparison.seed},
         "images": _images(comparison),
         "slices": _slices(comparison),
-        "concepts": [{"stability": plain(s)} for s in stability],
+        "concepts": [{"stability": plain_number(s)} for s in stability],
         "shares": quantise(comparison.shares),
         "regions": _regions(comparison),
         "examples": [[int(r) for r in row] for row in comparison.examples],
@@ -87,23 +77,21 @@ def build_payload(comparison: Comparison, *, title: str) -> dict[str, Any]:
     return payload | pair_panels(comparison, pairs)
 
 
-def plain(value: float) -> float | None:
-    """Return a number as JSON has it: None for NaN and infinity."""
-    return float(value) if np.isfinite(value) else None
-
-
 def _row(d: ConceptDifference) -> dict[str, Any]:
     intervals = {n: getattr(d, n) for n in ("a", "b", "difference")}
-    row = {n: [plain(i.value), plain(i.low), plain(i.high)] for n, i in intervals.items()}
+    row = {
+        n: [plain_number(i.value), plain_number(i.low), plain_number(i.high)]
+        for n, i in intervals.items()
+    }
     numbers = ("p", "q", "prevalence", "contribution")
-    return row | {"images": d.images} | {n: plain(getattr(d, n)) for n in numbers}
+    return row | {"images": d.images} | {n: plain_number(getattr(d, n)) for n in numbers}
 
 
 def _images(comparison: Comparison) -> dict[str, Any]:
     table = comparison.table
     sure = np.clip(np.asarray(table.confidence, np.float64), 0, 1)
     codes = np.where(np.isfinite(sure), np.rint(np.nan_to_num(sure) * (UNKNOWN - 1)), UNKNOWN)
-    cluster, own = table.clusters, table.explained == OWN
+    cluster, own = table.clusters, table.explained == OWN_PREDICTION
     return {
         "count": len(table.ids),
         "ids": [str(id) for id in table.ids],

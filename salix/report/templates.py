@@ -1,0 +1,17 @@
+"""Jinja templates of the pages: names are escaped, and an undefined one is an error."""
+
+from pathlib import Path
+from typing import Any
+
+
+def template_environment(folder: Path) -> Any:
+    """Return the Jinja environment of the templates in a folder."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
