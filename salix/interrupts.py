@@ -22,12 +22,30 @@ class Interrupted(KeyboardInterrupt):
 
 class _State:
     requested: Interrupted | None = None
+    deferrals: int = 0
 
 
 def check() -> None:
     """Raise `Interrupted` if a signal has arrived: an exception in a callback may be lost."""
     if _State.requested is not None:
         raise _State.requested
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let the context finish before a signal that arrives inside of it raises `Interrupted`.
+
+    For work that a library shares with threads of its own, such as a write of Orbax: interrupted
+    half-way, its threads fail while the interpreter ends, with a traceback each.
+    """
+    before = _State.requested
+    _State.deferrals += 1
+    try:
+        yield
+    finally:
+        _State.deferrals -= 1
+    if _State.requested is not before and not _State.deferrals:
+        check()
 
 
 @contextmanager
@@ -46,7 +64,8 @@ def signals_as_exceptions() -> Iterator[None]:
         if _State.requested is not None:
             os._exit(128 + number)
         _State.requested = Interrupted(number)
-        raise _State.requested
+        if not _State.deferrals:
+            raise _State.requested
 
     def without_interrupts(unraisable: Any) -> None:
         if not isinstance(unraisable.exc_value, Interrupted):  # which `check` raises again

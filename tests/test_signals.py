@@ -139,6 +139,62 @@ def test_an_interrupt_that_a_callback_loses_is_raised_again():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_an_interrupt_waits_for_the_end_of_deferred_work():
+    steps = []
+
+    @interrupts.deferred()
+    def write():
+        with interrupts.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            steps.append("inner")
+        steps.append("outer")
+
+    def work():
+        with interrupts.signals_as_exceptions():
+            try:
+                write()
+                steps.append("after")
+            finally:
+                with interrupts.deferred():  # closes while the exception passes
+                    steps.append("closed")
+
+    with pytest.raises(interrupts.Interrupted) as error:
+        work()
+    assert error.value.status == 143
+    assert steps == ["inner", "outer", "closed"]
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_not_interrupted(tmp_path):
+    # Orbax's threads would fail while the interpreter ends.
+    import jax.numpy as jnp
+
+    from salix.train import checkpoint
+
+    def work():
+        with interrupts.signals_as_exceptions():
+            checkpoints = checkpoint.Checkpoints(tmp_path / "c", "owner")
+            save = checkpoints.manager.save
+
+            def interrupted(*args, **kwargs):
+                signal.raise_signal(signal.SIGTERM)
+                return save(*args, **kwargs)
+
+            checkpoints.manager.save = interrupted
+            try:
+                checkpoints.save(1, {"a": jnp.ones(3)}, {"step": 1})
+            finally:
+                checkpoints.close()
+
+    with pytest.raises(interrupts.Interrupted):
+        work()
+    again = checkpoint.Checkpoints(tmp_path / "c", "owner")
+    arrays, progress = again.restore({"a": jnp.zeros(3)})
+    again.close()
+    assert arrays["a"].tolist() == [1, 1, 1]
+    assert progress["step"] == 1
+
+
 FULL = OSError(28, "No space left on device", "runs/a/part-1.parquet")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from salix.interrupts import deferred
 from salix.train.network import Weights
 from salix.train.state import TrainingState
 from salix.train.step import ModelState
@@ -20,6 +21,7 @@ class Checkpoints:
     training's configuration: a checkpoint of another is refused.
     """
 
+    @deferred()
     def __init__(self, path: Path, owner: str):
         import orbax.checkpoint as ocp
 
@@ -36,6 +38,7 @@ class Checkpoints:
             path.absolute(), options=options, item_handlers=handlers
         )
 
+    @deferred()
     def save(self, step: int, arrays: Any, progress: dict[str, Any]) -> None:
         """Write a checkpoint after that many steps."""
         import orbax.checkpoint as ocp
@@ -46,6 +49,7 @@ class Checkpoints:
         )
         self.manager.save(step, args=items, force=True)
 
+    @deferred()
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
         """Return the newest checkpoint, in the structure of `like`, or None if there is none.
 
@@ -77,6 +81,7 @@ class Checkpoints:
         leaves = [arrays[name] for name in _by_name(like)]
         return jax.tree.unflatten(jax.tree.structure(like), leaves), progress
 
+    @deferred()
     def close(self) -> None:
         """Finish pending writes."""
         self.manager.close()
