@@ -41,6 +41,32 @@ class InputError(ValueError):
     """Unusable input; the message states the value, what was expected and the remedy."""
 
 
+@dataclass(frozen=True)
+class Passes:
+    """Passes of a model, as the cost of one image.
+
+    `evaluations` of the score alone, `gradients` of the score with its gradient, and
+    `explanations` by the method that a metric evaluates. Costs add up, and a whole number
+    multiplies them.
+    """
+
+    evaluations: int = 0
+    gradients: int = 0
+    explanations: int = 0
+
+    def __add__(self, other: "Passes") -> "Passes":
+        return Passes(
+            self.evaluations + other.evaluations,
+            self.gradients + other.gradients,
+            self.explanations + other.explanations,
+        )
+
+    def __mul__(self, times: int) -> "Passes":
+        return Passes(times * self.evaluations, times * self.gradients, times * self.explanations)
+
+    __rmul__ = __mul__
+
+
 HOW_TO_CUT = (
     "give from_function(head, params, trunk=trunk), a module with the methods trunk and head, or "
     "model.at(cut) of a model that names cuts; or explain the pixels, as by IntegratedGradients()"

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from salix.hyperparameters import WINDOW, check_fields, choice, several
 from salix.metrics import Similarity, iou, pointing_game, relevance_mass, scale
-from salix.metrics.localisation import THRESHOLD
+from salix.metrics.localisation.overlap import THRESHOLD
 from salix.metrics.resizing import resize_mask
 from salix.typing import Column, Explain, Explanation, Image, Map, PRNGKey, Values
 

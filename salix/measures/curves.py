@@ -11,13 +11,19 @@ from jaxtyping import Array, Float, Int
 from salix.hyperparameters import check_fields, choice, integer
 from salix.measures.conditions import roll_map, some_of
 from salix.measures.explainer import as_explainer
-from salix.metrics.curves import (
+from salix.metrics.faithfulness.curves import (
     FRACTIONS,
     Fractions,
     evaluate_steps,
     trapezoid_mean,
 )
-from salix.metrics.ranking import RISING, Ranks, order_pixels, pixel_counts, rank_pixels
+from salix.metrics.faithfulness.ranking import (
+    RISING,
+    Ranks,
+    order_pixels,
+    pixel_counts,
+    rank_pixels,
+)
 from salix.perturb.fills import FILLS, fill_image
 from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values
 

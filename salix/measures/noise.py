@@ -16,7 +16,7 @@ from salix.measures.variants import (
 )
 from salix.metrics import Similarity
 from salix.metrics.comparison import SIMILARITY
-from salix.metrics.curves import trapezoid_mean
+from salix.metrics.faithfulness.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS
 from salix.perturb.grey import ROUNDINGS, grey_levels
 from salix.typing import Column, Explain, Explanation, Image, PRNGKey, Values

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from salix.hyperparameters import TEXT, check_value
 from salix.measures.explainer import as_explainer
 from salix.metrics import METRICS, Curve, MetricInfo
-from salix.metrics.curves import FRACTIONS
+from salix.metrics.faithfulness.curves import FRACTIONS
 from salix.metrics.resizing import resize_mask
 from salix.typing import Column, Explain, Explanation, Image, InputError, PRNGKey, Scalar, Values
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from salix.measures.curves import CONDITIONS, Curves, match_change
-from salix.metrics.curves import deletion, insertion
-from salix.metrics.ranking import order_pixels, rank_pixels
+from salix.metrics.faithfulness.curves import deletion, insertion
+from salix.metrics.faithfulness.ranking import order_pixels, rank_pixels
 from salix.perturb.fills import fill_image
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError

@@ -14,7 +14,7 @@ from skimage.util import img_as_float
 
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.metrics.comparison import Similarity
-from salix.metrics.curves import trapezoid_mean
+from salix.metrics.faithfulness.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS, salt_and_pepper
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError

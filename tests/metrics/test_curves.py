@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import gaussian_filter1d
 
-from salix.metrics.curves import Curve, deletion, insertion, trapezoid_mean
-from salix.metrics.ranking import order_pixels, rank_pixels
+from salix.metrics.faithfulness.curves import Curve, deletion, insertion, trapezoid_mean
+from salix.metrics.faithfulness.ranking import order_pixels, rank_pixels
 from salix.perturb.fills import fill_image
 from salix.typing import InputError, Score
 

@@ -18,7 +18,7 @@ from salix.metrics import (
     median_curve,
     random_pixels,
 )
-from salix.metrics.pic import THRESHOLDS, webp_size
+from salix.metrics.faithfulness.pic import THRESHOLDS, webp_size
 from salix.typing import InputError
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks/peers/xrai_reference.py"

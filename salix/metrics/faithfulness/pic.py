@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import Bool
 
 from salix.hyperparameters import check_value, integer
-from salix.metrics.information import (
+from salix.metrics.faithfulness.information import (
     SHARE,
     InformationCurve,
     information_curve,
     skip_reason,
     skipped_curve,
 )
-from salix.metrics.ranking import RISING
-from salix.metrics.scattered import interpolate_pixels
+from salix.metrics.faithfulness.ranking import RISING
+from salix.metrics.faithfulness.scattered import interpolate_pixels
 from salix.typing import AnyArray, InputError, Pixels
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.21, 0.34, 0.5, 0.75)

@@ -12,7 +12,13 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from salix.hyperparameters import check_value, either, integer, number, several
-from salix.metrics.ranking import Ranks, is_ranked, order_pixels, pixel_counts, rank_pixels
+from salix.metrics.faithfulness.ranking import (
+    Ranks,
+    is_ranked,
+    order_pixels,
+    pixel_counts,
+    rank_pixels,
+)
 from salix.perturb.fills import fill_image
 from salix.typing import AnyArray, GridMap, Image, PRNGKey, Scalar, ScoreLike
 
