@@ -12,12 +12,12 @@ from jaxtyping import Array, Float
 
 from salix.attribution.cost import passes_of
 from salix.attribution.felzenszwalb import felzenszwalb_levels
-from salix.attribution.host import call_on_host
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.mask_bits import dilate, pack_labels
 from salix.attribution.segment_ranking import AREA, LEAST_PIXELS, ORDERS, rank_planes
 from salix.attribution.smoothgrad import METHOD
 from salix.hyperparameters import check_fields, choice, integer, number, several
+from salix.perturb.host import call_on_host
 from salix.precision import widen
 from salix.typing import Image, InputError, Method, Passes, PRNGKey, ScoreLike
 
