@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 
-from salix.cli.costs import describe_passes, method_passes
+from salix.cli.costs import method_passes
 from salix.cli.explanation_files import ExplanationWriter, MapStyle, output_files
 from salix.cli.options import Option
 from salix.cli.weight_options import WeightOptions
@@ -80,6 +80,8 @@ class ExplainImages:
         if repeated := {m for m in methods if methods.count(m) > 1}:
             raise InputError(f"--method names {repeated.pop()!r} twice: leave one out")
         outputs = output_files(self.images, self.out, several=len(methods) > 1)
+        writer = ExplanationWriter(len(methods) > 1, self.scale, self.style)
+        writer.check(outputs[0])
         model, params = load(self.model, self.weights.path, **self.weights.choice)
         model = model if self.cut is None else model.at(self.cut)
         if self.weights.path is None:
@@ -92,7 +94,6 @@ class ExplainImages:
         }
         shape = (*model.preprocess.size, model.preprocess.channels)
         costs = {repr(method): method_passes(method, shape) for method in methods}
-        writer = ExplanationWriter(len(methods) > 1, self.scale, self.style)
         status, compiled = 0, False
         for file, paths in zip(self.images, outputs, strict=True):
             try:
@@ -109,8 +110,8 @@ class ExplainImages:
                 seconds = f"{time.perf_counter() - start:.2g} s"
                 if len(maps) == 1:
                     print(_decision(file, explanation, model.classes))
-                parts = [_map_size(maps[name]), costs[name], seconds]
-                print(f"  {name}: {', '.join(filter(None, parts))}{'' if compiled else COMPILATION}")
+                facts = filter(None, (_map_size(maps[name]), costs[name], seconds))
+                print(f"  {name}: {', '.join(facts)}{'' if compiled else COMPILATION}")
             compiled = True
             for path in paths:
                 writer.write(path, file.name, np.asarray(pixels), maps)

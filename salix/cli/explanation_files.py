@@ -40,7 +40,7 @@ def output_files(
         raise InputError("no image given: name files, salix explain face.png …")
     known = SUFFIXES[several]
     folders = [path for path in out if path.is_dir() or not path.suffix]
-    if folders and len(out) > 1 or len(images) > 1 and not folders:
+    if (folders and len(out) > 1) or (len(images) > 1 and not folders):
         names = " ".join(map(str, out))
         raise InputError(f"--out {names}: give one folder, or files for one image")
     if folders:
@@ -67,17 +67,27 @@ class ExplanationWriter:
     scale: str = "map"
     style: MapStyle = field(default_factory=MapStyle)
 
-    def write(self, file: Path, name: str, pixels: np.ndarray, maps: Mapping[str, np.ndarray]) -> None:
+    def check(self, files: Sequence[Path]) -> None:
+        """Raise `InputError` where a file is a figure and matplotlib is not installed."""
+        from salix import plot
+
+        kinds = {file.suffix.lower() for file in files} - {".npy", ".npz"}
+        if kinds & {".pdf", ".svg"} or (kinds and self.several):
+            plot.check_matplotlib()
+
+    def write(
+        self, file: Path, name: str, pixels: np.ndarray, maps: Mapping[str, np.ndarray]
+    ) -> None:
         """Write the maps of an image, by the text of their method, as the suffix of `file` says."""
         file.parent.mkdir(parents=True, exist_ok=True)
         suffix = file.suffix.lower()
         if suffix == ".npy":
-            np.save(file, *maps.values())
+            np.save(file, next(iter(maps.values())))
         elif suffix == ".npz":
             with file.open("wb") as stream:
                 np.savez_compressed(stream, **maps)  # pyright: ignore[reportArgumentType]
         elif suffix in PICTURES and not self.several:
-            self._blend(file, pixels, *maps.values())
+            self._blend(file, pixels, next(iter(maps.values())))
         else:
             self._draw(file, name, pixels, maps)
 
@@ -100,7 +110,12 @@ class ExplanationWriter:
         }
         if self.several:
             figure = plot.grid(
-                [pixels], [list(maps.values())], titles=list(maps), rows=[name], scale=self.scale, **style
+                [pixels],
+                [list(maps.values())],
+                titles=list(maps),
+                rows=[name],
+                scale=self.scale,
+                **style,
             )
         else:
             ((method, map),) = maps.items()
