@@ -4,25 +4,35 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 """
 
 from salix.attribution.cam import CAM, head_gradient
+from salix.attribution.eigencam import EigenCAM
 from salix.attribution.gradcam import GradCAM
+from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
+from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
+from salix.attribution.layercam import LayerCAM
 from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
 
 __all__ = [
     "CAM",
     "METHODS",
     "XRAI",
+    "EigenCAM",
     "GradCAM",
+    "GradCAMPlusPlus",
     "Gradient",
+    "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
+    "LayerCAM",
     "RankedSegments",
     "SmoothGrad",
+    "XGradCAM",
     "head_gradient",
     "pool",
     "pooling_of",
@@ -36,5 +46,10 @@ METHODS: dict[str, type] = {
     "SmoothGrad": SmoothGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,
+    "EigenCAM": EigenCAM,
+    "GradCAMPlusPlus": GradCAMPlusPlus,
+    "HiResCAM": HiResCAM,
+    "LayerCAM": LayerCAM,
+    "XGradCAM": XGradCAM,
     "XRAI": XRAI,
 }

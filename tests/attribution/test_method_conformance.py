@@ -14,7 +14,9 @@ from salix.spec import parse
 from salix.typing import InputError, Score
 
 KEY = jax.random.key(0)
-ON_GRID = {"CAM", "GradCAM"}
+ON_GRID = {
+    "CAM", "EigenCAM", "GradCAM", "GradCAMPlusPlus", "HiResCAM", "LayerCAM", "XGradCAM",
+}  # fmt: skip
 ONE_CHANNEL = {*ON_GRID, "XRAI"}
 SPACES = [(6,), (6, 4), (4, 6, 2)]
 numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
