@@ -1,9 +1,12 @@
 """Attribution methods: frozen dataclasses called as `method(score, image, key)`.
 
-One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`.
+One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`,
+`CATALOGUE` describes them.
 """
 
 from salix.attribution.cam import CAM, head_gradient
+from salix.attribution.catalogue import CATALOGUE, MethodInfo
+from salix.attribution.cost import passes_of
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
@@ -20,6 +23,7 @@ from salix.attribution.xrai import XRAI
 
 __all__ = [
     "CAM",
+    "CATALOGUE",
     "METHODS",
     "XRAI",
     "EigenCAM",
@@ -30,10 +34,12 @@ __all__ = [
     "InputXGradient",
     "IntegratedGradients",
     "LayerCAM",
+    "MethodInfo",
     "RankedSegments",
     "SmoothGrad",
     "XGradCAM",
     "head_gradient",
+    "passes_of",
     "pool",
     "pooling_of",
     "rank_segments",
@@ -46,10 +52,10 @@ METHODS: dict[str, type] = {
     "SmoothGrad": SmoothGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,
-    "EigenCAM": EigenCAM,
     "GradCAMPlusPlus": GradCAMPlusPlus,
-    "HiResCAM": HiResCAM,
-    "LayerCAM": LayerCAM,
     "XGradCAM": XGradCAM,
+    "LayerCAM": LayerCAM,
+    "HiResCAM": HiResCAM,
+    "EigenCAM": EigenCAM,
     "XRAI": XRAI,
 }
