@@ -5,7 +5,7 @@ sequences of tokens share every method and metric.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import jax
@@ -156,7 +156,13 @@ class Explainer:
     preprocessing. `one_output`: the two logits are (-z/2, z/2) of a network's one output z.
     `score_of(logits, target)` is the explained scalar, by default the logit of the target;
     `trunk(image)` the model's features, None without a model; `baselines(image)` the images to
-    whose mean score the attribution is complete, None where the method has none.
+    whose mean score the attribution is complete, None where the method has none. `target` is the
+    class explained unless a call names one; `targeted` is False where the score is of one class or
+    of all, whatever the target.
+
+    `by`, `through` and `with_params` return the explainer of another method, of the model behind a
+    function of the image, and of other parameters. They need a model: `variant` makes them of
+    `parameters`, and is None for a plain function.
     """
 
     function: Callable[[Any, Any], Explanation]
@@ -166,9 +172,48 @@ class Explainer:
     score_of: Callable[[Any, Any], Any] = lambda logits, target: logits[target]
     trunk: Callable[[Any], Any] | None = None
     baselines: Callable[[Any], Any] | None = None
+    target: Index | None = None
+    targeted: bool = True
+    variant: Callable[..., "Explainer"] | None = None
+    parameters: Params = None
 
     def __call__(self, image: Image, target: Index | None = None) -> Explanation:
-        return self.function(image, target)
+        return self.function(image, self.target if target is None else target)
+
+    def by(self, method: Method) -> "Explainer":
+        """Return the explainer of the same score by another method."""
+        return self._vary("another method", method=method)
+
+    def through(self, function: Callable[[Any], Any]) -> "Explainer":
+        """Return the explainer of the model composed with a function from image to image.
+
+        Its logits for an image are those of the model for `function(image)`; its maps are of the
+        image, by the derivatives of the composition.
+        """
+        return self._vary("the model behind a function of the image", function=function)
+
+    def with_params(self, params: Params) -> "Explainer":
+        """Return the explainer of the same model with other parameters."""
+        return self._vary("other parameters", params=params)
+
+    @property
+    def params(self) -> Params:
+        """The parameters of the model. Raises `InputError` without a model."""
+        self._require_model("the parameters")
+        return self.parameters
+
+    def _vary(self, what: str, **change: Any) -> "Explainer":
+        variant = self._require_model(f"explanations of {what}")(**change)
+        return replace(variant, target=self.target, one_output=self.one_output)
+
+    def _require_model(self, what: str) -> Callable[..., "Explainer"]:
+        if self.variant is None:
+            raise InputError(
+                f"{what} need a model, and these explanations are those of a plain function: "
+                "measure in salix.sweep(model, params, …), or give "
+                "ModelExplainer(model, params, method).explainer() of salix.engine"
+            )
+        return self.variant
 
     def score(self, image: Image, target: Index) -> Scalar:
         """Return the explained scalar of an image for a fixed class; no map is computed."""

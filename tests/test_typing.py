@@ -9,7 +9,7 @@ from salix import extend
 from salix.attribution import Gradient
 from salix.engine.classification import Classification
 from salix.measures import Noise, RelevanceMass
-from salix.measures.explainer import as_explainer
+from salix.metrics.explainer import as_explainer
 from salix.typing import Explain, Explainer, Explanation, InputError, Measure
 
 IMAGE = np.random.default_rng(0).uniform(size=(16, 16, 3)).astype(np.float32)

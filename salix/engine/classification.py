@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from salix.attribution import pool, pooling_of
+from salix.attribution import pooling_of
 from salix.data import image_example
 from salix.engine.classification_columns import (
     LOGITS,
@@ -20,10 +20,11 @@ from salix.engine.classification_columns import (
 from salix.engine.collisions import claim_columns
 from salix.engine.map_columns import map_numbers, stored_map
 from salix.engine.model_check import check_model
+from salix.engine.model_explainer import ModelExplainer
 from salix.engine.segmentation import agreed_segmentation
 from salix.engine.targets import check_targets
 from salix.engine.traced_model import traced_once
-from salix.engine.user_functions import check_function, check_score, check_values
+from salix.engine.user_functions import check_function, check_values
 from salix.metrics import scale
 from salix.model import Model
 from salix.precision import Precision
@@ -128,24 +129,9 @@ class Classification:
     ) -> Explanation:
         """Explain one preprocessed image: logits, explained class and pooled map.
 
-        `target` fixes the class that the score leaves to the prediction. The trunk is written
-        twice, for the logits and inside the method: they are the same operations on the same
-        input, so that the compiler keeps one, in a loop if they come from `explainer`.
+        `target` fixes the class that the score leaves to the prediction.
         """
-        model = self._traced_once
-        logits = model.logits(params, image)
-        fixed = getattr(self.score, "target", None)
-        if fixed is not None:
-            target = jnp.asarray(fixed)
-        elif target is None:
-            target = jnp.argmax(logits)
-        target = target.astype(jnp.int32)
-        score_of = fix(self.score, target)
-        check_score(score_of(logits), self.score)
-        score = model.score(params, score_of)
-        attribution = self.method(score, image, key)
-        map = pool(attribution, pooling_of(self.method))
-        return Explanation(logits, target, map, attribution=attribution)
+        return self._explained(params, key).explain(image, target)
 
     def row(self, params: Params, example: dict[str, Any], key: Any) -> dict[str, Any]:
         """Return the values of one image's row."""
@@ -184,34 +170,11 @@ class Classification:
         """Return the function by which measures explain the variants of an image.
 
         `fixed` is the class explained unless they name one, in the place of the predicted one.
-
-        Explanations of one image share its passes: the compiler keeps one of those that are equal.
-        Measures explain in loops, and what it moves out of a loop, copy by copy, it no longer
-        recognises as equal inside. So the parameters wait for the image: nothing can be moved.
         """
+        return replace(self._explained(params, key).explainer(), target=fixed)
 
-        def explain(image: Image, target: Index | None) -> Explanation:
-            target = fixed if target is None else target
-            waiting, image = jax.lax.optimization_barrier((params, jnp.asarray(image)))
-            explanation = self.explain(waiting, image, key, target)
-            return replace(explanation, map=scale(explanation.map)[0])
-
-        def trunk(image: Image) -> Any:
-            waiting, image = jax.lax.optimization_barrier((params, jnp.asarray(image)))
-            return self._traced_once.trunk(waiting, image)
-
-        def baselines(image: Image) -> tuple[Image, ...]:
-            method: Any = self.method
-            return method.baselines(self.model.score(params, self.score), image)
-
-        return Explainer(
-            explain,
-            self.model.preprocess.mean,
-            self.model.preprocess.std,
-            score_of=lambda logits, target: fix(self.score, target)(logits),
-            trunk=trunk if self.model.divided else None,
-            baselines=baselines if callable(getattr(self.method, "baselines", None)) else None,
-        )
+    def _explained(self, params: Params, key: Any) -> ModelExplainer:
+        return ModelExplainer(self._traced_once, params, self.method, score=self.score, key=key)
 
     @cached_property
     def _traced_once(self) -> Model:

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from salix.hyperparameters import WINDOW, check_fields, choice, integer, several
-from salix.measures.explainer import as_explainer
 from salix.metrics.comparison import ssim_where
+from salix.metrics.explainer import as_explainer
 from salix.metrics.resizing import enlarge
 from salix.perturb.cose import (
     BINS,

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from salix.hyperparameters import check_fields, choice, integer
 from salix.measures.conditions import roll_map, some_of
-from salix.measures.explainer import as_explainer
+from salix.metrics.explainer import as_explainer
 from salix.metrics.faithfulness.curves import (
     FRACTIONS,
     Fractions,

@@ -7,11 +7,11 @@ from jaxtyping import Array, Float
 
 from salix.hyperparameters import FLAG, TEXT, check_fields, number, optional
 from salix.measures.conditions import enlarge_to_image, roll_map, some_of
-from salix.measures.explainer import as_explainer
 from salix.measures.guided_blur import BlurLevels, blur_by_levels, blur_levels
 from salix.measures.variants import measure_variants, variant_columns
 from salix.metrics import Similarity
 from salix.metrics.comparison import SIMILARITY
+from salix.metrics.explainer import as_explainer
 from salix.typing import Column, Explain, Explanation, GridMap, Image, InputError, PRNGKey, Values
 
 CONDITIONS = {

@@ -8,7 +8,6 @@ import numpy as np
 
 from salix.hyperparameters import FLAG, TEXT, check_fields, choice, number, several
 from salix.measures.conditions import enlarge_to_image
-from salix.measures.explainer import as_explainer
 from salix.measures.variants import (
     mean_columns,
     measure_variants,
@@ -17,6 +16,7 @@ from salix.measures.variants import (
 )
 from salix.metrics import Similarity
 from salix.metrics.comparison import SIMILARITY
+from salix.metrics.explainer import as_explainer
 from salix.perturb.warps import (
     IDENTITY,
     SHIFTS,

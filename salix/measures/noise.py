@@ -7,7 +7,6 @@ import jax.numpy as jnp
 
 from salix.hyperparameters import FLAG, TEXT, check_fields, choice, optional
 from salix.measures.conditions import enlarge_to_image
-from salix.measures.explainer import as_explainer
 from salix.measures.variants import (
     mean_columns,
     measure_variants,
@@ -16,6 +15,7 @@ from salix.measures.variants import (
 )
 from salix.metrics import Similarity
 from salix.metrics.comparison import SIMILARITY
+from salix.metrics.explainer import as_explainer
 from salix.metrics.faithfulness.curves import trapezoid_mean
 from salix.perturb.corruptions import CORRUPTIONS
 from salix.perturb.grey import ROUNDINGS, grey_levels

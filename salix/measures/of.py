@@ -1,19 +1,26 @@
-"""Measure of any metric: of the map, of map and reference mask, or of (score, image, map, key)."""
+"""Measure of any metric: of the map, of map and reference mask, of the score or of explanations."""
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from salix.hyperparameters import TEXT, check_value
-from salix.measures.explainer import as_explainer
 from salix.metrics import METRICS, Curve, MetricInfo
+from salix.metrics.explainer import as_explainer
 from salix.metrics.faithfulness.curves import FRACTIONS
 from salix.metrics.resizing import resize_mask
 from salix.typing import Column, Explain, Explanation, Image, InputError, PRNGKey, Scalar, Values
+
+OBJECTS = {  # by the number of required arguments
+    1: "map",
+    2: "map and reference mask",
+    3: "the method's explanations",
+    4: "score, image and map",
+}
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -21,12 +28,14 @@ class Of:
     """A metric of the clean image's map, scaled to [0, 1], in the columns `name` or `map_metric`.
 
     The metric's number of required arguments decides how it is called: `metric(map)`;
-    `metric(map, reference_mask)`, the mask resized to the map's grid as shares in [0, 1]; or
-    `metric(score, image, map, key)`, where the score is the softmax probability of the clean
-    image's target and the image is preprocessed. `options` are keyword arguments of the metric,
+    `metric(map, reference_mask)`, the mask resized to the map's grid as shares in [0, 1];
+    `metric(score, image, map, key)`, where the image is preprocessed and the score is the softmax
+    probability of the clean image's target, or, if `MetricInfo.score` is "explained", the scalar
+    that the map explains; or `metric(explain, image, key)`, where `explain` is an `Explainer` that
+    explains the clean image's target. `options` are keyword arguments of the metric,
     `Of(iou, threshold=0.25)`. A metric returns a scalar, or a `Curve`: columns `name_values`,
-    [fractions], and `name_area`. NaN where the map is constant, and where a required reference mask
-    is missing.
+    [fractions], and `name_area`. NaN where the map is constant, except from a metric of `explain`,
+    which has a policy of its own, and where a required reference mask is missing.
 
     `METRICS` describes the metrics of Salix; a user's function is described by its name and its
     docstring's first line. Raises `InputError` for a `metric` that is not callable, takes another
@@ -43,10 +52,11 @@ class Of:
             raise InputError(f"{metric!r} is not a metric: give a function, or one of {known}")
         object.__setattr__(self, "metric", metric)
         object.__setattr__(self, "name", check_value("name", name, TEXT))
-        if self.arity not in (1, 2, 4):
+        if self.arity not in OBJECTS:
             raise InputError(
                 f"{_name(metric)} requires {self.arity} arguments: give a metric(map), "
-                "metric(map, reference_mask) or metric(score, image, map, key)"
+                "metric(map, reference_mask), metric(explain, image, key) or "
+                "metric(score, image, map, key)"
             )
         try:
             inspect.signature(metric).bind(*range(self.arity), **options)
@@ -94,8 +104,8 @@ class Of:
             info = MetricInfo(self.metric, title, first_line, None, None)
         settings = ", ".join(f"{key}={value!r}" for key, value in self.options)
         title = f"{info.title} ({settings})" if settings else info.title
-        objects = {1: "map", 2: "map and reference mask", 4: "score, image and map"}[self.arity]
-        meaning = f"{title} of {objects} ({info.source})." if info.source else f"{title}."
+        meaning = f"{title} of {OBJECTS[self.arity]}"
+        meaning = f"{meaning} ({info.source})." if info.source else f"{title}."
         options = dict(self.options)
         # The better direction of a curve is that of the most salient pixels first.
         direction = info.direction if options.get("order", "most") == "most" else ""
@@ -113,6 +123,8 @@ class Of:
         values = {self.column: result}
         if isinstance(result, Curve):
             values = {f"{self.column}_values": result.values, f"{self.column}_area": result.area}
+        if self.arity == 3:
+            return values
         defined = clean.map.max() > clean.map.min()
         return {name: jnp.where(defined, value, jnp.nan) for name, value in values.items()}
 
@@ -125,9 +137,15 @@ class Of:
                 return jnp.full((), jnp.nan, jnp.float32)
             mask = resize_mask(clean.reference_mask, clean.map)
             return self.metric(clean.map, mask, **options)
-        explainer = as_explainer(explain)
+        explainer = replace(as_explainer(explain), target=clean.target)
+        if self.arity == 3:
+            return self.metric(explainer, image, key, **options)
+        info = METRICS.get(_name(self.metric))
+        explained = info is not None and info.score == "explained"
 
         def score(image: Image) -> Scalar:
+            if explained:
+                return explainer.score(image, clean.target)
             return jax.nn.softmax(explainer(image, clean.target).logits)[clean.target]
 
         return self.metric(score, image, clean.map, key, **options)

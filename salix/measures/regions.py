@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.hyperparameters import FLAG, check_fields, choice, integer, number, several
-from salix.measures.explainer import as_explainer
 from salix.measures.region_columns import SCORE_COLUMNS, array_columns
 from salix.measures.region_descriptor import describe_regions
 from salix.measures.region_order import greedy_order
 from salix.measures.region_passes import project, region_passes
 from salix.measures.region_sums import block_means, nearest_labels, segment_boxes, segment_sums
+from salix.metrics.explainer import as_explainer
 from salix.perturb.fills import FILLS, fill_image
 from salix.perturb.segmentation import SEGMENTATION, SLIC
 from salix.precision import widen

@@ -142,7 +142,7 @@ def test_a_sweep_writes_the_columns(tiny, pictures, tmp_path):
     ("make", "message"),
     [
         (lambda: Of("gini"), "'gini' is not a metric: give a function, or one of histogram"),
-        (lambda: Of(lambda a, b, c: 0), r"requires 3 arguments: give a metric\(map\)"),
+        (lambda: Of(lambda a, b, c, d, e: 0), r"requires 5 arguments: give a metric\(map\)"),
         (lambda: Of(iou, treshold=1), r"treshold.*options are those of iou\(.*threshold"),
         (lambda: parse("Of(ginni)", MEASURES, ARGUMENTS), "unknown 'ginni'.*gini"),
         (lambda: parse("Of(gini())", MEASURES, ARGUMENTS), "gini is a function.*without brackets"),

@@ -28,7 +28,7 @@ import numpy as np
 from salix.attribution import GradCAM
 from salix.engine import sweep
 from salix.measures import RelevanceMass
-from salix.measures.explainer import as_explainer
+from salix.metrics.explainer import as_explainer
 from salix.models import save
 from salix.scores import logit
 from salix.store import Run
