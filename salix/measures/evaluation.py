@@ -1,26 +1,26 @@
 """Measure of several attribution methods by several metrics, on one image."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from salix.hyperparameters import Hyperparameter, check_fields, choice, integer, optional
-from salix.measures.explainer import as_explainer
+from salix.measures.method_text import method_text
 from salix.measures.metric_text import as_metric, metric_text
 from salix.measures.of import Of
 from salix.metrics import to_8_bit
+from salix.metrics.explainer import as_explainer
 from salix.metrics.resizing import shrink
 from salix.typing import (
     Column,
     Explain,
     Explainer,
     Explanation,
+    GridMap,
     Image,
     InputError,
     Map,
@@ -44,7 +44,17 @@ def _plain_methods(value: Any) -> tuple[Method, ...]:
     return methods
 
 
+def _plain_metrics(value: Any) -> tuple[Of, ...]:
+    if not isinstance(value, (tuple, list)) or not value:
+        raise ValueError
+    for metric in value:
+        if not isinstance(metric, (str, Of)) and not callable(metric):
+            raise ValueError(metric)
+    return tuple(map(as_metric, value))
+
+
 METHODS = Hyperparameter(_plain_methods, "give a tuple of one or more methods, as (GradCAM(),)")
+METRICS = Hyperparameter(_plain_metrics, "give a tuple of one or more metrics, as (deletion, gini)")
 
 
 @dataclass(frozen=True)
@@ -77,11 +87,13 @@ class Evaluation:
     side: int = 64
 
     def __post_init__(self):
-        check_fields(self, methods=METHODS, maps=optional(choice(STORED)), side=integer(1))
-        metrics = self.metrics if isinstance(self.metrics, (tuple, list)) else (self.metrics,)
-        if not metrics:
-            raise InputError("metrics has none: give one or more, as (deletion, gini)")
-        object.__setattr__(self, "metrics", tuple(map(as_metric, metrics)))
+        check_fields(
+            self,
+            methods=METHODS,
+            metrics=METRICS,
+            maps=optional(choice(STORED)),
+            side=integer(1),
+        )
         texts = [method_text(m) for m in self.methods]
         if repeated := [t for t, n in Counter(texts).items() if n > 1]:
             raise InputError(f"methods has {repeated[0]} twice: give each method once")
@@ -141,7 +153,7 @@ class Evaluation:
                 values |= _in_turn(metric, explainers, image, explanations, own_key)
         return values | self._stored(maps)
 
-    def _stored(self, maps: list[Map]) -> Values:
+    def _stored(self, maps: list[Any]) -> Values:
         if self.maps is None:
             return {}
         finest = tuple(max(sides) for sides in zip(*(map.shape for map in maps), strict=True))
@@ -186,7 +198,10 @@ def _named(metric: Of, values: Values) -> Values:
     name = column_name(metric)
     if len(values) == 1:
         return {name: next(iter(values.values()))}
-    return {name: values[f"{metric.column}_area"], f"{name}_values": values[f"{metric.column}_values"]}
+    return {
+        name: values[f"{metric.column}_area"],
+        f"{name}_values": values[f"{metric.column}_values"],
+    }
 
 
 def column_name(metric: Of) -> str:
@@ -194,33 +209,6 @@ def column_name(metric: Of) -> str:
     return f"{PREFIX}_{metric.name or metric.metric_name.rpartition('.')[2]}"
 
 
-def enlarge_linearly(map: Map, space: tuple[int, ...]) -> Map:
+def enlarge_linearly(map: GridMap, space: tuple[int, ...]) -> Map:
     """Return a map enlarged linearly to a space of as many axes."""
     return map if map.shape == space else jax.image.resize(map, space, "linear")
-
-
-def method_text(method: Method) -> str:
-    """Return the shortest text that is read as a method: its options without the default ones."""
-    if not is_dataclass(method):
-        name = getattr(method, "__qualname__", type(method).__qualname__)
-        return f"{getattr(method, '__module__', '')}.{name}"
-    return f"{type(method).__name__}({', '.join(_options(method))})"
-
-
-def _options(method: Any) -> Iterator[str]:
-    for field in fields(method):
-        value = getattr(method, field.name)
-        if not field.init or _is_default(value, field):
-            continue
-        if is_dataclass(value) and callable(value):  # a method inside of another
-            text = method_text(value)
-        else:
-            text = " ".join(repr(value).split())
-        yield f"{field.name}={text}"
-
-
-def _is_default(value: Any, field: Any) -> bool:
-    default = field.default
-    if isinstance(value, (np.ndarray, jax.Array)) or type(value) is not type(default):
-        return False
-    return bool(value == default)

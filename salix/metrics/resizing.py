@@ -1,4 +1,4 @@
-"""Resizing of maps: bicubic enlargement as Pillow's, antialiased reduction, masks on a map's grid."""
+"""Resizing of maps: bicubic as Pillow's, antialiased reduction, masks on a map's grid."""
 
 from math import ceil, floor
 
