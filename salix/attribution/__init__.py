@@ -1,9 +1,12 @@
 """Attribution methods: frozen dataclasses called as `method(score, image, key)`.
 
-One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`.
+One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`,
+`CATALOGUE` describes them.
 """
 
 from salix.attribution.cam import CAM, head_gradient
+from salix.attribution.catalogue import CATALOGUE, MethodInfo
+from salix.attribution.cost import passes_of
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradient import Gradient
 from salix.attribution.input_x_gradient import InputXGradient
@@ -15,15 +18,18 @@ from salix.attribution.xrai import XRAI
 
 __all__ = [
     "CAM",
+    "CATALOGUE",
     "METHODS",
     "XRAI",
     "GradCAM",
     "Gradient",
     "InputXGradient",
     "IntegratedGradients",
+    "MethodInfo",
     "RankedSegments",
     "SmoothGrad",
     "head_gradient",
+    "passes_of",
     "pool",
     "pooling_of",
     "rank_segments",

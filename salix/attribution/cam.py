@@ -8,7 +8,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.precision import widen
-from salix.typing import HOW_TO_CUT, Features, Image, InputError, PRNGKey, ScoreLike, as_score
+from salix.typing import (
+    HOW_TO_CUT,
+    Features,
+    Image,
+    InputError,
+    Passes,
+    PRNGKey,
+    ScoreLike,
+    as_score,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,11 @@ class CAM:
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
     reads_trunk: ClassVar[bool] = True
+
+    def passes(self, shape: tuple[int, ...]) -> Passes:
+        """Return the model passes of one image of a shape [*space c]."""
+        del shape
+        return Passes(gradients=1)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic

@@ -11,12 +11,8 @@ from jaxtyping import Array, Float, Int
 from salix.hyperparameters import check_fields, choice, integer
 from salix.measures.conditions import roll_map, some_of
 from salix.metrics.explainer import as_explainer
-from salix.metrics.faithfulness.curves import (
-    FRACTIONS,
-    Fractions,
-    evaluate_steps,
-    trapezoid_mean,
-)
+from salix.metrics.faithfulness.curve_presets import FRACTIONS
+from salix.metrics.faithfulness.curves import Fractions, evaluate_steps, trapezoid_mean
 from salix.metrics.faithfulness.ranking import (
     RISING,
     Ranks,

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from salix.hyperparameters import TEXT, check_value
 from salix.metrics import METRICS, Curve, MetricInfo
 from salix.metrics.explainer import as_explainer
-from salix.metrics.faithfulness.curves import FRACTIONS
+from salix.metrics.faithfulness.curve_presets import FRACTIONS
+from salix.metrics.presets import complete_options
 from salix.metrics.resizing import resize_mask
 from salix.typing import Column, Explain, Explanation, Image, InputError, PRNGKey, Scalar, Values
 
@@ -112,7 +113,8 @@ class Of:
         bounds = info.low, info.high
         if inspect.signature(self.metric).return_annotation is not Curve:
             return (Column(self.column, title, meaning, *bounds, direction),)
-        axis = "share of pixels", options.get("fractions", FRACTIONS)
+        fractions = complete_options(info.presets, options).get("fractions", FRACTIONS)
+        axis = "share of pixels", fractions
         return (
             Column(f"{self.column}_values", title, meaning, *bounds, "", *axis),
             Column(f"{self.column}_area", f"{title}: area", meaning, *bounds, direction),

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import convolve, gaussian_filter, gaussian_filter1d
 
+from salix.measures import Of
+from salix.metrics import METRICS
 from salix.metrics.faithfulness.curves import Curve, deletion, insertion, trapezoid_mean
 from salix.metrics.faithfulness.ranking import order_pixels, rank_pixels
 from salix.perturb.fills import fill_image
-from salix.typing import InputError, Score
+from salix.typing import InputError, Passes, Score
 
 rng = np.random.default_rng(0)
 KEY = jax.random.key(0)
@@ -246,7 +248,8 @@ def test_area_is_the_trapezoid_over_the_range():
         ({"fractions": (0.5, 0.5)}, "rising"),
         ({"fractions": (0, 1.5)}, r"1\.5.*\[0, 1\]"),
         ({"fractions": (0, float("nan"))}, "nan"),
-        ({"fill": "white"}, "white.*blur, mean, black, noise"),
+        ({"fill": "white"}, "white.*blur, mean, black, noise, kernel"),
+        ({"preset": "paper"}, "preset is 'paper': choose one of default, rise, xplique for del"),
         ({"order": "best"}, "best.*most, least, random"),
         ({"chunk": 0}, "chunk is 0"),
         ({"map": np.ones((9, 8), np.float32)}, r"\(9, 8\) does not fit.*\(8, 8\)"),
@@ -257,3 +260,54 @@ def test_bad_input_is_refused(given, message):
     given = {"map": MAP} | given
     with pytest.raises(InputError, match=message):
         deletion(linear, IMAGE, given.pop("map"), KEY, **given)
+
+
+def test_presets_are_the_published_procedures():
+    """Deletion and insertion as released: a row of pixels a step, zeros, and a flat blur."""
+    space = (224, 224)
+    image = rng.normal(size=(*space, 1)).astype(np.float32)
+    map = rng.permutation(224**2).reshape(space).astype(np.float32)
+    order = np.argsort(-map.ravel())
+    impulse = np.zeros((11, 11))
+    impulse[5, 5] = 1
+    kernel = gaussian_filter(impulse, 5)
+    start = convolve(image[..., 0], kernel, mode="constant")
+    weight = rng.normal(size=(*space, 1)).astype(np.float32) / 224
+
+    def score(x):
+        return (x * weight).sum()
+
+    for metric, before, after in (
+        (deletion, image[..., 0], np.zeros(space)),
+        (insertion, start, image[..., 0]),
+    ):
+        x, values = before.astype(float).ravel(), []
+        for i in range(225):  # 224 pixels a step
+            values.append((x.reshape(space) * weight[..., 0]).sum())
+            x[order[224 * i : 224 * (i + 1)]] = after.ravel()[order[224 * i : 224 * (i + 1)]]
+        curve = jax.jit(lambda i, m, k, f=metric: f(score, i, m, k, preset="rise", chunk=25))(
+            image, map, KEY
+        )
+        np.testing.assert_allclose(curve.values, values, atol=2e-4)
+        area = (sum(values) - (values[0] + values[-1]) / 2) / (len(values) - 1)
+        assert curve.area == pytest.approx(area, abs=2e-4)
+        info = METRICS[metric.__name__]
+        assert info.passes({"preset": "rise"}, image.shape) == Passes(evaluations=225)
+        assert info.passes({}, image.shape) == Passes(evaluations=11)
+
+
+def test_a_preset_is_its_options_and_options_override_it():
+    for metric in (deletion, insertion):
+        default = metric(linear, IMAGE, MAP, KEY)
+        explicit = metric(
+            linear, IMAGE, MAP, KEY, fractions=tuple(i / 10 for i in range(11)), fill="blur"
+        )
+        np.testing.assert_array_equal(default.values, explicit.values)
+        peer = metric(linear, IMAGE, MAP, KEY, preset="xplique")
+        black = metric(linear, IMAGE, MAP, KEY, fill="black")
+        np.testing.assert_array_equal(peer.values, black.values)
+        few = metric(linear, IMAGE, MAP, KEY, preset="rise", fractions=(0, 1), fill="mean")
+        ends = metric(linear, IMAGE, MAP, KEY, fractions=(0, 1), fill="mean")
+        np.testing.assert_array_equal(few.values, ends.values)
+    column = Of(deletion, preset="rise").columns[0]
+    assert column.coordinates == tuple(i / 224 for i in range(225))

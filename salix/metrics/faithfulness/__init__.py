@@ -1,10 +1,11 @@
 """Faithfulness: whether the score depends on the pixels that a map marks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from salix.hyperparameters import choice, integer
-from salix.metrics.faithfulness.curves import BLACK, FRACTIONS, Curve, deletion, insertion
+from salix.hyperparameters import choice, integer, optional
+from salix.metrics.faithfulness.curve_presets import DELETION, INSERTION
+from salix.metrics.faithfulness.curves import BLACK, Curve, deletion, insertion
 from salix.metrics.faithfulness.information import (
     DatasetCurve,
     InformationCurve,
@@ -13,9 +14,10 @@ from salix.metrics.faithfulness.information import (
 )
 from salix.metrics.faithfulness.pic import information_curves, random_pixels
 from salix.metrics.faithfulness.ranking import ORDERS, RISING
+from salix.metrics.faithfulness.replacement import REPLACEMENTS
 from salix.metrics.faithfulness.scattered import interpolate_pixels
 from salix.metrics.info import MetricInfo
-from salix.perturb.fills import FILLS
+from salix.metrics.presets import Presets, complete_options
 from salix.typing import Passes
 
 __all__ = [
@@ -33,26 +35,27 @@ __all__ = [
 ]
 
 _CURVE = (
-    ("fractions", RISING),
-    ("fill", choice(FILLS)),
+    ("preset", choice(DELETION)),
+    ("fractions", optional(RISING)),
+    ("fill", optional(choice(REPLACEMENTS))),
     ("order", choice(ORDERS)),
-    ("black", BLACK),
+    ("black", optional(BLACK)),
     ("chunk", integer(1)),
 )
 
 
-def _steps(options: Mapping[str, Any], shape: tuple[int, ...]) -> Passes:
-    del shape
-    return Passes(evaluations=len(options.get("fractions", FRACTIONS)))
+def _steps(presets: Presets) -> Callable[[Mapping[str, Any], tuple[int, ...]], Passes]:
+    """Return the cost of a curve: a pass for each fraction."""
+    return lambda options, _: Passes(len(complete_options(presets, options)["fractions"]))
 
 
 METRICS: dict[str, MetricInfo] = {
     "deletion": MetricInfo(
         deletion, "Deletion", "Petsiuk et al., 2018, arXiv:1806.07421", 0, 1, "lower", _CURVE,
-        group="faithfulness", score="probability", passes=_steps,
+        group="faithfulness", score="probability", passes=_steps(DELETION), presets=DELETION,
     ),
     "insertion": MetricInfo(
         insertion, "Insertion", "Petsiuk et al., 2018, arXiv:1806.07421", 0, 1, "higher", _CURVE,
-        group="faithfulness", score="probability", passes=_steps,
+        group="faithfulness", score="probability", passes=_steps(INSERTION), presets=INSERTION,
     ),
 }  # fmt: skip

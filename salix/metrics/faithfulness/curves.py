@@ -1,7 +1,7 @@
 """Deletion and insertion curves: a score while ranked pixels are replaced or restored."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from salix.hyperparameters import check_value, either, integer, number, several
+from salix.metrics.faithfulness.curve_presets import DELETION, INSERTION
 from salix.metrics.faithfulness.ranking import (
     Ranks,
     is_ranked,
@@ -19,10 +20,10 @@ from salix.metrics.faithfulness.ranking import (
     pixel_counts,
     rank_pixels,
 )
-from salix.perturb.fills import fill_image
+from salix.metrics.faithfulness.replacement import replace_pixels
+from salix.metrics.presets import choose_options
 from salix.typing import AnyArray, GridMap, Image, PRNGKey, Scalar, ScoreLike
 
-FRACTIONS = tuple(i / 10 for i in range(11))
 Fractions = tuple[float | int, ...]
 Black = float | tuple[float, ...]  # one number, or one a channel
 _LEVEL = number(traced=True)
@@ -50,10 +51,11 @@ def deletion(
     map: GridMap,
     key: PRNGKey,
     *,
-    fractions: Fractions = FRACTIONS,
-    fill: str = "blur",
+    preset: str = "default",
+    fractions: Fractions | None = None,
+    fill: str | None = None,
     order: str = "most",
-    black: Black = 0.0,
+    black: Black | None = None,
     chunk: int = 1,
 ) -> Curve:
     r"""Score of an image while its pixels are replaced in the order of a map.
@@ -69,21 +71,26 @@ def deletion(
     `fill` gives the replacements: "blur", the image blurred by a sigma of a twentieth of its side;
     "mean", each channel's mean; "black", the value `black` in the image's units (0 where images
     are in [0, 1]; one number, or one a channel); "noise", normal with each channel's mean and
-    deviation. Numbers of other libraries differ in steps, fill, score and area.
+    deviation; "kernel", the blur of RISE's released code. Numbers of other libraries differ in
+    steps, fill, score and area: `preset` "default" has eleven fractions and the blur, "xplique" the
+    same fractions with 0, and "rise" is the paper's released procedure, 224 equal steps (of 224
+    pixels at 224 x 224) with 0. `fractions`, `fill` and `black` override it.
 
     Steps are scanned, `chunk` of them in one batch; each is one pass of the score. NaN where the
-    map is constant or not finite, unless in random order. Raises `InputError` for an unknown fill
-    or order, for fractions that are not two or more, rising, in [0, 1], and for a map that does not
-    have the image's axes, or is larger.
+    map is constant or not finite, unless in random order. Raises `InputError` for an unknown
+    preset, fill or order, for fractions that are not two or more, rising, in [0, 1], and for a map
+    that does not have the image's axes, or is larger.
 
     Petsiuk, Das and Saenko (2018), arXiv:1806.07421; most and least salient first as MoRF and LeRF
     in Samek et al. (2017), arXiv:1509.06321.
     """
-    replacement, ranks = _fill_and_rank(image, map, key, fill, order, black)
-    values = evaluate_steps(
-        score, image, replacement, ranks, pixel_counts(fractions, ranks.size), chunk=chunk
+    chosen = choose_options(
+        "deletion", preset, DELETION, fractions=fractions, fill=fill, black=black
     )
-    return _as_curve(values, map, order, fractions)
+    replacement, ranks = _fill_and_rank(image, map, key, order, chosen)
+    counts = pixel_counts(chosen["fractions"], ranks.size)
+    values = evaluate_steps(score, image, replacement, ranks, counts, chunk=chunk)
+    return _as_curve(values, map, order, chosen["fractions"])
 
 
 def insertion(
@@ -92,23 +99,27 @@ def insertion(
     map: GridMap,
     key: PRNGKey,
     *,
-    fractions: Fractions = FRACTIONS,
-    fill: str = "blur",
+    preset: str = "default",
+    fractions: Fractions | None = None,
+    fill: str | None = None,
     order: str = "most",
-    black: Black = 0.0,
+    black: Black | None = None,
     chunk: int = 1,
 ) -> Curve:
     """Score of a filled image while the pixels of the image are restored in the order of a map.
 
     As `deletion`, from the filled image to the complete one: most salient first, a higher area
-    means a better map.
+    means a better map. `preset` "rise" starts from the blur of the released code, "kernel".
 
     Petsiuk, Das and Saenko (2018), arXiv:1806.07421.
     """
-    replacement, ranks = _fill_and_rank(image, map, key, fill, order, black)
-    counts = pixel_counts(fractions, ranks.size)
+    chosen = choose_options(
+        "insertion", preset, INSERTION, fractions=fractions, fill=fill, black=black
+    )
+    replacement, ranks = _fill_and_rank(image, map, key, order, chosen)
+    counts = pixel_counts(chosen["fractions"], ranks.size)
     values = evaluate_steps(score, replacement, jnp.asarray(image), ranks, counts, chunk=chunk)
-    return _as_curve(values, map, order, fractions)
+    return _as_curve(values, map, order, chosen["fractions"])
 
 
 def evaluate_steps(
@@ -146,12 +157,12 @@ def trapezoid_mean(values: Float[AnyArray, " steps"], points: Sequence[float | i
 
 
 def _fill_and_rank(
-    image: Image, map: GridMap, key: PRNGKey, fill: str, order: str, black: Any
+    image: Image, map: GridMap, key: PRNGKey, order: str, options: Mapping[str, Any]
 ) -> tuple[Image, Ranks]:
-    black = check_value("black", black, BLACK)
+    black = check_value("black", options["black"], BLACK)
     fill_key, order_key = jax.random.split(key)
     ranks = rank_pixels(map, image.shape[:-1], order_key, order)
-    return fill_image(image, fill_key, fill, black=black), ranks
+    return replace_pixels(image, fill_key, options["fill"], black=black), ranks
 
 
 def _as_curve(values: Array, map: GridMap, order: str, fractions: Fractions) -> Curve:
