@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from salix.attribution import passes_of
 from salix.engine.user_functions import check_function
 from salix.measures import Evaluation, Of
 from salix.measures.method_text import method_text
@@ -73,8 +74,8 @@ def evaluation_costs(measures: Sequence[Measure], model: Model) -> dict[str, Any
     methods, metrics = {}, {}
     for evaluation in (m for m in measures if isinstance(m, Evaluation)):
         for method in evaluation.methods:
-            passes = getattr(method, "passes", None)
-            methods[method_text(method)] = None if passes is None else asdict(passes(shape))
+            stated = hasattr(method, "passes")
+            methods[method_text(method)] = asdict(passes_of(method, shape)) if stated else None
         for metric in evaluation.metrics:
             info = METRICS.get(metric.metric_name)
             passes = None if info is None else info.passes
