@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from salix.attribution.host import call_on_host
+from salix.perturb.host import call_on_host
 from salix.typing import Passes, Score
 
 
