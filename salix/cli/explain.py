@@ -73,7 +73,8 @@ class ExplainImages:
         """Explain the images; returns 1 if one could not be read, after all others."""
         from salix import spec
         from salix.attribution import METHODS
-        from salix.engine import default_attribution, image_explainer, model_pixels
+        from salix.engine import image_explainer, model_pixels
+        from salix.engine.image_sweep import default_attribution
         from salix.models import load
 
         methods = [spec.parse(text, METHODS) for text in self.method]
