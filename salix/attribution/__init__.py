@@ -4,12 +4,15 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 """
 
 from salix.attribution.cam import CAM, head_gradient
+from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradient import Gradient
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
+from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
+from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
 from salix.attribution.xrai import XRAI
 
@@ -17,11 +20,14 @@ __all__ = [
     "CAM",
     "METHODS",
     "XRAI",
+    "FeatureAblation",
     "GradCAM",
     "Gradient",
     "InputXGradient",
     "IntegratedGradients",
+    "Occlusion",
     "RankedSegments",
+    "ShapleySampling",
     "SmoothGrad",
     "head_gradient",
     "pool",
@@ -37,4 +43,7 @@ METHODS: dict[str, type] = {
     "CAM": CAM,
     "GradCAM": GradCAM,
     "XRAI": XRAI,
+    "Occlusion": Occlusion,
+    "FeatureAblation": FeatureAblation,
+    "ShapleySampling": ShapleySampling,
 }
