@@ -17,7 +17,7 @@ from salix.typing import Image, Passes, PRNGKey, ScoreLike
 
 @dataclass(frozen=True)
 class FeatureAblation:
-    r"""Drop of the score without a segment, $A_p = f(x) - f(x \text{ with } S \ni p \text{ filled})$.
+    r"""Drop of the score without a segment, $f(x) - f(x \text{ with } S \text{ filled})$.
 
     Each pixel has the drop of its segment, as Captum's: A is signed, in units of the score, and its
     sum over pixels weighs a drop by the segment's size. For a score that is linear in the segments

@@ -38,8 +38,8 @@ class SegmentGame:
 
     def ends(self) -> tuple[Scalar, Scalar]:
         """Return the scores of the filled and of the complete image."""
-        none, all = jax.lax.map(self, jnp.array([[False], [True]]).repeat(self.count, 1))
-        return none, all
+        values = jax.lax.map(self, jnp.array([[False], [True]]).repeat(self.count, 1))
+        return values[0], values[1]
 
     def spread(self, values: Float[Array, " n"]) -> Float[Array, "*space 1"]:
         """Return the map whose pixels have the value of their segment."""

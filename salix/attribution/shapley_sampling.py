@@ -52,8 +52,8 @@ class ShapleySampling:
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*space 1"]:
         game, key = segment_game(score, image, key, self.partition, self.fill)
-        none, all = game.ends()
-        sizes = jnp.arange(1, game.count)  # of the coalitions between none and all
+        filled, complete = game.ends()
+        sizes = jnp.arange(1, game.count)  # of coalitions that are neither empty nor complete
 
         def add(total: Array, index: Array) -> tuple[Array, None]:
             draw = index // 2 if self.antithetic else index
@@ -61,9 +61,9 @@ class ShapleySampling:
             if self.antithetic:
                 places = jnp.where(index % 2 == 1, game.count - 1 - places, places)
             between = map_chunks(lambda size: game(places < size), sizes, chunk=self.chunk)
-            values = jnp.concatenate([none[None], between, all[None]])
+            values = jnp.concatenate([filled[None], between, complete[None]])
             return total + jnp.diff(values)[places], None
 
-        start = jnp.zeros(game.count, all.dtype)
+        start = jnp.zeros(game.count, complete.dtype)
         total, _ = lax.scan(add, start, jnp.arange(self.permutations))
         return game.spread(total / self.permutations)
