@@ -1,7 +1,7 @@
 """Attribution methods: frozen dataclasses called as `method(score, image, key)`.
 
 One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`,
-`CATALOGUE` describes them.
+`CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
 from salix.attribution.cam import CAM, head_gradient
@@ -23,8 +23,10 @@ from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
+from salix.perturb.partition import PARTITIONS
 
 __all__ = [
+    "ARGUMENTS",
     "CAM",
     "CATALOGUE",
     "METHODS",
@@ -51,6 +53,7 @@ __all__ = [
     "rank_segments",
 ]
 
+ARGUMENTS: dict[str, type] = dict(PARTITIONS)
 METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,

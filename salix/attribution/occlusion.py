@@ -93,7 +93,7 @@ class Occlusion:
         def evaluate(index: Array) -> Array:
             places = jnp.unravel_index(index, counts)
             rows = [c[place] for c, place in zip(covers, places, strict=True)]
-            inside = reduce(lambda a, row: a[..., None] & row, rows)
+            inside = reduce(lambda a, row: a[..., None] & jnp.expand_dims(row, range(a.ndim)), rows)
             return widen(score(jnp.where(inside[..., None], fill, image)))
 
         values = map_chunks(evaluate, jnp.arange(math.prod(counts)), chunk=self.chunk)

@@ -50,7 +50,7 @@ class ExplainImages:
         from PIL import Image
 
         from salix import spec
-        from salix.attribution import METHODS
+        from salix.attribution import ARGUMENTS, METHODS
         from salix.engine import image_explainer, model_pixels
         from salix.models import load
         from salix.plot import blend
@@ -63,7 +63,7 @@ class ExplainImages:
         explain = image_explainer(
             model,
             params,
-            spec.parse(self.attribution, METHODS),
+            spec.parse(self.attribution, METHODS, ARGUMENTS),
             score=spec.parse(self.score, SCORES),
             precision=self.precision,
             seed=self.seed,

@@ -86,6 +86,7 @@ class Sweep:
         Returns 1 where no image could be read.
         """
         from salix import spec
+        from salix.attribution import ARGUMENTS as PARTS
         from salix.attribution import METHODS
         from salix.data.notes import printable
         from salix.engine import sweep
@@ -109,7 +110,7 @@ class Sweep:
             model,
             params,
             source,
-            None if self.attribution is None else spec.parse(self.attribution, METHODS),
+            None if self.attribution is None else spec.parse(self.attribution, METHODS, PARTS),
             measures,
             out=self.out,
             score=spec.parse(self.score, SCORES),
