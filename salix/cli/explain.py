@@ -89,11 +89,13 @@ class ExplainImages:
         methods = methods or [default_attribution(model)]
         options = {"score": self._score(model.classes), "precision": self.precision}
         explainers = {
-            repr(method): image_explainer(model, params, method, seed=self.seed, **options)
+            spec.abbreviate(method): image_explainer(
+                model, params, method, seed=self.seed, **options
+            )
             for method in methods
         }
         shape = (*model.preprocess.size, model.preprocess.channels)
-        costs = {repr(method): method_passes(method, shape) for method in methods}
+        costs = {spec.abbreviate(method): method_passes(method, shape) for method in methods}
         status, compiled = 0, False
         for file, paths in zip(self.images, outputs, strict=True):
             try:
@@ -144,5 +146,5 @@ def _decision(file: Path, explanation: Any, classes: tuple[str, ...]) -> str:
     shares = np.exp(logits - logits.max())
     best, target = int(logits.argmax()), int(explanation.target)
     share = shares / shares.sum()
-    explained = f"{classes[target]} ({share[target]:.1%})" if target != best else "the same class"
-    return f"{file}: predicted {classes[best]} ({share[best]:.1%}), explained {explained}"
+    explained = f"{classes[target]} ({share[target]:.1%})" if target != best else "the same"
+    return f"{file}: predicted {classes[best]} ({share[best]:.1%}), explained class {explained}"
