@@ -72,12 +72,13 @@ class ExplainImages:
     def run(self) -> int:
         """Explain the images; returns 1 if one could not be read, after all others."""
         from salix import spec
-        from salix.attribution import METHODS
+        from salix.attribution import ARGUMENTS, METHODS
         from salix.engine import image_explainer, model_pixels
         from salix.engine.image_sweep import default_attribution
+        from salix.measures.method_text import method_text
         from salix.models import load
 
-        methods = [spec.parse(text, METHODS) for text in self.method]
+        methods = [spec.parse(text, METHODS, ARGUMENTS) for text in self.method]
         if repeated := {m for m in methods if methods.count(m) > 1}:
             raise InputError(f"--method names {repeated.pop()!r} twice: leave one out")
         outputs = output_files(self.images, self.out, several=len(methods) > 1)
@@ -90,13 +91,11 @@ class ExplainImages:
         methods = methods or [default_attribution(model)]
         options = {"score": self._score(model.classes), "precision": self.precision}
         explainers = {
-            spec.abbreviate(method): image_explainer(
-                model, params, method, seed=self.seed, **options
-            )
+            method_text(method): image_explainer(model, params, method, seed=self.seed, **options)
             for method in methods
         }
         shape = (*model.preprocess.size, model.preprocess.channels)
-        costs = {spec.abbreviate(method): method_passes(method, shape) for method in methods}
+        costs = {method_text(method): method_passes(method, shape) for method in methods}
         status, compiled = 0, False
         for file, paths in zip(self.images, outputs, strict=True):
             try:

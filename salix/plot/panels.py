@@ -43,9 +43,10 @@ def grid(
 
     One colour scale is printed: "figure", of the values of all maps; "row", one for each image;
     "map", for maps in different units, where each map is divided by the `percentile` of its own
-    $|a|$; or a given one. A scale with negative values diverges around zero, see `choose_scale`. `unit`, the number
-    of images, their size and the grids of the maps are printed, and `note` after them. `smooth`,
-    `opacity` and errors as in `overlay`; also `InputError` for rows of different lengths.
+    $|a|$; or a given one. A scale with negative values diverges around zero, see `choose_scale`.
+    `unit`, the number of images, their size and the grids of the maps are printed, and `note` after
+    them. `smooth`, `opacity` and errors as in `overlay`; also `InputError` for rows of different
+    lengths.
     """
     check_opacity(opacity)
     if not isinstance(scale, ColourScale) and scale not in SCALES:
