@@ -1,7 +1,6 @@
 """Grid of a few images and their maps from runs, for a paper: methods or models across."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -18,14 +17,6 @@ from salix.typing import InputError
 SCALE = ColourScale(0.0, 1.0, False, "map, scaled by its own least and greatest value")
 METHODS_COLUMN = "evaluation_map"  # [method y x], of a sweep of several methods
 COUNT = 4  # images
-
-
-@dataclass(frozen=True)
-class Panels:
-    """Titles of the columns, and for some ids the maps in [0, 1], None for a constant one."""
-
-    titles: tuple[str, ...]
-    maps: dict[str, list[np.ndarray | None]]
 
 
 def draw_runs(
@@ -51,13 +42,13 @@ def draw_runs(
         raise InputError("the runs share no image: give runs over the same data")
     pictures = _choose(runs, [str(id) for id in ids], images, seed, data)
     names = list(pictures)
-    panels = _maps(frames, names)
+    titles, maps = _maps(frames, names)
     labels = [_label(frames[0], id) for id in names]
     how = "chosen by name" if not isinstance(images, int) else f"drawn with seed {seed}"
     return plot.grid(
         [_decode(jpeg) for jpeg in pictures.values()],
-        [panels.maps[id] for id in names],
-        titles=panels.titles,
+        [maps[id] for id in names],
+        titles=titles,
         rows=labels,
         scale=SCALE,
         smooth=smooth,
@@ -100,25 +91,30 @@ def _choose(
     return {id: pictures[id] for id in sample if id in pictures}
 
 
-def _maps(frames: Sequence[Frame], ids: Sequence[str]) -> Panels:
+def _maps(
+    frames: Sequence[Frame], ids: Sequence[str]
+) -> tuple[tuple[str, ...], dict[str, list[np.ndarray | None]]]:
+    """Return the titles of the columns, and the maps of each id in [0, 1], None for a constant."""
     if len(frames) == 1 and frames[0].has(METHODS_COLUMN):
         column = frames[0].run.columns[METHODS_COLUMN]
         rows = frames[0].rows(ids, [METHODS_COLUMN])
         maps = {id: [_as_map(m) for m in rows[id][METHODS_COLUMN]] for id in ids}
-        return Panels(tuple(map(str, column.coordinates)), maps)
+        return tuple(map(str, column.coordinates)), maps
     for frame in frames:
         if not frame.has("map") or len(frame.run.columns["map"].shape) != 2:
             raise InputError(
                 f"{frame.run.path} stores no maps of two axes: sweep with --maps uint8"
             )
     each = [frame.rows(ids, ["map"]) for frame in frames]
-    titles = tuple(_title(frame, len(frames) > 1) for frame in frames)
-    return Panels(titles, {id: [_as_map(rows[id]["map"]) for rows in each] for id in ids})
+    return _titles(frames), {id: [_as_map(rows[id]["map"]) for rows in each] for id in ids}
 
 
-def _title(frame: Frame, several: bool) -> str:
-    method = str(frame.run.manifest["config"].get("attribution", ""))
-    return frame.run.name if several else method or frame.run.name
+def _titles(frames: Sequence[Frame]) -> tuple[str, ...]:
+    """Return the names of runs, their directories where names repeat; of one run its method."""
+    names = tuple(frame.run.name for frame in frames)
+    if len(names) == 1:
+        return (str(frames[0].run.manifest["config"].get("attribution", names[0])),)
+    return names if len(set(names)) == len(names) else tuple(str(f.run.path) for f in frames)
 
 
 def _as_map(values: np.ndarray) -> np.ndarray | None:

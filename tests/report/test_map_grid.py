@@ -12,21 +12,21 @@ from salix.typing import InputError
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, tinies):
-    """Runs of two sets of parameters over the same images, the second of two methods."""
+def evaluated(tmp_path_factory, tiny):
+    """A run of two methods over a folder of six images."""
     root = tmp_path_factory.mktemp("runs")
-    rng = np.random.default_rng(0)
-    for i in range(6):
-        pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
-        (root / "photos").mkdir(exist_ok=True)
+    (root / "photos").mkdir()
+    for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)):
         Image.fromarray(pixels).save(root / "photos" / f"{i}.png")
-    (model, params), (_, others) = tinies
-    one = salix.sweep(model, params, root / "photos", GradCAM(relu=False), out=root / "one")
-    methods = [GradCAM(relu=False), Gradient()]
-    two = salix.sweep(
-        model, others, root / "photos", methods, metrics=[salix.metrics.gini], out=root / "two"
-    )
-    return one, two
+    methods, metrics = [GradCAM(relu=False), Gradient()], [salix.metrics.gini]
+    return salix.sweep(*tiny, root / "photos", methods, metrics=metrics, out=root / "two")
+
+
+@pytest.fixture
+def runs(planted, simulated):
+    """Runs of two models over the same six images."""
+    options = {"grid": (8, 8), "extra": ("relevance_mass",)}
+    return [planted(simulated(6, seed, thumbs=6), **options) for seed in (0, 1)]
 
 
 def drawn(figure):
@@ -40,11 +40,10 @@ def titles(figure):
     return [axes.get_title().replace("\n", "") for axes in drawn(figure)[0]]
 
 
-def test_one_run_of_several_methods_has_a_column_for_each(runs):
-    _, two = runs
-    figure = draw_runs([two], images=["4.png", "1.png"])
+def test_one_run_of_several_methods_has_a_column_for_each(evaluated):
+    figure = draw_runs([evaluated], images=["4.png", "1.png"])
     assert titles(figure) == ["image", "GradCAM(relu=False)", "Gradient()"]
-    stored = two.rows["evaluation_map"][4]
+    stored = evaluated.rows["evaluation_map"][4]
     for panel, map in zip(drawn(figure)[0][1:], stored, strict=True):
         np.testing.assert_allclose(panel.images[-1].get_array(), map / 255)
         assert panel.images[-1].norm.vmax == 1
@@ -56,15 +55,15 @@ def test_several_runs_have_a_column_each_and_the_seed_draws_images(runs):
     labels = [[row[0].get_ylabel() for row in drawn(figure)] for figure in figures]
     assert labels[0] == labels[1] != labels[2]
     assert labels[0] == sorted(labels[0])  # the order of the data
-    assert titles(figures[0]) == ["image", "one", "two"]
-    place = int(labels[0][1][0])
+    assert titles(figures[0]) == ["image", *(str(run.path) for run in runs)]
+    place = int(labels[0][1].split(".")[0])
     map = runs[1].rows["map"][place] / 255
     np.testing.assert_allclose(drawn(figures[0])[1][2].images[-1].get_array(), map)
 
 
-def test_pictures_may_come_from_the_swept_images(runs):
-    data = [str(runs[0].path.parent / "photos")]
-    figure = draw_runs(runs, images=["2.png"], data=data)
+def test_pictures_may_come_from_the_swept_images(evaluated):
+    data = [str(evaluated.path.parent / "photos")]
+    figure = draw_runs([evaluated], images=["2.png"], data=data)
     picture = drawn(figure)[0][0].images[0].get_array()
     assert picture.shape == (224, 224, 3)
 
@@ -86,7 +85,7 @@ def test_runs_without_maps_or_pictures_are_refused(planted, simulated):
     run = planted(rows, grid=(8, 8), extra=("relevance_mass",))
     with pytest.raises(InputError, match="store no pictures: give the swept images by --data"):
         draw_runs([run])
-    with pytest.raises(InputError, match="no picture of 00001.png"):
+    with pytest.raises(InputError, match=r"no picture of 00001\.png"):
         draw_runs([run], images=["00001.png"])
 
 
