@@ -4,6 +4,7 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 `CATALOGUE` describes them.
 """
 
+from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.cost import passes_of
@@ -16,8 +17,10 @@ from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.layercam import LayerCAM
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
 
@@ -26,6 +29,7 @@ __all__ = [
     "CATALOGUE",
     "METHODS",
     "XRAI",
+    "AblationCAM",
     "EigenCAM",
     "GradCAM",
     "GradCAMPlusPlus",
@@ -36,7 +40,9 @@ __all__ = [
     "LayerCAM",
     "MethodInfo",
     "RankedSegments",
+    "ScoreCAM",
     "SmoothGrad",
+    "SmoothGradCAMPlusPlus",
     "XGradCAM",
     "head_gradient",
     "passes_of",
@@ -57,5 +63,8 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
+    "ScoreCAM": ScoreCAM,
+    "AblationCAM": AblationCAM,
     "XRAI": XRAI,
 }

@@ -24,9 +24,12 @@ from tests.attribution.passes import PassCounter, temporary_bytes
 
 KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
-SETTINGS = {"XRAI": {"scales": (50,)}}
+SETTINGS = {"XRAI": {"scales": (50,)}, "ScoreCAM": {"channels": 5}, "AblationCAM": {"channels": 5}}
 AMOUNTS = ("steps", "samples", "masks", "evaluations")
-SCALED: dict[str, tuple[str, object, object]] = {}
+SCALED: dict[str, tuple[str, object, object]] = {
+    "ScoreCAM": ("channels", 2, 5),
+    "AblationCAM": ("channels", 2, 5),
+}
 numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
 # The program is optimised as ever, its machine code is not: that takes most of the time.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
