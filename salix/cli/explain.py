@@ -72,11 +72,11 @@ class ExplainImages:
     def run(self) -> int:
         """Explain the images; returns 1 if one could not be read, after all others."""
         from salix import spec
-        from salix.attribution import METHODS
+        from salix.attribution import ARGUMENTS, METHODS
         from salix.engine import default_attribution, image_explainer, model_pixels
         from salix.models import load
 
-        methods = [spec.parse(text, METHODS) for text in self.method]
+        methods = [spec.parse(text, METHODS, ARGUMENTS) for text in self.method]
         if repeated := {m for m in methods if methods.count(m) > 1}:
             raise InputError(f"--method names {repeated.pop()!r} twice: leave one out")
         outputs = output_files(self.images, self.out, several=len(methods) > 1)

@@ -24,7 +24,7 @@ from salix.typing import Score  # noqa: E402
 
 KEY = jax.random.key(0)
 rng = np.random.default_rng(0)
-KERNEL, PLACE = rng.normal(size=(6, 3, 3, 3)), 0.1 * rng.normal(size=(6, 4, 3))
+KERNEL, PLACE = rng.normal(size=(6, 3, 3, 3)), 0.3 * rng.normal(size=(6, 4, 3))
 IMAGE = rng.uniform(size=(9, 8, 3))
 
 
@@ -94,7 +94,7 @@ PEERS = {
 
 @pytest.mark.parametrize("method", PEERS, ids=repr)
 def test_parity(method, recorded):
-    np.testing.assert_allclose(ours(method), PEERS[method](*recorded), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(ours(method), PEERS[method](*recorded), rtol=1e-4, atol=1e-6)
 
 
 def test_torch_cam_has_another_denominator_for_grad_cam_plus_plus(recorded):
@@ -140,4 +140,4 @@ def test_smooth_grad_cam_plus_plus_without_noise(recorded):
     """torch-cam's numerator is ours; its denominator is that of its Grad-CAM++."""
     expected = plus_plus_of_pytorch_grad_cam(*recorded)
     out = ours(SmoothGradCAMPlusPlus(samples=2, noise=0))
-    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-6)
