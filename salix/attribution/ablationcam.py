@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.attribution.cam import raw_features
+from salix.attribution.chunks import map_chunks
 from salix.attribution.gradcam import RELU
 from salix.attribution.strong_channels import (
     CHANNELS,
@@ -64,6 +65,6 @@ class AblationCAM:
             return widen(head(jnp.where(every == channel, 0, features)))
 
         whole = widen(head(features))
-        weights = (whole - jax.lax.map(ablate, channels, batch_size=self.chunk)) / whole
+        weights = (whole - map_chunks(ablate, channels, chunk=self.chunk)) / whole
         weighted = weigh_channels(grid, channels, weights)
         return jax.nn.relu(weighted) if self.relu else weighted

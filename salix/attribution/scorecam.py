@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from salix.attribution.cam import raw_features
+from salix.attribution.chunks import map_chunks
 from salix.attribution.filling import FILL, Fill, filled
 from salix.attribution.gradcam import RELU
 from salix.attribution.strong_channels import (
@@ -80,7 +81,7 @@ class ScoreCAM:
             masked = start + mask.astype(image.dtype) * (image - start)
             return widen(jnp.asarray(score(masked))), constant
 
-        scores, constant = jax.lax.map(evaluate, channels, batch_size=self.chunk)
+        scores, constant = map_chunks(evaluate, channels, chunk=self.chunk)
         if self.softmax:
             # Softmax of finite numbers also where all maps are constant
             scores = jnp.where(constant, scores.min(), scores)
