@@ -4,13 +4,16 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 `CATALOGUE` describes them.
 """
 
+from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
+from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradient import Gradient
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
+from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.smoothgrad import SmoothGrad
@@ -21,13 +24,16 @@ __all__ = [
     "CATALOGUE",
     "METHODS",
     "XRAI",
+    "AdaptiveIntegratedGradients",
     "GradCAM",
     "Gradient",
     "InputXGradient",
     "IntegratedGradients",
     "MethodInfo",
+    "NonuniformIntegratedGradients",
     "RankedSegments",
     "SmoothGrad",
+    "completeness_residual",
     "head_gradient",
     "passes_of",
     "pool",
@@ -39,6 +45,8 @@ METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,
     "IntegratedGradients": IntegratedGradients,
+    "AdaptiveIntegratedGradients": AdaptiveIntegratedGradients,
+    "NonuniformIntegratedGradients": NonuniformIntegratedGradients,
     "SmoothGrad": SmoothGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,

@@ -37,6 +37,14 @@ CATALOGUE: dict[str, MethodInfo] = {
     "IntegratedGradients": MethodInfo(
         "Integrated gradients", "Sundararajan et al., 2017, arXiv:1703.01365", "path"
     ),
+    "AdaptiveIntegratedGradients": MethodInfo(
+        "Integrated gradients to a tolerance", "Sundararajan et al., 2017, arXiv:1703.01365", "path"
+    ),
+    "NonuniformIntegratedGradients": MethodInfo(
+        "Integrated gradients, non-uniform steps",
+        "Bhat and Raychowdhury, 2023, arXiv:2302.11107",
+        "path",
+    ),
     "SmoothGrad": MethodInfo(
         "SmoothGrad", "Smilkov et al., 2017, arXiv:1706.03825", "gradient", random=True
     ),

@@ -20,16 +20,17 @@ from hypothesis import strategies as st
 from salix.attribution import CATALOGUE, METHODS, SmoothGrad, passes_of, pooling_of
 from salix.spec import parse
 from salix.typing import InputError, Passes, Score
-from tests.attribution.passes import PassCounter, temporary_bytes
+from tests.attribution.passes import PassCounter, compiled, temporary_bytes
 
 KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
-SETTINGS = {"XRAI": {"scales": (50,)}}
+SETTINGS = {
+    "XRAI": {"scales": (50,)},
+    "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
+}
 AMOUNTS = ("steps", "samples", "masks", "evaluations")
 SCALED: dict[str, tuple[str, object, object]] = {}
 numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
-# The program is optimised as ever, its machine code is not: that takes most of the time.
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 per_method = pytest.mark.parametrize("name", METHODS)
 
 
