@@ -9,6 +9,7 @@ from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
+from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradient import Gradient
 from salix.attribution.input_x_gradient import InputXGradient
@@ -17,6 +18,7 @@ from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegrat
 from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.vargrad import VarGrad
 from salix.attribution.xrai import XRAI
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "METHODS",
     "XRAI",
     "AdaptiveIntegratedGradients",
+    "ExpectedGradients",
     "GradCAM",
     "Gradient",
     "InputXGradient",
@@ -33,6 +36,7 @@ __all__ = [
     "NonuniformIntegratedGradients",
     "RankedSegments",
     "SmoothGrad",
+    "VarGrad",
     "completeness_residual",
     "head_gradient",
     "passes_of",
@@ -47,7 +51,9 @@ METHODS: dict[str, type] = {
     "IntegratedGradients": IntegratedGradients,
     "AdaptiveIntegratedGradients": AdaptiveIntegratedGradients,
     "NonuniformIntegratedGradients": NonuniformIntegratedGradients,
+    "ExpectedGradients": ExpectedGradients,
     "SmoothGrad": SmoothGrad,
+    "VarGrad": VarGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,
     "XRAI": XRAI,

@@ -25,7 +25,7 @@ from tests.attribution.passes import PassCounter, compiled, temporary_bytes
 KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
 SETTINGS = {
-    "XRAI": {"scales": (50,)},
+    "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
     "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
 }
 AMOUNTS = ("steps", "samples", "masks", "evaluations")
@@ -291,7 +291,7 @@ recipes = st.sampled_from(sorted(METHODS)).flatmap(
 def strategies(name):
     """Strategies of a method's flags and amounts, and those of `FIELDS`."""
     simple = {
-        f.name: st.booleans() if isinstance(f.default, bool) else st.integers(8, 10**6)
+        f.name: st.booleans() if isinstance(f.default, bool) else st.integers(16, 10**6)
         for f in fields(METHODS[name])
         if isinstance(f.default, bool) or f.name in AMOUNTS
     }
