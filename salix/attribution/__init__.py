@@ -1,7 +1,7 @@
 """Attribution methods: frozen dataclasses called as `method(score, image, key)`.
 
 One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`,
-`CATALOGUE` describes them.
+`CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
 from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
@@ -9,34 +9,52 @@ from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
+from salix.attribution.eigencam import EigenCAM
 from salix.attribution.expected_gradients import ExpectedGradients
+from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.gradcam import GradCAM
+from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
+from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
+from salix.attribution.layercam import LayerCAM
 from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
+from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
+from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
 from salix.attribution.vargrad import VarGrad
+from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
+from salix.perturb.partition import PARTITIONS
 
 __all__ = [
+    "ARGUMENTS",
     "CAM",
     "CATALOGUE",
     "METHODS",
     "XRAI",
     "AdaptiveIntegratedGradients",
+    "EigenCAM",
     "ExpectedGradients",
+    "FeatureAblation",
     "GradCAM",
+    "GradCAMPlusPlus",
     "Gradient",
+    "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
+    "LayerCAM",
     "MethodInfo",
     "NonuniformIntegratedGradients",
+    "Occlusion",
     "RankedSegments",
+    "ShapleySampling",
     "SmoothGrad",
     "VarGrad",
+    "XGradCAM",
     "completeness_residual",
     "head_gradient",
     "passes_of",
@@ -45,6 +63,7 @@ __all__ = [
     "rank_segments",
 ]
 
+ARGUMENTS: dict[str, type] = dict(PARTITIONS)
 METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,
@@ -56,5 +75,13 @@ METHODS: dict[str, type] = {
     "VarGrad": VarGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,
+    "GradCAMPlusPlus": GradCAMPlusPlus,
+    "XGradCAM": XGradCAM,
+    "LayerCAM": LayerCAM,
+    "HiResCAM": HiResCAM,
+    "EigenCAM": EigenCAM,
     "XRAI": XRAI,
+    "Occlusion": Occlusion,
+    "FeatureAblation": FeatureAblation,
+    "ShapleySampling": ShapleySampling,
 }

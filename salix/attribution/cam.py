@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from salix.attribution.token_grid import fold_tokens
 from salix.precision import widen
 from salix.typing import (
     HOW_TO_CUT,
@@ -50,10 +51,20 @@ class CAM:
 def head_gradient(score: ScoreLike, image: Image) -> tuple[Features, Features]:
     """Return the trunk's features of an image, and the gradient of the head at them, in 32 bits.
 
-    Raises `InputError` for a trunk that returns the image itself.
+    Both on the grid of the features: the tokens [n k] of a transformer are put on the grid of its
+    patches, without the class token. Raises `InputError` for a trunk that returns the image itself,
+    and for tokens that fit no grid.
     """
+    features = raw_features(score, image)
+    gradient = jax.grad(as_score(score).head)(features)
+    space = jnp.shape(image)[:-1]
+    return fold_tokens(widen(features), space), fold_tokens(widen(gradient), space)
+
+
+def raw_features(score: ScoreLike, image: Image) -> Features:
+    """Return what the trunk returns for an image; `InputError` where it is the image itself."""
     score, image = as_score(score), jnp.asarray(image)
     features = score.trunk(image)
     if features is image:
         raise InputError(f"a class activation map needs the features of a trunk: {HOW_TO_CUT}")
-    return widen(features), widen(jax.grad(score.head)(features))
+    return features

@@ -63,5 +63,32 @@ CATALOGUE: dict[str, MethodInfo] = {
     "GradCAM": MethodInfo(
         "Grad-CAM", "Selvaraju et al., 2017, arXiv:1610.02391", "class activation map"
     ),
+    "GradCAMPlusPlus": MethodInfo(
+        "Grad-CAM++", "Chattopadhyay et al., 2018, arXiv:1710.11063", "class activation map"
+    ),
+    "XGradCAM": MethodInfo(
+        "XGrad-CAM", "Fu et al., 2020, arXiv:2008.02312", "class activation map"
+    ),
+    "LayerCAM": MethodInfo(
+        "LayerCAM", "Jiang et al., 2021, doi:10.1109/TIP.2021.3089943", "class activation map"
+    ),
+    "HiResCAM": MethodInfo(
+        "HiResCAM", "Draelos and Carin, 2020, arXiv:2011.08891", "class activation map"
+    ),
+    "EigenCAM": MethodInfo(
+        "Eigen-CAM", "Muhammad and Yeasin, 2020, arXiv:2008.00299", "class activation map"
+    ),
     "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),
+    "Occlusion": MethodInfo(
+        "Occlusion", "Zeiler and Fergus, 2014, arXiv:1311.2901", "perturbation"
+    ),
+    "FeatureAblation": MethodInfo(
+        "Feature ablation", "Zeiler and Fergus, 2014, arXiv:1311.2901", "segment"
+    ),
+    "ShapleySampling": MethodInfo(
+        "Shapley values by sampling",
+        "Castro et al., 2009, doi:10.1016/j.cor.2008.04.004",
+        "segment",
+        random=True,
+    ),
 }

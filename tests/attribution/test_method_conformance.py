@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salix.attribution import CATALOGUE, METHODS, SmoothGrad, passes_of, pooling_of
+from salix.attribution import ARGUMENTS, CATALOGUE, METHODS, SmoothGrad, passes_of, pooling_of
+from salix.perturb.partition import Grid
 from salix.spec import parse
 from salix.typing import InputError, Passes, Score
 from tests.attribution.passes import PassCounter, compiled, temporary_bytes
@@ -27,9 +28,14 @@ SPACE = (6, 4)
 SETTINGS = {
     "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
     "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
+    "ShapleySampling": {"permutations": 3, "partition": Grid(3)},
 }
 AMOUNTS = ("steps", "samples", "masks", "evaluations")
-SCALED: dict[str, tuple[str, object, object]] = {}
+SCALED: dict[str, tuple[str, object, object]] = {
+    "Occlusion": ("window", 16, 4),
+    "FeatureAblation": ("partition", Grid(2), Grid(6)),
+    "ShapleySampling": ("permutations", 1, 4),
+}
 numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
 per_method = pytest.mark.parametrize("name", METHODS)
 
@@ -309,7 +315,7 @@ def build(recipe):
 @given(recipes)
 def test_text_reads_back(recipe):
     method = build(recipe)
-    read = parse(repr(method), METHODS)
+    read = parse(repr(method), METHODS, ARGUMENTS)
     assert read == method
     assert repr(read) == repr(method)
     assert hash(read) == hash(method)
