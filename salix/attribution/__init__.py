@@ -4,6 +4,7 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 `CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
+from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
@@ -22,9 +23,11 @@ from salix.attribution.layercam import LayerCAM
 from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
 from salix.attribution.vargrad import VarGrad
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
@@ -36,6 +39,7 @@ __all__ = [
     "CATALOGUE",
     "METHODS",
     "XRAI",
+    "AblationCAM",
     "AdaptiveIntegratedGradients",
     "EigenCAM",
     "ExpectedGradients",
@@ -51,8 +55,10 @@ __all__ = [
     "NonuniformIntegratedGradients",
     "Occlusion",
     "RankedSegments",
+    "ScoreCAM",
     "ShapleySampling",
     "SmoothGrad",
+    "SmoothGradCAMPlusPlus",
     "VarGrad",
     "XGradCAM",
     "completeness_residual",
@@ -80,6 +86,9 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
+    "ScoreCAM": ScoreCAM,
+    "AblationCAM": AblationCAM,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,

@@ -28,10 +28,14 @@ SPACE = (6, 4)
 SETTINGS = {
     "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
     "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
+    "AblationCAM": {"channels": 5},
+    "ScoreCAM": {"channels": 5},
     "ShapleySampling": {"permutations": 3, "partition": Grid(3)},
 }
 AMOUNTS = ("steps", "samples", "masks", "evaluations")
 SCALED: dict[str, tuple[str, object, object]] = {
+    "AblationCAM": ("channels", 2, 5),
+    "ScoreCAM": ("channels", 2, 5),
     "Occlusion": ("window", 16, 4),
     "FeatureAblation": ("partition", Grid(2), Grid(6)),
     "ShapleySampling": ("permutations", 1, 4),
