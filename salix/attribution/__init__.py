@@ -13,14 +13,19 @@ from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.hirescam import HiResCAM
+from salix.attribution.hsic import HSIC
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
+from salix.attribution.kernel_shap import KernelSHAP
 from salix.attribution.layercam import LayerCAM
+from salix.attribution.lime import LIME
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.rise import RISE
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.sobol import Sobol
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
 from salix.perturb.partition import PARTITIONS
@@ -29,7 +34,10 @@ __all__ = [
     "ARGUMENTS",
     "CAM",
     "CATALOGUE",
+    "HSIC",
+    "LIME",
     "METHODS",
+    "RISE",
     "XRAI",
     "EigenCAM",
     "FeatureAblation",
@@ -39,12 +47,14 @@ __all__ = [
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
+    "KernelSHAP",
     "LayerCAM",
     "MethodInfo",
     "Occlusion",
     "RankedSegments",
     "ShapleySampling",
     "SmoothGrad",
+    "Sobol",
     "XGradCAM",
     "head_gradient",
     "passes_of",
@@ -70,4 +80,9 @@ METHODS: dict[str, type] = {
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,
     "ShapleySampling": ShapleySampling,
+    "KernelSHAP": KernelSHAP,
+    "LIME": LIME,
+    "RISE": RISE,
+    "Sobol": Sobol,
+    "HSIC": HSIC,
 }

@@ -34,7 +34,7 @@ class SegmentGame:
     @property
     def used(self) -> Bool[Array, " n"]:
         """Flags of the players that are segments of the image."""
-        return jnp.arange(self.count) <= self.labels.max()
+        return jnp.arange(self.count, dtype=self.labels.dtype) <= self.labels.max()
 
     def ends(self) -> tuple[Scalar, Scalar]:
         """Return the scores of the filled and of the complete image."""
