@@ -4,10 +4,14 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 `CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
+from salix.attribution.ablationcam import AblationCAM
+from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
+from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
 from salix.attribution.eigencam import EigenCAM
+from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
@@ -19,13 +23,17 @@ from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.kernel_shap import KernelSHAP
 from salix.attribution.layercam import LayerCAM
 from salix.attribution.lime import LIME
+from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.rise import RISE
+from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
 from salix.attribution.sobol import Sobol
+from salix.attribution.vargrad import VarGrad
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
 from salix.perturb.partition import PARTITIONS
@@ -39,7 +47,10 @@ __all__ = [
     "METHODS",
     "RISE",
     "XRAI",
+    "AblationCAM",
+    "AdaptiveIntegratedGradients",
     "EigenCAM",
+    "ExpectedGradients",
     "FeatureAblation",
     "GradCAM",
     "GradCAMPlusPlus",
@@ -50,12 +61,17 @@ __all__ = [
     "KernelSHAP",
     "LayerCAM",
     "MethodInfo",
+    "NonuniformIntegratedGradients",
     "Occlusion",
     "RankedSegments",
+    "ScoreCAM",
     "ShapleySampling",
     "SmoothGrad",
+    "SmoothGradCAMPlusPlus",
     "Sobol",
+    "VarGrad",
     "XGradCAM",
+    "completeness_residual",
     "head_gradient",
     "passes_of",
     "pool",
@@ -68,7 +84,11 @@ METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,
     "IntegratedGradients": IntegratedGradients,
+    "AdaptiveIntegratedGradients": AdaptiveIntegratedGradients,
+    "NonuniformIntegratedGradients": NonuniformIntegratedGradients,
+    "ExpectedGradients": ExpectedGradients,
     "SmoothGrad": SmoothGrad,
+    "VarGrad": VarGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,
     "GradCAMPlusPlus": GradCAMPlusPlus,
@@ -76,6 +96,9 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
+    "ScoreCAM": ScoreCAM,
+    "AblationCAM": AblationCAM,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,

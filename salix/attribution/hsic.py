@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from salix.attribution.chunks import map_chunks, sum_chunks
 from salix.attribution.filling import FILL, Fill
-from salix.attribution.segment_game import segment_game
+from salix.attribution.segment_game import rounding, segment_game
 from salix.hyperparameters import check_fields, integer
 from salix.perturb.partition import PARTITION, Grid, Partition
 from salix.typing import Image, Passes, PRNGKey, Scalar, ScoreLike
@@ -29,7 +29,7 @@ class HSIC:
     / 2 \sigma^2)$ that of the scores, $\sigma$ the median of the distances $|y_j - y_k|$ that are
     not 0 (Xplique: the median of the scores, which depends on their level). At least 0, at most
     1/2, without a sign or unit, and 0 for a segment without influence up to 1 / N. Pixels have the
-    value of their segment. NaN where all scores are equal.
+    value of their segment. NaN where all scores are equal, up to rounding.
 
     `partition` gives n segments at most; `fill` is as in `salix.attribution.filling.filled`. N
     passes, scanned, `chunk` in one batch; their scores and flags stay, N (n + 1) numbers, and the
@@ -72,7 +72,7 @@ class HSIC:
 
 
 def _median_distance(values: Float[Array, " n"]) -> Scalar:
-    """Return the median of the distances of pairs that differ, by bisection; NaN without any."""
+    """Return the median of the distances of pairs that differ, by bisection; NaN for none."""
     ordered = jnp.sort(values)
     after = jnp.arange(
         1, values.size + 1, dtype=jnp.int32
@@ -82,8 +82,9 @@ def _median_distance(values: Float[Array, " n"]) -> Scalar:
         within = jnp.searchsorted(ordered, ordered + distance, side="right")
         return (within.astype(jnp.int32) - after).sum(dtype=jnp.int32)
 
-    equal, all = pairs(jnp.zeros_like(ordered[0])), values.size * (values.size - 1) // 2
-    half = equal + (all - equal + 1) // 2
+    least, every = jnp.asarray(rounding(values)), values.size * (values.size - 1) // 2
+    equal = pairs(least)
+    half = equal + (every - equal + 1) // 2
 
     def narrow(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
@@ -92,5 +93,5 @@ def _median_distance(values: Float[Array, " n"]) -> Scalar:
         return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
 
     span = ordered[-1] - ordered[0]
-    _, median = lax.fori_loop(0, 50, narrow, (jnp.zeros_like(span), span))
-    return jnp.where(span > 0, median, jnp.nan)
+    _, median = lax.fori_loop(0, 50, narrow, (least, span))
+    return jnp.where(span > least, median, jnp.nan)

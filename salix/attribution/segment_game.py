@@ -46,6 +46,11 @@ class SegmentGame:
         return values[self.labels][..., None]
 
 
+def rounding(values: Float[Array, " n"]) -> Scalar:
+    """Return the difference up to which scores count as equal: that of 16 roundings."""
+    return 16 * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
+
+
 def segment_game(
     score: ScoreLike, image: Image, key: PRNGKey, partition: Partition, fill: Fill
 ) -> tuple[SegmentGame, PRNGKey]:

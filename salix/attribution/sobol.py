@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from salix.attribution.chunks import map_chunks
 from salix.attribution.filling import FILL, Fill
-from salix.attribution.segment_game import segment_game
+from salix.attribution.segment_game import rounding, segment_game
 from salix.hyperparameters import check_fields, choice, integer
 from salix.perturb.partition import PARTITION, Grid, Partition
 from salix.typing import Image, Passes, PRNGKey, ScoreLike
@@ -25,7 +25,8 @@ class Sobol:
     $\frac{1}{2 N} \sum_j (f(a_j) - f(c_j^i))^2 / \hat{V}$ over N = `designs` pairs of masks a and
     b, where $c^i$ is a with the entry i of b, and $\hat{V}$ is the sample variance of $f(a_j)$. At
     least 0, without a sign: in [0, 1] but for the noise of the samples, and the sum is over 1 where
-    segments interact. Pixels have the index of their segment. NaN where all $f(a_j)$ are equal.
+    segments interact. Pixels have the index of their segment. NaN where all $f(a_j)$ are
+    equal, up to rounding.
 
     `sampler` is "latin" (a Latin hypercube: each entry has one value in each of N equal intervals,
     in random order) or "random". The released code takes a Sobol sequence, whose first 32 points in
@@ -67,7 +68,7 @@ class Sobol:
         start = jnp.zeros(game.count, jax.eval_shape(game, samples[0, : game.count]).dtype)
         pairs = samples[:, : game.count], samples[:, game.count :]
         total, values = lax.scan(add, start, pairs)
-        variance = jnp.where(values.max() > values.min(), values.var(ddof=1), jnp.nan)
+        variance = jnp.where(jnp.ptp(values) > rounding(values), values.var(ddof=1), jnp.nan)
         return game.spread(total / (2 * self.designs * variance))
 
     def _samples(self, key: PRNGKey, columns: int) -> Float[Array, "designs columns"]:

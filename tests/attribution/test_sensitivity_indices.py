@@ -118,7 +118,7 @@ def test_hsic_is_the_trace_of_centred_kernels():
         for z in flags.T
     ]
     np.testing.assert_allclose(values, expected, rtol=1e-3)
-    assert values.argmin() == NULL
+    assert values[NULL] < 0.02
 
 
 def test_hsic_of_one_flag_in_closed_form():
