@@ -7,10 +7,12 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.cost import passes_of
+from salix.attribution.deconvnet import Deconvnet
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
+from salix.attribution.guided_backprop import GuidedBackprop
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
@@ -26,10 +28,12 @@ __all__ = [
     "CATALOGUE",
     "METHODS",
     "XRAI",
+    "Deconvnet",
     "EigenCAM",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
+    "GuidedBackprop",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -57,5 +61,7 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "GuidedBackprop": GuidedBackprop,
+    "Deconvnet": Deconvnet,
     "XRAI": XRAI,
 }
