@@ -1,14 +1,16 @@
 """Attribution methods: frozen dataclasses called as `method(score, image, key)`.
 
 One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`,
-`CATALOGUE` describes them.
+`CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
+from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.cost import passes_of
 from salix.attribution.deconvnet import Deconvnet
 from salix.attribution.eigencam import EigenCAM
+from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
@@ -17,19 +19,27 @@ from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.layercam import LayerCAM
+from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
+from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
+from salix.perturb.partition import PARTITIONS
 
 __all__ = [
+    "ARGUMENTS",
     "CAM",
     "CATALOGUE",
     "METHODS",
     "XRAI",
+    "AblationCAM",
     "Deconvnet",
     "EigenCAM",
+    "FeatureAblation",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
@@ -39,8 +49,12 @@ __all__ = [
     "IntegratedGradients",
     "LayerCAM",
     "MethodInfo",
+    "Occlusion",
     "RankedSegments",
+    "ScoreCAM",
+    "ShapleySampling",
     "SmoothGrad",
+    "SmoothGradCAMPlusPlus",
     "XGradCAM",
     "head_gradient",
     "passes_of",
@@ -49,6 +63,7 @@ __all__ = [
     "rank_segments",
 ]
 
+ARGUMENTS: dict[str, type] = dict(PARTITIONS)
 METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,
@@ -63,5 +78,11 @@ METHODS: dict[str, type] = {
     "EigenCAM": EigenCAM,
     "GuidedBackprop": GuidedBackprop,
     "Deconvnet": Deconvnet,
+    "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
+    "ScoreCAM": ScoreCAM,
+    "AblationCAM": AblationCAM,
     "XRAI": XRAI,
+    "Occlusion": Occlusion,
+    "FeatureAblation": FeatureAblation,
+    "ShapleySampling": ShapleySampling,
 }
