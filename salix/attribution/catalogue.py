@@ -70,6 +70,7 @@ CATALOGUE: dict[str, MethodInfo] = {
         "Deconvolutional network",
         "Zeiler and Fergus, 2013, arXiv:1311.2901",
         "backpropagation rule",
+    ),
     "SmoothGradCAMPlusPlus": MethodInfo(
         "Smooth Grad-CAM++",
         "Omeiza et al., 2019, arXiv:1908.01224",
