@@ -76,10 +76,20 @@ def _outputs(equation: Any, inputs: list[Any], calls: tuple[Any, ...]) -> Sequen
         return call(equation, inputs, partial(build, calls=(*calls, equation)))
     if equation.primitive.name == "optimization_barrier":
         return inputs
+    if equation.primitive.name in ELEMENTWISE:
+        inputs = [_broadcast(part, equation.outvars[0].aval.shape) for part in inputs]
     nodes = [_node(equation, inputs, i, v.aval) for i, v in enumerate(equation.outvars)]
     for node in nodes:
         node.calls = calls
     return nodes
+
+
+def _broadcast(part: Any, shape: tuple[int, ...]) -> Any:
+    """Return an operand in the shape of an operation that repeats it along axes of length 1."""
+    if not isinstance(part, Node) or part.shape == shape or len(part.shape) != len(shape):
+        return part
+    repeat = lambda x: jnp.broadcast_to(x, shape)  # noqa: E731
+    return Node("linear", shape, part.dtype, repeat, (part,), inputs=(part,))
 
 
 def _number(equation: Any, inputs: list[Constant]) -> Any:
