@@ -7,7 +7,7 @@ from PIL import Image
 import salix
 from salix.cli import main
 from salix.models import load, save
-from salix.report import overlay
+from salix.plot import blend
 
 MODEL, PARAMS = load("small", classes=("genuine", "made"))
 
@@ -37,7 +37,7 @@ def test_one_image_gives_its_picture_and_its_map(folder, capsys):
     pixels = np.asarray(
         Image.open("a.png").convert("L").resize((64, 64), Image.Resampling.BILINEAR)
     )
-    expected = overlay(pixels, np.asarray(explanation.map), opacity=0.25)
+    expected = blend(pixels, np.asarray(explanation.map), opacity=0.25)
     with Image.open("out/face.png") as picture:
         assert np.abs(np.asarray(picture).astype(int) - expected).max() <= 1
     logits = np.asarray(explanation.logits, np.float64)

@@ -53,7 +53,7 @@ class ExplainImages:
         from salix.attribution import METHODS
         from salix.engine import image_explainer, model_pixels
         from salix.models import load
-        from salix.report import overlay
+        from salix.plot import blend
         from salix.scores import SCORES
 
         pictures = self._pictures()
@@ -79,7 +79,7 @@ class ExplainImages:
             explanation = explain(pixels)
             map, logits = np.asarray(explanation.map), np.asarray(explanation.logits, np.float64)
             picture.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(overlay(pixels, map, opacity=self.opacity)).save(picture)
+            Image.fromarray(blend(pixels, map, opacity=self.opacity)).save(picture)
             if self.array:
                 np.save(picture.with_suffix(".npy"), map)
             shares = np.exp(logits - logits.max())
