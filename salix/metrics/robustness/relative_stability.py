@@ -42,7 +42,11 @@ def relative_input_stability(
 
     Agarwal et al. (2022), arXiv:2203.06877, sec. 3, eq. 2. Defaults as in Quantus.
     """
-    change = lambda near, _: _relative(widen(image), widen(near), floor)  # noqa: E731
+
+    def change(near: Image, clean: Explanation, moved: Explanation) -> Scalar:
+        del clean, moved
+        return _relative(widen(image), widen(near), floor)
+
     return _stability(explain, image, key, change, radius, samples, floor, chunk)
 
 
@@ -60,16 +64,15 @@ def relative_output_stability(
 
     $\max_{x'} \frac{\lVert (a(x) - a(x')) / a(x) \rVert_2}
     {\max(\lVert z(x) - z(x') \rVert_2, \varepsilon)}$ with the logits $z$, whose change is
-    absolute. Draws, exclusion of flips, NaN, cost and errors are those of `relative_input_stability`. Range
-    [0, infinity), per unit of the logits, lower is more stable.
+    absolute. Draws, exclusion of flips, NaN, cost and errors are those of
+    `relative_input_stability`. Range [0, infinity), per unit of the logits, lower is more stable.
 
     Agarwal et al. (2022), arXiv:2203.06877, sec. 3, eq. 5.
     """
-    clean = as_explainer(explain)(image)
 
-    def change(near: Image, explanation: Explanation) -> Scalar:
+    def change(near: Image, clean: Explanation, moved: Explanation) -> Scalar:
         del near
-        return norm(widen(clean.logits) - widen(explanation.logits))
+        return norm(widen(clean.logits) - widen(moved.logits))
 
     return _stability(explain, image, key, change, radius, samples, floor, chunk)
 
@@ -97,8 +100,8 @@ def relative_representation_stability(
     explainer = as_explainer(explain)
     features = explainer.features(image)
 
-    def change(near: Image, explanation: Explanation) -> Scalar:
-        del explanation
+    def change(near: Image, clean: Explanation, moved: Explanation) -> Scalar:
+        del clean, moved
         return _relative(features, explainer.features(near), floor)
 
     return _stability(explain, image, key, change, radius, samples, floor, chunk)
@@ -112,7 +115,7 @@ def _stability(
     explain: Explain,
     image: Image,
     key: PRNGKey,
-    change: Callable[[Image, Explanation], Scalar],
+    change: Callable[[Image, Explanation, Explanation], Scalar],
     radius: float,
     samples: int,
     floor: float,
@@ -127,7 +130,7 @@ def _stability(
         near = perturb(image, draw, radius)
         explanation = explainer(near, clean.target)
         moved = _relative(before, raw_attribution(explanation), floor)
-        value = moved / jnp.maximum(change(near, explanation), floor)
+        value = moved / jnp.maximum(change(near, clean, explanation), floor)
         return value, jnp.argmax(explanation.logits) == predicted
 
     ratios, same = map_samples(ratio, key, samples, chunk)

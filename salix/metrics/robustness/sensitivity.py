@@ -92,10 +92,10 @@ def local_lipschitz(
     r"""Greatest change of an attribution per change of the image, a local Lipschitz estimate.
 
     $\max_u \lVert a(x + u) - a(x) \rVert_2 / \lVert u \rVert_2$ over `samples` draws of $u$: a
-    lower bound of the constant. Preset "paper": uniform in the box of `radius` 0.1 around the image,
-    sampled where the paper searches; "quantus": Gaussian with the standard deviation 0.1. Both take
-    200 samples. Range [0, infinity), in units of the attribution per unit of the image, lower is
-    more robust: maps of another scale have another constant.
+    lower bound of the constant. Preset "paper": uniform in the box of `radius` 0.1 around the
+    image, sampled where the paper searches; "quantus": Gaussian with the standard deviation 0.1.
+    Both take 200 samples. Range [0, infinity), in units of the attribution per unit of the image,
+    lower is more robust: maps of another scale have another constant.
 
     NaN where the attribution is zero everywhere, or not finite at the image or at a sample. Samples
     are scanned, `chunk` of them in one batch: one explanation each, and one of the image. Raises
