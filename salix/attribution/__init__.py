@@ -1,13 +1,15 @@
 """Attribution methods: frozen dataclasses called as `method(score, image, key)`.
 
 One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`,
-`CATALOGUE` describes them.
+`CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
+from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.cost import passes_of
 from salix.attribution.eigencam import EigenCAM
+from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
@@ -15,18 +17,26 @@ from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.layercam import LayerCAM
+from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
+from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
+from salix.perturb.partition import PARTITIONS
 
 __all__ = [
+    "ARGUMENTS",
     "CAM",
     "CATALOGUE",
     "METHODS",
     "XRAI",
+    "AblationCAM",
     "EigenCAM",
+    "FeatureAblation",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
@@ -35,8 +45,12 @@ __all__ = [
     "IntegratedGradients",
     "LayerCAM",
     "MethodInfo",
+    "Occlusion",
     "RankedSegments",
+    "ScoreCAM",
+    "ShapleySampling",
     "SmoothGrad",
+    "SmoothGradCAMPlusPlus",
     "XGradCAM",
     "head_gradient",
     "passes_of",
@@ -45,6 +59,7 @@ __all__ = [
     "rank_segments",
 ]
 
+ARGUMENTS: dict[str, type] = dict(PARTITIONS)
 METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,
@@ -57,5 +72,11 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
+    "ScoreCAM": ScoreCAM,
+    "AblationCAM": AblationCAM,
     "XRAI": XRAI,
+    "Occlusion": Occlusion,
+    "FeatureAblation": FeatureAblation,
+    "ShapleySampling": ShapleySampling,
 }

@@ -1,5 +1,6 @@
 """Matplotlib figures without global state: import, images under maps, colour bars and files."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -16,15 +17,20 @@ LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow's mode L
 PANEL = 1.75  # inches: four beside each other fill a page of text
 
 
+def check_matplotlib() -> None:
+    """Raise `InputError` where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        raise InputError(
+            "figures need matplotlib, which is not installed: pip install 'salix[figures]', or "
+            "pip install matplotlib"
+        )
+
+
 def new_figure(width: float, height: float) -> Any:
     """Return an empty `Figure` of a size in inches; `InputError` where matplotlib is missing."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"figures need matplotlib, and {error.name} is not installed: "
-            "pip install 'salix[figures]', or pip install matplotlib"
-        ) from None
+    check_matplotlib()
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), layout="constrained", dpi=150)
 
 
@@ -43,7 +49,9 @@ def save(figure: Any, file: str | Path) -> None:
     options: Any = {"svg.fonttype": "none", "svg.hashsalt": "salix", "pdf.fonttype": 42}
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context(options):
-        figure.savefig(path, dpi=300, metadata=dates.get(path.suffix.lower()))
+        about = dates.get(path.suffix.lower())
+        # Tight: titles of several lines are higher than the layout leaves room for.
+        figure.savefig(path, dpi=300, metadata=about, bbox_inches="tight", pad_inches=0.04)
 
 
 def as_pixels(image: Any) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Figures of maps: their colours, scales, grids, captions, files and refused input."""
 
-import sys
 from io import BytesIO
 
 import numpy as np
@@ -164,6 +163,6 @@ def test_what_cannot_be_drawn_names_its_remedy(call, text):
 
 
 def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setattr("salix.plot.canvas.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'salix\[figures\]'"):
         plot.overlay(IMAGE, SIGNED)
