@@ -5,7 +5,7 @@
 loads jax, numpy and flax only; everything heavier is imported where it is used.
 """
 
-from salix import attribution, measures, metrics
+from salix import attribution, measures, metrics, plot
 from salix.adapters import from_function, from_linen, from_nnx
 from salix.attribution import pool
 from salix.engine import explain, sweep
@@ -33,6 +33,7 @@ __all__ = [
     "margin",
     "measures",
     "metrics",
+    "plot",
     "pool",
     "probability",
     "sweep",

@@ -32,12 +32,13 @@ MAY = {
     "data": {"preprocess", "perturb"},
     "store": set(),
     "stats": set(),
+    "plot": set(),
     "engine": {"perturb", "attribution", "metrics", "measures", "data", "store"}
     | {"nn", "model", "scores", "preprocess", "adapters"},
     "analysis": {"store", "stats", "metrics", "perturb"},
     "compare": {"analysis", "store", "stats", "metrics", "data"},
     # A comparison shows images that no row has: they are read, and cut as the models see them.
-    "report": {"analysis", "compare", "store", "stats", "metrics", "data", "preprocess"},
+    "report": {"analysis", "compare", "store", "stats", "metrics", "data", "preprocess", "plot"},
     "train": {"model", "models", "nn", "scores", "preprocess", "adapters", "attribution"}
     | {"metrics", "data", "stats", "store", "perturb"},
 }
@@ -99,7 +100,7 @@ def test_an_import_is_seen_wherever_it_stands(source, found):
 
 def test_import_salix_loads_no_heavy_package():
     heavy = {"pyarrow", "plotly", "tyro", "jinja2", "PIL", "h5py", "skimage", "torch", "grain"}
-    heavy |= {"tensorflow_datasets", "orbax", "scipy", "sklearn"}
+    heavy |= {"tensorflow_datasets", "orbax", "scipy", "sklearn", "matplotlib"}
     code = f"import sys, salix; print([m for m in {heavy} if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

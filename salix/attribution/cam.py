@@ -7,8 +7,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from salix.attribution.token_grid import fold_tokens
 from salix.precision import widen
-from salix.typing import HOW_TO_CUT, Features, Image, InputError, PRNGKey, ScoreLike, as_score
+from salix.typing import (
+    HOW_TO_CUT,
+    Features,
+    Image,
+    InputError,
+    Passes,
+    PRNGKey,
+    ScoreLike,
+    as_score,
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,11 @@ class CAM:
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
     reads_trunk: ClassVar[bool] = True
 
+    def passes(self, shape: tuple[int, ...]) -> Passes:
+        """Return the model passes of one image of a shape [*space c]."""
+        del shape
+        return Passes(gradients=1)
+
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic
         features, gradient = head_gradient(score, image)
@@ -36,10 +51,20 @@ class CAM:
 def head_gradient(score: ScoreLike, image: Image) -> tuple[Features, Features]:
     """Return the trunk's features of an image, and the gradient of the head at them, in 32 bits.
 
-    Raises `InputError` for a trunk that returns the image itself.
+    Both on the grid of the features: the tokens [n k] of a transformer are put on the grid of its
+    patches, without the class token. Raises `InputError` for a trunk that returns the image itself,
+    and for tokens that fit no grid.
     """
+    features = raw_features(score, image)
+    gradient = jax.grad(as_score(score).head)(features)
+    space = jnp.shape(image)[:-1]
+    return fold_tokens(widen(features), space), fold_tokens(widen(gradient), space)
+
+
+def raw_features(score: ScoreLike, image: Image) -> Features:
+    """Return what the trunk returns for an image; `InputError` where it is the image itself."""
     score, image = as_score(score), jnp.asarray(image)
     features = score.trunk(image)
     if features is image:
         raise InputError(f"a class activation map needs the features of a trunk: {HOW_TO_CUT}")
-    return widen(features), widen(jax.grad(score.head)(features))
+    return features

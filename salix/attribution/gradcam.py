@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from salix.attribution.cam import head_gradient
 from salix.hyperparameters import FLAG, Hyperparameter, check_fields
-from salix.typing import Image, PRNGKey, ScoreLike
+from salix.typing import Image, Passes, PRNGKey, ScoreLike
 
 RELU = Hyperparameter(
     FLAG.plain, "give True or False; the model names the layer, model.at('layer3')"
@@ -39,6 +39,11 @@ class GradCAM:
 
     def __post_init__(self) -> None:
         check_fields(self, relu=RELU, before_relu=FLAG)
+
+    def passes(self, shape: tuple[int, ...]) -> Passes:
+        """Return the model passes of one image of a shape [*space c]."""
+        del shape
+        return Passes(gradients=1)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid 1"]:
         del key  # deterministic

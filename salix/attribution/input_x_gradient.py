@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from salix.precision import widen
-from salix.typing import Attribution, Image, PRNGKey, ScoreLike
+from salix.typing import Attribution, Image, Passes, PRNGKey, ScoreLike
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class InputXGradient:
 
     Shrikumar et al. (2016), arXiv:1605.01713.
     """
+
+    def passes(self, shape: tuple[int, ...]) -> Passes:
+        """Return the model passes of one image of a shape [*space c]."""
+        del shape
+        return Passes(gradients=1)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
         del key  # deterministic

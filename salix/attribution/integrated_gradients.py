@@ -20,7 +20,16 @@ from salix.hyperparameters import (
     several,
 )
 from salix.precision import widen
-from salix.typing import AnyArray, Attribution, Image, InputError, PRNGKey, ScoreLike, as_score
+from salix.typing import (
+    AnyArray,
+    Attribution,
+    Image,
+    InputError,
+    Passes,
+    PRNGKey,
+    ScoreLike,
+    as_score,
+)
 
 BLACK_WHITE = "black_white"
 Rule = tuple[np.ndarray, np.ndarray]  # nodes in [0, 1], and weights that sum to one
@@ -93,6 +102,12 @@ class IntegratedGradients:
     def __post_init__(self) -> None:
         check_fields(self, baseline=BASELINE, rule=choice(RULES))
         check_fields(self, steps=integer(2 if self.rule == "trapezoid" else 1))  # both ends, or one
+
+    def passes(self, shape: tuple[int, ...]) -> Passes:
+        """Return the model passes of one image of a shape [*space c]."""
+        del shape
+        starts = 2 if isinstance(self.baseline, str) else 1
+        return Passes(gradients=starts * self.steps)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
         del key  # deterministic

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from salix.attribution.cost import passes_of
 from salix.attribution.gradient import Gradient
 from salix.attribution.pooling import pooling_of
 from salix.hyperparameters import Hyperparameter, check_fields, integer, number
 from salix.precision import widen
-from salix.typing import Attribution, Image, Method, PRNGKey, ScoreLike
+from salix.typing import Attribution, Image, Method, Passes, PRNGKey, ScoreLike
 
 
 def _plain_method(value: Any) -> Any:
@@ -53,6 +54,10 @@ class SmoothGrad:
     def reads_trunk(self) -> bool:
         """Whether the inner method reads the trunk's features."""
         return getattr(self.method, "reads_trunk", False)
+
+    def passes(self, shape: tuple[int, ...]) -> Passes:
+        """Return the model passes of one image of a shape [*space c]."""
+        return self.samples * passes_of(self.method, shape)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid k"]:
         image = jnp.asarray(image)

@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from salix.attribution.cost import passes_of
 from salix.attribution.felzenszwalb import felzenszwalb_levels
-from salix.attribution.host import call_on_host
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.mask_bits import dilate, pack_labels
 from salix.attribution.segment_ranking import AREA, LEAST_PIXELS, ORDERS, rank_planes
 from salix.attribution.smoothgrad import METHOD
 from salix.hyperparameters import check_fields, choice, integer, number, several
+from salix.perturb.host import call_on_host
 from salix.precision import widen
-from salix.typing import Image, InputError, Method, PRNGKey, ScoreLike
+from salix.typing import Image, InputError, Method, Passes, PRNGKey, ScoreLike
 
 POSITIVE = number(lambda n: n > 0, remedy="give a number greater than 0")
 SCALES = several(POSITIVE, remedy="give numbers greater than 0, as (50, 500)")
@@ -63,6 +64,10 @@ class XRAI:
     def reads_trunk(self) -> bool:
         """Whether the base reads the trunk's features."""
         return getattr(self.base, "reads_trunk", False)
+
+    def passes(self, shape: tuple[int, ...]) -> Passes:
+        """Return the model passes of one image of a shape [*space c]."""
+        return passes_of(self.base, shape)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "h w 1"]:
         image = jnp.asarray(image)

@@ -1,112 +1,148 @@
-"""`salix explain`: pictures of the maps of single images."""
+"""`salix explain`: maps of single images by one method or several, as figures and arrays."""
 
 import sys
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
 
+from salix.cli.costs import method_passes
+from salix.cli.explanation_files import ExplanationWriter, MapStyle, output_files
 from salix.cli.options import Option
 from salix.cli.weight_options import WeightOptions
 from salix.precision import Precision
 from salix.typing import InputError
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+COMPILATION = " with compilation"
 
 
 @dataclass(frozen=True)
 class ExplainImages:
-    """Explain one image, or a few, and write a picture of each with its map over it.
+    """Explain one image, or a few, by one method or several, and write the maps of each.
 
-    Prints the prediction of each. For a data set use salix sweep.
-    Example: salix explain face.png --model meso4 --weights Meso4_DF.h5 --out face-map.png
+    Several methods stand side by side in one figure with one printed colour scale. Prints the
+    prediction, the explained class, and the cost of each method. For a data set use salix sweep.
+    Example: salix explain photo.jpg --model resnet50 --weights resnet50.safetensors
+    --method GradCAM 'IntegratedGradients(steps=64)' --out maps.pdf maps.npz
     """
 
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], Option(help="files of images")]
     model: Annotated[str, Option(help="architecture, for example meso4 or resnet50")]
     out: Annotated[
-        Path, Option(help="file of the picture, or a folder for NAME-map.png of each image")
+        tuple[Path, ...],
+        Option(
+            help="files to write, by their suffix a picture (.png, .pdf, .svg; of one method also "
+            ".jpg, .webp) or the unscaled maps (.npy of one method, .npz of several, by their "
+            "names); or a folder, for NAME-map.png of each image"
+        ),
     ]
     weights: Annotated[WeightOptions, tyro.conf.OmitArgPrefixes] = field(
         default_factory=WeightOptions
     )
-    attribution: Annotated[
-        str, Option(help="method, for example 'IntegratedGradients(steps=64)'")
-    ] = "GradCAM()"
+    method: Annotated[
+        tuple[str, ...],
+        Option(
+            help="methods, for example GradCAM 'IntegratedGradients(steps=64)': see salix methods; "
+            "by default as salix sweep"
+        ),
+    ] = ()
+    target: Annotated[
+        str | None, Option(help="explained class, by name or number; the predicted one by default")
+    ] = None
     score: Annotated[
-        str, Option(help="explained score: 'logit()' of the predicted class, 'probability(1)', …")
+        str, Option(help="explained score: 'logit()', 'probability()', 'margin()'")
     ] = "logit()"
+    cut: Annotated[
+        str | None, Option(help="place where CAM methods read features, for example layer3")
+    ] = None
     precision: Annotated[Precision, Option(help="of the model's products")] = "float32"
-    opacity: Annotated[float, Option(help="share of the map in the picture, 0 to 1")] = 0.5
-    array: Annotated[
-        bool, Option(help="write each map as well, unscaled, as a NumPy file beside the picture")
-    ] = False
+    scale: Annotated[
+        Literal["map", "row"],
+        Option(
+            help="colour scale of several methods: map, each map over its own magnitude, or row, "
+            "one scale of the values themselves"
+        ),
+    ] = "map"
+    style: Annotated[MapStyle, tyro.conf.OmitArgPrefixes] = field(default_factory=MapStyle)
     seed: Annotated[int, Option(help="seed of random methods")] = 0
 
     def run(self) -> int:
         """Explain the images; returns 1 if one could not be read, after all others."""
-        from PIL import Image
-
         from salix import spec
         from salix.attribution import METHODS
-        from salix.engine import image_explainer, model_pixels
+        from salix.engine import default_attribution, image_explainer, model_pixels
         from salix.models import load
-        from salix.report import overlay
-        from salix.scores import SCORES
 
-        pictures = self._pictures()
+        methods = [spec.parse(text, METHODS) for text in self.method]
+        if repeated := {m for m in methods if methods.count(m) > 1}:
+            raise InputError(f"--method names {repeated.pop()!r} twice: leave one out")
+        outputs = output_files(self.images, self.out, several=len(methods) > 1)
+        writer = ExplanationWriter(len(methods) > 1, self.scale, self.style)
+        writer.check(outputs[0])
         model, params = load(self.model, self.weights.path, **self.weights.choice)
+        model = model if self.cut is None else model.at(self.cut)
         if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
-        explain = image_explainer(
-            model,
-            params,
-            spec.parse(self.attribution, METHODS),
-            score=spec.parse(self.score, SCORES),
-            precision=self.precision,
-            seed=self.seed,
-        )
-        status = 0
-        for file, picture in zip(self.images, pictures, strict=True):
+        methods = methods or [default_attribution(model)]
+        options = {"score": self._score(model.classes), "precision": self.precision}
+        explainers = {
+            repr(method): image_explainer(model, params, method, seed=self.seed, **options)
+            for method in methods
+        }
+        shape = (*model.preprocess.size, model.preprocess.channels)
+        costs = {repr(method): method_passes(method, shape) for method in methods}
+        status, compiled = 0, False
+        for file, paths in zip(self.images, outputs, strict=True):
             try:
                 pixels = model_pixels(model, file)
             except InputError as error:
                 print(f"salix: {error}", file=sys.stderr)
                 status = 1
                 continue
-            explanation = explain(pixels)
-            map, logits = np.asarray(explanation.map), np.asarray(explanation.logits, np.float64)
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(overlay(pixels, map, opacity=self.opacity)).save(picture)
-            if self.array:
-                np.save(picture.with_suffix(".npy"), map)
-            shares = np.exp(logits - logits.max())
-            best = int(logits.argmax())
-            print(
-                f"{file}: {model.classes[best]} ({shares[best] / shares.sum():.1%}); map "
-                f"{map.shape[0]} x {map.shape[1]} of {model.classes[int(explanation.target)]}: "
-                f"{picture}"
-            )
+            maps: dict[str, np.ndarray] = {}
+            for name, explain in explainers.items():
+                start = time.perf_counter()
+                explanation = explain(pixels)
+                maps[name] = np.asarray(explanation.map)
+                seconds = f"{time.perf_counter() - start:.2g} s"
+                if len(maps) == 1:
+                    print(_decision(file, explanation, model.classes))
+                facts = filter(None, (_map_size(maps[name]), costs[name], seconds))
+                print(f"  {name}: {', '.join(facts)}{'' if compiled else COMPILATION}")
+            compiled = True
+            for path in paths:
+                writer.write(path, file.name, np.asarray(pixels), maps)
+            print(f"  {', '.join(map(str, paths))}")
         return status
 
-    def _pictures(self) -> list[Path]:
-        """Return the file of each image's picture; raises `InputError` where two would be one."""
-        if not self.images:
-            raise InputError("no image given: name files, salix explain face.png …")
-        if len(self.images) == 1 and self.out.suffix.lower() in PICTURES:
-            pictures = [self.out]
-        elif self.out.suffix and not self.out.is_dir():
+    def _score(self, classes: tuple[str, ...]) -> Any:
+        """Return the explained score of the class `--target`."""
+        from salix import spec
+        from salix.scores import SCORES
+
+        score = spec.parse(self.score, SCORES)
+        if self.target is None:
+            return score
+        if score.target is not None:
             raise InputError(
-                f"--out {self.out}: give a folder, or for one image a file ({', '.join(PICTURES)})"
+                f"--target {self.target} and --score {self.score} both name a class: leave one out"
             )
-        else:
-            pictures = [self.out / f"{file.stem}-map.png" for file in self.images]
-        inputs = {file.resolve() for file in self.images}
-        for picture in pictures:
-            if pictures.count(picture) > 1 or picture.resolve() in inputs:
-                raise InputError(
-                    f"{picture} would overwrite an image or another map: name another --out"
-                )
-        return pictures
+        number = self.target.isdecimal() and self.target not in classes
+        return replace(score, target=int(self.target) if number else self.target)
+
+
+def _map_size(map: np.ndarray) -> str:
+    return f"map of {' x '.join(str(side) for side in map.shape)}"
+
+
+def _decision(file: Path, explanation: Any, classes: tuple[str, ...]) -> str:
+    """Return a line on what the model predicts and which class is explained."""
+    logits = np.asarray(explanation.logits, np.float64)
+    shares = np.exp(logits - logits.max())
+    best, target = int(logits.argmax()), int(explanation.target)
+    share = shares / shares.sum()
+    explained = f"{classes[target]} ({share[target]:.1%})" if target != best else "the same class"
+    return f"{file}: predicted {classes[best]} ({share[best]:.1%}), explained {explained}"

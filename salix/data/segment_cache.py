@@ -22,7 +22,7 @@ from jaxtyping import UInt8
 
 from salix.data.assets import cache
 from salix.data.notes import note
-from salix.perturb.segment_labels import SIDE, Labels
+from salix.perturb.segment_labels import SIDE, LabelLevels
 
 SWITCH = "SALIX_SEGMENT_CACHE"
 OFF = ("0", "off", "false", "no")
@@ -42,7 +42,7 @@ class SegmentCache:
     _writable: bool = True
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 
-    def __call__(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Labels:
+    def __call__(self, pixels: UInt8[np.ndarray, "h w 3"]) -> LabelLevels:
         """Return the labels of an image that is already stretched."""
         settings = f"{self.segmentation!r} {self.segmentation.version}".encode()
         name = hashlib.sha256(settings + pixels.tobytes()).hexdigest()
@@ -56,7 +56,7 @@ class SegmentCache:
             self._store(path, labels)
         return labels
 
-    def _load(self, path: Path) -> Labels | None:
+    def _load(self, path: Path) -> LabelLevels | None:
         with contextlib.suppress(OSError, zlib.error, ValueError):
             content = path.read_bytes()
             if hashlib.sha256(content[32:]).digest() == content[:32]:
@@ -65,7 +65,7 @@ class SegmentCache:
                 return np.frombuffer(plain, "<u2").astype(np.uint16).reshape(shape)
         return None
 
-    def _store(self, path: Path, labels: Labels) -> None:
+    def _store(self, path: Path, labels: LabelLevels) -> None:
         if not self._writable:
             return
         body = zlib.compress(labels.astype("<u2").tobytes(), 6)
@@ -92,7 +92,7 @@ def folder() -> Path:
     return cache() / "segments"
 
 
-def cached(segmentation: Any) -> Callable[[Any], Labels]:
+def cached(segmentation: Any) -> Callable[[Any], LabelLevels]:
     """Return a segmentation behind the cache; as it is without a `version` or with the switch."""
     off = os.environ.get(SWITCH, "").strip().lower() in OFF
     return (

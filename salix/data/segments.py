@@ -12,7 +12,7 @@ from salix.data.content import arrays_digest, files_digest
 from salix.data.decode import Unreadable, fit
 from salix.data.mask_files import match_label_files, read_labels
 from salix.data.segment_cache import SegmentCache, cached
-from salix.perturb.segment_labels import SIDE, Labels
+from salix.perturb.segment_labels import SIDE, LabelLevels
 from salix.perturb.user_masks import UserMasks
 from salix.preprocess import Preprocess
 from salix.typing import InputError
@@ -29,7 +29,7 @@ class ImageSegments:
 
     segmentation: Any
     ids: Sequence[str]
-    labels: Callable[[Any], Labels] = field(init=False, repr=False, compare=False)
+    labels: Callable[[Any], LabelLevels] = field(init=False, repr=False, compare=False)
     items: Sequence[Any] = field(init=False, repr=False, compare=False)  # of the user
 
     def __post_init__(self):
@@ -56,7 +56,7 @@ class ImageSegments:
         frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
         return sample_labels(labels, frame, to)
 
-    def _checked(self, labels: Any) -> Labels:
+    def _checked(self, labels: Any) -> LabelLevels:
         shape, count = (self.segmentation.levels, SIDE, SIDE), self.segmentation.count
         array = np.asarray(labels)
         if array.shape != shape or array.dtype != np.uint16 or array.max() > count:
@@ -84,7 +84,7 @@ class ImageSegments:
 
 
 def sample_labels(
-    labels: Labels, frame: tuple[int, int], to: Preprocess
+    labels: LabelLevels, frame: tuple[int, int], to: Preprocess
 ) -> UInt16[np.ndarray, "levels h w"]:
     """Return labels of a whole image as its preprocessing resizes and crops it: the nearest ones.
 

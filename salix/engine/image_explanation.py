@@ -34,7 +34,7 @@ def explain(
 
     `image` is an 8-bit array [h w] or [h w c] of any size, a Pillow image, or the path of a file.
     The map is on the method's grid, unscaled, and `Explanation.attribution` is what it was pooled
-    from; `salix.report.overlay` draws it. `attribution`,
+    from; `salix.plot.overlay` draws it. `attribution`,
     `score`, `precision` and `seed` as in `salix.sweep`. Compiles in every call: for many images use
     `image_explainer`, for data sets `salix.sweep`. Raises `InputError` for a file that is not an
     image, and as a sweep for parameters, outputs, methods and scores that do not fit the model.

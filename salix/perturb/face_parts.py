@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from salix import hyperparameters as hp
-from salix.perturb.segment_labels import SIDE, Labels
+from salix.perturb.segment_labels import SIDE, LabelLevels
 from salix.typing import InputError
 
 PLACE = hp.number(lambda x: 0 < x < 1, remedy="give a share of the crop's side between 0 and 1")
@@ -50,7 +50,7 @@ class FaceParts:
                 f"mouth is {self.mouth} and eyes {self.eyes}: give shares of the height from above"
             )
 
-    def __call__(self, pixels: Any) -> Labels:
+    def __call__(self, pixels: Any) -> LabelLevels:
         del pixels
         centres = (np.arange(SIDE) + 0.5) / SIDE
         # In units of the face: pupils at x = -1/2 and 1/2, y = 0; the mouth at x = 0, y = 1.

@@ -9,7 +9,7 @@ from jaxtyping import Integer, UInt8, UInt16
 from salix.typing import InputError
 
 SIDE = 224  # pixels of a side of every label image
-Labels = UInt16[np.ndarray, "levels 224 224"]
+LabelLevels = UInt16[np.ndarray, "levels 224 224"]
 
 
 def stretched(pixels: Any) -> UInt8[np.ndarray, "224 224 3"]:

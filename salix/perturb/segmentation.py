@@ -9,7 +9,7 @@ import numpy as np
 
 from salix import hyperparameters as hp
 from salix.perturb.face_parts import FaceParts
-from salix.perturb.segment_labels import Labels, distinct_segments, stretched
+from salix.perturb.segment_labels import LabelLevels, distinct_segments, stretched
 from salix.perturb.user_masks import UserMasks
 
 SHARE = hp.number(lambda x: 0 <= x <= 1, remedy="give a share from 0 to 1")
@@ -39,7 +39,7 @@ class Segmentation(Protocol):
         """The number of label images, each of disjoint segments."""
         ...
 
-    def __call__(self, pixels: Any) -> Labels:
+    def __call__(self, pixels: Any) -> LabelLevels:
         """Segment one image."""
         ...
 
@@ -89,7 +89,7 @@ class SLIC:
         """Version of the segments that equal settings give."""
         return _version()
 
-    def __call__(self, pixels: Any) -> Labels:
+    def __call__(self, pixels: Any) -> LabelLevels:
         from skimage.segmentation import slic
 
         image = stretched(pixels)
@@ -150,7 +150,7 @@ class Felzenszwalb:
         """Version of the segments that equal settings give."""
         return _version()
 
-    def __call__(self, pixels: Any) -> Labels:
+    def __call__(self, pixels: Any) -> LabelLevels:
         from skimage.segmentation import felzenszwalb
 
         image = stretched(pixels).astype(np.float64)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from salix import hyperparameters as hp
-from salix.perturb.segment_labels import SIDE, Labels
+from salix.perturb.segment_labels import SIDE, LabelLevels
 from salix.typing import InputError
 
 
@@ -32,7 +32,7 @@ class UserMasks:
     def __post_init__(self) -> None:
         hp.check_fields(self, count=hp.integer(1, 2**16 - 1), levels=hp.integer(1))
 
-    def labels(self, item: Any) -> Labels:
+    def labels(self, item: Any) -> LabelLevels:
         """Return one image's labels or masks as labels of 224 x 224; None is no segment.
 
         Raises `InputError` for labels beyond `count`, and for more levels than `levels`.

@@ -1,7 +1,6 @@
 """From runs to one HTML page: headline, figures, tables and maps, with its numbers beside it."""
 
-from salix.report.blending import overlay
 from salix.report.page import write, write_page
 from salix.report.section import Section
 
-__all__ = ["Section", "overlay", "write", "write_page"]
+__all__ = ["Section", "write", "write_page"]

@@ -1,29 +1,16 @@
 """Maps as pictures in one colour scale, photographs, and outlines of reference masks."""
 
 from base64 import b64encode
-from functools import cache
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 
+from salix.plot.colours import colours
+
 STORED = ("JPEG", "PNG")  # formats of the pictures in a run: no other is opened
 LONGEST = 160  # pixels of an embedded photograph; a larger one is reduced
 SMOOTH = 64  # pixels of a smoothed map: enough for any screen, as it has no finer detail
-
-
-@cache
-def colours() -> np.ndarray:
-    """Return the colour of each 8-bit value, [256 3]: inferno, which rises evenly in lightness.
-
-    Readable without colour vision and in grey print. Smith and van der Walt (2015), matplotlib.
-    """
-    from plotly.colors import hex_to_rgb, sequential
-
-    stops = np.array([hex_to_rgb(c) for c in sequential.Inferno], np.float64)
-    positions = np.linspace(0, 255, len(stops))
-    channels = [np.interp(np.arange(256), positions, stops[:, c]) for c in range(3)]
-    return np.rint(np.stack(channels, 1)).astype(np.uint8)
 
 
 def scale_stops(count: int = 9) -> list[tuple[str, str]]:

@@ -1,6 +1,14 @@
-"""What every attribution method promises, checked for all of them."""
+"""The promises of every attribution method.
+
+A method in `METHODS` and `CATALOGUE` is tested here. One that needs arguments to be cheap on small
+images has them in `SETTINGS`, and one whose number of passes is not one of the fields in `AMOUNTS`
+names that field, with a cheap and a costly value, in `SCALED`.
+"""
 
 import math
+import re
+from dataclasses import fields
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -9,101 +17,248 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salix.attribution import METHODS, SmoothGrad
+from salix.attribution import CATALOGUE, METHODS, SmoothGrad, passes_of, pooling_of
 from salix.spec import parse
-from salix.typing import InputError, Score
+from salix.typing import InputError, Passes, Score
+from tests.attribution.passes import PassCounter, temporary_bytes
 
-KEY = jax.random.key(0)
-ON_GRID = {"CAM", "GradCAM"}
-ONE_CHANNEL = {*ON_GRID, "XRAI"}
-SPACES = [(6,), (6, 4), (4, 6, 2)]
+KEYS = jax.random.split(jax.random.key(0), 2)
+SPACE = (6, 4)
+SETTINGS = {"XRAI": {"scales": (50,)}}
+AMOUNTS = ("steps", "samples", "masks", "evaluations")
+SCALED: dict[str, tuple[str, object, object]] = {}
 numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
+# The program is optimised as ever, its machine code is not: that takes most of the time.
+compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+per_method = pytest.mark.parametrize("name", METHODS)
 
 
-def network(space, dtype: type = np.float32):
-    """A score of images `[*space 3]` with 5 features on a grid of half the size."""
-    rng = np.random.default_rng(0)
-    mix, weights = (rng.uniform(size=s).astype(dtype) for s in ((3, 5), (5,)))
-    halve = (slice(None, None, 2),) * len(space)
+def method_of(name, **changes):
+    return METHODS[name](**{**SETTINGS.get(name, {}), **changes})
 
-    def head(features):
-        return jnp.tanh(features.mean(tuple(range(len(space)))) @ weights)
 
-    score = Score(head, lambda image: jnp.sin(2 * image[halve] @ mix) ** 2)
-    return score, tuple(n // 2 for n in space)
+def network(space, dtype: type = np.float32, channels=3):
+    """A convolution to 5 features on a grid of half the size, their mean and a linear layer."""
+    rng, axes = np.random.default_rng(0), len(space)
+    kernel = (rng.uniform(size=(*[2] * axes, channels, 5)) / 2**axes).astype(dtype)
+    weights = rng.uniform(size=(5,)).astype(dtype)
+    image = (0, axes + 1, *range(1, axes + 1))
+    places = jax.lax.ConvDimensionNumbers(image, (axes + 1, axes, *range(axes)), image)
+
+    def trunk(x):
+        convolved = jax.lax.conv_general_dilated(
+            x[None], kernel, [2] * axes, "SAME", dimension_numbers=places
+        )
+        return jnp.tanh(convolved[0])
+
+    return Score(lambda f: jnp.tanh(f.mean(tuple(range(axes))) @ weights), trunk)
 
 
 def images(space, dtype: type = np.float32, count=1):
     return np.random.default_rng(1).uniform(size=(count, *space, 3)).astype(dtype)
 
 
-@pytest.mark.parametrize("space", SPACES, ids=len)
-@pytest.mark.parametrize("name", METHODS)
-def test_shape_dtype_and_the_same_without_jit(name, space):
-    if name == "XRAI" and len(space) != 2:
-        pytest.skip("segments images")
-    score, grid = network(space)
-    (image,) = images(space)
-    method = METHODS[name]()
-    out = jax.jit(lambda x, key: method(score, x, key))(image, KEY)
-    positions = grid if name in ON_GRID else space
-    assert out.shape == ((*positions, 1) if name in ONE_CHANNEL else image.shape)
-    assert out.dtype == jnp.float32
-    assert np.abs(out).max() > 0
-    if len(space) == 2:
-        np.testing.assert_allclose(method(score, image, KEY), out, rtol=1e-5, atol=1e-6)
+def spaces(name, candidates):
+    return [s for s in candidates if len(s) in (CATALOGUE[name].axes or (len(s),))]
 
 
-@pytest.mark.parametrize("name", METHODS)
+def shape_of(name, space, channels=3):
+    method = method_of(name)
+    explain = partial(method, network(space, channels=channels))
+    return jax.eval_shape(explain, jnp.ones((*space, channels)), KEYS[0])
+
+
+@cache
+def together(name):
+    """Attributions of a batch: an image with two keys, a NaN, another image, the first again."""
+    one, other = images(SPACE, count=2)
+    batch = np.stack([one, one, np.full_like(one, np.nan), other, one])
+    keys = KEYS[np.array([0, 1, 0, 1, 0])]
+    return np.asarray(compiled(jax.vmap(partial(method_of(name), network(SPACE))))(batch, keys))
+
+
+@cache
+def alone(name):
+    """The batch's two images one by one, and the passes of each."""
+    counter = PassCounter(network(SPACE))
+    explain = compiled(partial(method_of(name), counter.score))
+    results = []
+    for image, key in zip(images(SPACE, count=2), KEYS, strict=True):
+        out = np.asarray(explain(image, key))
+        results.append((out, counter.passes()))
+    return results
+
+
+close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+
+
+@per_method
+def test_vmap_is_a_loop_and_neighbours_have_no_influence(name):
+    first, _, nan, other, again = together(name)
+    (one, _), (two, _) = alone(name)
+    close(first, one)
+    close(other, two)
+    np.testing.assert_array_equal(first, again)
+    assert np.isnan(nan).all()
+    assert np.isfinite(first).all()
+    assert np.abs(first).max() > 0
+
+
+@per_method
+def test_random_methods_follow_their_key_and_others_ignore_it(name):
+    first, another, *_ = together(name)
+    assert CATALOGUE[name].random == (np.abs(first - another).max() > 0)
+
+
+@per_method
+def test_compiled_passes_are_the_stated_ones(name):
+    expected = passes_of(method_of(name), (*SPACE, 3))
+    assert isinstance(expected, Passes)
+    assert [passes for _, passes in alone(name)] == [expected] * 2
+
+
+@pytest.mark.slow
+@per_method
+def test_the_same_without_jit(name):
+    (image,), method, score = images(SPACE), method_of(name), network(SPACE)
+    close(method(score, image, jax.random.key_data(KEYS[0])), alone(name)[0][0])
+
+
+@per_method
+def test_old_style_keys_are_taken_and_plain_functions_by_those_that_read_no_trunk(name):
+    (image,), method, score = images(SPACE), method_of(name), network(SPACE)
+    shape = lambda score: jax.eval_shape(partial(method, score), image, jax.random.PRNGKey(0))  # noqa: E731
+    if not getattr(method, "reads_trunk", False):
+        assert shape(lambda x: score(x)) == shape_of(name, SPACE)
+        return
+    assert shape(score) == shape_of(name, SPACE)
+    for plain in (score.head, Score(score.head), Score(score.head, lambda x: x)):
+        with pytest.raises(InputError, match=r"trunk: give from_function\(.*model.at\(cut\)"):
+            shape(plain)
+
+
+@per_method
 def test_float64(name):
     with jax.enable_x64(True):
-        score, _ = network((6, 4), np.float64)
-        (image,) = images((6, 4), np.float64)
-        double = jax.jit(lambda x: METHODS[name]()(score, x, KEY))(image)
-        assert double.dtype == jnp.float64
-    if name != "SmoothGrad":  # its normal draws differ between the two types
-        score, _ = network((6, 4))
-        single = jax.jit(lambda x: METHODS[name]()(score, x, KEY))(image.astype(np.float32))
-        np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-6)
+        (image,) = images(SPACE, np.float64)
+        explain = compiled(partial(method_of(name), network(SPACE, np.float64)))
+        double = np.asarray(explain(image, KEYS[0]))
+    assert double.dtype == np.float64
+    assert np.isfinite(double).all()
+    if not CATALOGUE[name].random:  # draws differ between the two types
+        np.testing.assert_allclose(alone(name)[0][0], double, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_vmap_is_a_loop(name):
-    score, _ = network((6, 4))
-    batch, keys = images((6, 4), count=3), jax.random.split(KEY, 3)
-    explain = lambda x, key: METHODS[name]()(score, x, key)  # noqa: E731
-    together = jax.jit(jax.vmap(explain))(batch, keys)
-    one = jax.jit(explain)
-    alone = [one(x, key) for x, key in zip(batch, keys, strict=True)]
-    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-5, atol=1e-6)
+@st.composite
+def shapes(draw):
+    name = draw(st.sampled_from(sorted(METHODS)))
+    axes = draw(st.sampled_from(CATALOGUE[name].axes or (1, 2, 3)))
+    return name, (*draw(st.tuples(*[st.integers(4, 9)] * axes)), draw(st.integers(1, 4)))
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_old_style_keys_are_taken_and_plain_functions_by_all_but_cams(name):
-    (image,) = images((4, 4))
-    method = METHODS[name]()
-    square = lambda x: (x**2).sum()  # noqa: E731
-    if name in ON_GRID:
-        for score in (square, Score(square), Score(square, lambda x: x)):
-            with pytest.raises(InputError, match=r"trunk: give from_function\(.*model.at\(cut\)"):
-                jax.jit(lambda x, key, score=score: method(score, x, key))(image, KEY)
-        square = Score(square, jnp.sin)
-    plain = jax.jit(lambda x, key: method(square, x, key))(image, jax.random.PRNGKey(0))
-    assert plain.shape[:-1] == image.shape[:-1]
-    cut = square if name in ON_GRID else Score(square)
-    cut = jax.jit(lambda x, key: method(cut, x, key))(image, KEY)
-    np.testing.assert_array_equal(plain, cut)
+def check_shape(name, image):
+    out, grid = shape_of(name, image[:-1], image[-1]), tuple(-(-n // 2) for n in image[:-1])
+    on_grid = getattr(method_of(name), "reads_trunk", False) and out.shape == (*grid, 1)
+    assert on_grid or out.shape in (image, (*image[:-1], 1))
+    assert out.dtype == jnp.float32
+    # One channel of many has a meaningful sign.
+    if out.shape[-1] != image[-1]:
+        assert pooling_of(method_of(name)) == "signed_sum"
+    assert passes_of(method_of(name), image) != Passes()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@settings(deadline=None, max_examples=15)
+@given(shapes())
+def test_shapes(drawn):
+    check_shape(*drawn)
+
+
+@per_method
+def test_every_number_of_axes(name):
+    for space in spaces(name, [(6,), (6, 4), (4, 6, 2)]):
+        check_shape(name, (*space, 3))
+
+
+@pytest.mark.slow
+@per_method
+def test_values_for_sequences_and_volumes(name):
+    for space in spaces(name, [(6,), (4, 6, 2)]):
+        (image,) = images(space)
+        out = compiled(partial(method_of(name), network(space)))(image, KEYS[0])
+        assert np.isfinite(out).all()
+        assert np.abs(out).max() > 0
+
+
+@per_method
+def test_images_with_other_numbers_of_axes_are_refused_by_those_that_have_a_number(name):
+    for space in {(6,), (6, 4), (4, 6, 2)} - set(spaces(name, [(6,), (6, 4), (4, 6, 2)])):
+        with pytest.raises(InputError, match=re.escape(str((*space, 3)))):
+            shape_of(name, space)
+
+
+def amounts():
+    for name in METHODS:
+        names = {f.name for f in fields(METHODS[name])}
+        for field, few, many in [(a, 4, 32) for a in AMOUNTS if a in names]:
+            yield name, field, few, many
+        if name in SCALED:
+            yield name, *SCALED[name]
+
+
+@pytest.mark.parametrize(("name", "field", "few", "many"), list(amounts()))
+def test_memory_is_flat(name, field, few, many):
+    (image,) = images((32, 32))
+    costs, bytes_ = zip(
+        *(
+            (
+                passes_of(method, image.shape),
+                temporary_bytes(partial(method, network((32, 32))), image, KEYS[0]),
+            )
+            for method in (method_of(name, **{field: amount}) for amount in (few, many))
+        ),
+        strict=True,
+    )
+    # A pass may leave its key, its node or its numbers, much less than an image.
+    further = sum(vars(costs[1]).values()) - sum(vars(costs[0]).values())
+    assert further > 0
+    assert bytes_[1] - bytes_[0] < further * image.nbytes / 10
+
+
+@per_method
 def test_parameters_are_not_baked_into_the_program(name):
     def explain(weights, x):
         score = Score(lambda f: (f * weights).sum(), jnp.tanh)
-        return METHODS[name]()(score, x, KEY)
+        return method_of(name)(score, x, KEYS[0])
 
     (image,) = images((16, 16))
     program = jax.make_jaxpr(explain)(image, image)
     assert max((np.size(c) for c in program.consts), default=0) < image.size
+
+
+@per_method
+def test_catalogue(name):
+    about = CATALOGUE[name]
+    assert about.title
+    reference = re.search(r"\b(arXiv:[\d.]+|doi:\S+|US [\d,]+)", about.source)
+    assert reference, about.source
+    assert re.search(r"\b(19|20)\d\d\b", about.source)
+    documentation = " ".join((METHODS[name].__doc__ or "").split())
+    assert reference[0] in documentation
+
+
+def test_catalogue_and_methods_are_the_same():
+    assert list(CATALOGUE) == list(METHODS)
+    assert len({about.title for about in CATALOGUE.values()}) == len(CATALOGUE)
+
+
+def test_a_method_without_a_stated_cost_is_an_error():
+    with pytest.raises(InputError, match=r"passes\(shape\)"):
+        SmoothGrad(lambda score, image, key: image).passes((4, 4, 3))
+
+
+def test_passes_of_wrappers_multiply():
+    inner = METHODS["IntegratedGradients"]("black_white", 5)
+    assert SmoothGrad(inner, samples=3).passes((4, 4, 3)) == Passes(gradients=30)
 
 
 FIELDS = {
@@ -128,8 +283,18 @@ FIELDS = {
     },
 }
 recipes = st.sampled_from(sorted(METHODS)).flatmap(
-    lambda name: st.tuples(st.just(name), st.fixed_dictionaries({}, optional=FIELDS.get(name, {})))
+    lambda name: st.tuples(st.just(name), st.fixed_dictionaries({}, optional=strategies(name)))
 )
+
+
+def strategies(name):
+    """Strategies of a method's flags and amounts, and those of `FIELDS`."""
+    simple = {
+        f.name: st.booleans() if isinstance(f.default, bool) else st.integers(8, 10**6)
+        for f in fields(METHODS[name])
+        if isinstance(f.default, bool) or f.name in AMOUNTS
+    }
+    return {**simple, **FIELDS.get(name, {})}
 
 
 def build(recipe):

@@ -1,15 +1,15 @@
-"""Maps drawn over their images."""
+"""Pixels of a map blended over its image."""
 
 from typing import Any
 
 import numpy as np
 from jaxtyping import Num, UInt8
 
-from salix.report.heatmap import colours
+from salix.plot.colours import colours
 from salix.typing import AnyArray, InputError
 
 
-def overlay(
+def blend(
     image: Num[AnyArray, "h w *c"],
     map: Num[AnyArray, "*grid"],
     *,

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from salix.attribution.host import call_on_host
+from salix.perturb.host import call_on_host
 
 
 def channel_sum(x):
@@ -28,7 +28,7 @@ def test_the_result_is_that_of_the_function_in_any_batch():
 PROGRAM = """
 import jax, numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from salix.attribution.host import call_on_host
+from salix.perturb.host import call_on_host
 total = lambda x: x.sum(-1)
 call = lambda x: call_on_host(total, jax.ShapeDtypeStruct(x.shape[:-1], x.dtype), x)
 x = np.ones((4, 512, 512, 3), np.float32)  # large enough to be copied by the thread pool

@@ -1,0 +1,65 @@
+"""Catalogue of the attribution methods: title, source and family of each."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal[
+    "gradient",
+    "path",
+    "class activation map",
+    "attention",
+    "backpropagation rule",
+    "perturbation",
+    "segment",
+]
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """Title, source and family of an attribution method, and what it asks of an image.
+
+    `random`: its attributions depend on the key. `axes` are the numbers of spatial axes of the
+    images that it takes, () for any.
+    """
+
+    title: str
+    source: str
+    family: Family
+    random: bool = False
+    axes: tuple[int, ...] = ()
+
+
+CATALOGUE: dict[str, MethodInfo] = {
+    "Gradient": MethodInfo("Gradient", "Simonyan et al., 2013, arXiv:1312.6034", "gradient"),
+    "InputXGradient": MethodInfo(
+        "Input x gradient", "Shrikumar et al., 2016, arXiv:1605.01713", "gradient"
+    ),
+    "IntegratedGradients": MethodInfo(
+        "Integrated gradients", "Sundararajan et al., 2017, arXiv:1703.01365", "path"
+    ),
+    "SmoothGrad": MethodInfo(
+        "SmoothGrad", "Smilkov et al., 2017, arXiv:1706.03825", "gradient", random=True
+    ),
+    "CAM": MethodInfo(
+        "Class activation map", "Zhou et al., 2016, arXiv:1512.04150", "class activation map"
+    ),
+    "GradCAM": MethodInfo(
+        "Grad-CAM", "Selvaraju et al., 2017, arXiv:1610.02391", "class activation map"
+    ),
+    "GradCAMPlusPlus": MethodInfo(
+        "Grad-CAM++", "Chattopadhyay et al., 2018, arXiv:1710.11063", "class activation map"
+    ),
+    "XGradCAM": MethodInfo(
+        "XGrad-CAM", "Fu et al., 2020, arXiv:2008.02312", "class activation map"
+    ),
+    "LayerCAM": MethodInfo(
+        "LayerCAM", "Jiang et al., 2021, doi:10.1109/TIP.2021.3089943", "class activation map"
+    ),
+    "HiResCAM": MethodInfo(
+        "HiResCAM", "Draelos and Carin, 2020, arXiv:2011.08891", "class activation map"
+    ),
+    "EigenCAM": MethodInfo(
+        "Eigen-CAM", "Muhammad and Yeasin, 2020, arXiv:2008.00299", "class activation map"
+    ),
+    "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),
+}

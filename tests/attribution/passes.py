@@ -1,0 +1,69 @@
+"""Model passes and memory of a compiled method.
+
+Passes are counted as the program runs: the trunk and the head of the score multiply their input by
+a one that comes from the host, and so do their derivatives. The compiler knows neither that it is
+one nor that somebody counts, so that it merges and removes these operations as any other of the
+model, and loops whose length depends on the data count as often as they turn.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from salix.perturb.host import call_on_host
+from salix.typing import Passes, Score
+
+
+class PassCounter:
+    """A score whose passes are counted."""
+
+    def __init__(self, score: Score):
+        self.counts = Counter()
+        self.score = replace(
+            score,
+            trunk=lambda image: score.trunk(self._mark("trunk", image)),
+            head=lambda features: score.head(self._mark("head", features)),
+        )
+
+    def passes(self) -> Passes:
+        """Return the passes since the last call.
+
+        A pass through the trunk alone is one of the score, the gradient of the head alone one of
+        the score with its gradient.
+        """
+        jax.effects_barrier()
+        n = self.counts
+        gradients = max(n["trunk gradient"], n["head gradient"])
+        result = Passes(max(n["trunk"], n["head"]) - gradients, gradients)
+        self.counts = Counter()
+        return result
+
+    def _mark(self, part, array):
+        @jax.custom_jvp
+        def mark(x):
+            return x * self._one(part, x)
+
+        @mark.defjvp
+        def derivative(primals, tangents):
+            (x,), (t,) = primals, tangents
+            return mark(x), t * self._one(f"{part} gradient", x)
+
+        return mark(array)
+
+    def _one(self, event, x):
+        def one(total):
+            self.counts[event] += total.size  # of a batch: of each of its examples
+            return np.ones_like(total)
+
+        total = x.sum(dtype=jnp.float32)
+        return call_on_host(one, jax.ShapeDtypeStruct((), total.dtype), total).astype(x.dtype)
+
+
+def temporary_bytes(function, *arguments) -> int:
+    """Return the memory that the compiled function needs beside its arguments and results."""
+    quickly = {"xla_backend_optimization_level": 0}  # of the machine code, not of the program
+    program = jax.jit(function, compiler_options=quickly).lower(*arguments).compile()
+    return program.memory_analysis().temp_size_in_bytes

@@ -1,0 +1,100 @@
+"""Definitions of torch-cam and pytorch-grad-cam, written again in PyTorch, against ours."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from salix.attribution import (  # noqa: E402
+    EigenCAM,
+    GradCAM,
+    GradCAMPlusPlus,
+    HiResCAM,
+    LayerCAM,
+    XGradCAM,
+)
+from salix.typing import Score  # noqa: E402
+
+KEY = jax.random.key(0)
+rng = np.random.default_rng(0)
+KERNEL, PLACE = rng.normal(size=(6, 3, 3, 3)), rng.normal(size=(6, 4, 3))
+IMAGE = rng.uniform(size=(9, 8, 3))
+
+
+def trunk(x):
+    dims = ("NHWC", "OIHW", "NHWC")
+    out = jax.lax.conv_general_dilated(
+        x[None], jnp.asarray(KERNEL), (2, 2), "VALID", dimension_numbers=dims
+    )[0]
+    return jax.nn.relu(out)
+
+
+def ours(method):
+    with jax.enable_x64(True):
+        place = PLACE.transpose(1, 2, 0)
+        score = Score(lambda f: (place * f).sum() + (0.2 * place * f**2).sum(), trunk)
+        return np.asarray(method(score, jnp.asarray(IMAGE), KEY))[..., 0]
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """Return activations and gradients [1 k y x], as hooks record them."""
+    image = torch.tensor(IMAGE.transpose(2, 0, 1)[None])
+    features = torch.relu(torch.nn.functional.conv2d(image, torch.tensor(KERNEL), stride=2))
+    features = features.detach().requires_grad_()
+    place = torch.tensor(PLACE)
+    ((place * features).sum() + (0.2 * place * features**2).sum()).backward()
+    return features.detach(), features.grad
+
+
+def sum_over_channels(weights, activations):
+    return torch.relu((weights * activations).sum(1))[0].numpy()
+
+
+def plus_plus_of_pytorch_grad_cam(a, g):
+    alpha = g**2 / (2 * g**2 + a.sum((2, 3), keepdim=True) * g**3 + 1e-6)
+    alpha = torch.where(g != 0, alpha, 0)
+    return sum_over_channels((torch.relu(g) * alpha).sum((2, 3), keepdim=True), a)
+
+
+def plus_plus_of_torch_cam(a, g):
+    alpha = g**2 / (2 * g**2 + (g**3 * a).sum((2, 3), keepdim=True))
+    return sum_over_channels((torch.relu(g) * alpha).sum((2, 3), keepdim=True), a)
+
+
+def xgrad_of_both(a, g):
+    weights = (g * a).sum((2, 3), keepdim=True) / (a.sum((2, 3), keepdim=True) + 1e-7)
+    return sum_over_channels(weights, a)
+
+
+PEERS = {
+    GradCAM(): lambda a, g: sum_over_channels(g.mean((2, 3), keepdim=True), a),
+    GradCAMPlusPlus(): plus_plus_of_pytorch_grad_cam,
+    XGradCAM(): xgrad_of_both,
+    LayerCAM(): lambda a, g: sum_over_channels(torch.relu(g), a),
+    HiResCAM(relu=True): lambda a, g: sum_over_channels(g, a),
+}
+
+
+@pytest.mark.parametrize("method", PEERS, ids=repr)
+def test_parity(method, recorded):
+    np.testing.assert_allclose(ours(method), PEERS[method](*recorded), rtol=1e-5, atol=1e-5)
+
+
+def test_torch_cam_has_another_denominator_for_grad_cam_plus_plus(recorded):
+    """It sums the cubes over the grid with the activations; the paper's cube is the position's."""
+    theirs = plus_plus_of_torch_cam(*recorded)
+    assert np.abs(ours(GradCAMPlusPlus()) - theirs).max() > 0.01 * theirs.max()
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_eigencam_is_the_projection_on_the_first_right_singular_vector(recorded, centred):
+    activations, _ = recorded
+    matrix = activations[0].reshape(6, -1).T
+    if centred:  # as pytorch-grad-cam does, whose sign is that of the decomposition
+        matrix = matrix - matrix.mean(0)
+    projection = (matrix @ torch.linalg.svd(matrix, full_matrices=False)[2][0]).numpy()
+    out = ours(EigenCAM(centred=centred)).reshape(-1)
+    np.testing.assert_allclose(out * np.sign(out @ projection), projection, rtol=1e-6, atol=1e-8)
