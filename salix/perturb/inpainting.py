@@ -21,18 +21,19 @@ LIMIT = 60  # iterations, after which the last approximation is returned
 SOLVES = 2  # each solves for the error of the last: the second corrects the rounding of the first
 SWEEPS = 8  # of Jacobi on the coarsest grid
 Plane = Float[Array, "h w c"]
+HalfPlane = Float[Array, "half_h half_w c"]
 
 
 class Level(NamedTuple):
     """Unknown pixels of one grid as 0 and 1, and the reciprocal sum of each one's weights."""
 
-    unknown: Plane
-    weight: Plane
-    reciprocal: Plane
+    unknown: Array
+    weight: Array
+    reciprocal: Array
 
 
 def fill_from_neighbours(
-    image: Image, removed: Bool[AnyArray, "h w"], *, tolerance: float = 2e-7
+    image: Image, removed: Bool[AnyArray, "*removed"], *, tolerance: float = 2e-7
 ) -> Float[Array, "h w c"]:
     r"""Replace the removed pixels of an image [h w c] by weighted means of their neighbours.
 
@@ -51,12 +52,12 @@ def fill_from_neighbours(
         )
     unknown = jnp.asarray(removed, image.dtype)[..., None]
     known = 1 - unknown
-    mean = (known * image).sum((0, 1)) / known.sum((0, 1))
+    mean = (known * image).sum((0, 1), keepdims=True) / known.sum()
     levels = build_levels(unknown)
-    tolerances = tolerance * (image.max((0, 1)) - image.min((0, 1)))
+    span = image.max((0, 1), keepdims=True) - image.min((0, 1), keepdims=True)
 
     def refine(x: Plane, _: None) -> tuple[Plane, None]:
-        return x + solve(levels, unknown * sum_differences(x), tolerances), None
+        return x + solve(levels, unknown * sum_differences(x), tolerance * span), None
 
     return lax.scan(refine, jnp.where(unknown > 0, mean, image), length=SOLVES)[0]
 
@@ -95,14 +96,14 @@ def build_levels(unknown: Plane) -> list[Level]:
             return levels
         known = pair_sums(inside - unknown)  # of four pixels, some may lie outside
         inside = (pair_sums(inside) > 0).astype(unknown.dtype)
-        unknown = inside * (known == 0)
+        unknown = jnp.where(known == 0, inside, 0)
 
 
-def solve(levels: list[Level], right: Plane, tolerance: Float[Array, " c"]) -> Plane:
+def solve(levels: list[Level], right: Plane, tolerance: Float[Array, "1 1 c"]) -> Plane:
     """Return the values of the unknown pixels by preconditioned conjugate gradients."""
 
-    def product(a: Plane, b: Plane) -> Float[Array, " c"]:
-        return (a * b).sum((0, 1))
+    def product(a: Plane, b: Plane) -> Float[Array, "1 1 c"]:
+        return (a * b).sum((0, 1), keepdims=True)
 
     def ratio(a: Array, b: Array) -> Array:
         return jnp.where(b > 0, a / jnp.where(b > 0, b, 1), 0)
@@ -110,7 +111,7 @@ def solve(levels: list[Level], right: Plane, tolerance: Float[Array, " c"]) -> P
     def unfinished(state: tuple) -> Array:
         _, _, step, _, _, count = state
         # A preconditioned residual approximates the error itself.
-        return (jnp.abs(step) > tolerance).any() & (count < LIMIT)
+        return (jnp.abs(step).max((0, 1), keepdims=True) > tolerance).any() & (count < LIMIT)
 
     def iterate(state: tuple) -> tuple:
         x, residual, step, direction, old, count = state
@@ -145,14 +146,14 @@ def cycle(levels: list[Level], right: Plane) -> Plane:
     return x + level.reciprocal * (right - apply(level, x))
 
 
-def pair_sums(x: Plane) -> Plane:
+def pair_sums(x: Plane) -> HalfPlane:
     """Return sums of two by two pixels; beyond an odd edge there are zeros."""
     height, width, channels = x.shape
     p = jnp.pad(x, ((0, height % 2), (0, width % 2), (0, 0)))
     return p.reshape(-(-height // 2), 2, -(-width // 2), 2, channels).sum((1, 3))
 
 
-def restrict(x: Plane) -> Plane:
+def restrict(x: Plane) -> HalfPlane:
     """Return the transpose of `interpolate`: weighted sums on the grid of half the side."""
     for axis in (0, 1):
         odd = x.shape[axis] % 2
@@ -165,7 +166,7 @@ def restrict(x: Plane) -> Plane:
     return x
 
 
-def interpolate(x: Plane, shape: tuple[int, ...]) -> Plane:
+def interpolate(x: HalfPlane, shape: tuple[int, ...]) -> Plane:
     """Return values on the grid of twice the side, linear between centres, zero beyond edges."""
     for axis in (0, 1):
         widths = [(0, 0)] * 3

@@ -14,6 +14,7 @@ from salix.metrics.faithfulness.replacement import Fill, replacement_image
 from salix.metrics.faithfulness.segments import label_segments, order_segments, scan_batches
 from salix.metrics.presets import choose_options
 from salix.perturb.partition import Partition, Patches
+from salix.precision import widen
 from salix.typing import GridMap, Image, PRNGKey, Scalar, ScoreLike
 
 ALL = 2**31 - 1  # steps: as many as there are regions
@@ -104,7 +105,7 @@ def aopc(
     $\frac{1}{L + 1} \sum_{k=0}^{L} f(x) - f(x^{(k)})$, in units of the explained score; higher for
     a better map, unbounded. Options, presets, passes, NaN and errors as `morf`.
 
-    Samek et al. (2017), arXiv:1509.06321, eq. 12.
+    Samek et al. (2017), arXiv:1509.06321, sec. III.
     """
     chosen = choose_options(
         "aopc", preset, REGIONS, partition=partition, steps=steps, per_step=per_step, fill=fill
@@ -162,14 +163,16 @@ def remove_regions(
     length = count_steps(count, steps, per_step)
     replacement = replacement_image(fill, score, image, key)
     places, sizes = order_segments(map, labels, count, order, key)
-    removed = jnp.minimum(per_step * jnp.arange(length + 1), (sizes > 0).sum())
+    segments = (sizes > 0).sum(dtype=jnp.int32)
+    removed = jnp.minimum(per_step * jnp.arange(length + 1, dtype=jnp.int32), segments)
+    place_of_pixel = places[labels]
 
     def evaluate(number: jax.Array) -> Scalar:
-        return score(jnp.where((places[labels] < number)[..., None], replacement, image))
+        return widen(score(jnp.where((place_of_pixel < number)[..., None], replacement, image)))
 
     values = scan_batches(evaluate, removed, chunk)
     values = jnp.where(is_ranked(map), values, jnp.nan)
-    fractions = removed.astype(values.dtype) / (sizes > 0).sum().astype(values.dtype)
+    fractions = removed.astype(values.dtype) / segments.astype(values.dtype)
     gaps = jnp.diff(fractions)
     area = ((values[1:] + values[:-1]) * gaps).sum() / (2 * gaps.sum())
     return Curve(fractions, values, area)
