@@ -6,7 +6,9 @@ Python. It is parsed, never evaluated.
 
 import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import partial
 from typing import Any
 
 from salix.typing import InputError
@@ -15,10 +17,11 @@ from salix.typing import InputError
 def parse(text: str, family: Mapping[str, Any], arguments: Mapping[str, Any] = {}) -> Any:
     """Build the member of `family` that `text` describes.
 
-    Members are classes. Their arguments are literals, members of the family, or of `arguments`:
-    classes and functions that members take but that are no members themselves. A class name without
-    brackets means all defaults, a function's name the function. Raises `InputError`, naming the
-    members of the family, for anything else.
+    Members are classes, or partial calls (`functools.partial`) that their name calls. Their
+    arguments are literals, members of the family, or of `arguments`: classes and functions that
+    members take but that are no members themselves; or tuples and lists of these. A class name
+    without brackets means all defaults, a function's name the function. Raises `InputError`, naming
+    the members of the family, for anything else.
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -28,27 +31,50 @@ def parse(text: str, family: Mapping[str, Any], arguments: Mapping[str, Any] = {
     return _build(node, family, {**family, **arguments}, text)
 
 
+def abbreviate(instance: Any) -> str:
+    """Return the text of a configured object without the fields that have their default values.
+
+    It parses back to the same object, and is the name of a method in figures and tables:
+    `GradCAM`, `IntegratedGradients(steps=64)`. Another object's text is its `repr`.
+    """
+    if not is_dataclass(instance) or isinstance(instance, type):
+        return repr(instance)
+    texts = [
+        f"{f.name}={abbreviate(getattr(instance, f.name))}"
+        for f in fields(instance)
+        if f.repr and repr(getattr(instance, f.name)) != repr(_default(f))
+    ]
+    return type(instance).__name__ + (f"({', '.join(texts)})" if texts else "")
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
 def _build(node: ast.expr, family: Mapping[str, Any], nested: Mapping[str, Any], text: str) -> Any:
     match node:
         case ast.Name(id=name) | ast.Call(func=ast.Name(id=name)) if name not in family:
             raise InputError(f"unknown {name!r}: choose one of {', '.join(family)}")
-        case ast.Name(id=name) if not isinstance(family[name], type):
+        case ast.Name(id=name) if not isinstance(family[name], (type, partial)):
             return family[name]
         case ast.Name(id=name):
             return _call(family[name], [], {}, text)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-            if not isinstance(family[name], type):
+            if not isinstance(family[name], (type, partial)):
                 raise InputError(f"{text!r}: {name} is a function: write its name without brackets")
             positional = [_build(a, nested, nested, text) for a in args]
             named = {str(k.arg): _build(k.value, nested, nested, text) for k in keywords}
             return _call(family[name], positional, named, text)
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            items = [_build(element, nested, nested, text) for element in elements]
+            return tuple(items) if isinstance(node, ast.Tuple) else items
     try:
         return ast.literal_eval(node)
     except ValueError:
         raise InputError(f"{text!r}: {ast.unparse(node)!r} is not a plain value") from None
 
 
-def _call(kind: type, positional: list[Any], named: dict[str, Any], text: str) -> Any:
+def _call(kind: Callable[..., Any], positional: list[Any], named: dict[str, Any], text: str) -> Any:
     try:
         return kind(*positional, **named)
     except InputError as error:
@@ -56,4 +82,5 @@ def _call(kind: type, positional: list[Any], named: dict[str, Any], text: str) -
     except (TypeError, ValueError) as error:
         parameters = inspect.signature(kind).parameters.values()
         plain = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
-        raise InputError(f"{text!r}: {error}; it takes {kind.__name__}{plain}") from None
+        name = getattr(kind, "__name__", "")
+        raise InputError(f"{text!r}: {error}; it takes {name}{plain}") from None

@@ -158,6 +158,15 @@ def test_convert(material, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_several_methods_and_metrics(material, tmp_path, capsys):
+    out, methods = tmp_path / "run", ["--attribution", "GradCAM()", "Gradient"]
+    assert sweep(material, out, *methods, "--metrics", "gini", "pointing_game(name='hit')") == 2
+    assert "reference mask" in capsys.readouterr().err
+    assert sweep(material, out, *methods, "--metrics", "gini") == 0
+    column = store.Run(out).columns["evaluation_gini"]
+    assert column.coordinates == ("GradCAM()", "Gradient()")
+
+
 def test_precision_by_name(material, tmp_path, capsys):
     assert sweep(material, tmp_path / "run", "--precision", "bfloat16_dots") == 0
     assert store.Run(tmp_path / "run").manifest["config"]["precision"] == "bfloat16_dots"

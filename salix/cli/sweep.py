@@ -35,13 +35,22 @@ class Sweep:
         default_factory=PreprocessOptions
     )
     attribution: Annotated[
-        str | None,
+        tuple[str, ...],
         Option(
-            help="method, for example 'IntegratedGradients(steps=64)'; GradCAM() by default, "
-            "with --measures paper as released for the architecture; with --measures regions "
-            "'IntegratedGradients(\"black_white\", steps=50)'"
+            help="one or more methods, for example 'IntegratedGradients(steps=64)'; GradCAM() by "
+            "default, with --measures paper as released for the architecture; with --measures "
+            "regions 'IntegratedGradients(\"black_white\", steps=50)'; maps and measures are those "
+            "of the first"
         ),
-    ] = None
+    ] = ()
+    metrics: Annotated[
+        tuple[str, ...],
+        Option(
+            help="metrics that evaluate each method, for example deletion \"deletion(fill='black', "
+            "name='black')\"; of several methods deletion, insertion and gini by default, and "
+            "relevance_mass where the data has reference masks"
+        ),
+    ] = ()
     score: Annotated[
         str,
         Option(
@@ -92,6 +101,7 @@ class Sweep:
         from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
         from salix.models import load
+        from salix.perturb.partition import PARTITIONS
         from salix.scores import SCORES
 
         source = self.images.source()
@@ -103,14 +113,16 @@ class Sweep:
         measures = [
             measure
             for text in self.measures
-            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, ARGUMENTS),)
+            for measure in PRESETS.get(text)
+            or (spec.parse(text, MEASURES, ARGUMENTS | METHODS | PARTITIONS),)
         ]
         run = sweep(
             model,
             params,
             source,
-            None if self.attribution is None else spec.parse(self.attribution, METHODS),
+            [spec.parse(text, METHODS, PARTITIONS) for text in self.attribution] or None,
             measures,
+            metrics=self.metrics,
             out=self.out,
             score=spec.parse(self.score, SCORES),
             targets=self.targets,

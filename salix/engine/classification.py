@@ -25,6 +25,7 @@ from salix.engine.segmentation import agreed_segmentation
 from salix.engine.targets import check_targets
 from salix.engine.traced_model import traced_once
 from salix.engine.user_functions import check_function, check_values
+from salix.measures import Evaluation
 from salix.metrics import scale
 from salix.model import Model
 from salix.precision import Precision
@@ -136,6 +137,8 @@ class Classification:
     def row(self, params: Params, example: dict[str, Any], key: Any) -> dict[str, Any]:
         """Return the values of one image's row."""
         outputs = check_model(self._traced_once, params, self.method)
+        for method in (m for e in self.measures if isinstance(e, Evaluation) for m in e.methods):
+            check_model(self._traced_once, params, method)
         image = self.model.preprocess(example["pixels"])
         target = example.get("target")
         clean = self.explain(params, image, key, target)

@@ -8,6 +8,13 @@ from salix.attribution import GradCAM, IntegratedGradients
 from salix.data import Arrays, Source, open_source
 from salix.engine.classification import Classification
 from salix.engine.classification_columns import MapType
+from salix.engine.evaluated_methods import (
+    MetricChoice,
+    as_methods,
+    check_evaluations,
+    evaluation_costs,
+    evaluation_measures,
+)
 from salix.engine.labelled_images import LabelledImages
 from salix.engine.model_check import check_params
 from salix.engine.run import run_problem
@@ -26,9 +33,10 @@ def sweep(
     model: Model,
     params: Params,
     data: Any,
-    attribution: Method | None = None,
+    attribution: Method | Sequence[Method] | None = None,
     measures: Sequence[Measure] = (),
     *,
+    metrics: MetricChoice = (),
     out: Path | str,
     score: ScoreOf = logit(),
     targets: Literal["label"] | Run | Path | str | None = None,
@@ -47,28 +55,40 @@ def sweep(
     """Explain every image of a data set and write one row for each; run it again to resume.
 
     `data` is a source of `salix.data`, a path, or images in memory: uint8 [n h w 3], and what
-    `salix.data.memory_images` takes as such. `attribution` is any
-    method, None for `default_attribution`, `score` any function of the logits: `logit()`,
-    `probability(1)`, or your own. `targets` chooses the class that is explained for each image, for
-    a score without one: "label", its label, or a run or its directory, the class predicted there;
-    None, the class that this model predicts. An image without such a class is skipped with the
-    reason. Maps are stored as `maps` "uint8" (255 levels of the map's own
-    range), "float16" or "float32" (shares of it in [0, 1]), averaged down to at most `side` pixels
-    a side, or not at all for None. `thumbs` images are stored small, for the report. `content`
-    tells how the files of images count in the identity of the run: by size and sampled content, at
-    most 256 KiB of each, or "full", by all of it. `precision` is that of the model's convolutions
-    and matrix products, see `salix.precision`; measures are exact in any. `out`, `batch_size`,
-    `seed`, `name`, `group` and `workers` are those of `salix.engine.run_problem`.
+    `salix.data.memory_images` takes as such. `attribution` is any method, or several, None for
+    `default_attribution`. Maps and `measures` are those of the first. `metrics` evaluate each
+    method, `salix.measures.Evaluation`, whose columns are over the axis "method": metrics of
+    `salix.metrics` or your own functions, `Of(deletion, fill="black")`, or texts,
+    "deletion(fill='black')"; those of several methods are by default deletion, insertion and gini,
+    and relevance_mass where the data has reference masks. `score` is any function of the logits:
+    `logit()`, `probability(1)`, or your own. `targets` chooses the class that is explained for each
+    image, for a score without one: "label", its label, or a run or its directory, the class
+    predicted there; None, the class that this model predicts. An image without such a class is
+    skipped with the reason. Maps are stored as `maps` "uint8" (255 levels of the map's own range),
+    "float16" or "float32" (shares of it in [0, 1]), averaged down to at most `side` pixels a side,
+    or not at all for None. `thumbs` images are stored small, for the report. `content` tells how
+    the files of images count in the identity of the run: by size and sampled content, at most 256
+    KiB of each, or "full", by all of it. `precision` is that of the model's convolutions and matrix
+    products, see `salix.precision`; measures are exact in any. `out`, `batch_size`, `seed`, `name`,
+    `group` and `workers` are those of `salix.engine.run_problem`.
 
     Rows are equal to the last bit for the same inputs on the same hardware, JAX, and number of
     devices and CPUs, after any interruption, and on the CPU for every `batch_size`; for another
     order, device, version or number they agree to rounding.
 
-    Raises `InputError` before any work for labels that are not the model's classes, or for an `out`
-    of another configuration.
+    Raises `InputError` before any work for labels that are not the model's classes, for an `out` of
+    another configuration, for a method that reads a trunk of a model without one, and for a metric
+    of reference masks where the data has none.
     """
     check_params(params)
     source = as_source(data)
+    methods = as_methods(attribution) or (default_attribution(model, measures),)
+    masks = source.has_reference_masks
+    measures = (
+        *measures,
+        *evaluation_measures(methods, metrics, reference_masks=masks, maps=maps, side=side),
+    )
+    check_evaluations(measures, reference_masks=masks)
     examples = LabelledImages(
         source,
         model,
@@ -80,13 +100,13 @@ def sweep(
     explained = examples.explained
     problem = Classification(
         model,
-        attribution or default_attribution(model, measures),
+        methods[0],
         score=score,
-        measures=tuple(measures),
+        measures=measures,
         precision=precision,
         maps=maps,
         side=side,
-        reference_masks=source.has_reference_masks,
+        reference_masks=masks,
         targets=None if explained is None else explained.rule,
     )
     run = run_problem(
@@ -109,6 +129,8 @@ def sweep(
         update_about(run.path, segments=segments.counts)
     if explained is not None and explained.run is not None:
         update_about(run.path, targets_run=explained.run.name)
+    if costs := evaluation_costs(measures, model):
+        update_about(run.path, passes=costs)
     return Run(run.path)
 
 

@@ -1,13 +1,8 @@
 """Columns of one map: its entropies, its concentration, and its stored form."""
 
-import math
-
-import jax
-import jax.numpy as jnp
-from jaxtyping import Float
-
 from salix.metrics import gini, histogram_entropy, spatial_entropy, to_8_bit
-from salix.typing import AnyArray, Map, Values
+from salix.metrics.resizing import shrink
+from salix.typing import Map, Values
 
 
 def map_numbers(scaled: Map) -> Values:
@@ -25,12 +20,3 @@ def stored_map(scaled: Map, maps: str | None, side: int) -> Values:
         return {}
     small = shrink(scaled, side)
     return {"map": to_8_bit(small) if maps == "uint8" else small.astype(maps)}
-
-
-def shrink(map: Map, side: int = 64) -> Float[AnyArray, "*small"]:
-    """Average a map down until its longest side is at most `side`; a smaller one is unchanged."""
-    ratio = side / max(map.shape)
-    if ratio >= 1:
-        return map
-    shape = tuple(math.ceil(length * ratio) for length in map.shape)
-    return jnp.clip(jax.image.resize(map, shape, "linear", antialias=True), 0, 1)

@@ -10,6 +10,7 @@ from salix.measures.agreement import Agreement
 from salix.measures.cose import COSE
 from salix.measures.curves import Curves
 from salix.measures.degradation import PAPER_DEGRADATION, Degradation
+from salix.measures.evaluation import Evaluation
 from salix.measures.geometry import PAPER_GEOMETRY, Geometry
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.measures.of import Of
@@ -31,6 +32,7 @@ __all__ = [
     "Agreement",
     "Curves",
     "Degradation",
+    "Evaluation",
     "Geometry",
     "Noise",
     "Of",
@@ -43,6 +45,7 @@ MEASURES: dict[str, type] = {
     "COSE": COSE,
     "Curves": Curves,
     "Degradation": Degradation,
+    "Evaluation": Evaluation,
     "Geometry": Geometry,
     "Noise": Noise,
     "Of": Of,

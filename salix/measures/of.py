@@ -74,7 +74,12 @@ class Of:
     def __repr__(self) -> str:
         name = [f"name={self.name!r}"] if self.name else []
         options = [f"{key}={value!r}" for key, value in self.options]
-        return f"Of({', '.join([_name(self.metric), *name, *options])})"
+        return f"Of({', '.join([self.metric_name, *name, *options])})"
+
+    @property
+    def metric_name(self) -> str:
+        """The name of a metric of Salix, else the module and name of a function."""
+        return _name(self.metric)
 
     @property
     def arity(self) -> int:

@@ -1,6 +1,6 @@
-"""Resizing of maps: bicubic enlargement as Pillow's, antialiased masks on a map's grid."""
+"""Resizing of maps: bicubic as Pillow's, antialiased reduction, masks on a map's grid."""
 
-from math import floor
+from math import ceil, floor
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
 from salix.metrics.inputs import as_share
-from salix.typing import InputError, Map, ReferenceMask
+from salix.typing import AnyArray, InputError, Map, ReferenceMask
 
 BITS = 22  # of the fixed-point weights that Pillow resizes 8-bit images with
 
@@ -46,6 +46,15 @@ def resize_mask(reference_mask: ReferenceMask, map: Map) -> Map:
         )
     share = as_share(reference_mask)
     return jnp.clip(jax.image.resize(share, map.shape, "linear", antialias=True), 0, 1)
+
+
+def shrink(map: Map, side: int = 64) -> Float[AnyArray, "*small"]:
+    """Average a map down until its longest side is at most `side`; a smaller one is unchanged."""
+    ratio = side / max(map.shape)
+    if ratio >= 1:
+        return map
+    shape = tuple(ceil(length * ratio) for length in map.shape)
+    return jnp.clip(jax.image.resize(map, shape, "linear", antialias=True), 0, 1)
 
 
 def _fixed_point(weights: np.ndarray) -> Int[Array, "target source"]:

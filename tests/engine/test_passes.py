@@ -16,8 +16,19 @@ from salix.attribution import CAM, GradCAM, Gradient, SmoothGrad
 from salix.engine.classification import Classification
 from salix.engine.flops import Flops, count_flops
 from salix.engine.program import abstract_arguments, batched
-from salix.measures import COSE, Agreement, Curves, Degradation, Geometry, Noise, RelevanceMass
+from salix.measures import (
+    COSE,
+    Agreement,
+    Curves,
+    Degradation,
+    Evaluation,
+    Geometry,
+    Noise,
+    Of,
+    RelevanceMass,
+)
 from salix.measures.presets import PRESETS
+from salix.metrics import deletion, gini
 from salix.nn import Conv, batch_norm, max_pool
 from salix.preprocess import Preprocess
 
@@ -91,6 +102,24 @@ def test_the_paper_preset_passes_once_for_each_level_transform_and_degradation()
     assert passes(CAM(), PRESETS["paper"]) == 1 + 8 + 12 + 2
 
 
+def random_effects(score, image, map, key):
+    """Change of the score by noise in three random images, over the map's sum there."""
+
+    def effect(key):
+        noise = jax.random.normal(key, image.shape)
+        return (score(image) - score(image + noise)) / (map * jnp.abs(noise).sum(-1)).sum()
+
+    return lax.map(effect, jax.random.split(key, 3)).mean()
+
+
+def test_methods_share_the_passes_that_do_not_depend_on_their_maps():
+    methods, few = (Gradient(), CAM(), GradCAM()), Of(deletion, fractions=(0, 0.5, 1))
+    assert passes(Gradient(), [Evaluation(methods, (gini,))]) == 2  # forward, back
+    # A step of deletion is a pass for each map; a random image is one for all maps.
+    both = 2 + 3 * len(methods) + 3
+    assert passes(Gradient(), [Evaluation(methods, (gini, few, random_effects))]) == both
+
+
 @pytest.mark.slow
 def test_a_gradient_goes_forward_once_and_back_once_for_each_class():
     levels = (0.1, 0.5)
@@ -110,6 +139,10 @@ def test_samples_of_a_method_are_passes_of_their_own():
         (Noise(levels=(0.1, 0.5)), Noise(levels=tuple(i / 40 for i in range(40)))),
         (Geometry(("flip_lr",), angles=(5,)), Geometry(angles=tuple(range(5, 90, 5)))),
         (Curves(fractions=(0, 1)), Curves(fractions=tuple(i / 40 for i in range(41)))),
+        tuple(
+            Evaluation((CAM(), GradCAM()), (Of(deletion, fractions=f),))
+            for f in ((0, 1), tuple(i / 40 for i in range(41)))
+        ),
     ],
     ids=lambda m: type(m).__name__,
 )

@@ -19,10 +19,10 @@ from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, Smoot
 from salix.data import Arrays, Folder
 from salix.engine import run as engine_run
 from salix.engine.classification import Classification
-from salix.engine.map_columns import shrink
 from salix.engine.program import abstract_arguments, compile_step, cost, micro_batch
 from salix.measures import Noise, RelevanceMass
 from salix.metrics import scale, to_8_bit
+from salix.metrics.resizing import shrink
 from salix.model import Model
 from salix.preprocess import Preprocess
 from salix.scores import logit, margin, probability
