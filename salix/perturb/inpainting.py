@@ -20,8 +20,8 @@ from salix.typing import AnyArray, Image, InputError
 LIMIT = 60  # iterations, after which the last approximation is returned
 SOLVES = 2  # each solves for the error of the last: the second corrects the rounding of the first
 SWEEPS = 8  # of Jacobi on the coarsest grid
-Plane = Float[Array, "h w c"]
-HalfPlane = Float[Array, "half_h half_w c"]
+FinePlane = Float[Array, "h w c"]
+CoarsePlane = Float[Array, "half_h half_w c"]
 
 
 class Level(NamedTuple):
@@ -56,13 +56,13 @@ def fill_from_neighbours(
     levels = build_levels(unknown)
     span = image.max((0, 1), keepdims=True) - image.min((0, 1), keepdims=True)
 
-    def refine(x: Plane, _: None) -> tuple[Plane, None]:
+    def refine(x: FinePlane, _: None) -> tuple[FinePlane, None]:
         return x + solve(levels, unknown * sum_differences(x), tolerance * span), None
 
     return lax.scan(refine, jnp.where(unknown > 0, mean, image), length=SOLVES)[0]
 
 
-def sum_differences(x: Plane) -> Plane:
+def sum_differences(x: FinePlane) -> FinePlane:
     """Return the weighted sum of each pixel's differences to its neighbours inside the image.
 
     Differences of close values are exact, so that the rounding of large values, which wide holes
@@ -79,14 +79,14 @@ def sum_differences(x: Plane) -> Plane:
     return total
 
 
-def sum_neighbours(x: Plane) -> Plane:
+def sum_neighbours(x: FinePlane) -> FinePlane:
     """Return the weighted sum of the eight neighbours of each pixel, those outside being 0."""
     p = jnp.pad(x, ((1, 1), (1, 1), (0, 0)))
     rows = p[:-2] + 2 * p[1:-1] + p[2:]
     return (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 12 - x / 3
 
 
-def build_levels(unknown: Plane) -> list[Level]:
+def build_levels(unknown: FinePlane) -> list[Level]:
     """Return the grids from the image's to one of two pixels a side or less."""
     levels, inside = [], jnp.ones_like(unknown)
     while True:
@@ -99,10 +99,10 @@ def build_levels(unknown: Plane) -> list[Level]:
         unknown = jnp.where(known == 0, inside, 0)
 
 
-def solve(levels: list[Level], right: Plane, tolerance: Float[Array, "1 1 c"]) -> Plane:
+def solve(levels: list[Level], right: FinePlane, tolerance: Float[Array, "1 1 c"]) -> FinePlane:
     """Return the values of the unknown pixels by preconditioned conjugate gradients."""
 
-    def product(a: Plane, b: Plane) -> Float[Array, "1 1 c"]:
+    def product(a: FinePlane, b: FinePlane) -> Float[Array, "1 1 c"]:
         return (a * b).sum((0, 1), keepdims=True)
 
     def ratio(a: Array, b: Array) -> Array:
@@ -127,12 +127,12 @@ def solve(levels: list[Level], right: Plane, tolerance: Float[Array, "1 1 c"]) -
     return lax.while_loop(unfinished, iterate, start)[0]
 
 
-def apply(level: Level, x: Plane) -> Plane:
+def apply(level: Level, x: FinePlane) -> FinePlane:
     """Return the left side of the equations, for values of the unknown pixels alone."""
     return level.unknown * (level.weight * x - sum_neighbours(x))
 
 
-def cycle(levels: list[Level], right: Plane) -> Plane:
+def cycle(levels: list[Level], right: FinePlane) -> FinePlane:
     """Solve the equations approximately by one symmetric V-cycle, from zero."""
     level, *coarser = levels
     x = level.reciprocal * right
@@ -146,14 +146,14 @@ def cycle(levels: list[Level], right: Plane) -> Plane:
     return x + level.reciprocal * (right - apply(level, x))
 
 
-def pair_sums(x: Plane) -> HalfPlane:
+def pair_sums(x: FinePlane) -> CoarsePlane:
     """Return sums of two by two pixels; beyond an odd edge there are zeros."""
     height, width, channels = x.shape
     p = jnp.pad(x, ((0, height % 2), (0, width % 2), (0, 0)))
     return p.reshape(-(-height // 2), 2, -(-width // 2), 2, channels).sum((1, 3))
 
 
-def restrict(x: Plane) -> HalfPlane:
+def restrict(x: FinePlane) -> CoarsePlane:
     """Return the transpose of `interpolate`: weighted sums on the grid of half the side."""
     for axis in (0, 1):
         odd = x.shape[axis] % 2
@@ -166,7 +166,7 @@ def restrict(x: Plane) -> HalfPlane:
     return x
 
 
-def interpolate(x: HalfPlane, shape: tuple[int, ...]) -> Plane:
+def interpolate(x: CoarsePlane, shape: tuple[int, ...]) -> FinePlane:
     """Return values on the grid of twice the side, linear between centres, zero beyond edges."""
     for axis in (0, 1):
         widths = [(0, 0)] * 3

@@ -5,7 +5,7 @@ from typing import Any
 
 from salix.metrics.faithfulness.curves import Curve
 from salix.metrics.faithfulness.relevance_order import ALL, remove_regions
-from salix.metrics.faithfulness.replacement import Fill
+from salix.metrics.faithfulness.replacement import Replacement
 from salix.metrics.presets import choose_options
 from salix.perturb.partition import Partition, Patches
 from salix.typing import GridMap, Image, PRNGKey, ScoreLike
@@ -24,7 +24,7 @@ def selectivity(
     *,
     preset: str = "paper",
     partition: Partition | None = None,
-    fill: Fill | None = None,
+    fill: Replacement | None = None,
     chunk: int = 1,
 ) -> Curve:
     r"""Curve of a score while features are set to zero, most relevant first, until none is left.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from salix.hyperparameters import check_value, integer
 from salix.metrics.faithfulness.curves import Curve
 from salix.metrics.faithfulness.ranking import is_ranked
-from salix.metrics.faithfulness.replacement import Fill, replacement_image
+from salix.metrics.faithfulness.replacement import Replacement, replacement_image
 from salix.metrics.faithfulness.segments import label_segments, order_segments, scan_batches
 from salix.metrics.presets import choose_options
 from salix.perturb.partition import Partition, Patches
@@ -37,7 +37,7 @@ def morf(
     partition: Partition | None = None,
     steps: int | None = None,
     per_step: int | None = None,
-    fill: Fill | None = None,
+    fill: Replacement | None = None,
     chunk: int = 1,
 ) -> Curve:
     r"""Curve of a score while the most relevant regions are replaced first (MoRF).
@@ -72,7 +72,7 @@ def lerf(
     partition: Partition | None = None,
     steps: int | None = None,
     per_step: int | None = None,
-    fill: Fill | None = None,
+    fill: Replacement | None = None,
     chunk: int = 1,
 ) -> Curve:
     """Curve of a score while the least relevant regions are replaced first (LeRF).
@@ -97,7 +97,7 @@ def aopc(
     partition: Partition | None = None,
     steps: int | None = None,
     per_step: int | None = None,
-    fill: Fill | None = None,
+    fill: Replacement | None = None,
     chunk: int = 1,
 ) -> Scalar:
     r"""Area over the perturbation curve: the mean fall of a score along `morf`.
@@ -124,7 +124,7 @@ def abpc(
     partition: Partition | None = None,
     steps: int | None = None,
     per_step: int | None = None,
-    fill: Fill | None = None,
+    fill: Replacement | None = None,
     chunk: int = 1,
 ) -> Scalar:
     """Area between the perturbation curves: that of `lerf` minus that of `morf`.
@@ -155,7 +155,7 @@ def remove_regions(
     partition: Partition,
     steps: int,
     per_step: int,
-    fill: Fill,
+    fill: Replacement,
     chunk: int,
 ) -> Curve:
     """Return the curve of a score while segments are replaced in the order of their means."""

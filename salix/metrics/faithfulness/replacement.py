@@ -16,7 +16,7 @@ REPLACEMENTS = (*FILLS, "kernel")
 NAMES = (*FILLS, "white", "uniform", "minimum", "kernel")
 SIDE, SIGMA = 11, 5  # of the kernel that RISE's insertion blurs with
 
-Fill = str | float | int | tuple[float | int, ...]
+Replacement = str | float | int | tuple[float | int, ...]
 FILL: Hyperparameter = either(
     choice(NAMES),
     either(number(), several(number(), remedy=""), remedy=""),
@@ -24,7 +24,7 @@ FILL: Hyperparameter = either(
 )
 
 
-def replacement_image(fill: Fill, score: ScoreLike, image: Image, key: PRNGKey) -> Image:
+def replacement_image(fill: Replacement, score: ScoreLike, image: Image, key: PRNGKey) -> Image:
     """Return the image whose pixels replace removed ones, of the shape and type of `image`.
 
     `fill` is "blur", "mean" or "noise" as `fill_image` makes them; "black" or "white", the values

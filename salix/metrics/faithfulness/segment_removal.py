@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from salix.metrics.faithfulness.curves import Curve
 from salix.metrics.faithfulness.relevance_order import ALL, remove_regions
-from salix.metrics.faithfulness.replacement import Fill
+from salix.metrics.faithfulness.replacement import Replacement
 from salix.metrics.presets import choose_options
 from salix.perturb.partition import Partition, Superpixels
 from salix.typing import GridMap, Image, PRNGKey, ScoreLike
@@ -25,7 +25,7 @@ def irof(
     *,
     preset: str = "paper",
     partition: Partition | None = None,
-    fill: Fill | None = None,
+    fill: Replacement | None = None,
     chunk: int = 1,
 ) -> Curve:
     r"""Area over the curve of a relative score while segments are replaced (IROF).
