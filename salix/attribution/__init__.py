@@ -4,6 +4,7 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 `CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
+from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.cost import passes_of
@@ -18,9 +19,11 @@ from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.layercam import LayerCAM
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
 from salix.perturb.partition import PARTITIONS
@@ -31,6 +34,7 @@ __all__ = [
     "CATALOGUE",
     "METHODS",
     "XRAI",
+    "AblationCAM",
     "EigenCAM",
     "FeatureAblation",
     "GradCAM",
@@ -43,8 +47,10 @@ __all__ = [
     "MethodInfo",
     "Occlusion",
     "RankedSegments",
+    "ScoreCAM",
     "ShapleySampling",
     "SmoothGrad",
+    "SmoothGradCAMPlusPlus",
     "XGradCAM",
     "head_gradient",
     "passes_of",
@@ -66,6 +72,9 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
+    "ScoreCAM": ScoreCAM,
+    "AblationCAM": AblationCAM,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,

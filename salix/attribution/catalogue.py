@@ -61,6 +61,22 @@ CATALOGUE: dict[str, MethodInfo] = {
     "EigenCAM": MethodInfo(
         "Eigen-CAM", "Muhammad and Yeasin, 2020, arXiv:2008.00299", "class activation map"
     ),
+    "SmoothGradCAMPlusPlus": MethodInfo(
+        "Smooth Grad-CAM++",
+        "Omeiza et al., 2019, arXiv:1908.01224",
+        "class activation map",
+        random=True,
+    ),
+    "ScoreCAM": MethodInfo(
+        "Score-CAM",
+        "Wang et al., 2020, arXiv:1910.01279",
+        "class activation map",
+    ),
+    "AblationCAM": MethodInfo(
+        "Ablation-CAM",
+        "Desai and Ramaswamy, 2020, doi:10.1109/WACV45572.2020.00106",
+        "class activation map",
+    ),
     "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),
     "Occlusion": MethodInfo(
         "Occlusion", "Zeiler and Fergus, 2014, arXiv:1311.2901", "perturbation"

@@ -26,11 +26,15 @@ from tests.attribution.passes import PassCounter, temporary_bytes
 KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
 SETTINGS = {
+    "AblationCAM": {"channels": 5},
+    "ScoreCAM": {"channels": 5},
     "XRAI": {"scales": (50,)},
     "ShapleySampling": {"permutations": 3, "partition": Grid(3)},
 }
 AMOUNTS = ("steps", "samples", "masks", "evaluations")
 SCALED: dict[str, tuple[str, object, object]] = {
+    "AblationCAM": ("channels", 2, 5),
+    "ScoreCAM": ("channels", 2, 5),
     "Occlusion": ("window", 16, 4),
     "FeatureAblation": ("partition", Grid(2), Grid(6)),
     "ShapleySampling": ("permutations", 1, 4),
