@@ -14,11 +14,11 @@ from salix.metrics.faithfulness.ranking import enlarge_linearly, order_pixels, r
 from salix.perturb.partition import PARTITION, Partition
 from salix.typing import GridMap, Image, PRNGKey
 
-SegmentLabels = Int[Array, "*space"]
+PixelLabels = Int[Array, "*space"]
 SegmentSums = Float[Array, " n"]
 
 
-def label_segments(image: Image, partition: Partition) -> tuple[SegmentLabels, int]:
+def label_segments(image: Image, partition: Partition) -> tuple[PixelLabels, int]:
     """Return the segments of an image, and the greatest number of them.
 
     Raises `InputError` for what is no partition, or one that does not fit the image.
@@ -27,20 +27,18 @@ def label_segments(image: Image, partition: Partition) -> tuple[SegmentLabels, i
     return partition(image), partition.count(jnp.shape(image))
 
 
-def segment_sums(
-    values: Num[Array, "*space"], labels: SegmentLabels, count: int
-) -> Num[Array, " n"]:
+def segment_sums(values: Num[Array, "*space"], labels: PixelLabels, count: int) -> Num[Array, " n"]:
     """Return the sum of the pixels of each segment, 0 for one without pixels."""
     return jax.ops.segment_sum(values.ravel(), labels.ravel(), count)
 
 
-def attribute_segments(map: GridMap, labels: SegmentLabels, count: int) -> SegmentSums:
+def attribute_segments(map: GridMap, labels: PixelLabels, count: int) -> SegmentSums:
     """Return the sum of a map, enlarged to the image, in each segment."""
     return segment_sums(enlarge_linearly(map, labels.shape), labels, count)
 
 
 def order_segments(
-    map: GridMap, labels: SegmentLabels, count: int, order: str, key: PRNGKey
+    map: GridMap, labels: PixelLabels, count: int, order: str, key: PRNGKey
 ) -> tuple[Int[Array, " n"], Int[Array, " n"]]:
     """Return the place of each segment in the order of its mean attribution, and its pixels.
 
