@@ -24,7 +24,7 @@ FinePlane = Float[Array, "h w c"]
 CoarsePlane = Float[Array, "half_h half_w c"]
 
 
-class Level(NamedTuple):
+class SolverGrid(NamedTuple):
     """Unknown pixels of one grid as 0 and 1, and the reciprocal sum of each one's weights."""
 
     unknown: Array
@@ -86,12 +86,12 @@ def sum_neighbours(x: FinePlane) -> FinePlane:
     return (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 12 - x / 3
 
 
-def build_levels(unknown: FinePlane) -> list[Level]:
+def build_levels(unknown: FinePlane) -> list[SolverGrid]:
     """Return the grids from the image's to one of two pixels a side or less."""
     levels, inside = [], jnp.ones_like(unknown)
     while True:
         weight = sum_neighbours(inside)
-        levels.append(Level(unknown, weight, unknown / jnp.maximum(weight, 1 / 12)))
+        levels.append(SolverGrid(unknown, weight, unknown / jnp.maximum(weight, 1 / 12)))
         if max(unknown.shape[:2]) <= 2:
             return levels
         known = pair_sums(inside - unknown)  # of four pixels, some may lie outside
@@ -99,7 +99,9 @@ def build_levels(unknown: FinePlane) -> list[Level]:
         unknown = jnp.where(known == 0, inside, 0)
 
 
-def solve(levels: list[Level], right: FinePlane, tolerance: Float[Array, "1 1 c"]) -> FinePlane:
+def solve(
+    levels: list[SolverGrid], right: FinePlane, tolerance: Float[Array, "1 1 c"]
+) -> FinePlane:
     """Return the values of the unknown pixels by preconditioned conjugate gradients."""
 
     def product(a: FinePlane, b: FinePlane) -> Float[Array, "1 1 c"]:
@@ -127,12 +129,12 @@ def solve(levels: list[Level], right: FinePlane, tolerance: Float[Array, "1 1 c"
     return lax.while_loop(unfinished, iterate, start)[0]
 
 
-def apply(level: Level, x: FinePlane) -> FinePlane:
+def apply(level: SolverGrid, x: FinePlane) -> FinePlane:
     """Return the left side of the equations, for values of the unknown pixels alone."""
     return level.unknown * (level.weight * x - sum_neighbours(x))
 
 
-def cycle(levels: list[Level], right: FinePlane) -> FinePlane:
+def cycle(levels: list[SolverGrid], right: FinePlane) -> FinePlane:
     """Solve the equations approximately by one symmetric V-cycle, from zero."""
     level, *coarser = levels
     x = level.reciprocal * right

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Num
 from salix.hyperparameters import check_value, integer
 from salix.metrics.faithfulness.ranking import enlarge_linearly, order_pixels, rank_pixels
 from salix.perturb.partition import PARTITION, Partition
+from salix.precision import widen
 from salix.typing import GridMap, Image, PRNGKey
 
 PixelLabels = Int[Array, "*space"]
@@ -33,8 +34,13 @@ def segment_sums(values: Num[Array, "*space"], labels: PixelLabels, count: int) 
 
 
 def attribute_segments(map: GridMap, labels: PixelLabels, count: int) -> SegmentSums:
-    """Return the sum of a map, enlarged to the image, in each segment."""
-    return segment_sums(enlarge_linearly(map, labels.shape), labels, count)
+    """Return the sum of a map, enlarged to the image, in each segment.
+
+    An attribution with the image's channels is summed over them.
+    """
+    is_attribution = map.ndim == labels.ndim + 1
+    pixels = widen(map).sum(-1) if is_attribution else map
+    return segment_sums(enlarge_linearly(pixels, labels.shape), labels, count)
 
 
 def order_segments(
