@@ -5,11 +5,13 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 """
 
 from salix.attribution.ablationcam import AblationCAM
+from salix.attribution.at_cuts import AtCuts
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.cost import passes_of
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.feature_ablation import FeatureAblation
+from salix.attribution.finercam import FinerCAM
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
@@ -35,8 +37,10 @@ __all__ = [
     "METHODS",
     "XRAI",
     "AblationCAM",
+    "AtCuts",
     "EigenCAM",
     "FeatureAblation",
+    "FinerCAM",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
@@ -75,6 +79,8 @@ METHODS: dict[str, type] = {
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
     "ScoreCAM": ScoreCAM,
     "AblationCAM": AblationCAM,
+    "FinerCAM": FinerCAM,
+    "AtCuts": AtCuts,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,
