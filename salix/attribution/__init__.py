@@ -5,20 +5,26 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 """
 
 from salix.attribution.ablationcam import AblationCAM
+from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
 from salix.attribution.at_cuts import AtCuts
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
+from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
+from salix.attribution.deconvnet import Deconvnet
 from salix.attribution.eigencam import EigenCAM
+from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.finercam import FinerCAM
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
+from salix.attribution.guided_backprop import GuidedBackprop
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.layercam import LayerCAM
+from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.scorecam import ScoreCAM
@@ -26,6 +32,7 @@ from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
 from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
+from salix.attribution.vargrad import VarGrad
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
 from salix.perturb.partition import PARTITIONS
@@ -37,25 +44,32 @@ __all__ = [
     "METHODS",
     "XRAI",
     "AblationCAM",
+    "AdaptiveIntegratedGradients",
     "AtCuts",
+    "Deconvnet",
     "EigenCAM",
+    "ExpectedGradients",
     "FeatureAblation",
     "FinerCAM",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
+    "GuidedBackprop",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
     "LayerCAM",
     "MethodInfo",
+    "NonuniformIntegratedGradients",
     "Occlusion",
     "RankedSegments",
     "ScoreCAM",
     "ShapleySampling",
     "SmoothGrad",
     "SmoothGradCAMPlusPlus",
+    "VarGrad",
     "XGradCAM",
+    "completeness_residual",
     "head_gradient",
     "passes_of",
     "pool",
@@ -68,7 +82,11 @@ METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,
     "IntegratedGradients": IntegratedGradients,
+    "AdaptiveIntegratedGradients": AdaptiveIntegratedGradients,
+    "NonuniformIntegratedGradients": NonuniformIntegratedGradients,
+    "ExpectedGradients": ExpectedGradients,
     "SmoothGrad": SmoothGrad,
+    "VarGrad": VarGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,
     "GradCAMPlusPlus": GradCAMPlusPlus,
@@ -76,6 +94,8 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "GuidedBackprop": GuidedBackprop,
+    "Deconvnet": Deconvnet,
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
     "ScoreCAM": ScoreCAM,
     "AblationCAM": AblationCAM,
