@@ -7,6 +7,7 @@ from typing import Any
 from salix.attribution import passes_of
 from salix.engine.user_functions import check_function
 from salix.measures import Evaluation, Of
+from salix.measures.evaluation import column_name
 from salix.measures.method_text import method_text
 from salix.measures.metric_text import metric_text
 from salix.metrics import METRICS
@@ -69,7 +70,9 @@ def check_evaluations(measures: Sequence[Measure], *, reference_masks: bool) -> 
 
 
 def evaluation_costs(measures: Sequence[Measure], model: Model) -> dict[str, Any]:
-    """Return the passes of one image by method and by metric, as JSON, of what states them."""
+    """Return the passes of one image by method and by column of a metric, as JSON.
+
+    None for what states no cost."""
     shape = (*model.preprocess.size, model.preprocess.channels)
     methods, metrics = {}, {}
     for evaluation in (m for m in measures if isinstance(m, Evaluation)):
