@@ -1,13 +1,14 @@
 """Attribution methods: frozen dataclasses called as `method(score, image, key)`.
 
 One image in, one attribution out; `vmap` makes batches. `METHODS` names them for `salix.spec`,
-`CATALOGUE` describes them.
+`CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.cost import passes_of
 from salix.attribution.eigencam import EigenCAM
+from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
@@ -15,18 +16,23 @@ from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.layercam import LayerCAM
+from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
+from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
+from salix.perturb.partition import PARTITIONS
 
 __all__ = [
+    "ARGUMENTS",
     "CAM",
     "CATALOGUE",
     "METHODS",
     "XRAI",
     "EigenCAM",
+    "FeatureAblation",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
@@ -35,7 +41,9 @@ __all__ = [
     "IntegratedGradients",
     "LayerCAM",
     "MethodInfo",
+    "Occlusion",
     "RankedSegments",
+    "ShapleySampling",
     "SmoothGrad",
     "XGradCAM",
     "head_gradient",
@@ -45,6 +53,7 @@ __all__ = [
     "rank_segments",
 ]
 
+ARGUMENTS: dict[str, type] = dict(PARTITIONS)
 METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,
@@ -58,4 +67,7 @@ METHODS: dict[str, type] = {
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
     "XRAI": XRAI,
+    "Occlusion": Occlusion,
+    "FeatureAblation": FeatureAblation,
+    "ShapleySampling": ShapleySampling,
 }

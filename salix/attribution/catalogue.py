@@ -62,4 +62,16 @@ CATALOGUE: dict[str, MethodInfo] = {
         "Eigen-CAM", "Muhammad and Yeasin, 2020, arXiv:2008.00299", "class activation map"
     ),
     "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),
+    "Occlusion": MethodInfo(
+        "Occlusion", "Zeiler and Fergus, 2014, arXiv:1311.2901", "perturbation"
+    ),
+    "FeatureAblation": MethodInfo(
+        "Feature ablation", "Zeiler and Fergus, 2014, arXiv:1311.2901", "segment"
+    ),
+    "ShapleySampling": MethodInfo(
+        "Shapley values by sampling",
+        "Castro et al., 2009, doi:10.1016/j.cor.2008.04.004",
+        "segment",
+        random=True,
+    ),
 }

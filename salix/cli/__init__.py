@@ -15,6 +15,8 @@ from salix.cli.compare import CompareModels
 from salix.cli.convert import Convert
 from salix.cli.demo import Demo
 from salix.cli.explain import ExplainImages
+from salix.cli.methods import ListMethods
+from salix.cli.metrics import ListMetrics
 from salix.cli.report import Report
 from salix.cli.study import Study
 from salix.cli.sweep import Sweep
@@ -33,6 +35,8 @@ COMMANDS = {
     "compare": CompareModels,
     "convert": Convert,
     "bench": Bench,
+    "methods": ListMethods,
+    "metrics": ListMetrics,
 }
 DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, Study, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.

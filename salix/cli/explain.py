@@ -72,11 +72,11 @@ class ExplainImages:
     def run(self) -> int:
         """Explain the images; returns 1 if one could not be read, after all others."""
         from salix import spec
-        from salix.attribution import METHODS
+        from salix.attribution import ARGUMENTS, METHODS
         from salix.engine import default_attribution, image_explainer, model_pixels
         from salix.models import load
 
-        methods = [spec.parse(text, METHODS) for text in self.method]
+        methods = [spec.parse(text, METHODS, ARGUMENTS) for text in self.method]
         if repeated := {m for m in methods if methods.count(m) > 1}:
             raise InputError(f"--method names {repeated.pop()!r} twice: leave one out")
         outputs = output_files(self.images, self.out, several=len(methods) > 1)
@@ -89,11 +89,13 @@ class ExplainImages:
         methods = methods or [default_attribution(model)]
         options = {"score": self._score(model.classes), "precision": self.precision}
         explainers = {
-            repr(method): image_explainer(model, params, method, seed=self.seed, **options)
+            spec.abbreviate(method): image_explainer(
+                model, params, method, seed=self.seed, **options
+            )
             for method in methods
         }
         shape = (*model.preprocess.size, model.preprocess.channels)
-        costs = {repr(method): method_passes(method, shape) for method in methods}
+        costs = {spec.abbreviate(method): method_passes(method, shape) for method in methods}
         status, compiled = 0, False
         for file, paths in zip(self.images, outputs, strict=True):
             try:
@@ -144,5 +146,5 @@ def _decision(file: Path, explanation: Any, classes: tuple[str, ...]) -> str:
     shares = np.exp(logits - logits.max())
     best, target = int(logits.argmax()), int(explanation.target)
     share = shares / shares.sum()
-    explained = f"{classes[target]} ({share[target]:.1%})" if target != best else "the same class"
-    return f"{file}: predicted {classes[best]} ({share[best]:.1%}), explained {explained}"
+    explained = f"{classes[target]} ({share[target]:.1%})" if target != best else "the same"
+    return f"{file}: predicted {classes[best]} ({share[best]:.1%}), explained class {explained}"

@@ -19,7 +19,7 @@ SUFFIXES = {
 
 @dataclass(frozen=True)
 class MapStyle:
-    """How maps are drawn over images."""
+    """Options of pictures and figures: clipping, smoothing and opacity."""
 
     percentile: Annotated[
         float, Option(help="percentile at which the colours of a figure are clipped; 100: nowhere")

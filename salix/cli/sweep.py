@@ -101,6 +101,7 @@ class Sweep:
         from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
         from salix.models import load
+        from salix.perturb.partition import PARTITIONS
         from salix.scores import SCORES
 
         source = self.images.source()
@@ -112,13 +113,14 @@ class Sweep:
         measures = [
             measure
             for text in self.measures
-            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, ARGUMENTS | METHODS),)
+            for measure in PRESETS.get(text)
+            or (spec.parse(text, MEASURES, ARGUMENTS | METHODS | PARTITIONS),)
         ]
         run = sweep(
             model,
             params,
             source,
-            [spec.parse(text, METHODS) for text in self.attribution] or None,
+            [spec.parse(text, METHODS, PARTITIONS) for text in self.attribution] or None,
             measures,
             metrics=self.metrics,
             out=self.out,

@@ -49,7 +49,9 @@ def save(figure: Any, file: str | Path) -> None:
     options: Any = {"svg.fonttype": "none", "svg.hashsalt": "salix", "pdf.fonttype": 42}
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context(options):
-        figure.savefig(path, dpi=300, metadata=dates.get(path.suffix.lower()))
+        about = dates.get(path.suffix.lower())
+        # Tight: titles of several lines are higher than the layout leaves room for.
+        figure.savefig(path, dpi=300, metadata=about, bbox_inches="tight", pad_inches=0.04)
 
 
 def as_pixels(image: Any) -> np.ndarray:

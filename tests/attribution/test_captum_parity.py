@@ -8,7 +8,16 @@ import pytest
 torch = pytest.importorskip("torch")
 captum = pytest.importorskip("captum.attr")
 
-from salix.attribution import GradCAM, Gradient, InputXGradient, IntegratedGradients, SmoothGrad  # noqa: E402
+from salix.attribution import (  # noqa: E402
+    FeatureAblation,
+    GradCAM,
+    Gradient,
+    InputXGradient,
+    IntegratedGradients,
+    Occlusion,
+    SmoothGrad,
+)
+from salix.perturb.partition import Grid  # noqa: E402
 from salix.typing import Score  # noqa: E402
 
 KEY = jax.random.key(0)
@@ -73,6 +82,32 @@ def theirs(attribution):
 def test_parity(method, peer):
     # Captum keeps its step sizes and weights in single precision
     np.testing.assert_allclose(ours(method), theirs(peer(Net())), rtol=1e-5, atol=1e-8)
+
+
+BLOCKS = torch.tensor(np.array(Grid(3)(IMAGE)))[None, None]
+
+
+@pytest.mark.parametrize(
+    ("method", "peer"),
+    [
+        (
+            Occlusion((4, 3), 2, 0.25),
+            lambda n: captum.Occlusion(n).attribute(
+                BATCH, (3, 4, 3), strides=(3, 2, 2), baselines=0.25, target=1
+            ),
+        ),
+        (
+            FeatureAblation(Grid(3), 0.25),
+            lambda n: captum.FeatureAblation(n).attribute(
+                BATCH, 0.25, target=1, feature_mask=BLOCKS
+            ),
+        ),
+    ],
+    ids=lambda m: repr(m) if hasattr(m, "__dataclass_fields__") else "captum",
+)
+def test_drops_are_those_of_every_channel(method, peer):
+    expected = theirs(peer(Net()))
+    np.testing.assert_allclose(ours(method).repeat(3, -1), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_smoothgrad_has_the_same_mean():
