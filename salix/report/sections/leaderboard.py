@@ -26,6 +26,7 @@ class Cell:
     limits: str
     rank: str
     n: str
+    undefined: int
     best: bool
 
 
@@ -98,15 +99,16 @@ def _cell(ranking: MethodRanking, i: int, enough: bool) -> Cell:
         rank = f"rank {ranking.ranks[i]:g}"
         low, high = ranking.rank_limits[:, i]
         rank += f" [{low:g}, {high:g}]" if enough and np.isfinite(low) else ""
-    n = f"n = {value.n}" + (f", {value.undefined} undefined" if value.undefined else "")
-    return Cell(column.format(value.value), column.limits(value), rank, n, ranking.best == i)
+    texts = (column.format(value.value), column.limits(value), rank, f"n = {value.n}")
+    return Cell(*texts, value.undefined, ranking.best == i)
 
 
 def write_passes(passes: dict[str, int] | None) -> str:
     """Write a cost in passes of the model, a dash where it is not stated."""
     if passes is None:
         return DASH
-    return ", ".join(f"{n} {name}" for name, n in passes.items() if n) or "none"
+    counts = {name if n > 1 else name.removesuffix("s"): n for name, n in passes.items() if n}
+    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none"
 
 
 def write_number(value: float) -> str:
