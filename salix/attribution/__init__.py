@@ -4,10 +4,14 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 `CATALOGUE` describes them, and `ARGUMENTS` names what they take beside methods.
 """
 
+from salix.attribution.ablationcam import AblationCAM
+from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
+from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
 from salix.attribution.eigencam import EigenCAM
+from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
@@ -16,11 +20,15 @@ from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.layercam import LayerCAM
+from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
+from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
+from salix.attribution.vargrad import VarGrad
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
 from salix.perturb.partition import PARTITIONS
@@ -31,7 +39,10 @@ __all__ = [
     "CATALOGUE",
     "METHODS",
     "XRAI",
+    "AblationCAM",
+    "AdaptiveIntegratedGradients",
     "EigenCAM",
+    "ExpectedGradients",
     "FeatureAblation",
     "GradCAM",
     "GradCAMPlusPlus",
@@ -41,11 +52,16 @@ __all__ = [
     "IntegratedGradients",
     "LayerCAM",
     "MethodInfo",
+    "NonuniformIntegratedGradients",
     "Occlusion",
     "RankedSegments",
+    "ScoreCAM",
     "ShapleySampling",
     "SmoothGrad",
+    "SmoothGradCAMPlusPlus",
+    "VarGrad",
     "XGradCAM",
+    "completeness_residual",
     "head_gradient",
     "passes_of",
     "pool",
@@ -58,7 +74,11 @@ METHODS: dict[str, type] = {
     "Gradient": Gradient,
     "InputXGradient": InputXGradient,
     "IntegratedGradients": IntegratedGradients,
+    "AdaptiveIntegratedGradients": AdaptiveIntegratedGradients,
+    "NonuniformIntegratedGradients": NonuniformIntegratedGradients,
+    "ExpectedGradients": ExpectedGradients,
     "SmoothGrad": SmoothGrad,
+    "VarGrad": VarGrad,
     "CAM": CAM,
     "GradCAM": GradCAM,
     "GradCAMPlusPlus": GradCAMPlusPlus,
@@ -66,6 +86,9 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
+    "ScoreCAM": ScoreCAM,
+    "AblationCAM": AblationCAM,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,

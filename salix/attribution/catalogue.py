@@ -37,8 +37,25 @@ CATALOGUE: dict[str, MethodInfo] = {
     "IntegratedGradients": MethodInfo(
         "Integrated gradients", "Sundararajan et al., 2017, arXiv:1703.01365", "path"
     ),
+    "AdaptiveIntegratedGradients": MethodInfo(
+        "Integrated gradients to a tolerance", "Sundararajan et al., 2017, arXiv:1703.01365", "path"
+    ),
+    "NonuniformIntegratedGradients": MethodInfo(
+        "Integrated gradients, non-uniform steps",
+        "Bhat and Raychowdhury, 2023, arXiv:2302.11107",
+        "path",
+    ),
+    "ExpectedGradients": MethodInfo(
+        "Expected gradients (GradientSHAP)",
+        "Erion et al., 2021, arXiv:1906.10670",
+        "path",
+        random=True,
+    ),
     "SmoothGrad": MethodInfo(
         "SmoothGrad", "Smilkov et al., 2017, arXiv:1706.03825", "gradient", random=True
+    ),
+    "VarGrad": MethodInfo(
+        "VarGrad", "Adebayo et al., 2018, arXiv:1810.03307", "gradient", random=True
     ),
     "CAM": MethodInfo(
         "Class activation map", "Zhou et al., 2016, arXiv:1512.04150", "class activation map"
@@ -60,6 +77,22 @@ CATALOGUE: dict[str, MethodInfo] = {
     ),
     "EigenCAM": MethodInfo(
         "Eigen-CAM", "Muhammad and Yeasin, 2020, arXiv:2008.00299", "class activation map"
+    ),
+    "SmoothGradCAMPlusPlus": MethodInfo(
+        "Smooth Grad-CAM++",
+        "Omeiza et al., 2019, arXiv:1908.01224",
+        "class activation map",
+        random=True,
+    ),
+    "ScoreCAM": MethodInfo(
+        "Score-CAM",
+        "Wang et al., 2020, arXiv:1910.01279",
+        "class activation map",
+    ),
+    "AblationCAM": MethodInfo(
+        "Ablation-CAM",
+        "Desai and Ramaswamy, 2020, doi:10.1109/WACV45572.2020.00106",
+        "class activation map",
     ),
     "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),
     "Occlusion": MethodInfo(

@@ -1,6 +1,7 @@
 """Eigen-CAM: the first principal component of the trunk's features."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -53,14 +54,14 @@ class EigenCAM:
         flat = flat / jnp.where(scale > 0, scale, 1)
         centre = flat.mean(0, keepdims=True) if self.centred else 0
         component = _first_component(flat - centre)
-        sign = jnp.where(component @ jnp.linalg.norm(flat, axis=1) < 0, -1, 1)
+        sign = jnp.where((component * jnp.linalg.norm(flat, axis=1)).sum() < 0, -1, 1)
         return (sign * scale * component).reshape(*features.shape[:-1], 1)
 
 
 def _first_component(rows: Features) -> Float[Array, " n"]:
     r"""Return $\sigma_1 u_1$ of a matrix [n k], of either sign, by its smaller Gram matrix."""
-    rows = jnp.asarray(rows)
+    rows, multiply = jnp.asarray(rows), partial(jnp.matmul, precision="highest")
     if rows.shape[0] > rows.shape[1]:
-        return rows @ jnp.linalg.eigh(rows.T @ rows)[1][:, -1]
-    values, vectors = jnp.linalg.eigh(rows @ rows.T)
+        return multiply(rows, jnp.linalg.eigh(multiply(rows.T, rows))[1][:, -1])
+    values, vectors = jnp.linalg.eigh(multiply(rows, rows.T))
     return jnp.sqrt(jnp.maximum(values[-1], 0)) * vectors[:, -1]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from salix.hyperparameters import (
     Hyperparameter,
@@ -116,29 +116,52 @@ class IntegratedGradients:
         gradient = jax.grad(score)
 
         def integrate(start: Array) -> Array:
-            path = widen(image) - widen(start)
+            path, rule = widen(image) - widen(start), (jnp.asarray(nodes), jnp.asarray(weights))
+            return path * mean_gradient(gradient, image, start, *rule)
 
-            def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
-                t, weight = node
-                point = (widen(start) + t * path).astype(image.dtype)
-                return total + weight * widen(gradient(point)), None
-
-            rule = jnp.asarray(nodes, path.dtype), jnp.asarray(weights, path.dtype)
-            mean, _ = jax.lax.scan(add, jnp.zeros_like(path), rule)
-            return path * mean
-
-        starts = self.baselines(score, image)
-        if len(starts) == 1:
-            return integrate(starts[0])
-        return jax.lax.map(integrate, jnp.stack(starts)).mean(0)  # compiled once
+        return mean_over(integrate, self.baselines(score, image))
 
     def baselines(self, score: ScoreLike, image: Image) -> tuple[Array, ...]:
         """Return the images to whose mean score the attribution is complete."""
-        image = jnp.asarray(image)
-        if not isinstance(self.baseline, str):
-            return (_broadcast(self.baseline, image),)
-        of, channels = as_score(score), image.shape[-1]
-        return tuple(_broadcast(np.broadcast_to(v, channels), image) for v in (of.black, of.white))
+        return broadcast_baselines(self.baseline, score, image)
+
+
+def mean_gradient(
+    gradient: Callable[[Array], Array],
+    image: Array,
+    start: Array,
+    nodes: Float[Array, " steps"],
+    weights: Float[Array, " steps"],
+) -> Array:
+    """Return the weighted sum of gradients at nodes of the straight path from `start` to `image`.
+
+    In 32 bits or more, one gradient at a time.
+    """
+    path = widen(image) - widen(start)
+
+    def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
+        t, weight = node
+        point = (widen(start) + t * path).astype(image.dtype)
+        return total + weight * widen(gradient(point)), None
+
+    rule = nodes.astype(path.dtype), weights.astype(path.dtype)
+    return jax.lax.scan(add, jnp.zeros_like(path), rule)[0]
+
+
+def mean_over(function: Callable[[Array], Array], starts: tuple[Array, ...]) -> Array:
+    """Return the mean of a function over some images, of a single one its value."""
+    if len(starts) == 1:
+        return function(starts[0])
+    return jax.lax.map(function, jnp.stack(starts)).mean(0)  # compiled once
+
+
+def broadcast_baselines(baseline: Any, score: ScoreLike, image: Image) -> tuple[Array, ...]:
+    """Return the baselines of a path method as images; `InputError` for one of another shape."""
+    image = jnp.asarray(image)
+    if not isinstance(baseline, str):
+        return (_broadcast(baseline, image),)
+    of, channels = as_score(score), image.shape[-1]
+    return tuple(_broadcast(np.broadcast_to(v, channels), image) for v in (of.black, of.white))
 
 
 def _broadcast(baseline: Any, image: Array) -> Array:

@@ -1,5 +1,6 @@
 """SmoothGrad: the mean of any method over noisy copies of the image."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 from salix.attribution.cost import passes_of
 from salix.attribution.gradient import Gradient
 from salix.attribution.pooling import pooling_of
-from salix.hyperparameters import Hyperparameter, check_fields, integer, number
+from salix.hyperparameters import FLAG, Hyperparameter, check_fields, integer, number
 from salix.precision import widen
 from salix.typing import Attribution, Image, Method, Passes, PRNGKey, ScoreLike
 
@@ -29,21 +30,32 @@ NOISE = number(lambda n: n >= 0, remedy="give a share of the image's range, 0 or
 class SmoothGrad:
     r"""Mean of a method over noisy copies, $A(x) = \frac{1}{n} \sum_i M(x + \epsilon_i)$.
 
+    With `square` the mean of its squares, $\frac{1}{n} \sum_i M(x + \epsilon_i)^2$, at least 0, in
+    squared units: SmoothGrad-Squared.
+
     $\epsilon_i \sim N(0, \sigma^2)$ with $\sigma$ = `noise` x (max x - min x), the range of this
     image over all its channels; n = `samples`. Every copy is noisy and noise is not clipped, so
     the mean is an unbiased estimate of $E[M(x + \epsilon)]$, summed in float32 or wider. Units and
     shape are the method's.
     Raises `InputError` for fewer than one sample, negative noise, or an uncallable `method`.
 
-    Smilkov et al. (2017), arXiv:1706.03825, sec. 2.2 (the mean) and 3.2 (the noise).
+    Smilkov et al. (2017), arXiv:1706.03825, sec. 2.2 (the mean) and 3.2 (the noise); `square` after
+    Hooker et al. (2019), arXiv:1806.10758.
     """
 
     method: Method = field(default_factory=Gradient)
     samples: int = 16
     noise: float | int = 0.15
+    square: bool = False
 
     def __post_init__(self) -> None:
-        check_fields(self, method=METHOD, samples=integer(1), noise=NOISE)
+        check_fields(self, method=METHOD, samples=integer(1), noise=NOISE, square=FLAG)
+
+    def __repr__(self) -> str:
+        # The text of the mean is that of runs before there was a square.
+        square = ", square=True" if self.square else ""
+        fields = f"method={self.method!r}, samples={self.samples!r}, noise={self.noise!r}"
+        return f"{type(self).__name__}({fields}{square})"
 
     @property
     def pooling(self) -> str:
@@ -60,18 +72,27 @@ class SmoothGrad:
         return self.samples * passes_of(self.method, shape)
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid k"]:
-        image = jnp.asarray(image)
-        sigma = self.noise * (image.max() - image.min())
-
-        def sample(key: PRNGKey) -> Attribution:
-            noise_key, method_key = jax.random.split(key)
-            noise = sigma * jax.random.normal(noise_key, image.shape, image.dtype)
-            return widen(self.method(score, image + noise, method_key))
+        sample = noisy_sample(self.method, score, jnp.asarray(image), self.noise)
 
         def add(total: Array, key: PRNGKey) -> tuple[Array, None]:
-            return total + sample(key), None
+            value = sample(key)
+            return total + (value**2 if self.square else value), None
 
         shape = jax.eval_shape(sample, key)  # a CAM has another shape than the image
         keys = jax.random.split(key, self.samples)
         total, _ = jax.lax.scan(add, jnp.zeros(shape.shape, shape.dtype), keys)
         return total / self.samples
+
+
+def noisy_sample(
+    method: Method, score: ScoreLike, image: Array, noise: float
+) -> Callable[[PRNGKey], Attribution]:
+    """Return the function of a key that explains a noisy copy of an image, in 32 bits or more."""
+    sigma = noise * (image.max() - image.min())
+
+    def sample(key: PRNGKey) -> Attribution:
+        noise_key, method_key = jax.random.split(key)
+        noise = sigma * jax.random.normal(noise_key, image.shape, image.dtype)
+        return widen(method(score, image + noise, method_key))
+
+    return sample

@@ -8,6 +8,7 @@ model, and loops whose length depends on the data count as often as they turn.
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,9 @@ import numpy as np
 
 from salix.perturb.host import call_on_host
 from salix.typing import Passes, Score
+
+# The program is optimised as ever, its machine code is not: that takes most of the time.
+compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 class PassCounter:
@@ -64,6 +68,5 @@ class PassCounter:
 
 def temporary_bytes(function, *arguments) -> int:
     """Return the memory that the compiled function needs beside its arguments and results."""
-    quickly = {"xla_backend_optimization_level": 0}  # of the machine code, not of the program
-    program = jax.jit(function, compiler_options=quickly).lower(*arguments).compile()
+    program = compiled(function).lower(*arguments).compile()
     return program.memory_analysis().temp_size_in_bytes

@@ -1,5 +1,7 @@
 """Definitions of torch-cam and pytorch-grad-cam, written again in PyTorch, against ours."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,18 +10,21 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from salix.attribution import (  # noqa: E402
+    AblationCAM,
     EigenCAM,
     GradCAM,
     GradCAMPlusPlus,
     HiResCAM,
     LayerCAM,
+    ScoreCAM,
+    SmoothGradCAMPlusPlus,
     XGradCAM,
 )
 from salix.typing import Score  # noqa: E402
 
 KEY = jax.random.key(0)
 rng = np.random.default_rng(0)
-KERNEL, PLACE = rng.normal(size=(6, 3, 3, 3)), rng.normal(size=(6, 4, 3))
+KERNEL, PLACE = rng.normal(size=(6, 3, 3, 3)), 0.3 * rng.normal(size=(6, 4, 3))
 IMAGE = rng.uniform(size=(9, 8, 3))
 
 
@@ -28,24 +33,33 @@ def trunk(x):
     out = jax.lax.conv_general_dilated(
         x[None], jnp.asarray(KERNEL), (2, 2), "VALID", dimension_numbers=dims
     )[0]
-    return jax.nn.relu(out)
+    return jax.nn.relu(out + 1)
 
 
 def ours(method):
     with jax.enable_x64(True):
         place = PLACE.transpose(1, 2, 0)
         score = Score(lambda f: (place * f).sum() + (0.2 * place * f**2).sum(), trunk)
-        return np.asarray(method(score, jnp.asarray(IMAGE), KEY))[..., 0]
+        return np.asarray(jax.jit(partial(method, score))(jnp.asarray(IMAGE), KEY))[..., 0]
+
+
+BATCH = torch.tensor(IMAGE.transpose(2, 0, 1)[None])
+
+
+def torch_trunk(batch):
+    return torch.relu(torch.nn.functional.conv2d(batch, torch.tensor(KERNEL), stride=2) + 1)
+
+
+def torch_head(features):
+    place = torch.tensor(PLACE)
+    return (place * features).sum((1, 2, 3)) + (0.2 * place * features**2).sum((1, 2, 3))
 
 
 @pytest.fixture(scope="module")
 def recorded():
     """Return activations and gradients [1 k y x], as hooks record them."""
-    image = torch.tensor(IMAGE.transpose(2, 0, 1)[None])
-    features = torch.relu(torch.nn.functional.conv2d(image, torch.tensor(KERNEL), stride=2))
-    features = features.detach().requires_grad_()
-    place = torch.tensor(PLACE)
-    ((place * features).sum() + (0.2 * place * features**2).sum()).backward()
+    features = torch_trunk(BATCH).detach().requires_grad_()
+    torch_head(features).sum().backward()
     return features.detach(), features.grad
 
 
@@ -80,7 +94,7 @@ PEERS = {
 
 @pytest.mark.parametrize("method", PEERS, ids=repr)
 def test_parity(method, recorded):
-    np.testing.assert_allclose(ours(method), PEERS[method](*recorded), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(ours(method), PEERS[method](*recorded), rtol=1e-4, atol=1e-6)
 
 
 def test_torch_cam_has_another_denominator_for_grad_cam_plus_plus(recorded):
@@ -98,3 +112,32 @@ def test_eigencam_is_the_projection_on_the_first_right_singular_vector(recorded,
     projection = (matrix @ torch.linalg.svd(matrix, full_matrices=False)[2][0]).numpy()
     out = ours(EigenCAM(centred=centred)).reshape(-1)
     np.testing.assert_allclose(out * np.sign(out @ projection), projection, rtol=1e-6, atol=1e-8)
+
+
+def test_scorecam(recorded):
+    """torch-cam and pytorch-grad-cam: bilinear masks scaled to [0, 1], softmax over channels."""
+    activations, _ = recorded
+    masks = torch.nn.functional.interpolate(activations, IMAGE.shape[:2], mode="bilinear")[0]
+    low, high = (getattr(masks, n)((1, 2), keepdim=True) for n in ("amin", "amax"))
+    scores = torch_head(torch_trunk(((masks - low) / (high - low))[:, None] * BATCH))
+    weights = torch.softmax(scores, 0)[None, :, None, None]
+    expected = sum_over_channels(weights, activations)
+    np.testing.assert_allclose(ours(ScoreCAM(chunk=4)), expected, rtol=1e-6)
+
+
+def test_ablationcam(recorded):
+    """pytorch-grad-cam's layer that sets one channel to zero, and its weights."""
+    activations, _ = recorded
+    ablated = activations.repeat(6, 1, 1, 1)
+    ablated[range(6), range(6)] = 0
+    whole = torch_head(activations)
+    weights = ((whole - torch_head(ablated)) / whole)[None, :, None, None]
+    expected = sum_over_channels(weights, activations)
+    np.testing.assert_allclose(ours(AblationCAM()), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_smooth_grad_cam_plus_plus_without_noise(recorded):
+    """torch-cam's numerator is ours; its denominator is that of its Grad-CAM++."""
+    expected = plus_plus_of_pytorch_grad_cam(*recorded)
+    out = ours(SmoothGradCAMPlusPlus(samples=2, noise=0))
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-6)

@@ -21,23 +21,26 @@ from salix.attribution import ARGUMENTS, CATALOGUE, METHODS, SmoothGrad, passes_
 from salix.perturb.partition import Grid
 from salix.spec import parse
 from salix.typing import InputError, Passes, Score
-from tests.attribution.passes import PassCounter, temporary_bytes
+from tests.attribution.passes import PassCounter, compiled, temporary_bytes
 
 KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
 SETTINGS = {
-    "XRAI": {"scales": (50,)},
+    "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
+    "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
+    "AblationCAM": {"channels": 5},
+    "ScoreCAM": {"channels": 5},
     "ShapleySampling": {"permutations": 3, "partition": Grid(3)},
 }
 AMOUNTS = ("steps", "samples", "masks", "evaluations")
 SCALED: dict[str, tuple[str, object, object]] = {
+    "AblationCAM": ("channels", 2, 5),
+    "ScoreCAM": ("channels", 2, 5),
     "Occlusion": ("window", 16, 4),
     "FeatureAblation": ("partition", Grid(2), Grid(6)),
     "ShapleySampling": ("permutations", 1, 4),
 }
 numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
-# The program is optimised as ever, its machine code is not: that takes most of the time.
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 per_method = pytest.mark.parametrize("name", METHODS)
 
 
@@ -298,7 +301,7 @@ recipes = st.sampled_from(sorted(METHODS)).flatmap(
 def strategies(name):
     """Strategies of a method's flags and amounts, and those of `FIELDS`."""
     simple = {
-        f.name: st.booleans() if isinstance(f.default, bool) else st.integers(8, 10**6)
+        f.name: st.booleans() if isinstance(f.default, bool) else st.integers(16, 10**6)
         for f in fields(METHODS[name])
         if isinstance(f.default, bool) or f.name in AMOUNTS
     }

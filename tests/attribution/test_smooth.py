@@ -14,8 +14,10 @@ from salix.attribution import (
     InputXGradient,
     IntegratedGradients,
     SmoothGrad,
+    VarGrad,
 )
 from salix.typing import Score
+from tests.attribution.passes import compiled
 
 KEY = jax.random.key(0)
 IMAGE = np.random.default_rng(0).uniform(-1, 3, size=(6, 5, 3)).astype(np.float32)
@@ -117,3 +119,61 @@ def test_a_random_method_gets_its_own_key_for_each_sample():
 
     draws = SmoothGrad(Draw(), samples=400, noise=1.0)(jnp.sum, IMAGE, KEY)
     assert np.asarray(draws).std() == pytest.approx(1 / 20, rel=0.35)
+
+
+def explain(method, score):
+    return compiled(lambda x: method(score, x, KEY))(IMAGE)
+
+
+def test_squares_and_variance_agree_with_numpy_over_the_same_copies():
+    score, copies = lambda x: (x**3).sum(), []
+
+    @dataclass(frozen=True)
+    class Recorded:
+        def __call__(self, score, image, key):
+            out = jax.grad(score)(image)
+            jax.debug.callback(lambda v: copies.append(np.float64(v)), out)
+            return out
+
+    explain(SmoothGrad(Recorded(), samples=5), score)
+    jax.effects_barrier()
+    assert len(copies) == 5
+    for method, expected in (
+        (SmoothGrad(samples=5), np.mean(copies, 0)),
+        (SmoothGrad(samples=5, square=True), np.mean(np.square(copies), 0)),
+        (VarGrad(samples=5), np.var(copies, 0)),
+    ):
+        np.testing.assert_allclose(explain(method, score), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_variance_of_a_linear_gradient_in_closed_form():
+    # d x^2 = 2 (x + e): variance 4 sigma^2 everywhere, mean square 4 x^2 + 4 sigma^2
+    sigma, square = 0.1 * RANGE, lambda x: (x**2).sum()
+    variance = explain(VarGrad(samples=SAMPLES, noise=0.1), square)
+    np.testing.assert_allclose(variance, 4 * sigma**2, rtol=5 * np.sqrt(2 / SAMPLES))
+    squares = explain(SmoothGrad(samples=SAMPLES, noise=0.1, square=True), square)
+    assert float(squares.mean()) == pytest.approx(4 * np.mean(IMAGE**2) + 4 * sigma**2, rel=0.01)
+    assert np.corrcoef(np.ravel(squares), np.ravel(IMAGE**2))[0, 1] > 0.99
+
+
+def test_a_large_mean_costs_the_variance_no_digits():
+    # The gradient is 10^4 + 2e: of the mean of squares less the square of the mean 0.1 is lost.
+    expected = explain(VarGrad(samples=64, noise=0.01), lambda x: ((x - IMAGE) ** 2).sum())
+    shifted = lambda x: (1e4 * x + (x - IMAGE) ** 2).sum()  # noqa: E731
+    out = explain(VarGrad(samples=64, noise=0.01), shifted)
+    np.testing.assert_allclose(out, expected, rtol=0.05)
+
+
+def test_wrappers_take_any_method_and_pass_on_its_pooling():
+    score = Score(lambda f: jnp.tanh(f.mean()), lambda x: jnp.sin(x[::2]))
+    for method in (VarGrad(CAM(), 3), SmoothGrad(CAM(), 3, square=True)):
+        out = explain(method, score)
+        assert out.shape == (3, 5, 1)
+        assert (out > 0).all()
+        assert (method.pooling, method.reads_trunk) == ("signed_sum", True)
+    np.testing.assert_array_equal(explain(VarGrad(samples=1), lambda x: (x**3).sum()), 0)
+
+
+def test_the_text_of_the_mean_is_as_it_was():
+    assert repr(SmoothGrad()) == "SmoothGrad(method=Gradient(), samples=16, noise=0.15)"
+    assert repr(SmoothGrad(square=True)).endswith("noise=0.15, square=True)")
