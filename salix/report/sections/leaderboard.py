@@ -19,7 +19,7 @@ from salix.stats import Interval
 
 
 @dataclass(frozen=True)
-class Cell:
+class MethodCell:
     """One metric of one method, as text; `best` marks the method that is better than all others."""
 
     value: str
@@ -31,7 +31,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """One method: mean rank, cost and its cells."""
 
     method: str
@@ -39,7 +39,7 @@ class Row:
     limits: str
     first: str
     cost: str
-    cells: tuple[Cell, ...]
+    cells: tuple[MethodCell, ...]
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -80,9 +80,9 @@ def build(analysis: Analysis) -> Section | None:
     )
 
 
-def _row(board: Leaderboard, i: int) -> Row:
+def _row(board: Leaderboard, i: int) -> MethodRow:
     mean, passes = board.mean_ranks[i], board.passes.get("methods", {})
-    return Row(
+    return MethodRow(
         board.methods[i],
         f"{mean.value:.2f}" if np.isfinite(mean.value) else DASH,
         _limits(mean),
@@ -92,7 +92,7 @@ def _row(board: Leaderboard, i: int) -> Row:
     )
 
 
-def _cell(ranking: MethodRanking, i: int, enough: bool) -> Cell:
+def _cell(ranking: MethodRanking, i: int, enough: bool) -> MethodCell:
     value, column = ranking.values[i], ranking.column
     rank = ""
     if ranking.directed and np.isfinite(ranking.ranks[i]):
@@ -100,7 +100,7 @@ def _cell(ranking: MethodRanking, i: int, enough: bool) -> Cell:
         low, high = ranking.rank_limits[:, i]
         rank += f" [{low:g}, {high:g}]" if enough and np.isfinite(low) else ""
     texts = (column.format(value.value), column.limits(value), rank, f"n = {value.n}")
-    return Cell(*texts, value.undefined, ranking.best == i)
+    return MethodCell(*texts, value.undefined, ranking.best == i)
 
 
 def write_passes(passes: dict[str, int] | None) -> str:
