@@ -7,7 +7,6 @@ Python. It is parsed, never evaluated.
 import ast
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -29,26 +28,6 @@ def parse(text: str, family: Mapping[str, Any], arguments: Mapping[str, Any] = {
         example = f"{next(iter(family))}() (one of {', '.join(family)})"
         raise InputError(f"cannot read {text!r}: write it as {example}") from None
     return _build(node, family, {**family, **arguments}, text)
-
-
-def abbreviate(instance: Any) -> str:
-    """Return the text of a configured object without the fields that have their default values.
-
-    It parses back to the same object, and is the name of a method in figures and tables:
-    `GradCAM`, `IntegratedGradients(steps=64)`. Another object's text is its `repr`.
-    """
-    if not is_dataclass(instance) or isinstance(instance, type):
-        return repr(instance)
-    texts = [
-        f"{f.name}={abbreviate(getattr(instance, f.name))}"
-        for f in fields(instance)
-        if f.repr and repr(getattr(instance, f.name)) != repr(_default(f))
-    ]
-    return type(instance).__name__ + (f"({', '.join(texts)})" if texts else "")
-
-
-def _default(field: Field[Any]) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _build(node: ast.expr, family: Mapping[str, Any], nested: Mapping[str, Any], text: str) -> Any:

@@ -51,7 +51,7 @@ def test_one_image_gives_its_picture_and_its_map(folder, capsys):
 
 
 def test_several_methods_stand_in_one_figure_and_one_archive(folder, capsys):
-    methods = ("Gradient", "IntegratedGradients(steps=3)")
+    methods = ("Gradient()", "IntegratedGradients(steps=3)")
     words = ("--method", *methods, "--target", "0", "--out", "m.svg", "m.npz", "m.png")
     assert explain("a.png", *words, "--scale", "row") == 0
     attributions = (salix.attribution.Gradient(), salix.attribution.IntegratedGradients(steps=3))
@@ -64,7 +64,7 @@ def test_several_methods_stand_in_one_figure_and_one_archive(folder, capsys):
     assert "percentile" in drawn
     assert "steps=3" in drawn
     assert (folder / "m.png").read_bytes().startswith(b"\x89PNG")
-    assert "Gradient: map of 64 x 64, " in capsys.readouterr().out
+    assert "Gradient(): map of 64 x 64, " in capsys.readouterr().out
 
 
 def test_several_images_fill_a_folder_and_a_bad_one_stops_none(folder, capsys):

@@ -46,7 +46,7 @@ class SmoothGrad:
     method: Method = field(default_factory=Gradient)
     samples: int = 16
     noise: float | int = 0.15
-    square: bool = False
+    square: bool = field(default=False, metadata={"described": "changed"})
 
     def __post_init__(self) -> None:
         check_fields(self, method=METHOD, samples=integer(1), noise=NOISE, square=FLAG)

@@ -15,6 +15,7 @@ from salix.cli.compare import CompareModels
 from salix.cli.convert import Convert
 from salix.cli.demo import Demo
 from salix.cli.explain import ExplainImages
+from salix.cli.figure import DrawFigure
 from salix.cli.methods import ListMethods
 from salix.cli.metrics import ListMetrics
 from salix.cli.report import Report
@@ -31,6 +32,7 @@ COMMANDS = {
     "train": Train,
     "sweep": Sweep,
     "report": Report,
+    "figure": DrawFigure,
     "study": Study,
     "compare": CompareModels,
     "convert": Convert,

@@ -73,7 +73,9 @@ class ExplainImages:
         """Explain the images; returns 1 if one could not be read, after all others."""
         from salix import spec
         from salix.attribution import ARGUMENTS, METHODS
-        from salix.engine import default_attribution, image_explainer, model_pixels
+        from salix.engine import image_explainer, model_pixels
+        from salix.engine.image_sweep import default_attribution
+        from salix.measures.method_text import method_text
         from salix.models import load
 
         methods = [spec.parse(text, METHODS, ARGUMENTS) for text in self.method]
@@ -89,13 +91,11 @@ class ExplainImages:
         methods = methods or [default_attribution(model)]
         options = {"score": self._score(model.classes), "precision": self.precision}
         explainers = {
-            spec.abbreviate(method): image_explainer(
-                model, params, method, seed=self.seed, **options
-            )
+            method_text(method): image_explainer(model, params, method, seed=self.seed, **options)
             for method in methods
         }
         shape = (*model.preprocess.size, model.preprocess.channels)
-        costs = {spec.abbreviate(method): method_passes(method, shape) for method in methods}
+        costs = {method_text(method): method_passes(method, shape) for method in methods}
         status, compiled = 0, False
         for file, paths in zip(self.images, outputs, strict=True):
             try:

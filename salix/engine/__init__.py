@@ -2,7 +2,7 @@
 
 from salix.engine.classification import Classification
 from salix.engine.image_explanation import explain, image_explainer, model_pixels
-from salix.engine.image_sweep import default_attribution, sweep
+from salix.engine.image_sweep import sweep
 from salix.engine.model_explainer import ModelExplainer
 from salix.engine.problem import Problem
 from salix.engine.run import run_problem
@@ -11,7 +11,6 @@ __all__ = [
     "Classification",
     "ModelExplainer",
     "Problem",
-    "default_attribution",
     "explain",
     "image_explainer",
     "model_pixels",

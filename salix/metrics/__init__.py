@@ -23,6 +23,15 @@ from salix.metrics.faithfulness import (
 from salix.metrics.info import MetricInfo
 from salix.metrics.localisation import iou, pointing_game, relevance_mass
 from salix.metrics.normalisation import scale, to_8_bit
+from salix.metrics.robustness import (
+    avg_sensitivity,
+    continuity,
+    local_lipschitz,
+    max_sensitivity,
+    relative_input_stability,
+    relative_output_stability,
+    relative_representation_stability,
+)
 from salix.metrics.similarity import DATA_RANGE, mae, pearson, spearman, ssim
 
 __all__ = [
@@ -32,6 +41,8 @@ __all__ = [
     "InformationCurve",
     "MetricInfo",
     "Similarity",
+    "avg_sensitivity",
+    "continuity",
     "deletion",
     "gini",
     "histogram_entropy",
@@ -40,11 +51,16 @@ __all__ = [
     "insertion",
     "interpolate_pixels",
     "iou",
+    "local_lipschitz",
     "mae",
+    "max_sensitivity",
     "median_curve",
     "pearson",
     "pointing_game",
     "random_pixels",
+    "relative_input_stability",
+    "relative_output_stability",
+    "relative_representation_stability",
     "relevance_mass",
     "scale",
     "spatial_entropy",

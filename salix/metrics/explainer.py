@@ -1,8 +1,11 @@
-"""Adapter from a plain explain function to an `Explainer`."""
+"""Explanations for measures and metrics: adapter from a plain function, and raw attributions."""
 
 import inspect
 
-from salix.typing import Explain, Explainer, InputError
+from jaxtyping import Array, Float
+
+from salix.precision import widen
+from salix.typing import Explain, Explainer, Explanation, Image, Index, InputError
 
 
 def as_explainer(explain: Explain) -> Explainer:
@@ -22,3 +25,28 @@ def as_explainer(explain: Explain) -> Explainer:
     except ValueError:  # a builtin without a signature
         pass
     return Explainer(explain)
+
+
+def explain_clean(explain: Explain, image: Image) -> tuple[Explainer, Float[Array, "..."], Index]:
+    """Return the explainer, the attribution of an image and the class that it explains."""
+    explainer = as_explainer(explain)
+    clean = explainer(image)
+    return explainer, raw_attribution(clean), clean.target
+
+
+def attribute(explainer: Explainer, image: Image, target: Index) -> Float[Array, "..."]:
+    """Return the attribution of an image for a class, in 32 bits or more."""
+    return raw_attribution(explainer(image, target))
+
+
+def raw_attribution(explanation: Explanation) -> Float[Array, "..."]:
+    """Return the attribution of an explanation, neither pooled nor scaled, in 32 bits or more.
+
+    Raises `InputError` for an explanation without one.
+    """
+    if explanation.attribution is None:
+        raise InputError(
+            "the explanation has no attribution, and its map is scaled to [0, 1]: return "
+            "Explanation(logits, target, map, attribution=…) with what the method returned"
+        )
+    return widen(explanation.attribution)

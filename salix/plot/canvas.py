@@ -26,6 +26,13 @@ def check_matplotlib() -> None:
         )
 
 
+def check_file(file: Path) -> None:
+    """Raise `InputError` for a file that no figure is written as, or without matplotlib."""
+    if file.suffix.lower() not in FILES:
+        raise InputError(f"{file} is no file of a figure: give one that ends in {', '.join(FILES)}")
+    check_matplotlib()
+
+
 def new_figure(width: float, height: float) -> Any:
     """Return an empty `Figure` of a size in inches; `InputError` where matplotlib is missing."""
     check_matplotlib()
@@ -41,8 +48,7 @@ def save(figure: Any, file: str | Path) -> None:
     `InputError` for another suffix.
     """
     path = Path(file)
-    if path.suffix.lower() not in FILES:
-        raise InputError(f"{path} is no file of a figure: give one that ends in {', '.join(FILES)}")
+    check_file(path)
     from matplotlib import rc_context
 
     dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}

@@ -28,7 +28,7 @@ def grid(
     *,
     titles: Sequence[str] = (),
     rows: Sequence[str] = (),
-    scale: str = "figure",
+    scale: str | ColourScale = "figure",
     unit: str = "attribution",
     signed: bool | None = None,
     percentile: float = 99.0,
@@ -41,15 +41,16 @@ def grid(
     `maps[i]` are the maps [y x] of image i, one for each of `titles`; each may have a grid of its
     own, and None is an empty panel. The first column is the image alone; `rows` label it.
 
-    One colour scale is printed: "figure", of the values of all maps; "row", one for each image; or
+    One colour scale is printed: "figure", of the values of all maps; "row", one for each image;
     "map", for maps in different units, where each map is divided by the `percentile` of its own
-    $|a|$. A scale with negative values diverges around zero, see `choose_scale`. `unit`, the number
-    of images, their size and the grids of the maps are printed, and `note` after them. `smooth`,
-    `opacity` and errors as in `overlay`; also `InputError` for rows of different lengths.
+    $|a|$; or a given one. A scale with negative values diverges around zero, see `choose_scale`.
+    `unit`, the number of images, their size and the grids of the maps are printed, and `note` after
+    them. `smooth`, `opacity` and errors as in `overlay`; also `InputError` for rows of different
+    lengths.
     """
     check_opacity(opacity)
-    if scale not in SCALES:
-        raise InputError(f"scale is {scale!r}: choose one of {', '.join(SCALES)}")
+    if not isinstance(scale, ColourScale) and scale not in SCALES:
+        raise InputError(f"scale is {scale!r}: choose {', '.join(SCALES)}, or a ColourScale")
     pixels = [as_pixels(image) for image in images]
     table = [[None if m is None else as_map(m) for m in _one_row(row)] for row in maps]
     _check(pixels, table, titles, rows)
@@ -57,8 +58,9 @@ def grid(
     if scale == "map":
         table = [[None if m is None else relative(m, percentile) for m in row] for row in table]
         unit = f"{unit} over the {percentile:g}th percentile of its own magnitudes, clipped"
-    groups = table if scale == "row" else [[m for row in table for m in row]]
-    scales = [_scale(group, signed, percentile, unit, scale == "map") for group in groups]
+    scales = [scale] if isinstance(scale, ColourScale) else []
+    for group in table if scale == "row" else [[m for row in table for m in row]]:
+        scales.append(_scale(group, signed, percentile, unit, scale == "map"))
     figure, axes = _panels(pixels, 1 + len(table[0]))
     for i, (image, row) in enumerate(zip(pixels, table, strict=True)):
         shared = scales[i if scale == "row" else 0]

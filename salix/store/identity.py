@@ -37,7 +37,8 @@ def describe(value: Any) -> str:
     """Return a text that is equal for equal settings, in every process and version of Python.
 
     Frozen dataclasses read as their `repr`, field by field, so that a method of plain fields can be
-    read back from the text; those with the metadata `described=False` are left out. Arrays are
+    read back from the text; those with the metadata `described=False` are left out, and those with
+    `described="changed"`, added after runs had been written, at their default. Arrays are
     named by type, shape and sha256 of their content; functions by module and name; other objects by
     module, class and public attributes, and where they have none by their `repr` without addresses.
     What functions and objects compute is not described: in a sweep it is part of the traced
@@ -83,7 +84,7 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
         case MethodType():
             return f"{inner(value.__self__)}.{value.__func__.__qualname__}"
         case _ if is_dataclass(value):
-            described = [f for f in fields(value) if f.init and f.metadata.get("described", True)]
+            described = [f for f in fields(value) if f.init and _is_described(f, value)]
             parts = [f"{f.name}={inner(getattr(value, f.name))}" for f in described]
             return f"{type(value).__qualname__}({', '.join(parts)})"
     function = _unwrapped(value)
@@ -95,6 +96,11 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
         return f"{kind}({', '.join(parts)})"
     text = repr(value)
     return kind if ADDRESS.search(text) else text
+
+
+def _is_described(field: Any, value: Any) -> bool:
+    rule = field.metadata.get("described", True)
+    return getattr(value, field.name) != field.default if rule == "changed" else rule
 
 
 def _unwrapped(value: Any) -> Any:

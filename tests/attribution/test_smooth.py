@@ -16,6 +16,7 @@ from salix.attribution import (
     SmoothGrad,
     VarGrad,
 )
+from salix.store import describe
 from salix.typing import Score
 from tests.attribution.passes import compiled
 
@@ -175,5 +176,6 @@ def test_wrappers_take_any_method_and_pass_on_its_pooling():
 
 
 def test_the_text_of_the_mean_is_as_it_was():
-    assert repr(SmoothGrad()) == "SmoothGrad(method=Gradient(), samples=16, noise=0.15)"
-    assert repr(SmoothGrad(square=True)).endswith("noise=0.15, square=True)")
+    for text in (repr, describe):
+        assert text(SmoothGrad()) == "SmoothGrad(method=Gradient(), samples=16, noise=0.15)"
+        assert text(SmoothGrad(square=True)).endswith("noise=0.15, square=True)")

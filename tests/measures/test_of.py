@@ -80,8 +80,11 @@ def test_a_constant_map_is_nan():
             assert np.isnan(value).all()
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_every_metric_is_a_measure_by_text_and_is_described(name):
+OF_MAPS = ("gini", "histogram_entropy", "iou", "ssim", "deletion")
+
+
+@pytest.mark.parametrize("name", OF_MAPS)
+def test_a_metric_is_a_measure_by_text_and_is_described(name):
     of = parse(f"Of({name})", MEASURES, ARGUMENTS)
     assert of == Of(METRICS[name].function)
     assert isinstance(of, Measure)

@@ -1,139 +1,141 @@
-"""What every metric promises, checked for all of them."""
+"""What every metric of `METRICS` promises, on a model whose relevant pixels are known.
+
+A metric is covered by its description alone.
+"""
+
+import inspect
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from salix import metrics
-from salix.metrics import (
-    gini,
-    histogram_entropy,
-    iou,
-    mae,
-    pearson,
-    pointing_game,
-    relevance_mass,
-    spatial_entropy,
-    spearman,
-    ssim,
+from salix.measures import ARGUMENTS, MEASURES, Of
+from salix.metrics import METRICS
+from salix.spec import parse
+from salix.typing import Passes
+from tests.metrics import known_truth as known
+from tests.metrics.conformance import (
+    Evaluation,
+    evaluation,
+    few,
+    names,
+    random_maps,
+    required,
+    true_maps,
 )
-from salix.typing import InputError
 
-OF_ONE = [gini, histogram_entropy, spatial_entropy]
-OF_TWO = [relevance_mass, iou, mae, pearson, pointing_game, spearman, ssim]
-SPACES = [(12,), (9, 8), (7, 8, 9)]
-name = lambda f: f.__name__ if callable(f) else str(f)  # noqa: E731
-
-
-def call(metric, a, b, wrap=jax.jit):
-    return wrap(metric)(a) if metric in OF_ONE else wrap(metric)(a, b)
+ALL = pytest.mark.parametrize("name", METRICS)
+GROUPS = {
+    "faithfulness", "robustness", "localisation", "complexity", "randomisation", "axiom",
+    "similarity",
+}  # fmt: skip
+NEEDS = {"reference mask", "trunk", "parameters"}
 
 
-def maps(space, count=2, dtype=np.float32):
-    return np.random.default_rng(0).uniform(size=(count, *space)).astype(dtype)
-
-
-def test_all_are_here():
-    # Normalisation, descriptions, and the metrics that evaluate the model again.
-    others = {
-        "METRICS",
-        "MetricInfo",
-        "Similarity",
-        "scale",
-        "to_8_bit",
-        "Curve",
-        "deletion",
-        "insertion",
+@ALL
+def test_it_is_described(name):
+    info = METRICS[name]
+    assert getattr(metrics, name) is info.function
+    assert name in metrics.__all__
+    assert info.title
+    assert info.source
+    assert info.group in GROUPS
+    assert info.direction in ("higher", "lower", "")
+    assert info.low is None or info.high is None or info.low < info.high
+    assert set(info.needs) <= NEEDS
+    arity = required(info.function)
+    assert arity in (1, 2, 3, 4)
+    assert (info.passes is None) == (arity < 3)
+    assert (info.score != "") == (arity == 4)
+    keywords = {
+        p.name
+        for p in inspect.signature(info.function).parameters.values()
+        if p.kind is p.KEYWORD_ONLY
     }
-    on_the_host = {  # around a predictor
-        "DatasetCurve",
-        "InformationCurve",
-        "information_curve",
-        "information_curves",
-        "interpolate_pixels",
-        "median_curve",
-        "random_pixels",
-    }
-    assert {name(f) for f in OF_ONE + OF_TWO} | others | on_the_host == set(metrics.__all__)
+    assert {option for option, _ in info.options} <= keywords
 
 
-@pytest.mark.parametrize("space", SPACES, ids=len)
-@pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
-def test_numpy_jax_and_jit_agree_on_a_float32_scalar(metric, space):
-    a, b = maps(space)
-    out = call(metric, a, b)
-    assert (out.shape, out.dtype) == ((), jnp.float32)
-    assert np.isfinite(out)
-    if len(space) == 2:
-        eager = call(metric, a, b, wrap=lambda f: f)
-        assert float(call(metric, jnp.asarray(a), b, wrap=lambda f: f)) == float(eager)
-        np.testing.assert_allclose(eager, out, rtol=1e-5, atol=1e-6)
+@ALL
+def test_its_text_reads_back_and_so_do_its_presets(name):
+    presets = [{"preset": preset} for preset in METRICS[name].presets]
+    for options in ({}, few(name), *presets):
+        of = Of(METRICS[name].function, **options)
+        again = parse(repr(of), MEASURES, ARGUMENTS)
+        assert again == of
+        assert repr(again) == repr(of)
 
 
-@pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
-def test_vmap_is_a_loop_and_a_bad_neighbour_does_no_harm(metric):
-    batch, other = maps((9, 8), 5), maps((9, 8), 10)[5:]
-    batch[2], batch[3] = 0, np.nan
-    together = jax.jit(jax.vmap(lambda a, b: call(metric, a, b)))(batch, other)
-    alone = [call(metric, a, b) for a, b in zip(batch, other, strict=True)]
-    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-5, atol=1e-6)
-    assert np.isfinite(np.asarray(together)[[0, 1, 4]]).all()
-    assert np.isnan(together[3])
+@pytest.mark.parametrize(
+    ("name", "preset"), [(n, p) for n in METRICS for p in METRICS[n].presets if METRICS[n].presets]
+)
+def test_presets_are_callable(name, preset):
+    one = Evaluation(name, preset=preset).one
+    arguments = (known.PARAMS, known.IMAGES[0], true_maps()[0], np.bool_(True), known.KEYS[0])
+    assert jax.eval_shape(one, *arguments).shape == ()
 
 
-@pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
-def test_float64_is_kept_and_closes_in_on_float32(metric):
-    a, b = maps((9, 8))
+@ALL
+def test_it_is_a_number_in_its_range_at_its_stated_cost(name):
+    metric, info = evaluation(name), METRICS[name]
+    metric.passes()
+    values = metric()
+    passes = metric.passes()
+    assert values.dtype == np.float32
+    assert values.shape == (len(known.IMAGES),)
+    assert np.isfinite(values).all()
+    assert info.low is None or values.min() >= info.low - 1e-6
+    assert info.high is None or values.max() <= info.high + 1e-6
+    if info.passes is not None:
+        stated = info.passes(metric.options, known.IMAGES[0].shape)
+        assert passes == len(known.IMAGES) * stated
+    else:
+        assert passes == Passes()
+
+
+@ALL
+def test_a_random_map_scores_worse_than_the_true_one(name):
+    metric, direction = evaluation(name), METRICS[name].direction
+    if not direction:
+        pytest.skip("neither end of its range is better")
+    true, random = metric().mean(), metric(maps=random_maps(), true=False).mean()
+    assert (true > random) if direction == "higher" else (true < random)
+
+
+@ALL
+def test_a_result_depends_on_its_own_image_and_key(name):
+    metric = evaluation(name)
+    values = metric()
+    images, maps = known.IMAGES.copy(), true_maps().copy()
+    images[1], maps[1] = np.nan, np.nan
+    beside_nan = metric(images, maps)
+    np.testing.assert_array_equal(beside_nan[[0, 2, 3]], values[[0, 2, 3]])
+    assert np.isnan(beside_nan[1])
+    order = [2, 0, 3, 1]
+    moved = metric(known.IMAGES[order], true_maps()[order], keys=known.KEYS[np.array(order)])
+    np.testing.assert_array_equal(moved, values[order])
+    other = metric(keys=known.KEYS[::-1])
+    if "samples" in metric.options:
+        assert (other != values).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names(3, 4))
+def test_eager_is_compiled(name):
+    one = Evaluation(name).one
+    arguments = (known.PARAMS, known.IMAGES[0], true_maps()[0], np.bool_(True), known.KEYS[0])
+    np.testing.assert_allclose(one(*arguments), evaluation(name)()[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names(3, 4))
+def test_float64_is_kept_and_closes_in_on_float32(name):
     with jax.enable_x64(True):
-        double = call(metric, a.astype(np.float64), b.astype(np.float64))
-        assert double.dtype == jnp.float64
-    tolerance = 0.1 if metric is histogram_entropy else 1e-5  # a pixel may cross a grey level
-    np.testing.assert_allclose(double, call(metric, a, b), rtol=tolerance, atol=1e-6)
-
-
-@pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
-def test_half_precision_is_computed_in_single(metric):
-    a, b = (jnp.asarray(m, jnp.bfloat16) for m in maps((9, 8)))
-    half = call(metric, a, b)
-    assert half.dtype == jnp.float32
-    single = call(metric, a.astype(jnp.float32), b.astype(jnp.float32))
-    assert float(half) == float(single)
-
-
-@pytest.mark.parametrize("metric", OF_TWO, ids=name)
-def test_mixed_types_meet_in_the_wider(metric):
-    a, b = maps((9, 8))
-    grey = (255 * b).astype(np.uint8)
-    value = jax.jit(metric)(a, grey)
-    shares = metric in (relevance_mass, iou, pointing_game)
-    b = grey / np.float32(255) if shares else grey.astype(np.float32)
-    expected = jax.jit(metric)(a, b)
-    np.testing.assert_allclose(value, expected, rtol=1e-6)
-    with jax.enable_x64(True):
-        assert jax.jit(metric)(a.astype(np.float64), b).dtype == jnp.float64
-        assert np.isfinite(jax.jit(metric)(a, b.astype(np.float64)))
-
-
-@pytest.mark.parametrize("metric", OF_TWO, ids=name)
-def test_maps_of_two_shapes_are_refused_by_name(metric):
-    a = np.ones((9, 8), np.float32)
-    for b in (np.ones((8, 9), np.float32), np.ones((9, 1), np.float32)):  # nothing broadcasts
-        with pytest.raises(InputError, match=rf"\(9, 8\).*\({b.shape[0]}, {b.shape[1]}\)"):
-            metric(a, b)
-
-
-@pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
-def test_a_map_without_pixels_is_refused(metric):
-    empty = np.zeros((0, 7), np.float32)
-    with pytest.raises(InputError, match="no pixels"):
-        call(metric, empty, empty)
-
-
-@pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
-def test_the_callers_map_is_not_changed(metric):
-    a, b = maps((9, 8))
-    before = a.copy(), b.copy()
-    call(metric, a, b)
-    np.testing.assert_array_equal(a, before[0])
-    np.testing.assert_array_equal(b, before[1])
+        metric = Evaluation(name)
+        wide = [jax.tree.map(np.float64, x) for x in (known.PARAMS, known.IMAGES, true_maps())]
+        flags = np.ones(len(known.IMAGES), bool)
+        values = jax.jit(jax.vmap(metric.one, (None, 0, 0, 0, 0)))(*wide, flags, known.KEYS)
+        assert values.dtype == np.float64
+    # Random draws of the two types differ.
+    tolerance = 0.5 if "samples" in metric.options else 1e-3
+    np.testing.assert_allclose(values, evaluation(name)(), rtol=tolerance, atol=1e-4)
