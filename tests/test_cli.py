@@ -164,7 +164,7 @@ def test_several_methods_and_metrics(material, tmp_path, capsys):
     assert "reference mask" in capsys.readouterr().err
     assert sweep(material, out, *methods, "--metrics", "gini") == 0
     column = store.Run(out).columns["evaluation_gini"]
-    assert column.coordinates == ("GradCAM", "Gradient")
+    assert column.coordinates == ("GradCAM()", "Gradient()")
 
 
 def test_precision_by_name(material, tmp_path, capsys):

@@ -1,14 +1,38 @@
-"""Names of attribution methods in columns and tables."""
+"""Short texts of attribution methods: their options without those that have their default."""
 
-from dataclasses import is_dataclass
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-from salix.spec import abbreviate
+import jax
+import numpy as np
 
 
 def method_text(method: Any) -> str:
-    """Return the text of a method without its default options; of a function module and name."""
-    if is_dataclass(method):
-        return " ".join(abbreviate(method).split())  # the text of an array has several lines
-    name = getattr(method, "__qualname__", type(method).__qualname__)
-    return f"{getattr(method, '__module__', '')}.{name}"
+    """Return the shortest text that is read as a method: its options without the default ones.
+
+    Of a function its module and name.
+    """
+    if not is_dataclass(method):
+        name = getattr(method, "__qualname__", type(method).__qualname__)
+        return f"{getattr(method, '__module__', '')}.{name}"
+    return f"{type(method).__name__}({', '.join(_options(method))})"
+
+
+def _options(method: Any) -> Iterator[str]:
+    for field in fields(method):
+        value = getattr(method, field.name)
+        if not field.init or _is_default(value, field):
+            continue
+        if is_dataclass(value) and callable(value):  # a method inside of another
+            text = method_text(value)
+        else:
+            text = " ".join(repr(value).split())
+        yield f"{field.name}={text}"
+
+
+def _is_default(value: Any, field: Any) -> bool:
+    default = field.default
+    if isinstance(value, (np.ndarray, jax.Array)) or type(value) is not type(default):
+        return False
+    return bool(value == default)

@@ -46,11 +46,11 @@ def test_manifest_names_methods_metrics_and_costs(run):
     assert "GradCAM(relu=True, before_relu=False)" in config["measures"][-1]
     assert "0.5" in config["measures"][-1]
     passes = about["passes"]
-    assert passes["methods"]["Gradient"] == {"evaluations": 0, "gradients": 1, "explanations": 0}
+    assert passes["methods"]["Gradient()"] == {"evaluations": 0, "gradients": 1, "explanations": 0}
     assert passes["metrics"]["evaluation_deletion"]["evaluations"] == 3
     assert passes["metrics"]["evaluation_gini"] is None
     column = run.columns["evaluation_deletion"]
-    assert column.coordinates == ("Gradient", "GradCAM")
+    assert column.coordinates == ("Gradient()", "GradCAM()")
     assert (column.dims, column.shape, column.direction) == (("method",), (2,), "lower")
     assert run.columns["evaluation_map"].shape == (2, 16, 16)
 
@@ -78,7 +78,7 @@ def test_several_methods_have_default_metrics_and_one_method_none(tiny, tmp_path
     one = salix.sweep(*tiny, data, [Gradient()], out=tmp_path / "one")
     assert not [n for n in one.columns if n.startswith("evaluation")]
     single = salix.sweep(*tiny, data, metrics=["gini"], out=tmp_path / "metric")
-    assert single.columns["evaluation_gini"].coordinates == ("GradCAM",)
+    assert single.columns["evaluation_gini"].coordinates == ("GradCAM()",)
 
 
 @pytest.mark.parametrize(

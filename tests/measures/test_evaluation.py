@@ -114,7 +114,7 @@ def test_columns_describe_the_values():
         assert len(columns[name].dims) == value.ndim
         assert columns[name].dims[0] == "method"
     area, curve = columns["evaluation_deletion"], columns["evaluation_deletion_values"]
-    assert (area.axis, area.coordinates) == ("method", ("Gradient", "GradCAM(relu=False)"))
+    assert (area.axis, area.coordinates) == ("method", ("Gradient()", "GradCAM(relu=False)"))
     assert (area.direction, area.low, area.high) == ("lower", 0, 1)
     assert "Petsiuk" in area.meaning
     assert (curve.axis, curve.coordinates) == ("share of pixels", FEW["fractions"])
@@ -142,8 +142,10 @@ def test_text_reads_back(text):
 
 
 def test_texts_are_short():
-    assert method_text(Gradient()) == "Gradient"
-    assert method_text(SmoothGrad(GradCAM(), samples=8)) == "SmoothGrad(method=GradCAM, samples=8)"
+    assert method_text(Gradient()) == "Gradient()"
+    assert (
+        method_text(SmoothGrad(GradCAM(), samples=8)) == "SmoothGrad(method=GradCAM(), samples=8)"
+    )
     assert method_text(constant).endswith("test_evaluation.constant")
     assert metric_text(Of(gini)) == "gini"
     assert metric_text(parse_metric("deletion(fill='black')")) == "deletion(fill='black')"
@@ -156,7 +158,7 @@ def test_texts_are_short():
         (lambda: Evaluation((), (gini,)), r"methods is \(\): give a tuple of one or more methods"),
         (lambda: Evaluation((Gradient,), (gini,)), "methods has .*Gradient"),
         (lambda: Evaluation((Gradient(),), ()), r"metrics is \(\): give a tuple of one or more"),
-        (lambda: Evaluation((Gradient(), Gradient()), (gini,)), "Gradient twice"),
+        (lambda: Evaluation((Gradient(), Gradient()), (gini,)), r"Gradient\(\) twice"),
         (
             lambda: Evaluation((Gradient(),), ("deletion", "deletion(fill='black')")),
             r"both write the column evaluation_deletion: give one a name, as deletion\(name=",
