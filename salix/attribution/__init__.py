@@ -10,12 +10,14 @@ from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
+from salix.attribution.deconvnet import Deconvnet
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
+from salix.attribution.guided_backprop import GuidedBackprop
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
@@ -41,12 +43,14 @@ __all__ = [
     "XRAI",
     "AblationCAM",
     "AdaptiveIntegratedGradients",
+    "Deconvnet",
     "EigenCAM",
     "ExpectedGradients",
     "FeatureAblation",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
+    "GuidedBackprop",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -86,6 +90,8 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "GuidedBackprop": GuidedBackprop,
+    "Deconvnet": Deconvnet,
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
     "ScoreCAM": ScoreCAM,
     "AblationCAM": AblationCAM,

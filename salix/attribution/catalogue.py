@@ -78,6 +78,16 @@ CATALOGUE: dict[str, MethodInfo] = {
     "EigenCAM": MethodInfo(
         "Eigen-CAM", "Muhammad and Yeasin, 2020, arXiv:2008.00299", "class activation map"
     ),
+    "GuidedBackprop": MethodInfo(
+        "Guided backpropagation",
+        "Springenberg et al., 2014, arXiv:1412.6806",
+        "backpropagation rule",
+    ),
+    "Deconvnet": MethodInfo(
+        "Deconvolutional network",
+        "Zeiler and Fergus, 2013, arXiv:1311.2901",
+        "backpropagation rule",
+    ),
     "SmoothGradCAMPlusPlus": MethodInfo(
         "Smooth Grad-CAM++",
         "Omeiza et al., 2019, arXiv:1908.01224",
