@@ -19,17 +19,22 @@ from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
 from salix.attribution.hirescam import HiResCAM
+from salix.attribution.hsic import HSIC
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
+from salix.attribution.kernel_shap import KernelSHAP
 from salix.attribution.layercam import LayerCAM
+from salix.attribution.lime import LIME
 from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.rise import RISE
 from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
 from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
+from salix.attribution.sobol import Sobol
 from salix.attribution.vargrad import VarGrad
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
@@ -39,7 +44,10 @@ __all__ = [
     "ARGUMENTS",
     "CAM",
     "CATALOGUE",
+    "HSIC",
+    "LIME",
     "METHODS",
+    "RISE",
     "XRAI",
     "AblationCAM",
     "AdaptiveIntegratedGradients",
@@ -54,6 +62,7 @@ __all__ = [
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
+    "KernelSHAP",
     "LayerCAM",
     "MethodInfo",
     "NonuniformIntegratedGradients",
@@ -63,6 +72,7 @@ __all__ = [
     "ShapleySampling",
     "SmoothGrad",
     "SmoothGradCAMPlusPlus",
+    "Sobol",
     "VarGrad",
     "XGradCAM",
     "completeness_residual",
@@ -99,4 +109,9 @@ METHODS: dict[str, type] = {
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,
     "ShapleySampling": ShapleySampling,
+    "KernelSHAP": KernelSHAP,
+    "LIME": LIME,
+    "RISE": RISE,
+    "Sobol": Sobol,
+    "HSIC": HSIC,
 }

@@ -117,4 +117,15 @@ CATALOGUE: dict[str, MethodInfo] = {
         "segment",
         random=True,
     ),
+    "KernelSHAP": MethodInfo(
+        "Kernel SHAP", "Lundberg and Lee, 2017, arXiv:1705.07874", "segment", random=True
+    ),
+    "LIME": MethodInfo("LIME", "Ribeiro et al., 2016, arXiv:1602.04938", "segment", random=True),
+    "RISE": MethodInfo(
+        "RISE", "Petsiuk et al., 2018, arXiv:1806.07421", "perturbation", random=True
+    ),
+    "Sobol": MethodInfo(
+        "Sobol indices", "Fel et al., 2021, arXiv:2111.04138", "segment", random=True
+    ),
+    "HSIC": MethodInfo("HSIC", "Novello et al., 2022, arXiv:2206.06219", "segment", random=True),
 }

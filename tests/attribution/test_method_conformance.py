@@ -31,6 +31,11 @@ SETTINGS = {
     "AblationCAM": {"channels": 5},
     "ScoreCAM": {"channels": 5},
     "ShapleySampling": {"permutations": 3, "partition": Grid(3)},
+    "KernelSHAP": {"samples": 40, "partition": Grid(3), "chunk": 1},
+    "LIME": {"samples": 40, "partition": Grid(3), "chunk": 1},
+    "RISE": {"masks": 20, "chunk": 1},
+    "Sobol": {"designs": 4, "partition": Grid(3), "chunk": 1},
+    "HSIC": {"masks": 20, "partition": Grid(3), "chunk": 1},
 }
 AMOUNTS = ("steps", "samples", "masks", "evaluations")
 SCALED: dict[str, tuple[str, object, object]] = {
@@ -39,6 +44,7 @@ SCALED: dict[str, tuple[str, object, object]] = {
     "Occlusion": ("window", 16, 4),
     "FeatureAblation": ("partition", Grid(2), Grid(6)),
     "ShapleySampling": ("permutations", 1, 4),
+    "Sobol": ("designs", 4, 16),
 }
 numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
 per_method = pytest.mark.parametrize("name", METHODS)
