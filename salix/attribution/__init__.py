@@ -6,6 +6,7 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 
 from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
+from salix.attribution.at_cuts import AtCuts
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
@@ -14,6 +15,7 @@ from salix.attribution.deconvnet import Deconvnet
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
+from salix.attribution.finercam import FinerCAM
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
@@ -51,10 +53,12 @@ __all__ = [
     "XRAI",
     "AblationCAM",
     "AdaptiveIntegratedGradients",
+    "AtCuts",
     "Deconvnet",
     "EigenCAM",
     "ExpectedGradients",
     "FeatureAblation",
+    "FinerCAM",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
@@ -105,6 +109,8 @@ METHODS: dict[str, type] = {
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
     "ScoreCAM": ScoreCAM,
     "AblationCAM": AblationCAM,
+    "FinerCAM": FinerCAM,
+    "AtCuts": AtCuts,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,
