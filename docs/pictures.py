@@ -30,9 +30,15 @@ FOLDER = Path(__file__).parent / "pictures"
 INDEX = FOLDER / "index.json"
 PHOTOGRAPHS = ("coffee", "chelsea")
 CLASSES = {967: "espresso", 285: "Egyptian cat"}  # of ImageNet, by their number
-# Settings other than the default ones: cheaper, or those without which a method is another one.
+# Settings other than the default ones, where these take minutes an image on a CPU.
 SETTINGS: dict[str, str] = {
     "VarGrad": "VarGrad(samples=32)",
+    "ShapleySampling": "ShapleySampling(permutations=12)",
+    "KernelSHAP": "KernelSHAP(samples=500)",
+    "LIME": "LIME(samples=500)",
+    "RISE": "RISE(masks=800)",
+    "Sobol": "Sobol(designs=12)",
+    "HSIC": "HSIC(masks=600)",
 }
 WIDTH = 520  # pixels of a picture
 
