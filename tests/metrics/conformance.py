@@ -25,6 +25,7 @@ OWN = {
     "irof": {"fill": 0.0},
     "faithfulness_correlation": {"fill": 0.0},
     "infidelity": {"units": "contribution"},
+    "sensitivity_n": {"fractions": (0.2, 0.5)},  # a few single pixels may all be irrelevant
 }
 # Metrics that another method satisfies than the one that is complete, and random methods that fail.
 TRUTHS = {}
