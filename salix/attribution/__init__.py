@@ -11,6 +11,8 @@ from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
 from salix.attribution.deconvnet import Deconvnet
+from salix.attribution.deeplift import DeepLIFT
+from salix.attribution.deeplift_shap import DeepLIFTSHAP
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
@@ -18,6 +20,7 @@ from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
+from salix.attribution.guided_gradcam import GuidedGradCAM
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
@@ -44,6 +47,8 @@ __all__ = [
     "AblationCAM",
     "AdaptiveIntegratedGradients",
     "Deconvnet",
+    "DeepLIFT",
+    "DeepLIFTSHAP",
     "EigenCAM",
     "ExpectedGradients",
     "FeatureAblation",
@@ -51,6 +56,7 @@ __all__ = [
     "GradCAMPlusPlus",
     "Gradient",
     "GuidedBackprop",
+    "GuidedGradCAM",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -90,6 +96,9 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "GuidedGradCAM": GuidedGradCAM,
+    "DeepLIFT": DeepLIFT,
+    "DeepLIFTSHAP": DeepLIFTSHAP,
     "GuidedBackprop": GuidedBackprop,
     "Deconvnet": Deconvnet,
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from salix.attribution.program.graph import Constant, Node
+from salix.attribution.program.primitives import REARRANGING
 from salix.attribution.program.tracing import trace
 from salix.attribution.program.walk import PropagationRules, Pull, in_order, propagate
 from salix.precision import widen
@@ -104,13 +105,12 @@ def _fixed(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
 
 def reference_rules(order: list[Node]) -> PropagationRules:
     """Return the rules of the nodes of a score; `select` with two values of the image has none."""
-    shared = set(_shifts(order))
+    shifts = _shifts(order)
 
-    def stop(node: Node, pair: Pair) -> tuple[Pair, Pull]:
-        if node in shared:  # any number does, and the larger of two does not overflow
-            both = jnp.maximum(*pair)
-            pair = (both, both)
-        return pair, lambda m: [None]
+    def stop(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+        if node not in shifts:
+            return _nothing(node, *pairs)
+        return (pairs[0], lambda m: [m]) if node.kind == "stop" else _linear(node, *pairs)
 
     return {
         "image": _nothing,
@@ -121,14 +121,14 @@ def reference_rules(order: list[Node]) -> PropagationRules:
         "maximum": partial(_extremum, True),
         "minimum": partial(_extremum, False),
         "stop": stop,
-        "stopped": _nothing,
+        "stopped": stop,
         "predicate": _nothing,
         "fixed": _fixed,
     }
 
 
 def explain_difference(score: ScoreLike, image: Image, reference: Image) -> Array:
-    """Return each pixel's share of the difference between the scores of an image and a reference."""
+    """Return each pixel's share of the difference of a score from that of a reference."""
     image = jnp.asarray(image)
     reference = jnp.asarray(reference, image.dtype)
     start, output = trace(score, image)
@@ -139,28 +139,31 @@ def explain_difference(score: ScoreLike, image: Image, reference: Image) -> Arra
     return widen(multipliers) * (widen(image) - widen(reference))
 
 
-def _shifts(order: list[Node]) -> list[Node]:
-    """Return the stopped maxima that shift exponents, as in a softmax, without an effect."""
+def _shifts(order: list[Node]) -> set[Node]:
+    """Return the maxima that shift exponents, as in a softmax, and their copies.
+
+    Their gradient is stopped because they have no effect, which is a matter of derivatives: of
+    differences from a reference they have their part.
+    """
     readers: dict[Node, list[Node]] = {}
     for node in order:
         for operand in node.operands:
             readers.setdefault(operand, []).append(node)
+    shifts: set[Node] = set()
+    for node in order:
+        if node.kind == "stop" and _is_maximum(node.operands[0]):
+            copies, used = [node], []
+            for copy in copies:  # which grows
+                for reader in readers.get(copy, ()):
+                    (copies if _is_copy(reader) else used).append(reader)
+            after = {n.name for reader in used for n in readers.get(reader, ())}
+            if {reader.name for reader in used} <= {"sub", "add"} and "exp" in after:
+                shifts |= set(copies)
+    return shifts
 
-    def used(node: Node) -> list[Node]:
-        """Return the readers of a value, with those of its copies in its place."""
-        parts = []
-        for reader in readers.get(node, ()):
-            parts += used(reader) if reader.kind == "stopped" else [reader]
-        return parts
 
-    stops = [n for n in order if n.kind == "stop" and _is_maximum(n.operands[0])]
-    result = []
-    for node in stops:
-        names = {reader.name for reader in used(node)}
-        after = {n.name for reader in used(node) for n in readers.get(reader, ())}
-        if names <= {"sub", "add"} and "exp" in after:
-            result.append(node)
-    return result
+def _is_copy(node: Node) -> bool:
+    return node.kind == "stopped" and (node.equation is None or node.name in REARRANGING)
 
 
 def _is_maximum(node: Node) -> bool:
