@@ -7,21 +7,44 @@ Undefined values are NaN; unusable input raises `InputError`. `METRICS` describe
 from salix.hyperparameters import WINDOW
 from salix.metrics import axioms, complexity, faithfulness, localisation, randomisation, robustness
 from salix.metrics.comparison import Similarity
-from salix.metrics.complexity import gini, histogram_entropy, spatial_entropy
+from salix.metrics.complexity import (
+    effective_complexity,
+    gini,
+    histogram_entropy,
+    spatial_entropy,
+    total_variation,
+)
 from salix.metrics.faithfulness import (
     Curve,
     DatasetCurve,
     InformationCurve,
+    abpc,
+    aopc,
     deletion,
     information_curve,
     information_curves,
     insertion,
     interpolate_pixels,
+    irof,
+    lerf,
     median_curve,
+    morf,
     random_pixels,
+    road,
+    selectivity,
 )
 from salix.metrics.info import MetricInfo
-from salix.metrics.localisation import iou, pointing_game, relevance_mass
+from salix.metrics.localisation import (
+    attribution_localisation,
+    focus,
+    iou,
+    localisation_auc,
+    mosaic,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    top_k_intersection,
+)
 from salix.metrics.normalisation import scale, to_8_bit
 from salix.metrics.robustness import (
     avg_sensitivity,
@@ -41,9 +64,14 @@ __all__ = [
     "InformationCurve",
     "MetricInfo",
     "Similarity",
+    "abpc",
+    "aopc",
+    "attribution_localisation",
     "avg_sensitivity",
     "continuity",
     "deletion",
+    "effective_complexity",
+    "focus",
     "gini",
     "histogram_entropy",
     "information_curve",
@@ -51,10 +79,15 @@ __all__ = [
     "insertion",
     "interpolate_pixels",
     "iou",
+    "irof",
+    "lerf",
     "local_lipschitz",
+    "localisation_auc",
     "mae",
     "max_sensitivity",
     "median_curve",
+    "morf",
+    "mosaic",
     "pearson",
     "pointing_game",
     "random_pixels",
@@ -62,11 +95,16 @@ __all__ = [
     "relative_output_stability",
     "relative_representation_stability",
     "relevance_mass",
+    "relevance_rank",
+    "road",
     "scale",
+    "selectivity",
     "spatial_entropy",
     "spearman",
     "ssim",
     "to_8_bit",
+    "top_k_intersection",
+    "total_variation",
 ]
 
 _SIMILARITY: dict[str, MetricInfo] = {

@@ -19,7 +19,7 @@ from salix.attribution.program.walk import PropagationRules, Pull, in_order, pro
 from salix.precision import widen
 from salix.typing import Image, ScoreLike
 
-Pair = tuple[Any, Any]
+ValuePair = tuple[Any, Any]
 
 
 def secant(function: Callable[[Any], Any], u: Array, v: Array) -> Array:
@@ -34,18 +34,18 @@ def secant(function: Callable[[Any], Any], u: Array, v: Array) -> Array:
     return jnp.where(equal, slope, (y - function(v)) / jnp.where(equal, 1, u - v))
 
 
-def _linear(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+def _linear(node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
     values, references = zip(*pairs, strict=True)
     y, pull = jax.vjp(node.apply, *values)
     return (y, node.apply(*references)), pull
 
 
-def _elementwise(node: Node, pair: Pair) -> tuple[Pair, Pull]:
+def _elementwise(node: Node, pair: ValuePair) -> tuple[ValuePair, Pull]:
     y = node.apply(pair[0]), node.apply(pair[1])
     return y, lambda m: [m * secant(node.apply, *pair)]
 
 
-def _product(node: Node, a: Pair, b: Pair) -> tuple[Pair, Pull]:
+def _product(node: Node, a: ValuePair, b: ValuePair) -> tuple[ValuePair, Pull]:
     """Return a product ab, with the multipliers (b + b') / 2 of a and (a + a') / 2 of b."""
 
     def pull(m: Array) -> Any:
@@ -55,7 +55,7 @@ def _product(node: Node, a: Pair, b: Pair) -> tuple[Pair, Pull]:
     return (node.apply(a[0], b[0]), node.apply(a[1], b[1])), pull
 
 
-def _quotient(node: Node, a: Pair, b: Pair) -> tuple[Pair, Pull]:
+def _quotient(node: Node, a: ValuePair, b: ValuePair) -> tuple[ValuePair, Pull]:
     """Return a quotient a/b: the product of a with 1/b, whose secant is -1 / (b b')."""
 
     def pull(m: Array) -> Any:
@@ -65,7 +65,7 @@ def _quotient(node: Node, a: Pair, b: Pair) -> tuple[Pair, Pull]:
     return (node.apply(a[0], b[0]), node.apply(a[1], b[1])), pull
 
 
-def _extremum(rising_at_image: bool, node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+def _extremum(rising_at_image: bool, node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
     """Return a maximum or minimum, whose difference goes to one position of each window.
 
     Where a maximum is larger at the image, that is the position of the maximum there, where it is
@@ -91,13 +91,13 @@ def _extremum(rising_at_image: bool, node: Node, *pairs: Pair) -> tuple[Pair, Pu
     return (y, z), pull
 
 
-def _nothing(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+def _nothing(node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
     values, references = zip(*pairs, strict=True)
     y = node.apply(*values), node.apply(*references)
     return y, lambda m: [None] * len(pairs)
 
 
-def _fixed(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+def _fixed(node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
     """Return an index at the image for both: the explained class is the one predicted there."""
     y = node.apply(*(pair[0] for pair in pairs))
     return (y, y), lambda m: [None] * len(pairs)
@@ -107,7 +107,7 @@ def reference_rules(order: list[Node]) -> PropagationRules:
     """Return the rules of the nodes of a score; `select` with two values of the image has none."""
     shifts = _shifts(order)
 
-    def stop(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+    def stop(node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
         if node not in shifts:
             return _nothing(node, *pairs)
         return (pairs[0], lambda m: [m]) if node.kind == "stop" else _linear(node, *pairs)
