@@ -2,7 +2,8 @@
 
 Three maps of a photograph (coffee by Rachel Michetti, CC0, scikit-image) by EfficientNet-Lite0:
 Grad-CAM, input x gradient, and random numbers, which no model decides. Writes
-`docs/pictures/values.json`; a metric that has values is not computed again unless it is named.
+`docs/pictures/values.json` and the picture of the maps. A metric that has values is not computed
+again, unless it is named.
 """
 
 import json
@@ -12,18 +13,21 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from pictures import as_webp
 from skimage import data
 
 import salix
+from salix import plot
 from salix.attribution import GradCAM, InputXGradient
 from salix.cli.catalogues import metric_records
 from salix.data import Arrays
 from salix.data.assets import fetch
-from salix.engine import model_pixels
+from salix.engine import image_explainer, model_pixels
 from salix.models import load
 from salix.typing import InputError
 
 FILE = Path(__file__).parent / "pictures/values.json"
+PICTURE = FILE.with_name("metrics.webp")
 TITLES = ("Grad-CAM", "Input x gradient", "random numbers")
 CUP = (slice(12, 150), slice(42, 180))  # the reference mask: rows and columns of the cup
 DEAREST = 250  # evaluations: dearer metrics have no example
@@ -32,6 +36,16 @@ DEAREST = 250  # evaluations: dearer metrics have no example
 def random_map(score, image, key):
     """Return normal random numbers, a map that does not depend on the model."""
     return jax.random.normal(key, image.shape)
+
+
+def draw(model, params, pixels) -> bytes:
+    """Return the picture of the three maps and of the reference mask."""
+    methods = (GradCAM(), InputXGradient(), random_map)
+    maps = [np.asarray(image_explainer(model, params, m)(pixels).map) for m in methods]
+    mask = np.zeros(pixels.shape[:2])
+    mask[CUP] = 1
+    titles = (*TITLES, "reference mask")
+    return as_webp(plot.grid([pixels], [[*maps, mask]], titles=titles, scale="map"), 900)
 
 
 def values(names, model, params, pixels) -> dict[str, list[float | None]]:
@@ -60,6 +74,8 @@ def main(names: list[str]) -> None:
     stored = json.loads(FILE.read_text()) if FILE.exists() else {}
     model, params = load("efficientnet_lite0", fetch("efficientnet-lite0"))
     pixels = np.asarray(model_pixels(model, data.coffee()))
+    if not PICTURE.exists():
+        PICTURE.write_bytes(draw(model, params, pixels))
     groups: dict[str, list[str]] = {}
     for record in metric_records((224, 224, 3)):
         cost = record["passes"] or {"evaluations": 0, "gradients": 0, "explanations": 0}

@@ -57,14 +57,19 @@ def draw(name: str, model, params) -> tuple[bytes, str]:
         maps.append([np.asarray(explanation.map)])
         rows.append(f"{CLASSES[int(logits.argmax())]} ({share:.0%})")
     figure = plot.grid(images, maps, titles=[method_text(method)], rows=rows, scale="map")
+    return as_webp(figure, WIDTH), method_text(method)
+
+
+def as_webp(figure, width: int) -> bytes:
+    """Return a figure as WebP of a width in pixels."""
     stream = BytesIO()
     figure.savefig(stream, dpi=200, bbox_inches="tight", pad_inches=0.04)
     picture = Image.open(stream).convert("RGB")
-    height = round(picture.height * WIDTH / picture.width)
-    shrunk = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    height = round(picture.height * width / picture.width)
+    shrunk = picture.resize((width, height), Image.Resampling.LANCZOS)
     small = BytesIO()
     shrunk.save(small, "WEBP", quality=45, method=6)
-    return small.getvalue(), method_text(method)
+    return small.getvalue()
 
 
 def main(names: list[str]) -> None:
