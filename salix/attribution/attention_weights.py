@@ -21,7 +21,6 @@ HOW_TO_LABEL = (
     "label the weights of each layer, [heads queries keys], in the model: weights = "
     'jax.ad_checkpoint.checkpoint_name(weights, "attention")'
 )
-Layer = Float[Array, "queries keys"]
 
 
 class Attention(NamedTuple):
@@ -83,9 +82,9 @@ def attention_weights(score: ScoreLike, image: Image) -> list[Attention]:
 
 
 def through_layers(
-    layers: Sequence[Layer], step: Callable[[Array, Array], Array], space: tuple[int, ...]
+    layers: Sequence[Array], step: Callable[[Array, Array], Array], space: tuple[int, ...]
 ) -> Float[Array, "*grid 1"]:
-    """Return the relevance of the patches for the output, on their grid.
+    """Return the relevance of the patches for the output, on their grid, by layers [queries keys].
 
     It starts as the row of the class token, or the mean over tokens without one, and goes back
     from the last layer to the first: `step(row, row @ layer)`.
@@ -101,9 +100,9 @@ def through_layers(
             passed = layer[0]
         else:
             raise InputError(
-                f"layer {number} of {len(layers)} has attention weights of {layer.shape[0]} queries "
-                f"and {count} keys: as many queries as keys are needed, or the class token's alone "
-                "in the last layer"
+                f"layer {number} of {len(layers)} has attention weights of {layer.shape[0]} "
+                f"queries and {count} keys: as many queries as keys are needed, or the class "
+                "token's alone in the last layer"
             )
         row = step(row, passed)
     return row[extra:].reshape(*grid, 1)

@@ -25,7 +25,7 @@ def patch_grid(count: int, space: tuple[int, ...]) -> tuple[int, tuple[int, ...]
         side = (math.prod(space) / patches) ** (1 / len(space))
         grid = tuple(round(n / side) for n in space)
         fits = all(abs(n / side - g) < 0.01 * g for n, g in zip(space, grid, strict=True))
-        fits &= len(space) > 1 or space[0] % patches == 0
+        fits &= len(space) > 1 or math.prod(space) % patches == 0
         if fits and math.prod(grid) == patches:
             return extra, grid
     sides = " x ".join(map(str, space))
