@@ -6,13 +6,22 @@ Undefined values are NaN; unusable input raises `InputError`. `METRICS` describe
 
 from salix.hyperparameters import WINDOW
 from salix.metrics import axioms, complexity, faithfulness, localisation, randomisation, robustness
+from salix.metrics.axioms import (
+    completeness,
+    implementation_invariance,
+    input_invariance,
+    non_sensitivity,
+)
 from salix.metrics.comparison import Similarity
 from salix.metrics.complexity import gini, histogram_entropy, spatial_entropy
 from salix.metrics.faithfulness import (
     Curve,
     DatasetCurve,
     InformationCurve,
+    adcc,
+    average_drop,
     deletion,
+    increase,
     information_curve,
     information_curves,
     insertion,
@@ -23,6 +32,12 @@ from salix.metrics.faithfulness import (
 from salix.metrics.info import MetricInfo
 from salix.metrics.localisation import iou, pointing_game, relevance_mass
 from salix.metrics.normalisation import scale, to_8_bit
+from salix.metrics.randomisation import (
+    efficient_mprt,
+    mprt,
+    random_logit,
+    smooth_mprt,
+)
 from salix.metrics.robustness import (
     avg_sensitivity,
     continuity,
@@ -41,13 +56,20 @@ __all__ = [
     "InformationCurve",
     "MetricInfo",
     "Similarity",
+    "adcc",
+    "average_drop",
     "avg_sensitivity",
+    "completeness",
     "continuity",
     "deletion",
+    "efficient_mprt",
     "gini",
     "histogram_entropy",
+    "implementation_invariance",
+    "increase",
     "information_curve",
     "information_curves",
+    "input_invariance",
     "insertion",
     "interpolate_pixels",
     "iou",
@@ -55,14 +77,18 @@ __all__ = [
     "mae",
     "max_sensitivity",
     "median_curve",
+    "mprt",
+    "non_sensitivity",
     "pearson",
     "pointing_game",
+    "random_logit",
     "random_pixels",
     "relative_input_stability",
     "relative_output_stability",
     "relative_representation_stability",
     "relevance_mass",
     "scale",
+    "smooth_mprt",
     "spatial_entropy",
     "spearman",
     "ssim",

@@ -30,6 +30,7 @@ GROUPS = {
     "faithfulness", "robustness", "localisation", "complexity", "randomisation", "axiom",
     "similarity",
 }  # fmt: skip
+COUNTS = {"non_sensitivity"}  # whole numbers, which draws seldom change
 NEEDS = {"reference mask", "trunk", "parameters"}
 
 
@@ -115,7 +116,7 @@ def test_a_result_depends_on_its_own_image_and_key(name):
     moved = metric(known.IMAGES[order], true_maps()[order], keys=known.KEYS[np.array(order)])
     np.testing.assert_array_equal(moved, values[order])
     other = metric(keys=known.KEYS[::-1])
-    if "samples" in metric.options:
+    if "samples" in metric.options and name not in COUNTS:
         assert (other != values).any()
 
 
