@@ -15,6 +15,8 @@ from salix.analysis.columns import TableColumn
 from salix.analysis.cose import CoseScores, cose_score, cose_scores
 from salix.analysis.differences import compare_all
 from salix.analysis.frame import Frame
+from salix.analysis.leaderboard import Leaderboard
+from salix.analysis.method_ranking import MethodRanking
 from salix.analysis.run_metrics import DatasetMetric, column_mean, dataset_metrics
 from salix.analysis.run_stability import Stability, cross_stability, stability
 from salix.analysis.series import Series, find_series
@@ -31,6 +33,8 @@ __all__ = [
     "Differences",
     "Frame",
     "GroupSummary",
+    "Leaderboard",
+    "MethodRanking",
     "RunSimilarity",
     "RunSummary",
     "Series",

@@ -12,6 +12,7 @@ from salix.analysis.differences import compare_all
 from salix.analysis.distributions import Distribution, distribution
 from salix.analysis.frame import Frame
 from salix.analysis.grouped_rows import GroupedRows, grouped_rows
+from salix.analysis.leaderboard import Leaderboard, leaderboard
 from salix.analysis.mean_maps import ClassMeanMaps, mean_maps
 from salix.analysis.run_metrics import REGION, SALIENCE_METRICS, DatasetMetric, dataset_metrics
 from salix.analysis.series import DecisionSplit, Series, find_series, split_by_decision
@@ -108,6 +109,11 @@ class Analysis:
     def series(self) -> tuple[Series, ...]:
         """Columns over an axis, by measure."""
         return find_series(self.frames)
+
+    @cached_property
+    def leaderboard(self) -> Leaderboard | None:
+        """Attribution methods by metrics; None where no run has evaluated methods."""
+        return leaderboard(self.frames)
 
     @cached_property
     def subsets(self) -> SubsetTable | None:

@@ -13,6 +13,7 @@ from salix.stats import Interval, mean_interval, mean_of_intervals
 from salix.typing import Column
 
 PANELS = 4
+METHOD = "method"  # axis of the columns of `salix.measures.Evaluation`
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,12 @@ class Series:
 
 
 def find_series(frames: Sequence[Frame]) -> tuple[Series, ...]:
-    """Gather the columns that have an axis by the measure that they come from."""
-    described = [c for c in describe_columns(frames).values() if c.axis]
+    """Gather the columns that have an axis by the measure that they come from.
+
+    Those over attribution methods are no series, but the leaderboard's.
+    """
+    columns = describe_columns(frames).values()
+    described = [c for c in columns if c.axis and METHOD not in (c.axis, *c.dims)]
     series = []
     by_measure = groupby(described, lambda c: (c.title.partition(": ")[0], c.axis, c.coordinates))
     for (title, axis, coordinates), members in by_measure:

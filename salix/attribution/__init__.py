@@ -6,6 +6,7 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 
 from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
+from salix.attribution.at_cuts import AtCuts
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
@@ -14,22 +15,28 @@ from salix.attribution.deconvnet import Deconvnet
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
+from salix.attribution.finercam import FinerCAM
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
 from salix.attribution.hirescam import HiResCAM
+from salix.attribution.hsic import HSIC
 from salix.attribution.input_x_gradient import InputXGradient
 from salix.attribution.integrated_gradients import IntegratedGradients
+from salix.attribution.kernel_shap import KernelSHAP
 from salix.attribution.layercam import LayerCAM
+from salix.attribution.lime import LIME
 from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
+from salix.attribution.rise import RISE
 from salix.attribution.scorecam import ScoreCAM
 from salix.attribution.segment_ranking import RankedSegments, rank_segments
 from salix.attribution.shapley_sampling import ShapleySampling
 from salix.attribution.smoothgrad import SmoothGrad
 from salix.attribution.smoothgradcam_plus_plus import SmoothGradCAMPlusPlus
+from salix.attribution.sobol import Sobol
 from salix.attribution.vargrad import VarGrad
 from salix.attribution.xgradcam import XGradCAM
 from salix.attribution.xrai import XRAI
@@ -39,14 +46,19 @@ __all__ = [
     "ARGUMENTS",
     "CAM",
     "CATALOGUE",
+    "HSIC",
+    "LIME",
     "METHODS",
+    "RISE",
     "XRAI",
     "AblationCAM",
     "AdaptiveIntegratedGradients",
+    "AtCuts",
     "Deconvnet",
     "EigenCAM",
     "ExpectedGradients",
     "FeatureAblation",
+    "FinerCAM",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
@@ -54,6 +66,7 @@ __all__ = [
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
+    "KernelSHAP",
     "LayerCAM",
     "MethodInfo",
     "NonuniformIntegratedGradients",
@@ -63,6 +76,7 @@ __all__ = [
     "ShapleySampling",
     "SmoothGrad",
     "SmoothGradCAMPlusPlus",
+    "Sobol",
     "VarGrad",
     "XGradCAM",
     "completeness_residual",
@@ -95,8 +109,15 @@ METHODS: dict[str, type] = {
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
     "ScoreCAM": ScoreCAM,
     "AblationCAM": AblationCAM,
+    "FinerCAM": FinerCAM,
+    "AtCuts": AtCuts,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,
     "ShapleySampling": ShapleySampling,
+    "KernelSHAP": KernelSHAP,
+    "LIME": LIME,
+    "RISE": RISE,
+    "Sobol": Sobol,
+    "HSIC": HSIC,
 }

@@ -104,6 +104,16 @@ CATALOGUE: dict[str, MethodInfo] = {
         "Desai and Ramaswamy, 2020, doi:10.1109/WACV45572.2020.00106",
         "class activation map",
     ),
+    "FinerCAM": MethodInfo(
+        "Finer-CAM",
+        "Zhang et al., 2025, arXiv:2501.11309",
+        "class activation map",
+    ),
+    "AtCuts": MethodInfo(
+        "Maps of several cuts",
+        "Jiang et al., 2021, doi:10.1109/TIP.2021.3089943",
+        "class activation map",
+    ),
     "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),
     "Occlusion": MethodInfo(
         "Occlusion", "Zeiler and Fergus, 2014, arXiv:1311.2901", "perturbation"
@@ -117,4 +127,15 @@ CATALOGUE: dict[str, MethodInfo] = {
         "segment",
         random=True,
     ),
+    "KernelSHAP": MethodInfo(
+        "Kernel SHAP", "Lundberg and Lee, 2017, arXiv:1705.07874", "segment", random=True
+    ),
+    "LIME": MethodInfo("LIME", "Ribeiro et al., 2016, arXiv:1602.04938", "segment", random=True),
+    "RISE": MethodInfo(
+        "RISE", "Petsiuk et al., 2018, arXiv:1806.07421", "perturbation", random=True
+    ),
+    "Sobol": MethodInfo(
+        "Sobol indices", "Fel et al., 2021, arXiv:2111.04138", "segment", random=True
+    ),
+    "HSIC": MethodInfo("HSIC", "Novello et al., 2022, arXiv:2206.06219", "segment", random=True),
 }

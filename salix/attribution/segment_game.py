@@ -34,7 +34,7 @@ class SegmentGame:
     @property
     def used(self) -> Bool[Array, " n"]:
         """Flags of the players that are segments of the image."""
-        return jnp.arange(self.count) <= self.labels.max()
+        return jnp.arange(self.count, dtype=self.labels.dtype) <= self.labels.max()
 
     def ends(self) -> tuple[Scalar, Scalar]:
         """Return the scores of the filled and of the complete image."""
@@ -44,6 +44,11 @@ class SegmentGame:
     def spread(self, values: Float[Array, " n"]) -> Float[Array, "*space 1"]:
         """Return the map whose pixels have the value of their segment."""
         return values[self.labels][..., None]
+
+
+def rounding(values: Float[Array, " n"]) -> Scalar:
+    """Return the difference up to which scores count as equal: that of 16 roundings."""
+    return 16 * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
 
 
 def segment_game(

@@ -110,11 +110,11 @@ class Sweep:
         model = replace(model, preprocess=self.preprocess.apply(model.preprocess))
         if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
+        nested = ARGUMENTS | METHODS | PARTITIONS
         measures = [
             measure
             for text in self.measures
-            for measure in PRESETS.get(text)
-            or (spec.parse(text, MEASURES, ARGUMENTS | METHODS | PARTITIONS),)
+            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, nested),)
         ]
         run = sweep(
             model,

@@ -7,6 +7,7 @@ from typing import Any
 from salix.attribution import passes_of
 from salix.engine.user_functions import check_function
 from salix.measures import Evaluation, Of
+from salix.measures.evaluation import column_name
 from salix.measures.method_text import method_text
 from salix.measures.metric_text import metric_text
 from salix.metrics import METRICS
@@ -69,7 +70,10 @@ def check_evaluations(measures: Sequence[Measure], *, reference_masks: bool) -> 
 
 
 def evaluation_costs(measures: Sequence[Measure], model: Model) -> dict[str, Any]:
-    """Return the passes of one image by method and by metric, as JSON, of what states them."""
+    """Return the passes of one image by method and by column of a metric, as JSON.
+
+    None for what states no cost.
+    """
     shape = (*model.preprocess.size, model.preprocess.channels)
     methods, metrics = {}, {}
     for evaluation in (m for m in measures if isinstance(m, Evaluation)):
@@ -79,8 +83,6 @@ def evaluation_costs(measures: Sequence[Measure], model: Model) -> dict[str, Any
         for metric in evaluation.metrics:
             info = METRICS.get(metric.metric_name)
             passes = None if info is None else info.passes
-            options = dict(metric.options)
-            metrics[metric_text(metric)] = (
-                None if passes is None else asdict(passes(options, shape))
-            )
+            cost = None if passes is None else asdict(passes(dict(metric.options), shape))
+            metrics[column_name(metric)] = cost
     return {"methods": methods, "metrics": metrics} if methods else {}

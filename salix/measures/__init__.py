@@ -18,6 +18,7 @@ from salix.measures.presets import PRESETS
 from salix.measures.regions import Regions
 from salix.measures.relevance_mass import RelevanceMass
 from salix.metrics import METRICS, Similarity
+from salix.perturb.partition import PARTITIONS
 from salix.perturb.segmentation import SEGMENTATIONS
 
 __all__ = [
@@ -55,5 +56,6 @@ MEASURES: dict[str, type] = {
 ARGUMENTS: dict[str, Any] = {
     "Similarity": Similarity,
     **SEGMENTATIONS,
+    **PARTITIONS,
     **{name: metric.function for name, metric in METRICS.items()},
 }

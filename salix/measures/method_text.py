@@ -1,7 +1,7 @@
 """Short texts of attribution methods: their options without those that have their default."""
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 import jax
@@ -32,7 +32,7 @@ def _options(method: Any) -> Iterator[str]:
 
 
 def _is_default(value: Any, field: Any) -> bool:
-    default = field.default
+    default = field.default if field.default_factory is MISSING else field.default_factory()
     if isinstance(value, (np.ndarray, jax.Array)) or type(value) is not type(default):
         return False
     return bool(value == default)

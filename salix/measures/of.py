@@ -107,14 +107,15 @@ class Of:
         title = f"{info.title} ({settings})" if settings else info.title
         meaning = f"{title} of {OBJECTS[self.arity]}"
         meaning = f"{meaning} ({info.source})." if info.source else f"{title}."
-        options = dict(self.options)
+        options = complete_options(info.presets, dict(self.options))
         # The better direction of a curve is that of the most salient pixels first.
         direction = info.direction if options.get("order", "most") == "most" else ""
         bounds = info.low, info.high
         if inspect.signature(self.metric).return_annotation is not Curve:
             return (Column(self.column, title, meaning, *bounds, direction),)
-        fractions = complete_options(info.presets, options).get("fractions", FRACTIONS)
-        axis = "share of pixels", fractions
+        # A curve over segments has as many steps as an image has segments.
+        in_segments = bool(info.options) and "fractions" not in dict(info.options)
+        axis = ("", ()) if in_segments else ("share of pixels", options.get("fractions", FRACTIONS))
         return (
             Column(f"{self.column}_values", title, meaning, *bounds, "", *axis),
             Column(f"{self.column}_area", f"{title}: area", meaning, *bounds, direction),

@@ -13,12 +13,20 @@ from salix.metrics.axioms import (
     non_sensitivity,
 )
 from salix.metrics.comparison import Similarity
-from salix.metrics.complexity import gini, histogram_entropy, spatial_entropy
+from salix.metrics.complexity import (
+    effective_complexity,
+    gini,
+    histogram_entropy,
+    spatial_entropy,
+    total_variation,
+)
 from salix.metrics.faithfulness import (
     Curve,
     DatasetCurve,
     InformationCurve,
+    abpc,
     adcc,
+    aopc,
     average_drop,
     deletion,
     increase,
@@ -26,11 +34,26 @@ from salix.metrics.faithfulness import (
     information_curves,
     insertion,
     interpolate_pixels,
+    irof,
+    lerf,
     median_curve,
+    morf,
     random_pixels,
+    road,
+    selectivity,
 )
 from salix.metrics.info import MetricInfo
-from salix.metrics.localisation import iou, pointing_game, relevance_mass
+from salix.metrics.localisation import (
+    attribution_localisation,
+    focus,
+    iou,
+    localisation_auc,
+    mosaic,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    top_k_intersection,
+)
 from salix.metrics.normalisation import scale, to_8_bit
 from salix.metrics.randomisation import (
     efficient_mprt,
@@ -56,13 +79,18 @@ __all__ = [
     "InformationCurve",
     "MetricInfo",
     "Similarity",
+    "abpc",
     "adcc",
+    "aopc",
+    "attribution_localisation",
     "average_drop",
     "avg_sensitivity",
     "completeness",
     "continuity",
     "deletion",
+    "effective_complexity",
     "efficient_mprt",
+    "focus",
     "gini",
     "histogram_entropy",
     "implementation_invariance",
@@ -73,10 +101,15 @@ __all__ = [
     "insertion",
     "interpolate_pixels",
     "iou",
+    "irof",
+    "lerf",
     "local_lipschitz",
+    "localisation_auc",
     "mae",
     "max_sensitivity",
     "median_curve",
+    "morf",
+    "mosaic",
     "mprt",
     "non_sensitivity",
     "pearson",
@@ -87,12 +120,17 @@ __all__ = [
     "relative_output_stability",
     "relative_representation_stability",
     "relevance_mass",
+    "relevance_rank",
+    "road",
     "scale",
+    "selectivity",
     "smooth_mprt",
     "spatial_entropy",
     "spearman",
     "ssim",
     "to_8_bit",
+    "top_k_intersection",
+    "total_variation",
 ]
 
 _SIMILARITY: dict[str, MetricInfo] = {

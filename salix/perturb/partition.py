@@ -68,6 +68,33 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Patches:
+    """Square patches of `side` pixels along each axis; those at the far edges may be smaller.
+
+    Patches are counted with the last axis fastest; `Patches(side=1)` are the pixels.
+    """
+
+    side: int = 8
+
+    def __post_init__(self) -> None:
+        check_fields(self, side=integer(1))
+
+    def count(self, shape: tuple[int, ...]) -> int:
+        """Return the number of patches."""
+        return math.prod(-(-n // self.side) for n in shape[:-1])
+
+    def __call__(self, image: Image) -> Int[Array, "*space"]:
+        space = jnp.shape(image)[:-1]
+        labels = jnp.zeros(space, jnp.int32)
+        for axis, length in enumerate(space):
+            places = np.arange(length, dtype=np.int32) // self.side
+            labels = labels * -(-length // self.side) + np.expand_dims(
+                places, [a for a in range(len(space)) if a != axis]
+            )
+        return labels
+
+
+@dataclass(frozen=True)
 class Superpixels:
     r"""Superpixels by SLIC: k-means of colour and place, at most `segments` of them.
 
@@ -144,7 +171,7 @@ class Labels:
             )
 
 
-PARTITIONS: dict[str, type] = {"Grid": Grid, "Superpixels": Superpixels}
+PARTITIONS: dict[str, type] = {"Grid": Grid, "Patches": Patches, "Superpixels": Superpixels}
 
 
 def _plain_partition(value: Any) -> Any:

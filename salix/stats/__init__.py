@@ -32,6 +32,14 @@ from salix.stats.permutation import (
     permutation_test,
     sign_flip_test,
 )
+from salix.stats.ranks import (
+    kendall_tau,
+    kendall_w,
+    rank_correlation,
+    rank_methods,
+    split_half_tau,
+    unit_count,
+)
 from salix.stats.sample import Sample, mean_difference
 
 __all__ = [
@@ -66,6 +74,8 @@ __all__ = [
     "holm",
     "joint_flip_p",
     "joint_limits",
+    "kendall_tau",
+    "kendall_w",
     "least_p",
     "max_t",
     "mean_difference",
@@ -76,8 +86,12 @@ __all__ = [
     "paired_delta",
     "permutation_test",
     "proportion_interval",
+    "rank_correlation",
+    "rank_methods",
     "resampled_means",
     "share_interval",
     "sign_flip_test",
+    "split_half_tau",
     "student_p",
+    "unit_count",
 ]

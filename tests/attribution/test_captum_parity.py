@@ -14,6 +14,7 @@ from salix.attribution import (  # noqa: E402
     Gradient,
     InputXGradient,
     IntegratedGradients,
+    KernelSHAP,
     Occlusion,
     SmoothGrad,
 )
@@ -84,7 +85,7 @@ def test_parity(method, peer):
     np.testing.assert_allclose(ours(method), theirs(peer(Net())), rtol=1e-5, atol=1e-8)
 
 
-BLOCKS = torch.tensor(np.array(Grid(3)(IMAGE)))[None, None]
+BLOCKS, FOUR = (torch.tensor(np.array(Grid(n)(IMAGE)))[None, None] for n in (3, 2))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,10 @@ BLOCKS = torch.tensor(np.array(Grid(3)(IMAGE)))[None, None]
             lambda n: captum.FeatureAblation(n).attribute(
                 BATCH, 0.25, target=1, feature_mask=BLOCKS
             ),
+        ),
+        (
+            KernelSHAP(Grid(2), 14, 0.25),  # all coalitions: exact Shapley values
+            lambda n: captum.ShapleyValues(n).attribute(BATCH, 0.25, target=1, feature_mask=FOUR),
         ),
     ],
     ids=lambda m: repr(m) if hasattr(m, "__dataclass_fields__") else "captum",

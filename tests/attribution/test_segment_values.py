@@ -61,6 +61,7 @@ def test_efficiency_and_null_player_hold_for_each_permutation(permutations, anti
     assert abs(values[NULL]) < 1e-12
 
 
+@pytest.mark.slow
 def test_mean_error_falls_as_one_over_the_root_of_permutations():
     exact = exact_shapley(curved)
     assert exact[0] == pytest.approx(exact[1], rel=1e-9)  # symmetric players

@@ -47,8 +47,8 @@ def test_manifest_names_methods_metrics_and_costs(run):
     assert "0.5" in config["measures"][-1]
     passes = about["passes"]
     assert passes["methods"]["Gradient()"] == {"evaluations": 0, "gradients": 1, "explanations": 0}
-    assert passes["metrics"][SHORT]["evaluations"] == 3
-    assert passes["metrics"]["gini"] is None
+    assert passes["metrics"]["evaluation_deletion"]["evaluations"] == 3
+    assert passes["metrics"]["evaluation_gini"] is None
     column = run.columns["evaluation_deletion"]
     assert column.coordinates == ("Gradient()", "GradCAM()")
     assert (column.dims, column.shape, column.direction) == (("method",), (2,), "lower")

@@ -146,6 +146,7 @@ def test_texts_are_short():
     assert (
         method_text(SmoothGrad(GradCAM(), samples=8)) == "SmoothGrad(method=GradCAM(), samples=8)"
     )
+    assert method_text(SmoothGrad()) == "SmoothGrad()"
     assert method_text(constant).endswith("test_evaluation.constant")
     assert metric_text(Of(gini)) == "gini"
     assert metric_text(parse_metric("deletion(fill='black')")) == "deletion(fill='black')"

@@ -21,6 +21,7 @@ from salix.typing import Explanation, Passes
 from tests.metrics import known_truth as known
 
 FEW = {"samples": 6, "steps": 3, "subsets": 12, "window": 3, "size": 12, "top": 16, "stages": 2}
+OWN = {"irof": {"fill": 0.0}}  # the true attribution is over the value 0, not over the mean
 # Metrics that another method satisfies than the one that is complete, and random methods that fail.
 TRUTHS = {"input_invariance": Gradient()}
 RANDOM = {"randomisation": known.blind, "axiom": known.fickle}
@@ -40,7 +41,7 @@ def names(*arities) -> list[str]:
 def few(name) -> dict:
     """Return options of a metric for a tiny image, with few samples."""
     options = inspect.signature(METRICS[name].function).parameters
-    return {option: value for option, value in FEW.items() if option in options}
+    return {option: value for option, value in FEW.items() if option in options} | OWN.get(name, {})
 
 
 class Evaluation:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from salix.hyperparameters import Hyperparameter, check_value, choice, number, several
 from salix.metrics.inputs import as_float
@@ -29,6 +29,20 @@ RISING = Hyperparameter(_plain_rising, "give two or more, rising, in [0, 1]")
 Ranks = Int[Array, "*space"]  # greatest for the first pixel
 
 
+def enlarge_linearly(map: GridMap, space: tuple[int, ...]) -> Float[Array, "*space"]:
+    """Return a map as floats with the pixels of an image: one of a smaller grid is enlarged.
+
+    Raises `InputError` for a map that has other axes than the image or is larger.
+    """
+    fits = len(map.shape) == len(space) and all(
+        m <= s for m, s in zip(map.shape, space, strict=True)
+    )
+    if not fits:
+        raise InputError(f"a map of shape {map.shape} does not fit an image of {space} pixels")
+    x = as_float(map)
+    return x if x.shape == space else jax.image.resize(x, space, "linear")
+
+
 def rank_pixels(map: GridMap, space: tuple[int, ...], key: PRNGKey, order: str) -> Ranks:
     """Return whole numbers that are greatest where a map, enlarged to the image, comes first.
 
@@ -36,16 +50,9 @@ def rank_pixels(map: GridMap, space: tuple[int, ...], key: PRNGKey, order: str) 
     and for a map that has other axes than the image or is larger.
     """
     check_value("order", order, choice(ORDERS))
-    fits = len(map.shape) == len(space) and all(
-        m <= s for m, s in zip(map.shape, space, strict=True)
-    )
-    if not fits:
-        raise InputError(f"a map of shape {map.shape} does not fit an image of {space} pixels")
+    x = enlarge_linearly(map, space)
     if order == "random":
         return jax.random.bits(key, space, jnp.uint32).astype(jnp.int32)
-    x = as_float(map)
-    if x.shape != space:
-        x = jax.image.resize(x, space, "linear")
     x = (x if order == "most" else -x).astype(jnp.float32)
     # Floats order as their bits do, negative ones backwards; XLA sorts integers faster. A zero has
     # two patterns of bits, of which the negative one is left out.
