@@ -12,6 +12,8 @@ from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
 from salix.attribution.deconvnet import Deconvnet
+from salix.attribution.deeplift import DeepLIFT
+from salix.attribution.deeplift_shap import DeepLIFTSHAP
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
@@ -20,6 +22,7 @@ from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
+from salix.attribution.guided_gradcam import GuidedGradCAM
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.hsic import HSIC
 from salix.attribution.input_x_gradient import InputXGradient
@@ -55,6 +58,8 @@ __all__ = [
     "AdaptiveIntegratedGradients",
     "AtCuts",
     "Deconvnet",
+    "DeepLIFT",
+    "DeepLIFTSHAP",
     "EigenCAM",
     "ExpectedGradients",
     "FeatureAblation",
@@ -63,6 +68,7 @@ __all__ = [
     "GradCAMPlusPlus",
     "Gradient",
     "GuidedBackprop",
+    "GuidedGradCAM",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -104,6 +110,9 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "GuidedGradCAM": GuidedGradCAM,
+    "DeepLIFT": DeepLIFT,
+    "DeepLIFTSHAP": DeepLIFTSHAP,
     "GuidedBackprop": GuidedBackprop,
     "Deconvnet": Deconvnet,
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,

@@ -28,6 +28,8 @@ KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
 HOW = r"trunk: give from_function\(.*model.at\(cut\)|give model.score\(params, "
 SETTINGS = {
+    # In a loop over references the marks of gradients, at the image, are counted once.
+    "DeepLIFTSHAP": {"references": 0.0},
     "AtCuts": {"cuts": ("linear", "features")},
     "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
     "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps

@@ -3,6 +3,7 @@
 from salix.metrics.faithfulness import catalogue, masked_catalogue
 from salix.metrics.faithfulness.curves import Curve, deletion, insertion
 from salix.metrics.faithfulness.debiased_removal import road
+from salix.metrics.faithfulness.expected_change import monotonicity_correlation
 from salix.metrics.faithfulness.information import (
     DatasetCurve,
     InformationCurve,
@@ -11,10 +12,18 @@ from salix.metrics.faithfulness.information import (
 )
 from salix.metrics.faithfulness.masked_images import adcc, average_drop, increase
 from salix.metrics.faithfulness.patch_selectivity import selectivity
+from salix.metrics.faithfulness.perturbation_infidelity import infidelity
 from salix.metrics.faithfulness.pic import information_curves, random_pixels
 from salix.metrics.faithfulness.relevance_order import abpc, aopc, lerf, morf
+from salix.metrics.faithfulness.revealing import monotonicity
 from salix.metrics.faithfulness.scattered import interpolate_pixels
 from salix.metrics.faithfulness.segment_removal import irof
+from salix.metrics.faithfulness.single_removal import faithfulness_estimate
+from salix.metrics.faithfulness.subset_correlation import (
+    faithfulness_correlation,
+    mu_fidelity,
+    sensitivity_n,
+)
 from salix.metrics.info import MetricInfo
 
 __all__ = [
@@ -27,7 +36,10 @@ __all__ = [
     "aopc",
     "average_drop",
     "deletion",
+    "faithfulness_correlation",
+    "faithfulness_estimate",
     "increase",
+    "infidelity",
     "information_curve",
     "information_curves",
     "insertion",
@@ -35,10 +47,14 @@ __all__ = [
     "irof",
     "lerf",
     "median_curve",
+    "monotonicity",
+    "monotonicity_correlation",
     "morf",
+    "mu_fidelity",
     "random_pixels",
     "road",
     "selectivity",
+    "sensitivity_n",
 ]
 
 METRICS: dict[str, MetricInfo] = catalogue.METRICS | masked_catalogue.METRICS
