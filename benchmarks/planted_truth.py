@@ -46,6 +46,7 @@ from salix.typing import Passes
 HERE = Path(__file__).parent
 SIDE, SQUARE, CELL = 32, 8, 4  # pixels of an image, of a square, and of a position of the trunk
 PATCH = (4, 20)  # top left corner of the fixed patch
+NOISE = 0.2  # standard deviation of every pixel
 CLASSES = ("horizontal", "vertical")
 PREPROCESS = Preprocess((SIDE, SIDE))
 TRUTH = ("relevance_mass", "pointing_game")
@@ -111,7 +112,7 @@ def draw_images(count: int, *, seed: int, fixed: bool, vertical: bool = False) -
     vertical stripes only.
     """
     rng = np.random.default_rng(seed)
-    pixels = 0.5 + 0.05 * rng.normal(size=(count, SIDE, SIDE, 3))
+    pixels = 0.5 + NOISE * rng.normal(size=(count, SIDE, SIDE, 3))
     labels = np.ones(count, int) if vertical else rng.integers(0, 2, count)
     masks = np.zeros((count, SIDE, SIDE), np.uint8)
     stripes = np.where(np.arange(SQUARE) % 2, 1, -1)[None].repeat(SQUARE, 0)
@@ -157,7 +158,7 @@ def texture_model() -> tuple[Model, Any]:
     def trunk(sign: Any, image: Any) -> Any:
         colour = blocks(image)[..., 0] - blocks(image)[..., 1]
         wave = (colour * sign[None, None, None]).mean((1, 3))
-        return jax.nn.relu(jnp.stack([wave, -wave], -1) - 0.15)
+        return jax.nn.relu(jnp.stack([wave, -wave], -1) - 0.3)
 
     return _closed("texture", trunk, sign, gain=60.0, bias=1.0)
 
@@ -195,7 +196,7 @@ class StripeNetwork(nnx.Module):
         return self.head(self.trunk(x))
 
 
-def trained_model(*, images: int = 600, epochs: int = 15) -> tuple[Model, Any]:
+def trained_model(*, images: int = 1500, epochs: int = 12) -> tuple[Model, Any]:
     """Train the network on stripes of both directions."""
     drawn = draw_images(images, seed=1, fixed=False)
     (result,) = train(
