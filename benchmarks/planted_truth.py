@@ -6,13 +6,15 @@ Three models whose relevant pixels are known. `patch` reads the brightness of on
 `texture` the energy of vertical stripes of red and green, wherever a square of them lies: both are
 closed forms, which no other pixel changes. `trained` is a network trained to tell squares of
 vertical from squares of horizontal stripes. Every image also has a distractor, a square of a bright
-checkerboard. Methods explain test images; the truth is their localisation in the relevant square
-(relevance mass, pointing game), and the leaderboard ranks them by metrics that do not know the
-square. Two negative controls, a random map and an edge detector, belong at the bottom.
+checkerboard, and strong noise. Methods explain test images; the truth is their localisation in the
+relevant square (relevance mass, intersection over union), and the leaderboard ranks them by metrics
+that do not know the square. Two negative controls, a random map and an edge detector, belong at the
+bottom.
 
 Writes for each model the ranks of the methods by each metric and by the truth, Kendall's tau of
-the two (expected near 1), and the ranks of the controls; and by how much the score changes where
-everything but the relevant square is replaced.
+the two (expected near 1, less where one of them ties methods that the other does not), and the
+ranks of the controls; and by how much the score changes where everything but the relevant square is
+replaced.
 """
 
 import argparse
@@ -49,7 +51,7 @@ PATCH = (4, 20)  # top left corner of the fixed patch
 NOISE = 0.2  # standard deviation of every pixel
 CLASSES = ("horizontal", "vertical")
 PREPROCESS = Preprocess((SIDE, SIDE))
-TRUTH = ("relevance_mass", "pointing_game")
+TRUTH = ("relevance_mass", "iou")
 BLIND = ("deletion(fill='mean')", "insertion(fill='mean')")  # metrics that do not know the square
 TEXTS = (
     "Gradient", "InputXGradient", "IntegratedGradients(steps=16)", "SmoothGrad(samples=16)",
