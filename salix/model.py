@@ -95,9 +95,17 @@ class Model:
         A class by its name becomes its index. Raises `InputError` for a class that the model lacks.
         """
         score_of = resolve(score_of, self.classes)
+
+        def rebuild(score_of: ScoreOf, cut: str | None) -> Score:
+            model = self if cut is None else self.at(cut)
+            return model.score(params, score_of)
+
         return Score(
             head=lambda features: score_of(self.classify(params, features)),
             trunk=(lambda image: self.trunk(params, image)) if self.divided else identity,
             black=self.preprocess.normalised(0),
             white=self.preprocess.normalised(1),
+            score_of=score_of,
+            cuts=self.cuts,
+            rebuild=rebuild,
         )

@@ -1,4 +1,4 @@
-"""Functions of the logits that a map can explain: logit, probability and margin of one class."""
+"""Functions of the logits that a map can explain: logit, probability, margin, difference."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass, replace
@@ -8,7 +8,14 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from salix.hyperparameters import Hyperparameter, check_fields, check_value, integer
+from salix.hyperparameters import (
+    Hyperparameter,
+    check_fields,
+    check_value,
+    integer,
+    number,
+    several,
+)
 from salix.precision import widen
 from salix.typing import Index, InputError, Logits, Scalar
 
@@ -93,7 +100,56 @@ class margin:  # noqa: N801
         return logits[t] - rivals.max()
 
 
-SCORES = {"logit": logit, "probability": probability, "margin": margin}
+def _plain_rivals(value: Any) -> Any:
+    if isinstance(value, (tuple, list)) and value:
+        return tuple(integer(0).plain(index) for index in value)
+    return integer(1).plain(value)
+
+
+RIVALS = Hyperparameter(
+    _plain_rivals, "give the number of rivals, 1 or more, or a tuple of their indices, from 0"
+)
+
+
+@dataclass(frozen=True)
+class difference:  # noqa: N801
+    r"""Logit of one class less those of similar classes, $z_t - \alpha\,mean_{d \in D}\,z_d$.
+
+    D are the `rivals` classes whose logits are nearest to that of the class, as many as there are,
+    or the classes of a tuple of indices. `alpha` is the strength of the comparison: 0 is `logit`.
+    D counts as constant in derivatives. `target` and errors as those of `logit`; raises
+    `InputError` for other rivals and an alpha that is not finite.
+
+    The score of Finer-CAM, Zhang et al. (2025), arXiv:2501.11309, sec. 3: any method explains it.
+    pytorch-grad-cam weights D by its softmax probabilities, whose derivatives it takes as well.
+    """
+
+    target: TargetClass = None
+    rivals: int | tuple[int, ...] = 3
+    alpha: float | int = 1.0
+
+    def __post_init__(self) -> None:
+        check_fields(self, target=TARGET, rivals=RIVALS, alpha=number())
+
+    def __call__(self, logits: Logits) -> Scalar:
+        logits, t = jnp.asarray(logits), _class_index(self.target, logits)
+        count = logits.shape[0]
+        if isinstance(self.rivals, tuple):
+            chosen = several(integer(0, count - 1), remedy=f"give indices from 0 to {count - 1}")
+            nearest = jnp.array(check_value("rivals", self.rivals, chosen))
+        else:
+            fixed = jax.lax.stop_gradient(logits)
+            distance = jnp.where(jnp.arange(count) == t, jnp.inf, jnp.abs(fixed - fixed[t]))
+            nearest = jax.lax.top_k(-distance, max(1, min(self.rivals, count - 1)))[1]
+        return logits[t] - jnp.asarray(self.alpha, logits.dtype) * logits[nearest].mean()
+
+
+SCORES = {
+    "logit": logit,
+    "probability": probability,
+    "margin": margin,
+    "difference": difference,
+}
 ScoreOf = Callable[[Logits], Scalar]
 
 

@@ -89,15 +89,46 @@ class Score:
     `black` and `white` are a black and a white pixel in the image's units, one number for all
     channels or one for each: those of a model follow from its preprocessing, those of a plain
     function are pixel values in [0, 1].
+
+    `Model.score` sets the other fields: `score_of` is the function of the logits, `cuts` names the
+    places where the model can be divided, and `rebuild(score_of, cut)` makes the score again, of
+    another function of the logits or divided at a cut. Whoever replaces `trunk` or `head` replaces
+    `rebuild` too.
     """
 
     head: Callable[[Any], Any]
     trunk: Callable[[Any], Any] = identity
     black: tuple[float, ...] = (0.0,)
     white: tuple[float, ...] = (1.0,)
+    score_of: Callable[[Any], Any] | None = None
+    cuts: tuple[str, ...] = ()
+    rebuild: Callable[[Any, str | None], "Score"] | None = None
 
     def __call__(self, image: Image) -> Scalar:
         return self.head(self.trunk(image))
+
+    def at(self, cut: str) -> "Score":
+        """Return the same score divided at another place of its model, named in `cuts`.
+
+        Raises `InputError` for another name, and for a score that no model made.
+        """
+        return self._made_by_model(f"a cut at {cut!r}")(self.score_of, cut)
+
+    def explaining(self, score_of: Callable[[Any], Any]) -> "Score":
+        """Return the score that is another function of the model's logits, divided as this one.
+
+        Raises `InputError` for a score that no model made.
+        """
+        return self._made_by_model("a score of the logits")(score_of, None)
+
+    def _made_by_model(self, what: str) -> Callable[[Any, Any], "Score"]:
+        if self.rebuild is None:
+            raise InputError(
+                f"{what} needs the score of a model, and this one is a function of the image: give "
+                "model.score(params, logit()), where from_nnx, from_linen or from_function returns "
+                "the model and the params"
+            )
+        return self.rebuild
 
 
 ScoreLike = Callable[[Any], Any]  # a `Score` or a plain function: image -> scalar

@@ -31,7 +31,7 @@ INVALID_TYPES = ("layer4", b"x", {}, {1}, object(), 1j, float("nan"), float("inf
 # Of the wrong types, those that a field does accept
 TEXTS = {"prefix", "name", "target"}
 EMPTY = {("Geometry", name) for name in ("transforms", "angles", "scales")}
-EMPTY |= {("Regions", "embeddings")}
+EMPTY |= {("Regions", "embeddings"), ("AtCuts", "cuts")}
 REQUIRED = {"Of", "Evaluation"}  # which have fields without a default, and tests of their own
 PAIRS = [(n, f.name) for n, kind in CLASSES.items() if n not in REQUIRED for f in fields(kind)]
 

@@ -24,7 +24,7 @@ MAY = {
     "model": {"scores", "preprocess"},
     "adapters": {"model", "scores", "preprocess"},
     "perturb": set(),
-    "attribution": {"perturb"},
+    "attribution": {"perturb", "scores"},
     "metrics": {"perturb"},
     "measures": {"perturb", "metrics"},
     "nn": set(),

@@ -64,7 +64,7 @@ def test_score_text_round_trips(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("logits(1)", "unknown 'logits': choose one of logit, probability, margin"),
+        ("logits(1)", "unknown 'logits': choose one of logit, probability, margin, difference"),
         ("logit(", "write it as"),
         ("logit(klass=1)", "it takes logit"),
         ("logit(__import__('os'))", "unknown '__import__'"),

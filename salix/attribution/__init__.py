@@ -6,18 +6,23 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 
 from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
+from salix.attribution.at_cuts import AtCuts
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
 from salix.attribution.deconvnet import Deconvnet
+from salix.attribution.deeplift import DeepLIFT
+from salix.attribution.deeplift_shap import DeepLIFTSHAP
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
+from salix.attribution.finercam import FinerCAM
 from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
+from salix.attribution.guided_gradcam import GuidedGradCAM
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.hsic import HSIC
 from salix.attribution.input_x_gradient import InputXGradient
@@ -51,14 +56,19 @@ __all__ = [
     "XRAI",
     "AblationCAM",
     "AdaptiveIntegratedGradients",
+    "AtCuts",
     "Deconvnet",
+    "DeepLIFT",
+    "DeepLIFTSHAP",
     "EigenCAM",
     "ExpectedGradients",
     "FeatureAblation",
+    "FinerCAM",
     "GradCAM",
     "GradCAMPlusPlus",
     "Gradient",
     "GuidedBackprop",
+    "GuidedGradCAM",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -100,11 +110,16 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "GuidedGradCAM": GuidedGradCAM,
+    "DeepLIFT": DeepLIFT,
+    "DeepLIFTSHAP": DeepLIFTSHAP,
     "GuidedBackprop": GuidedBackprop,
     "Deconvnet": Deconvnet,
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,
     "ScoreCAM": ScoreCAM,
     "AblationCAM": AblationCAM,
+    "FinerCAM": FinerCAM,
+    "AtCuts": AtCuts,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,

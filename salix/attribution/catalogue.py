@@ -78,6 +78,15 @@ CATALOGUE: dict[str, MethodInfo] = {
     "EigenCAM": MethodInfo(
         "Eigen-CAM", "Muhammad and Yeasin, 2020, arXiv:2008.00299", "class activation map"
     ),
+    "GuidedGradCAM": MethodInfo(
+        "Guided Grad-CAM", "Selvaraju et al., 2017, arXiv:1610.02391", "backpropagation rule"
+    ),
+    "DeepLIFT": MethodInfo(
+        "DeepLIFT", "Shrikumar et al., 2017, arXiv:1704.02685", "backpropagation rule"
+    ),
+    "DeepLIFTSHAP": MethodInfo(
+        "DeepLIFT-SHAP", "Lundberg and Lee, 2017, arXiv:1705.07874", "backpropagation rule"
+    ),
     "GuidedBackprop": MethodInfo(
         "Guided backpropagation",
         "Springenberg et al., 2014, arXiv:1412.6806",
@@ -102,6 +111,16 @@ CATALOGUE: dict[str, MethodInfo] = {
     "AblationCAM": MethodInfo(
         "Ablation-CAM",
         "Desai and Ramaswamy, 2020, doi:10.1109/WACV45572.2020.00106",
+        "class activation map",
+    ),
+    "FinerCAM": MethodInfo(
+        "Finer-CAM",
+        "Zhang et al., 2025, arXiv:2501.11309",
+        "class activation map",
+    ),
+    "AtCuts": MethodInfo(
+        "Maps of several cuts",
+        "Jiang et al., 2021, doi:10.1109/TIP.2021.3089943",
         "class activation map",
     ),
     "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),

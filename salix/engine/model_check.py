@@ -23,7 +23,8 @@ def check_model(model: Model, params: Params, method: Method) -> int:
     )
     features = _shape(model, "trunk", params, image)
     if getattr(method, "reads_trunk", False):
-        _check_trunk(model, params, image, features, method)
+        for divided in [model.at(cut) for cut in _cuts(method)] or [model]:
+            _check_trunk(divided, params, image, _shape(divided, "trunk", params, image), method)
     logits = _shape(model, "head", params, features)
     if not hasattr(logits, "shape"):
         raise InputError(f"{model.name} returns {type(logits).__name__}, not an array of logits")
@@ -68,6 +69,12 @@ def _shape(model: Model, part: str, params: Params, x: Any) -> Any:
             f"the {part} of {model.name} fails on one {'image' if part == 'trunk' else 'input'} of "
             f"shape {shapes} ({type(error).__name__}: {line.strip()[:200]})"
         ) from error
+
+
+def _cuts(method: Any) -> tuple[str, ...]:
+    """Return the cuts at which a method, or the one that it wraps, divides the model."""
+    inner = getattr(method, "method", None)
+    return getattr(method, "cuts", ()) or (_cuts(inner) if inner is not None else ())
 
 
 def _check_trunk(model: Model, params: Params, image: Any, features: Any, method: Method) -> None:

@@ -97,8 +97,8 @@ class ModelExplainer:
 def _behind(model: Model, function: Callable[[Any], Any]) -> Model:
     """Return a model composed with a function from image to image, before its trunk."""
 
-    def composed(part: Callable[..., Any], params: Params, image: Image) -> Any:
-        return part(params, function(image))
+    def composed(part: Callable[..., Any], params: Params, image: Image, **cut: str) -> Any:
+        return part(params, function(image), **cut)
 
     if model.divided:
         return replace(model, trunk=partial(composed, model.trunk), tap=None)

@@ -18,13 +18,13 @@ def traced_once(model: Model, precision: Precision) -> Model:
     looks for operations that are equal, so that the program is the same.
     """
 
-    def once(function: Callable[[Params, Any], Any], name: str) -> Callable[[Params, Any], Any]:
-        def traced(params: Params, x: Any) -> Any:
+    def once(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def traced(params: Params, x: Any, **cut: str) -> Any:
             with computed_in(precision):
-                return function(params, x)
+                return function(params, x, **cut)
 
         traced.__name__ = name  # of its operations in a profile of the program
-        return jax.jit(traced)
+        return jax.jit(traced, static_argnames="cut")
 
     head = once(model.head, "head")
     trunk = once(model.trunk, "trunk") if model.divided else model.trunk

@@ -7,7 +7,13 @@ Undefined values are NaN; unusable input raises `InputError`. `METRICS` describe
 from salix.hyperparameters import WINDOW
 from salix.metrics import axioms, complexity, faithfulness, localisation, randomisation, robustness
 from salix.metrics.comparison import Similarity
-from salix.metrics.complexity import gini, histogram_entropy, spatial_entropy
+from salix.metrics.complexity import (
+    effective_complexity,
+    gini,
+    histogram_entropy,
+    spatial_entropy,
+    total_variation,
+)
 from salix.metrics.faithfulness import (
     Curve,
     DatasetCurve,
@@ -15,6 +21,9 @@ from salix.metrics.faithfulness import (
     abpc,
     aopc,
     deletion,
+    faithfulness_correlation,
+    faithfulness_estimate,
+    infidelity,
     information_curve,
     information_curves,
     insertion,
@@ -22,13 +31,27 @@ from salix.metrics.faithfulness import (
     irof,
     lerf,
     median_curve,
+    monotonicity,
+    monotonicity_correlation,
     morf,
+    mu_fidelity,
     random_pixels,
     road,
     selectivity,
+    sensitivity_n,
 )
 from salix.metrics.info import MetricInfo
-from salix.metrics.localisation import iou, pointing_game, relevance_mass
+from salix.metrics.localisation import (
+    attribution_localisation,
+    focus,
+    iou,
+    localisation_auc,
+    mosaic,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    top_k_intersection,
+)
 from salix.metrics.normalisation import scale, to_8_bit
 from salix.metrics.robustness import (
     avg_sensitivity,
@@ -50,11 +73,17 @@ __all__ = [
     "Similarity",
     "abpc",
     "aopc",
+    "attribution_localisation",
     "avg_sensitivity",
     "continuity",
     "deletion",
+    "effective_complexity",
+    "faithfulness_correlation",
+    "faithfulness_estimate",
+    "focus",
     "gini",
     "histogram_entropy",
+    "infidelity",
     "information_curve",
     "information_curves",
     "insertion",
@@ -63,10 +92,15 @@ __all__ = [
     "irof",
     "lerf",
     "local_lipschitz",
+    "localisation_auc",
     "mae",
     "max_sensitivity",
     "median_curve",
+    "monotonicity",
+    "monotonicity_correlation",
     "morf",
+    "mosaic",
+    "mu_fidelity",
     "pearson",
     "pointing_game",
     "random_pixels",
@@ -74,13 +108,17 @@ __all__ = [
     "relative_output_stability",
     "relative_representation_stability",
     "relevance_mass",
+    "relevance_rank",
     "road",
     "scale",
     "selectivity",
+    "sensitivity_n",
     "spatial_entropy",
     "spearman",
     "ssim",
     "to_8_bit",
+    "top_k_intersection",
+    "total_variation",
 ]
 
 _SIMILARITY: dict[str, MetricInfo] = {

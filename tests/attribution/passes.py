@@ -26,10 +26,15 @@ class PassCounter:
 
     def __init__(self, score: Score):
         self.counts = Counter()
-        self.score = replace(
+        self.score = self._counted(score)
+
+    def _counted(self, score: Score) -> Score:
+        rebuild = score.rebuild
+        return replace(
             score,
             trunk=lambda image: score.trunk(self._mark("trunk", image)),
             head=lambda features: score.head(self._mark("head", features)),
+            rebuild=rebuild and (lambda score_of, cut: self._counted(rebuild(score_of, cut))),
         )
 
     def passes(self) -> Passes:

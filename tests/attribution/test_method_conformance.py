@@ -18,19 +18,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salix.attribution import ARGUMENTS, CATALOGUE, METHODS, SmoothGrad, passes_of, pooling_of
-from salix.perturb.partition import Grid
+from salix.perturb.partition import Grid, Superpixels
+from salix.scores import logit
 from salix.spec import parse
 from salix.typing import InputError, Passes, Score
 from tests.attribution.passes import PassCounter, compiled, temporary_bytes
 
 KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
+HOW = r"trunk: give from_function\(.*model.at\(cut\)|give model.score\(params, "
 SETTINGS = {
+    # In a loop over references the marks of gradients, at the image, are counted once.
+    "DeepLIFTSHAP": {"references": 0.0},
+    "AtCuts": {"cuts": ("linear", "features")},
     "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
     "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
     "AblationCAM": {"channels": 5},
     "ScoreCAM": {"channels": 5},
-    "ShapleySampling": {"permutations": 3, "partition": Grid(3)},
+    "Occlusion": {"chunk": 1},
+    "FeatureAblation": {"chunk": 1},
+    "ShapleySampling": {"permutations": 3, "partition": Grid(3), "chunk": 1},
     "KernelSHAP": {"samples": 40, "partition": Grid(3), "chunk": 1},
     "LIME": {"samples": 40, "partition": Grid(3), "chunk": 1},
     "RISE": {"masks": 20, "chunk": 1},
@@ -55,21 +62,37 @@ def method_of(name, **changes):
 
 
 def network(space, dtype: type = np.float32, channels=3):
-    """A convolution to 5 features on a grid of half the size, their mean and a linear layer."""
+    """A convolution to 5 features on a grid of half the size, their mean and a linear layer.
+
+    The score is that of the first of two classes, as a model makes it, with two cuts.
+    """
     rng, axes = np.random.default_rng(0), len(space)
     kernel = (rng.uniform(size=(*[2] * axes, channels, 5)) / 2**axes).astype(dtype)
     weights = rng.uniform(size=(5,)).astype(dtype)
     image = (0, axes + 1, *range(1, axes + 1))
     places = jax.lax.ConvDimensionNumbers(image, (axes + 1, axes, *range(axes)), image)
 
-    def trunk(x):
-        convolved = jax.lax.conv_general_dilated(
+    def convolve(x):
+        return jax.lax.conv_general_dilated(
             x[None], kernel, [2] * axes, "SAME", dimension_numbers=places
-        )
-        return jnp.tanh(convolved[0])
+        )[0]
 
-    # The features are positive: the ReLU changes nothing, but some methods are defined at ReLUs.
-    return Score(lambda f: jnp.tanh(jax.nn.relu(f).mean(tuple(range(axes))) @ weights), trunk)
+    def logits(features):
+        # They are positive: the ReLU changes nothing, but some methods are defined at ReLUs.
+        strength = jnp.tanh(jax.nn.relu(features).mean(tuple(range(axes))) @ weights)
+        return jnp.stack([strength, -strength])
+
+    def divide(score_of, cut):
+        before, behind = (lambda x: x, jnp.tanh) if cut == "linear" else (jnp.tanh, lambda x: x)
+        return Score(
+            lambda features: score_of(logits(behind(features))),
+            lambda x: before(convolve(x)),
+            score_of=score_of,
+            cuts=("linear", "features"),
+            rebuild=divide,
+        )
+
+    return divide(logit(0), None)
 
 
 def images(space, dtype: type = np.float32, count=1):
@@ -151,7 +174,7 @@ def test_old_style_keys_are_taken_and_plain_functions_by_those_that_read_no_trun
         return
     assert shape(score) == shape_of(name, SPACE)
     for plain in (score.head, Score(score.head), Score(score.head, lambda x: x)):
-        with pytest.raises(InputError, match=r"trunk: give from_function\(.*model.at\(cut\)"):
+        with pytest.raises(InputError, match=HOW):
             shape(plain)
 
 
@@ -245,7 +268,8 @@ def test_memory_is_flat(name, field, few, many):
 @per_method
 def test_parameters_are_not_baked_into_the_program(name):
     def explain(weights, x):
-        score = Score(lambda f: (jax.nn.relu(f) * weights).sum(), jnp.tanh)
+        head = lambda f: (jax.nn.relu(f) * weights).sum()  # noqa: E731
+        score = Score(head, jnp.tanh, rebuild=lambda *_: score)
         return method_of(name)(score, x, KEYS[0])
 
     (image,) = images((16, 16))
@@ -279,7 +303,27 @@ def test_passes_of_wrappers_multiply():
     assert SmoothGrad(inner, samples=3).passes((4, 4, 3)) == Passes(gradients=30)
 
 
+FILLS = (
+    st.sampled_from(["blur", "noise", "white"])
+    | numbers
+    | st.lists(numbers, min_size=1, max_size=3).map(tuple)
+)
+PIXELS = {"fill": FILLS, "chunk": st.integers(1, 100)}
+SEGMENTS = {**PIXELS, "partition": st.sampled_from([Grid(5), Superpixels(9, 0.5)])}
 FIELDS = {
+    "Occlusion": {
+        **PIXELS,
+        "window": st.integers(9, 20) | st.tuples(st.integers(9, 20), st.integers(9, 20)),
+        "stride": st.none() | st.integers(1, 9),
+        "combine": st.sampled_from(["mean", "sum"]),
+    },
+    "FeatureAblation": SEGMENTS,
+    "ShapleySampling": {**SEGMENTS, "permutations": st.integers(1, 100)},
+    "KernelSHAP": SEGMENTS,
+    "LIME": {**SEGMENTS, "width": st.floats(0.1, 9), "ridge": st.floats(0.1, 9)},
+    "RISE": {**PIXELS, "probability": st.floats(0.1, 0.9), "norm": st.just("masks")},
+    "Sobol": {**SEGMENTS, "sampler": st.sampled_from(["latin", "random"])},
+    "HSIC": {**SEGMENTS, "masks": st.integers(2, 2**15)},
     "IntegratedGradients": {
         "baseline": numbers
         | st.lists(numbers, min_size=1, max_size=4).map(tuple)
@@ -293,6 +337,17 @@ FIELDS = {
         "noise": numbers.map(abs),
     },
     "GradCAM": {"relu": st.booleans()},
+    "ScoreCAM": {"channels": st.none() | st.integers(1, 10**6), "chunk": st.integers(1, 100)},
+    "FinerCAM": {
+        "method": st.deferred(lambda: recipes),
+        "rivals": st.integers(1, 9) | st.lists(st.integers(0, 9), min_size=1).map(tuple),
+        "alpha": numbers,
+    },
+    "AtCuts": {
+        "method": st.deferred(lambda: recipes),
+        "cuts": st.lists(st.text(), unique=True, max_size=3).map(tuple),
+        "combine": st.sampled_from(["mean", "max"]),
+    },
     "XRAI": {
         "base": st.deferred(lambda: recipes),
         "order": st.sampled_from(["full", "fast"]),

@@ -5,9 +5,11 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from salix.hyperparameters import FLAG, check_value
+from salix.hyperparameters import FLAG, check_value, choice
 from salix.metrics.inputs import as_float, as_mass
 from salix.typing import Map, Scalar
+
+UNIT = choice(("bits", "nats"))
 
 
 def histogram_entropy(map: Map, *, normalise: bool = True) -> Scalar:
@@ -30,19 +32,22 @@ def histogram_entropy(map: Map, *, normalise: bool = True) -> Scalar:
     return _divide_by_maximum(jnp.where(defined, entropy, jnp.nan), min(x.size, 256), normalise)
 
 
-def spatial_entropy(map: Map, *, normalise: bool = True) -> Scalar:
+def spatial_entropy(map: Map, *, normalise: bool = True, unit: str = "bits") -> Scalar:
     r"""Shannon entropy of a map as a probability distribution over its pixels.
 
-    $-\sum_i p_i \log_2 p_i$ with $p_i = |m_i| / \sum_j |m_j|$, in bits; normalised it is divided
-    by $\log_2 n$ for n pixels. Range [0, 1], or up to $\log_2 n$: 0 when one pixel has all the
-    mass, 1 when all have the same. Neither sign nor scale matters. Differentiable: gradients are
+    $-\sum_i p_i \log_2 p_i$ with $p_i = |m_i| / \sum_j |m_j|$, in bits, or with the natural
+    logarithm in nats, as `unit` says; normalised it is divided by $\log_2 n$ for n pixels, and has
+    no unit. Range [0, 1], or up to $\log_2 n$ bits: 0 when one pixel has all the mass, 1 when all
+    have the same. Neither sign nor scale matters. Differentiable: gradients are
     finite at zero pixels too. NaN for a zero or non-finite map, and normalised for a single pixel,
-    which has 0 of 0 possible bits.
+    which has 0 of 0 possible bits. Raises `InputError` for another unit.
 
     Complexity of Bhatt, Weller and Moura (2020), arXiv:2005.00631 (there in nats).
     """
     mass, normalise = as_mass(map), check_value("normalise", normalise, FLAG)
-    return _divide_by_maximum(_entropy_bits(mass / mass.sum()), mass.size, normalise)
+    unit = check_value("unit", unit, UNIT)
+    entropy = _divide_by_maximum(_entropy_bits(mass / mass.sum()), mass.size, normalise)
+    return entropy if normalise or unit == "bits" else entropy * math.log(2)
 
 
 def _entropy_bits(p: Array) -> Scalar:

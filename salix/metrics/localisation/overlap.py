@@ -1,11 +1,13 @@
 """Intersection over union of a map's strongest pixels and a reference mask."""
 
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Bool, Float
 
 from salix.hyperparameters import check_value, number, optional
-from salix.metrics.localisation.strengths import count_pixels, map_strengths
+from salix.metrics.localisation.strengths import (
+    count_pixels,
+    hits_of_strongest,
+    map_strengths,
+)
 from salix.typing import Map, ReferenceMask, Scalar
 
 THRESHOLD = optional(
@@ -33,22 +35,8 @@ def iou(map: Map, mask: ReferenceMask, *, threshold: float | None = 0.5) -> Scal
     strength, inside, defined = map_strengths(map, mask)
     area = count_pixels(inside, strength)
     if threshold is None:
-        selected, hits = area, _hits_of_strongest(strength, inside, area)
+        selected, hits = area, hits_of_strongest(strength, inside, area)
     else:
         strong = strength >= threshold * strength.max()
         selected, hits = count_pixels(strong, strength), count_pixels(strong & inside, strength)
     return jnp.where(defined, hits / (selected + area - hits), jnp.nan)
-
-
-def _hits_of_strongest(
-    strength: Float[Array, "*space"], inside: Bool[Array, "*space"], area: Scalar
-) -> Scalar:
-    """Count the `area` strongest pixels that lie inside, with fair shares for the last ties."""
-    # XLA sorts integers faster than floats, and non-negative floats order as their bits.
-    bits = jnp.int32 if strength.dtype.itemsize == 4 else jnp.int64
-    order = jnp.sort(lax.bitcast_convert_type(strength.ravel(), bits))
-    last = order[jnp.minimum(strength.size - area.astype(jnp.int32), strength.size - 1)]
-    lowest = lax.bitcast_convert_type(last, strength.dtype)
-    above, tied = strength > lowest, strength == lowest
-    places = (area - count_pixels(above, strength)) / jnp.maximum(count_pixels(tied, strength), 1)
-    return count_pixels(above & inside, strength) + places * count_pixels(tied & inside, strength)

@@ -28,3 +28,20 @@ def map_strengths(
 def count_pixels(pixels: Bool[Array, "*space"], like: Float[Array, "*space"]) -> Scalar:
     """Count pixels in the type of `like`."""
     return pixels.sum(dtype=like.dtype)
+
+
+def hits_of_strongest(
+    strength: Float[Array, "*space"], inside: Bool[Array, "*space"], area: Scalar
+) -> Scalar:
+    """Count the `area` strongest pixels that lie inside.
+
+    Pixels that tie for the last places share them, as random order would on average.
+    """
+    # XLA sorts integers faster than floats, and non-negative floats order as their bits.
+    bits = jnp.int32 if strength.dtype.itemsize == 4 else jnp.int64
+    order = jnp.sort(lax.bitcast_convert_type(strength.ravel(), bits))
+    last = order[jnp.minimum(strength.size - area.astype(jnp.int32), strength.size - 1)]
+    lowest = lax.bitcast_convert_type(last, strength.dtype)
+    above, tied = strength > lowest, strength == lowest
+    places = (area - count_pixels(above, strength)) / jnp.maximum(count_pixels(tied, strength), 1)
+    return count_pixels(above & inside, strength) + places * count_pixels(tied & inside, strength)
