@@ -7,6 +7,7 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
 from salix.attribution.at_cuts import AtCuts
+from salix.attribution.blur_ig import BlurIG
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
@@ -20,6 +21,7 @@ from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
+from salix.attribution.guided_ig import GuidedIG
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.hsic import HSIC
 from salix.attribution.input_x_gradient import InputXGradient
@@ -54,6 +56,7 @@ __all__ = [
     "AblationCAM",
     "AdaptiveIntegratedGradients",
     "AtCuts",
+    "BlurIG",
     "Deconvnet",
     "EigenCAM",
     "ExpectedGradients",
@@ -63,6 +66,7 @@ __all__ = [
     "GradCAMPlusPlus",
     "Gradient",
     "GuidedBackprop",
+    "GuidedIG",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -95,6 +99,8 @@ METHODS: dict[str, type] = {
     "AdaptiveIntegratedGradients": AdaptiveIntegratedGradients,
     "NonuniformIntegratedGradients": NonuniformIntegratedGradients,
     "ExpectedGradients": ExpectedGradients,
+    "GuidedIG": GuidedIG,
+    "BlurIG": BlurIG,
     "SmoothGrad": SmoothGrad,
     "VarGrad": VarGrad,
     "CAM": CAM,

@@ -30,6 +30,8 @@ HOW = r"trunk: give from_function\(.*model.at\(cut\)|give model.score\(params, "
 SETTINGS = {
     "AtCuts": {"cuts": ("linear", "features")},
     "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
+    "GuidedIG": {"steps": 20},
+    "BlurIG": {"steps": 20},
     "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
     "AblationCAM": {"channels": 5},
     "ScoreCAM": {"channels": 5},
