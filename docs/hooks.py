@@ -3,10 +3,15 @@
 import ast
 import html
 import re
+import sys
 from pathlib import Path
 
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from family_pages import family_nav, family_pages
 
 ROOT = Path(__file__).parent.parent
 FORMULA = re.compile(r'<(span|div) class="arithmatex">(?:\\\(|\\\[)(.*?)(?:\\\)|\\\])</\1>', re.S)
@@ -52,15 +57,23 @@ def api_page(package: str, folder: Path) -> str:
 
 
 def on_config(config):
-    """Enter the API pages in the navigation."""
-    pages = [{name: f"api/{name}.md"} for name in packages()]
-    config.nav = [{"API": pages} if entry == "API" else entry for entry in config.nav]
+    """Enter the pages of methods, metrics and the API in the navigation."""
+    generated = {
+        "Methods": family_nav("methods"),
+        "Metrics": family_nav("metrics"),
+        "API": [{name: f"api/{name}.md"} for name in packages()],
+    }
+    config.nav = [
+        {entry: generated[entry]} if isinstance(entry, str) and entry in generated else entry
+        for entry in config.nav
+    ]
     return config
 
 
 def on_files(files, config):
     """Add a generated page for each package, and the pages that stand in the root."""
     pages = {f"api/{name}.md": api_page(name, folder) for name, folder in packages().items()}
+    pages |= family_pages()
     for name in ("CONTRIBUTING", "CHANGELOG"):
         text = (ROOT / f"{name}.md").read_text()
         pages[f"{name.lower()}.md"] = text.replace("](docs/", "](")

@@ -1,6 +1,7 @@
 """README and docs/: their Python runs, their commands parse, their links resolve."""
 
 import contextlib
+import importlib.util
 import io
 import json
 import re
@@ -8,10 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from salix.attribution import METHODS
+from salix.metrics import METRICS
+
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(?: \{ \.)?(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 INCLUDE = re.compile(r'^--8<-- "(.*)"$', re.M)
+
+
+def script(name: str):
+    """Return a script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def name(path: Path) -> str:
@@ -92,9 +104,42 @@ def test_each_command_line_parses(line, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_and_pictures_exist(page):
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", re.sub(FENCE, "", page.read_text()))
+    generated = {(ROOT / "docs" / path).resolve() for path in script("family_pages").family_pages()}
     for link in links:
         elsewhere = re.match(r"https://|(\.\./)*api/salix", link)  # API pages: docs/hooks.py
+        elsewhere = elsewhere or (page.parent / link).resolve() in generated
         assert elsewhere or (page.parent / link).exists(), link
+
+
+def test_the_catalogue_of_the_site_is_that_of_the_code():
+    catalogue = script("catalogue")
+    stored = json.loads(catalogue.FILE.read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(catalogue.catalogue())), "run python docs/catalogue.py"
+
+
+def test_each_picture_has_its_method_and_is_small():
+    folder = ROOT / "docs/pictures"
+    pictures = json.loads((folder / "index.json").read_text())
+    files = {path.stem: path for path in folder.glob("*.webp")}
+    assert set(pictures) == set(files)
+    assert set(files) <= set(METHODS)
+    assert all(path.stat().st_size < 45_000 for path in files.values())
+
+
+def test_pages_of_methods_and_metrics_have_their_facts():
+    pages = script("family_pages").family_pages()
+    page = pages["methods/IntegratedGradients.md"]
+    for text in (
+        "[arXiv:1703.01365](https://arxiv.org/abs/1703.01365)",
+        "| path |",
+        "gradients, for",
+    ):
+        assert text in page
+    assert "::: salix.attribution.integrated_gradients.IntegratedGradients" in page
+    assert "0 to 1; lower is better" in pages["metrics/deletion.md"]
+    assert "[`iou`](iou.md)" in pages["metrics/index.md"]
+    assert all(f"methods/{name}.md" in pages for name in METHODS)
+    assert all(f"metrics/{name}.md" in pages for name in METRICS)
 
 
 def test_the_gate_runs_the_readmes_commands():

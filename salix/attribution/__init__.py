@@ -13,6 +13,8 @@ from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
 from salix.attribution.cost import passes_of
 from salix.attribution.deconvnet import Deconvnet
+from salix.attribution.deeplift import DeepLIFT
+from salix.attribution.deeplift_shap import DeepLIFTSHAP
 from salix.attribution.eigencam import EigenCAM
 from salix.attribution.expected_gradients import ExpectedGradients
 from salix.attribution.feature_ablation import FeatureAblation
@@ -21,6 +23,7 @@ from salix.attribution.gradcam import GradCAM
 from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
+from salix.attribution.guided_gradcam import GuidedGradCAM
 from salix.attribution.guided_ig import GuidedIG
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.hsic import HSIC
@@ -58,6 +61,8 @@ __all__ = [
     "AtCuts",
     "BlurIG",
     "Deconvnet",
+    "DeepLIFT",
+    "DeepLIFTSHAP",
     "EigenCAM",
     "ExpectedGradients",
     "FeatureAblation",
@@ -66,6 +71,7 @@ __all__ = [
     "GradCAMPlusPlus",
     "Gradient",
     "GuidedBackprop",
+    "GuidedGradCAM",
     "GuidedIG",
     "HiResCAM",
     "InputXGradient",
@@ -110,6 +116,9 @@ METHODS: dict[str, type] = {
     "LayerCAM": LayerCAM,
     "HiResCAM": HiResCAM,
     "EigenCAM": EigenCAM,
+    "GuidedGradCAM": GuidedGradCAM,
+    "DeepLIFT": DeepLIFT,
+    "DeepLIFTSHAP": DeepLIFTSHAP,
     "GuidedBackprop": GuidedBackprop,
     "Deconvnet": Deconvnet,
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,

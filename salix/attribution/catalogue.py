@@ -82,6 +82,15 @@ CATALOGUE: dict[str, MethodInfo] = {
     "EigenCAM": MethodInfo(
         "Eigen-CAM", "Muhammad and Yeasin, 2020, arXiv:2008.00299", "class activation map"
     ),
+    "GuidedGradCAM": MethodInfo(
+        "Guided Grad-CAM", "Selvaraju et al., 2017, arXiv:1610.02391", "backpropagation rule"
+    ),
+    "DeepLIFT": MethodInfo(
+        "DeepLIFT", "Shrikumar et al., 2017, arXiv:1704.02685", "backpropagation rule"
+    ),
+    "DeepLIFTSHAP": MethodInfo(
+        "DeepLIFT-SHAP", "Lundberg and Lee, 2017, arXiv:1705.07874", "backpropagation rule"
+    ),
     "GuidedBackprop": MethodInfo(
         "Guided backpropagation",
         "Springenberg et al., 2014, arXiv:1412.6806",

@@ -8,6 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Integer
 
+# Images in one batch by default: on a CPU, half the time of a ResNet-18 for one image that is
+# explained alone, and the same where eight images are. The memory is that of the batch.
+CHUNK = 8
 Indices = Integer[Array, " items"]
 
 

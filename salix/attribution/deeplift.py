@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from salix.attribution.integrated_gradients import BASELINE, IntegratedGradients
+from salix.attribution.integrated_gradients import BASELINE, broadcast_baselines
 from salix.attribution.program import explain_difference
 from salix.hyperparameters import check_fields
 from salix.typing import AnyArray, Attribution, Image, Passes, PRNGKey, ScoreLike
@@ -47,8 +47,8 @@ class DeepLIFT:
     def passes(self, shape: tuple[int, ...]) -> Passes:
         """Return the model passes of one image."""
         del shape
-        both = isinstance(self.baseline, str)
-        return (1 + both) * Passes(evaluations=1, gradients=1)
+        count = 2 if isinstance(self.baseline, str) else 1
+        return Passes(evaluations=1, gradients=count)  # the image is evaluated once
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Attribution:
         del key  # deterministic
@@ -61,4 +61,4 @@ class DeepLIFT:
 
     def baselines(self, score: ScoreLike, image: Image) -> tuple[Array, ...]:
         """Return the images to whose mean score the attribution is complete."""
-        return IntegratedGradients(self.baseline).baselines(score, image)
+        return broadcast_baselines(self.baseline, score, image)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.attribution.chunks import map_chunks
+from salix.attribution.chunks import CHUNK, map_chunks
 from salix.attribution.filling import FILL, Fill
 from salix.attribution.segment_game import segment_game
 from salix.hyperparameters import check_fields, integer
@@ -32,7 +32,7 @@ class FeatureAblation:
 
     partition: Partition = field(default_factory=Grid)
     fill: Fill = 0.0
-    chunk: int = 1
+    chunk: int = CHUNK
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 

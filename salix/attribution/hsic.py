@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from salix.attribution.chunks import map_chunks, sum_chunks
+from salix.attribution.chunks import CHUNK, map_chunks, sum_chunks
 from salix.attribution.filling import FILL, Fill
 from salix.attribution.segment_game import rounding, segment_game
 from salix.hyperparameters import check_fields, integer
@@ -42,7 +42,7 @@ class HSIC:
     partition: Partition = field(default_factory=Grid)
     masks: int = 1500
     fill: Fill = 0.0
-    chunk: int = 1
+    chunk: int = CHUNK
 
     pooling: ClassVar[str] = "signed_sum"  # one channel, at least 0
 

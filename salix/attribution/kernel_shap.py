@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from salix.attribution.chunks import sum_chunks
+from salix.attribution.chunks import CHUNK, sum_chunks
 from salix.attribution.filling import FILL, Fill
 from salix.attribution.segment_game import SegmentGame, segment_game
 from salix.hyperparameters import FLAG, check_fields, integer
@@ -46,7 +46,7 @@ class KernelSHAP:
     samples: int = 1000
     fill: Fill = 0.0
     antithetic: bool = True
-    chunk: int = 1
+    chunk: int = CHUNK
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 

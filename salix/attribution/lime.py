@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.attribution.chunks import sum_chunks
+from salix.attribution.chunks import CHUNK, sum_chunks
 from salix.attribution.filling import FILL, Fill
 from salix.attribution.segment_game import segment_game
 from salix.hyperparameters import check_fields, integer, number
@@ -42,7 +42,7 @@ class LIME:
     fill: Fill = 0.0
     width: float | int = 0.25
     ridge: float | int = 1.0
-    chunk: int = 1
+    chunk: int = CHUNK
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 

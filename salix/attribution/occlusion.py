@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from salix.attribution.chunks import map_chunks
+from salix.attribution.chunks import CHUNK, map_chunks
 from salix.attribution.filling import FILL, Fill, filled
 from salix.hyperparameters import check_fields, choice, either, integer, optional, several
 from salix.precision import widen
@@ -44,7 +44,7 @@ class Occlusion:
     stride: int | tuple[int, ...] | None = None
     fill: Fill = 0.0
     combine: str = "mean"
-    chunk: int = 1
+    chunk: int = CHUNK
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 

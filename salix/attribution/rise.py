@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from salix.attribution.chunks import sum_chunks
+from salix.attribution.chunks import CHUNK, sum_chunks
 from salix.attribution.filling import FILL, Fill, filled
 from salix.hyperparameters import check_fields, choice, integer, number
 from salix.precision import widen
@@ -41,7 +41,7 @@ class RISE:
     probability: float = 0.5
     fill: Fill = 0.0
     norm: str = "expectation"
-    chunk: int = 1
+    chunk: int = CHUNK
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 

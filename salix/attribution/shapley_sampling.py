@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from salix.attribution.chunks import map_chunks
+from salix.attribution.chunks import CHUNK, map_chunks
 from salix.attribution.filling import FILL, Fill
 from salix.attribution.segment_game import segment_game
 from salix.hyperparameters import FLAG, check_fields, integer
@@ -38,7 +38,7 @@ class ShapleySampling:
     permutations: int = 25
     fill: Fill = 0.0
     antithetic: bool = False
-    chunk: int = 1
+    chunk: int = CHUNK
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salix.attribution import ARGUMENTS, CATALOGUE, METHODS, SmoothGrad, passes_of, pooling_of
-from salix.perturb.partition import Grid
+from salix.perturb.partition import Grid, Superpixels
 from salix.scores import logit
 from salix.spec import parse
 from salix.typing import InputError, Passes, Score
@@ -28,6 +28,8 @@ KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
 HOW = r"trunk: give from_function\(.*model.at\(cut\)|give model.score\(params, "
 SETTINGS = {
+    # In a loop over references the marks of gradients, at the image, are counted once.
+    "DeepLIFTSHAP": {"references": 0.0},
     "AtCuts": {"cuts": ("linear", "features")},
     "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
     "GuidedIG": {"steps": 20},
@@ -35,7 +37,9 @@ SETTINGS = {
     "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
     "AblationCAM": {"channels": 5},
     "ScoreCAM": {"channels": 5},
-    "ShapleySampling": {"permutations": 3, "partition": Grid(3)},
+    "Occlusion": {"chunk": 1},
+    "FeatureAblation": {"chunk": 1},
+    "ShapleySampling": {"permutations": 3, "partition": Grid(3), "chunk": 1},
     "KernelSHAP": {"samples": 40, "partition": Grid(3), "chunk": 1},
     "LIME": {"samples": 40, "partition": Grid(3), "chunk": 1},
     "RISE": {"masks": 20, "chunk": 1},
@@ -301,7 +305,27 @@ def test_passes_of_wrappers_multiply():
     assert SmoothGrad(inner, samples=3).passes((4, 4, 3)) == Passes(gradients=30)
 
 
+FILLS = (
+    st.sampled_from(["blur", "noise", "white"])
+    | numbers
+    | st.lists(numbers, min_size=1, max_size=3).map(tuple)
+)
+PIXELS = {"fill": FILLS, "chunk": st.integers(1, 100)}
+SEGMENTS = {**PIXELS, "partition": st.sampled_from([Grid(5), Superpixels(9, 0.5)])}
 FIELDS = {
+    "Occlusion": {
+        **PIXELS,
+        "window": st.integers(9, 20) | st.tuples(st.integers(9, 20), st.integers(9, 20)),
+        "stride": st.none() | st.integers(1, 9),
+        "combine": st.sampled_from(["mean", "sum"]),
+    },
+    "FeatureAblation": SEGMENTS,
+    "ShapleySampling": {**SEGMENTS, "permutations": st.integers(1, 100)},
+    "KernelSHAP": SEGMENTS,
+    "LIME": {**SEGMENTS, "width": st.floats(0.1, 9), "ridge": st.floats(0.1, 9)},
+    "RISE": {**PIXELS, "probability": st.floats(0.1, 0.9), "norm": st.just("masks")},
+    "Sobol": {**SEGMENTS, "sampler": st.sampled_from(["latin", "random"])},
+    "HSIC": {**SEGMENTS, "masks": st.integers(2, 2**15)},
     "IntegratedGradients": {
         "baseline": numbers
         | st.lists(numbers, min_size=1, max_size=4).map(tuple)

@@ -13,12 +13,13 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from salix.attribution.program.graph import Constant, Node
+from salix.attribution.program.primitives import REARRANGING
 from salix.attribution.program.tracing import trace
 from salix.attribution.program.walk import PropagationRules, Pull, in_order, propagate
 from salix.precision import widen
 from salix.typing import Image, ScoreLike
 
-Pair = tuple[Any, Any]
+ValuePair = tuple[Any, Any]
 
 
 def secant(function: Callable[[Any], Any], u: Array, v: Array) -> Array:
@@ -33,18 +34,18 @@ def secant(function: Callable[[Any], Any], u: Array, v: Array) -> Array:
     return jnp.where(equal, slope, (y - function(v)) / jnp.where(equal, 1, u - v))
 
 
-def _linear(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+def _linear(node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
     values, references = zip(*pairs, strict=True)
     y, pull = jax.vjp(node.apply, *values)
     return (y, node.apply(*references)), pull
 
 
-def _elementwise(node: Node, pair: Pair) -> tuple[Pair, Pull]:
+def _elementwise(node: Node, pair: ValuePair) -> tuple[ValuePair, Pull]:
     y = node.apply(pair[0]), node.apply(pair[1])
     return y, lambda m: [m * secant(node.apply, *pair)]
 
 
-def _product(node: Node, a: Pair, b: Pair) -> tuple[Pair, Pull]:
+def _product(node: Node, a: ValuePair, b: ValuePair) -> tuple[ValuePair, Pull]:
     """Return a product ab, with the multipliers (b + b') / 2 of a and (a + a') / 2 of b."""
 
     def pull(m: Array) -> Any:
@@ -54,7 +55,7 @@ def _product(node: Node, a: Pair, b: Pair) -> tuple[Pair, Pull]:
     return (node.apply(a[0], b[0]), node.apply(a[1], b[1])), pull
 
 
-def _quotient(node: Node, a: Pair, b: Pair) -> tuple[Pair, Pull]:
+def _quotient(node: Node, a: ValuePair, b: ValuePair) -> tuple[ValuePair, Pull]:
     """Return a quotient a/b: the product of a with 1/b, whose secant is -1 / (b b')."""
 
     def pull(m: Array) -> Any:
@@ -64,7 +65,7 @@ def _quotient(node: Node, a: Pair, b: Pair) -> tuple[Pair, Pull]:
     return (node.apply(a[0], b[0]), node.apply(a[1], b[1])), pull
 
 
-def _extremum(rising_at_image: bool, node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+def _extremum(rising_at_image: bool, node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
     """Return a maximum or minimum, whose difference goes to one position of each window.
 
     Where a maximum is larger at the image, that is the position of the maximum there, where it is
@@ -90,13 +91,13 @@ def _extremum(rising_at_image: bool, node: Node, *pairs: Pair) -> tuple[Pair, Pu
     return (y, z), pull
 
 
-def _nothing(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+def _nothing(node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
     values, references = zip(*pairs, strict=True)
     y = node.apply(*values), node.apply(*references)
     return y, lambda m: [None] * len(pairs)
 
 
-def _fixed(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
+def _fixed(node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
     """Return an index at the image for both: the explained class is the one predicted there."""
     y = node.apply(*(pair[0] for pair in pairs))
     return (y, y), lambda m: [None] * len(pairs)
@@ -104,13 +105,12 @@ def _fixed(node: Node, *pairs: Pair) -> tuple[Pair, Pull]:
 
 def reference_rules(order: list[Node]) -> PropagationRules:
     """Return the rules of the nodes of a score; `select` with two values of the image has none."""
-    shared = set(_shifts(order))
+    shifts = _shifts(order)
 
-    def stop(node: Node, pair: Pair) -> tuple[Pair, Pull]:
-        if node in shared:  # any number does, and the larger of two does not overflow
-            both = jnp.maximum(*pair)
-            pair = (both, both)
-        return pair, lambda m: [None]
+    def stop(node: Node, *pairs: ValuePair) -> tuple[ValuePair, Pull]:
+        if node not in shifts:
+            return _nothing(node, *pairs)
+        return (pairs[0], lambda m: [m]) if node.kind == "stop" else _linear(node, *pairs)
 
     return {
         "image": _nothing,
@@ -121,14 +121,14 @@ def reference_rules(order: list[Node]) -> PropagationRules:
         "maximum": partial(_extremum, True),
         "minimum": partial(_extremum, False),
         "stop": stop,
-        "stopped": _nothing,
+        "stopped": stop,
         "predicate": _nothing,
         "fixed": _fixed,
     }
 
 
 def explain_difference(score: ScoreLike, image: Image, reference: Image) -> Array:
-    """Return each pixel's share of the difference between the scores of an image and a reference."""
+    """Return each pixel's share of the difference of a score from that of a reference."""
     image = jnp.asarray(image)
     reference = jnp.asarray(reference, image.dtype)
     start, output = trace(score, image)
@@ -139,28 +139,31 @@ def explain_difference(score: ScoreLike, image: Image, reference: Image) -> Arra
     return widen(multipliers) * (widen(image) - widen(reference))
 
 
-def _shifts(order: list[Node]) -> list[Node]:
-    """Return the stopped maxima that shift exponents, as in a softmax, without an effect."""
+def _shifts(order: list[Node]) -> set[Node]:
+    """Return the maxima that shift exponents, as in a softmax, and their copies.
+
+    Their gradient is stopped because they have no effect, which is a matter of derivatives: of
+    differences from a reference they have their part.
+    """
     readers: dict[Node, list[Node]] = {}
     for node in order:
         for operand in node.operands:
             readers.setdefault(operand, []).append(node)
+    shifts: set[Node] = set()
+    for node in order:
+        if node.kind == "stop" and _is_maximum(node.operands[0]):
+            copies, used = [node], []
+            for copy in copies:  # which grows
+                for reader in readers.get(copy, ()):
+                    (copies if _is_copy(reader) else used).append(reader)
+            after = {n.name for reader in used for n in readers.get(reader, ())}
+            if {reader.name for reader in used} <= {"sub", "add"} and "exp" in after:
+                shifts |= set(copies)
+    return shifts
 
-    def used(node: Node) -> list[Node]:
-        """Return the readers of a value, with those of its copies in its place."""
-        parts = []
-        for reader in readers.get(node, ()):
-            parts += used(reader) if reader.kind == "stopped" else [reader]
-        return parts
 
-    stops = [n for n in order if n.kind == "stop" and _is_maximum(n.operands[0])]
-    result = []
-    for node in stops:
-        names = {reader.name for reader in used(node)}
-        after = {n.name for reader in used(node) for n in readers.get(reader, ())}
-        if names <= {"sub", "add"} and "exp" in after:
-            result.append(node)
-    return result
+def _is_copy(node: Node) -> bool:
+    return node.kind == "stopped" and (node.equation is None or node.name in REARRANGING)
 
 
 def _is_maximum(node: Node) -> bool:

@@ -89,7 +89,8 @@ def _broadcast(part: Any, shape: tuple[int, ...]) -> Any:
     if not isinstance(part, Node) or part.shape == shape or len(part.shape) != len(shape):
         return part
     repeat = lambda x: jnp.broadcast_to(x, shape)  # noqa: E731
-    return Node("linear", shape, part.dtype, repeat, (part,), inputs=(part,))
+    kind = "fixed" if part.fixed else "stopped" if part.stopped else "linear"
+    return Node(kind, shape, part.dtype, repeat, (part,), inputs=(part,))
 
 
 def _number(equation: Any, inputs: list[Constant]) -> Any:

@@ -1,0 +1,85 @@
+"""Pictures of the documentation: every attribution method on two photographs, by a real network.
+
+    python docs/pictures.py            # the methods whose picture is missing or has other settings
+    python docs/pictures.py GradCAM    # these again
+
+The network is EfficientNet-Lite0 with published weights (`salix.data.assets`), fetched at first
+use. The photographs are of scikit-image: coffee by Rachel Michetti and chelsea by Stéfan van der
+Walt, both CC0. Building the site reads the small WebP files and fetches nothing.
+"""
+
+import json
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+from salix import plot, spec
+from salix.attribution import ARGUMENTS, METHODS
+from salix.data.assets import fetch
+from salix.engine import image_explainer, model_pixels
+from salix.measures.method_text import method_text
+from salix.models import load
+from salix.typing import InputError
+
+FOLDER = Path(__file__).parent / "pictures"
+INDEX = FOLDER / "index.json"
+PHOTOGRAPHS = ("coffee", "chelsea")
+CLASSES = {967: "espresso", 285: "Egyptian cat"}  # of ImageNet, by their number
+# Settings other than the default ones: cheaper, or those without which a method is another one.
+SETTINGS: dict[str, str] = {
+    "VarGrad": "VarGrad(samples=32)",
+}
+WIDTH = 520  # pixels of a picture
+
+
+def draw(name: str, model, params) -> tuple[bytes, str]:
+    """Return the picture of a method as WebP, and the text of its settings."""
+    method = spec.parse(SETTINGS.get(name, name), METHODS, ARGUMENTS)
+    explain = image_explainer(model, params, method)
+    images, maps, rows = [], [], []
+    for photograph in PHOTOGRAPHS:
+        pixels = np.asarray(model_pixels(model, getattr(data, photograph)()))
+        explanation = explain(pixels)
+        logits = np.asarray(explanation.logits, np.float64)
+        share = 1 / np.exp(logits - logits.max()).sum()
+        images.append(pixels)
+        maps.append([np.asarray(explanation.map)])
+        rows.append(f"{CLASSES[int(logits.argmax())]} ({share:.0%})")
+    figure = plot.grid(images, maps, titles=[method_text(method)], rows=rows, scale="map")
+    stream = BytesIO()
+    figure.savefig(stream, dpi=200, bbox_inches="tight", pad_inches=0.04)
+    picture = Image.open(stream).convert("RGB")
+    height = round(picture.height * WIDTH / picture.width)
+    shrunk = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    small = BytesIO()
+    shrunk.save(small, "WEBP", quality=45, method=6)
+    return small.getvalue(), method_text(method)
+
+
+def main(names: list[str]) -> None:
+    """Draw the named methods, or all that are missing, and write the index of pictures."""
+    index = json.loads(INDEX.read_text()) if INDEX.exists() else {}
+    model, params = load("efficientnet_lite0", fetch("efficientnet-lite0"))
+    for name in names or METHODS:
+        wanted = method_text(spec.parse(SETTINGS.get(name, name), METHODS, ARGUMENTS))
+        if not names and index.get(name) == wanted and (FOLDER / f"{name}.webp").exists():
+            continue
+        start = time.perf_counter()
+        try:
+            content, text = draw(name, model, params)
+        except InputError as error:
+            print(f"{name}: no picture: {error}")
+            continue
+        (FOLDER / f"{name}.webp").write_bytes(content)
+        index[name] = text
+        INDEX.write_text(json.dumps(dict(sorted(index.items())), indent=1) + "\n")
+        print(f"{name}: {len(content) / 1000:.0f} kB, {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
