@@ -7,17 +7,18 @@ last one's width.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-GUIDED = {
+GUIDED: dict[str, dict[str, Any]] = {
     "default": {},
     "few steps": {"steps": 17},
     "far": {"steps": 20, "max_distance": 1.0, "fraction": 0.1},
     "straight": {"steps": 20, "max_distance": 0.0},
     "all at once": {"steps": 20, "fraction": 1.0},
 }
-BLUR = {
+BLUR: dict[str, dict[str, Any]] = {
     "default": {},
     "sqrt": {"steps": 20, "max_sigma": 9, "spacing": "sqrt"},
     "narrow": {"steps": 10, "max_sigma": 2.5, "difference": 0.05},
