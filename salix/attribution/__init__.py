@@ -7,6 +7,8 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
 from salix.attribution.at_cuts import AtCuts
+from salix.attribution.attention_gradient import AttentionGradient
+from salix.attribution.attention_rollout import AttentionRollout
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
@@ -57,6 +59,8 @@ __all__ = [
     "AblationCAM",
     "AdaptiveIntegratedGradients",
     "AtCuts",
+    "AttentionGradient",
+    "AttentionRollout",
     "Deconvnet",
     "DeepLIFT",
     "DeepLIFTSHAP",
@@ -120,6 +124,8 @@ METHODS: dict[str, type] = {
     "AblationCAM": AblationCAM,
     "FinerCAM": FinerCAM,
     "AtCuts": AtCuts,
+    "AttentionRollout": AttentionRollout,
+    "AttentionGradient": AttentionGradient,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,

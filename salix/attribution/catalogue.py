@@ -123,6 +123,16 @@ CATALOGUE: dict[str, MethodInfo] = {
         "Jiang et al., 2021, doi:10.1109/TIP.2021.3089943",
         "class activation map",
     ),
+    "AttentionRollout": MethodInfo(
+        "Attention rollout",
+        "Abnar and Zuidema, 2020, arXiv:2005.00928",
+        "attention",
+    ),
+    "AttentionGradient": MethodInfo(
+        "Attention x gradient",
+        "Chefer et al., 2021, arXiv:2103.15679",
+        "attention",
+    ),
     "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),
     "Occlusion": MethodInfo(
         "Occlusion", "Zeiler and Fergus, 2014, arXiv:1311.2901", "perturbation"
