@@ -73,7 +73,7 @@ def test_a_name_prints_its_documentation(capsys):
     ("words", "text"),
     [
         (("methods", "--family", "tree"), "--family tree: choose one of "),
-        (("metrics", "--group", "zz"), "--group zz: choose one of complexity"),
+        (("metrics", "--group", "zz"), "--group zz: choose one of "),
         (("methods", "GradCam"), "unknown 'GradCam': choose one of Gradient"),
         (("metrics", "auc"), "unknown 'auc': choose one of"),
     ],
