@@ -1,5 +1,6 @@
 """Values that replace removed pixels, in the units of a score's images."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -7,7 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from salix.hyperparameters import Hyperparameter, either, number, several
+from salix.hyperparameters import Hyperparameter, choice, either, number, several
 from salix.perturb.fills import FILLS, fill_image
 from salix.typing import AnyArray, Image, InputError, PRNGKey, ScoreLike, as_score
 
@@ -15,21 +16,24 @@ NAMES = (*FILLS, "white")
 Fill = str | float | int | tuple[float | int, ...] | AnyArray  # the type of a field `fill`
 
 
-def _plain_fill(value: Any) -> Any:
-    if isinstance(value, str):
-        if value not in NAMES:
+def pixel_values(*names: str) -> Callable[[Any], Any]:
+    """Return a check of values in an image's units: some names, numbers, or an array of them."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, str):
+            return choice(names).plain(value)
+        if not isinstance(value, AnyArray) or np.ndim(value) == 0:
+            return either(number(), several(number(), remedy=""), remedy="").plain(value)
+        numeric = jnp.issubdtype(value.dtype, jnp.floating) or value.dtype.kind in "iu"
+        if not numeric or not (isinstance(value, Tracer) or bool(jnp.isfinite(value).all())):
             raise ValueError
-        return str(value)
-    if not isinstance(value, AnyArray) or np.ndim(value) == 0:
-        return either(number(), several(number(), remedy=""), remedy="").plain(value)
-    numeric = jnp.issubdtype(value.dtype, jnp.floating) or value.dtype.kind in "iu"
-    if not numeric or not (isinstance(value, Tracer) or bool(jnp.isfinite(value).all())):
-        raise ValueError
-    return value
+        return value
+
+    return plain
 
 
 FILL = Hyperparameter(
-    _plain_fill,
+    pixel_values(*NAMES),
     f"choose one of {', '.join(NAMES)}, or give a finite number, one for each channel, or an array "
     "shaped like the image",
 )
@@ -50,10 +54,16 @@ def filled(fill: Fill, score: ScoreLike, image: Image, key: PRNGKey) -> Array:
         fill = values[0] if len(values) == 1 else values
     if isinstance(fill, str):
         return jnp.asarray(fill_image(image, key, fill))
-    values = jnp.asarray(fill, image.dtype)
+    return broadcast_values("fill", fill, image)
+
+
+def broadcast_values(name: str, values: Any, image: Image) -> Array:
+    """Return numbers as an image of the shape and type of `image`; `InputError` names `name`."""
+    image = jnp.asarray(image)
+    values = jnp.asarray(values, image.dtype)
     if values.shape not in ((), image.shape[-1:], image.shape):
         raise InputError(
-            f"fill has shape {values.shape} and the image {image.shape}: give one number, one for "
-            f"each of the {image.shape[-1]} channels, or an array of the image's shape"
+            f"{name} has shape {values.shape} and the image {image.shape}: give one number, one "
+            f"for each of the {image.shape[-1]} channels, or an array of the image's shape"
         )
     return jnp.broadcast_to(values, image.shape)

@@ -7,24 +7,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from salix.attribution.filling import broadcast_values, pixel_values
 from salix.hyperparameters import (
     Hyperparameter,
     check_fields,
     choice,
-    either,
     integer,
-    number,
-    several,
 )
 from salix.precision import widen
 from salix.typing import (
     AnyArray,
     Attribution,
     Image,
-    InputError,
     Passes,
     PRNGKey,
     ScoreLike,
@@ -57,20 +53,8 @@ RULES: dict[str, Callable[[int], Rule]] = {
 }
 
 
-def _plain_baseline(value: Any) -> Any:
-    if isinstance(value, str) and value == BLACK_WHITE:
-        return BLACK_WHITE
-    if not isinstance(value, AnyArray) or np.ndim(value) == 0:
-        return either(number(), several(number(), remedy=""), remedy="").plain(value)
-    numeric = jnp.issubdtype(value.dtype, jnp.floating) or value.dtype.kind in "iu"
-    traced = isinstance(value, Tracer)
-    if not numeric or not (traced or bool(jnp.isfinite(value).all())):
-        raise ValueError
-    return value
-
-
 BASELINE = Hyperparameter(
-    _plain_baseline,
+    pixel_values(BLACK_WHITE),
     'give a finite number, one for each channel, an array shaped like the image, or "black_white"',
 )
 
@@ -159,16 +143,7 @@ def broadcast_baselines(baseline: Any, score: ScoreLike, image: Image) -> tuple[
     """Return the baselines of a path method as images; `InputError` for one of another shape."""
     image = jnp.asarray(image)
     if not isinstance(baseline, str):
-        return (_broadcast(baseline, image),)
+        return (broadcast_values("baseline", baseline, image),)
     of, channels = as_score(score), image.shape[-1]
-    return tuple(_broadcast(np.broadcast_to(v, channels), image) for v in (of.black, of.white))
-
-
-def _broadcast(baseline: Any, image: Array) -> Array:
-    start = jnp.asarray(baseline, image.dtype)
-    if start.shape not in ((), image.shape[-1:], image.shape):
-        raise InputError(
-            f"baseline has shape {start.shape} and the image {image.shape}: give one number, one "
-            f"for each of the {image.shape[-1]} channels, or an array of the image's shape"
-        )
-    return jnp.broadcast_to(start, image.shape)
+    colours = (np.broadcast_to(values, channels) for values in (of.black, of.white))
+    return tuple(broadcast_values("baseline", colour, image) for colour in colours)

@@ -78,11 +78,18 @@ def evaluation_costs(measures: Sequence[Measure], model: Model) -> dict[str, Any
     methods, metrics = {}, {}
     for evaluation in (m for m in measures if isinstance(m, Evaluation)):
         for method in evaluation.methods:
-            stated = hasattr(method, "passes")
-            methods[method_text(method)] = asdict(passes_of(method, shape)) if stated else None
+            methods[method_text(method)] = _method_cost(method, shape)
         for metric in evaluation.metrics:
             info = METRICS.get(metric.metric_name)
             passes = None if info is None else info.passes
             cost = None if passes is None else asdict(passes(dict(metric.options), shape))
             metrics[column_name(metric)] = cost
     return {"methods": methods, "metrics": metrics} if methods else {}
+
+
+def _method_cost(method: Method, shape: tuple[int, ...]) -> dict[str, int] | None:
+    """Return the passes of a method; None for one that states none, or not for every model."""
+    try:
+        return asdict(passes_of(method, shape))
+    except InputError:  # that of ScoreCAM depends on the channels of the trunk
+        return None

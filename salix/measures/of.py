@@ -14,7 +14,17 @@ from salix.metrics.explainer import as_explainer
 from salix.metrics.faithfulness.curve_presets import FRACTIONS
 from salix.metrics.presets import complete_options
 from salix.metrics.resizing import resize_mask
-from salix.typing import Column, Explain, Explanation, Image, InputError, PRNGKey, Scalar, Values
+from salix.typing import (
+    Column,
+    Explain,
+    Explanation,
+    Image,
+    InputError,
+    PRNGKey,
+    Scalar,
+    Score,
+    Values,
+)
 
 OBJECTS = {  # by the number of required arguments
     1: "map",
@@ -28,15 +38,17 @@ OBJECTS = {  # by the number of required arguments
 class Of:
     """A metric of the clean image's map, scaled to [0, 1], in the columns `name` or `map_metric`.
 
-    The metric's number of required arguments decides how it is called: `metric(map)`;
-    `metric(map, reference_mask)`, the mask resized to the map's grid as shares in [0, 1];
-    `metric(score, image, map, key)`, where the image is preprocessed and the score is the softmax
-    probability of the clean image's target, or, if `MetricInfo.score` is "explained", the scalar
-    that the map explains; or `metric(explain, image, key)`, where `explain` is an `Explainer` that
-    explains the clean image's target. `options` are keyword arguments of the metric,
-    `Of(iou, threshold=0.25)`. A metric returns a scalar, or a `Curve`: columns `name_values`,
-    [fractions], and `name_area`. NaN where the map is constant, except from a metric of `explain`,
-    which has a policy of its own, and where a required reference mask is missing.
+    The metric's number of required arguments decides how it is called: `metric(map)`; `metric(map,
+    reference_mask)`, the mask resized to the map's grid as shares in [0, 1]; `metric(score, image,
+    map, key)`, where the image is preprocessed and the score is the softmax probability of the
+    clean image's target, or, if `MetricInfo.score` is "explained", the scalar that the map
+    explains; metrics that need the attribution have it in the place of the map, as the method
+    returned it, summed over its channels on another grid; or `metric(explain, image, key)`, where
+    `explain` is an `Explainer` that explains the clean image's target. `options` are keyword
+    arguments of the metric, `Of(iou, threshold=0.25)`. A metric returns a scalar, or a `Curve`:
+    columns `name_values`, [fractions], and `name_area`. NaN where the map is constant, except from
+    a metric of `explain`, which has a policy of its own, and where a required reference mask is
+    missing.
 
     `METRICS` describes the metrics of Salix; a user's function is described by its name and its
     docstring's first line. Raises `InputError` for a `metric` that is not callable, takes another
@@ -146,12 +158,18 @@ class Of:
         info = METRICS.get(_name(self.metric))
         explained = info is not None and info.score == "explained"
 
-        def score(image: Image) -> Scalar:
+        def evaluate(image: Image) -> Scalar:
             if explained:
                 return explainer.score(image, clean.target)
             return jax.nn.softmax(explainer(image, clean.target).logits)[clean.target]
 
-        return self.metric(score, image, clean.map, key, **options)
+        normal = zip(explainer.mean, explainer.std, strict=True)
+        black, white = zip(*((-m / s, (1 - m) / s) for m, s in normal), strict=True)
+        map = clean.map
+        if info is not None and "attribution" in info.needs and clean.attribution is not None:
+            attribution = clean.attribution
+            map = attribution if attribution.shape == image.shape else attribution.sum(-1)
+        return self.metric(Score(evaluate, black=black, white=white), image, map, key, **options)
 
 
 def _name(metric: Callable[..., Any]) -> str:

@@ -28,7 +28,8 @@ class MetricInfo:
     "probability", the softmax probability of the target, or "explained", the scalar that the map
     explains. `passes(options, shape)` is the cost of an image of a shape [*space c]; None where no
     pass is needed. `needs` names what a metric requires beside the map: "reference mask", "trunk",
-    "parameters". `presets` are the options of named variants, as peers compute them.
+    "parameters"; or in its place: "attribution", neither pooled nor scaled. `presets` are the
+    options of named variants, as peers compute them.
     """
 
     function: Callable[..., Any]

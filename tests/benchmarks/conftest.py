@@ -24,6 +24,7 @@ NAMES = (
     "null_pages",
     "headline_errors",
     "planted_images",
+    "planted_truth",
 )
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import salix
-from salix.attribution import GradCAM, Gradient, InputXGradient
-from salix.measures import Of
+from salix.attribution import GradCAM, Gradient, InputXGradient, ScoreCAM
+from salix.engine.evaluated_methods import evaluation_costs
+from salix.measures import Evaluation, Of
 from salix.metrics import deletion, gini, iou
 from salix.typing import InputError
 
@@ -66,6 +67,13 @@ def test_it_resumes_and_refuses_other_methods_and_metrics(run, tiny, pictures):
     ):
         with pytest.raises(InputError, match=r"another configuration.*measures"):
             salix.sweep(*tiny, pictures, methods, metrics=metrics, **again)
+
+
+def test_a_method_without_a_stated_cost_has_none(tiny):
+    measures = [Evaluation((Gradient(), ScoreCAM()), (gini,))]
+    costs = evaluation_costs(measures, tiny[0])["methods"]
+    assert costs["Gradient()"] is not None
+    assert costs["ScoreCAM()"] is None
 
 
 @pytest.mark.slow

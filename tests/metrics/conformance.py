@@ -20,7 +20,13 @@ from salix.typing import Explanation, Passes
 from tests.metrics import known_truth as known
 
 FEW = {"samples": 6, "steps": 3, "subsets": 12, "window": 3, "size": 12, "top": 16}
-OWN = {"irof": {"fill": 0.0}}  # the true attribution is over the value 0, not over the mean
+# The true attribution is over the value 0, not over the mean, and in units of the score.
+OWN = {
+    "irof": {"fill": 0.0},
+    "faithfulness_correlation": {"fill": 0.0},
+    "infidelity": {"units": "contribution"},
+    "sensitivity_n": {"fractions": (0.2, 0.5)},  # a few single pixels may all be irrelevant
+}
 # Metrics that another method satisfies than the one that is complete, and random methods that fail.
 TRUTHS = {}
 RANDOM = {"randomisation": known.blind}

@@ -1,4 +1,4 @@
-"""Grids, superpixels and given labels, means over segments, and images with masked segments."""
+"""Grids, superpixels and given labels, and images with masked segments."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 
 from salix.hyperparameters import check_value
 from salix.perturb.partition import PARTITION, PARTITIONS, Grid, Labels, Superpixels
-from salix.perturb.segment_masks import apply_mask, segment_means, segment_sizes
+from salix.perturb.segment_masks import apply_mask
 from salix.spec import parse
 from salix.typing import InputError
 
@@ -118,19 +118,6 @@ def test_settings_that_make_no_sense_are_refused(text):
     for value in (7, "Grid", Grid, None):
         with pytest.raises(InputError, match=r"partition is .*Grid\(side=7\)"):
             check_value("partition", value, PARTITION)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8])
-def test_means_of_segments(dtype):
-    labels = rng.integers(0, 5, (8, 6))
-    map = (rng.uniform(size=labels.shape) * 100).astype(dtype)
-    means = jax.jit(segment_means, static_argnums=2)(map, labels, 7)
-    assert means.dtype == jnp.float32
-    expected = [map[labels == n].astype(float).mean() for n in range(5)]
-    np.testing.assert_allclose(means, [*expected, np.nan, np.nan], rtol=1e-5)
-    np.testing.assert_array_equal(
-        segment_sizes(labels, 7), np.bincount(labels.ravel(), minlength=7)
-    )
 
 
 def test_masked_segments_are_filled():

@@ -3,6 +3,7 @@
 from salix.metrics.faithfulness.catalogue import METRICS
 from salix.metrics.faithfulness.curves import Curve, deletion, insertion
 from salix.metrics.faithfulness.debiased_removal import road
+from salix.metrics.faithfulness.expected_change import monotonicity_correlation
 from salix.metrics.faithfulness.information import (
     DatasetCurve,
     InformationCurve,
@@ -10,10 +11,18 @@ from salix.metrics.faithfulness.information import (
     median_curve,
 )
 from salix.metrics.faithfulness.patch_selectivity import selectivity
+from salix.metrics.faithfulness.perturbation_infidelity import infidelity
 from salix.metrics.faithfulness.pic import information_curves, random_pixels
 from salix.metrics.faithfulness.relevance_order import abpc, aopc, lerf, morf
+from salix.metrics.faithfulness.revealing import monotonicity
 from salix.metrics.faithfulness.scattered import interpolate_pixels
 from salix.metrics.faithfulness.segment_removal import irof
+from salix.metrics.faithfulness.single_removal import faithfulness_estimate
+from salix.metrics.faithfulness.subset_correlation import (
+    faithfulness_correlation,
+    mu_fidelity,
+    sensitivity_n,
+)
 
 __all__ = [
     "METRICS",
@@ -23,6 +32,9 @@ __all__ = [
     "abpc",
     "aopc",
     "deletion",
+    "faithfulness_correlation",
+    "faithfulness_estimate",
+    "infidelity",
     "information_curve",
     "information_curves",
     "insertion",
@@ -30,8 +42,12 @@ __all__ = [
     "irof",
     "lerf",
     "median_curve",
+    "monotonicity",
+    "monotonicity_correlation",
     "morf",
+    "mu_fidelity",
     "random_pixels",
     "road",
     "selectivity",
+    "sensitivity_n",
 ]

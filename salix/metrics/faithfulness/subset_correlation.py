@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool
 
 from salix.hyperparameters import check_value, integer, number, several
 from salix.metrics.faithfulness.correlation import correlate, correlate_ranks
@@ -22,7 +22,7 @@ from salix.metrics.faithfulness.segments import (
 from salix.metrics.presets import choose_options
 from salix.perturb.partition import Grid, Partition, Patches
 from salix.precision import widen
-from salix.typing import GridMap, Image, PRNGKey, Scalar, ScoreLike
+from salix.typing import AnyArray, GridMap, Image, Index, PRNGKey, Scalar, ScoreLike
 
 SHARE = number(lambda n: 0 < n <= 1, remedy="give a share of the features, in (0, 1]")
 SHARES = several(SHARE, remedy="give shares of the features, in (0, 1]")
@@ -185,7 +185,7 @@ def remove_subsets(
     return sums.astype(effects.dtype).reshape(shape), effects.reshape(shape)
 
 
-def draw_subset(key: PRNGKey, size: Array, is_segment: Array) -> Array:
+def draw_subset(key: PRNGKey, size: Index, is_segment: Bool[AnyArray, " n"]) -> Bool[Array, " n"]:
     """Return a mask of exactly `size` random segments among those that have pixels."""
     bits = jax.random.bits(key, is_segment.shape, jnp.uint32) >> 1
     bits = jnp.where(is_segment, bits, jnp.uint32(2**32 - 1))
