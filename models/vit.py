@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from salix.nn import Conv, Linear, Stage, sequence
@@ -47,7 +48,7 @@ class Attention(nnx.Module):
         tokens = jnp.asarray(tokens)
         q, k = self._split(self.query(tokens[:, 0])), self._split(self.key(tokens))
         products = jnp.einsum("bhd,bnhd->bnh", q * np.float32(q.shape[-1] ** -0.5), k)
-        weights = jax.nn.softmax(products, axis=1)
+        weights = checkpoint_name(jax.nn.softmax(products, axis=1), "attention b k h")
         weighted = (weights[..., None] * self._split(self.value(tokens))).reshape(tokens.shape)
         others = linear(weighted[:, 1:], self.out.kernel[...])
         return jnp.concatenate([self.out(weighted[:, :1]), others], axis=1)

@@ -7,6 +7,9 @@ One image in, one attribution out; `vmap` makes batches. `METHODS` names them fo
 from salix.attribution.ablationcam import AblationCAM
 from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGradients
 from salix.attribution.at_cuts import AtCuts
+from salix.attribution.attention_gradient import AttentionGradient
+from salix.attribution.attention_rollout import AttentionRollout
+from salix.attribution.blur_ig import BlurIG
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
@@ -23,6 +26,7 @@ from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
 from salix.attribution.guided_gradcam import GuidedGradCAM
+from salix.attribution.guided_ig import GuidedIG
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.hsic import HSIC
 from salix.attribution.input_x_gradient import InputXGradient
@@ -59,6 +63,9 @@ __all__ = [
     "AblationCAM",
     "AdaptiveIntegratedGradients",
     "AtCuts",
+    "AttentionGradient",
+    "AttentionRollout",
+    "BlurIG",
     "Deconvnet",
     "DeepLIFT",
     "DeepLIFTSHAP",
@@ -71,6 +78,7 @@ __all__ = [
     "Gradient",
     "GuidedBackprop",
     "GuidedGradCAM",
+    "GuidedIG",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -103,6 +111,8 @@ METHODS: dict[str, type] = {
     "AdaptiveIntegratedGradients": AdaptiveIntegratedGradients,
     "NonuniformIntegratedGradients": NonuniformIntegratedGradients,
     "ExpectedGradients": ExpectedGradients,
+    "GuidedIG": GuidedIG,
+    "BlurIG": BlurIG,
     "SmoothGrad": SmoothGrad,
     "VarGrad": VarGrad,
     "CAM": CAM,
@@ -123,6 +133,8 @@ METHODS: dict[str, type] = {
     "AblationCAM": AblationCAM,
     "FinerCAM": FinerCAM,
     "AtCuts": AtCuts,
+    "AttentionRollout": AttentionRollout,
+    "AttentionGradient": AttentionGradient,
     "XRAI": XRAI,
     "Occlusion": Occlusion,
     "FeatureAblation": FeatureAblation,

@@ -51,6 +51,10 @@ CATALOGUE: dict[str, MethodInfo] = {
         "path",
         random=True,
     ),
+    "GuidedIG": MethodInfo(
+        "Guided integrated gradients", "Kapishnikov et al., 2021, arXiv:2106.09788", "path"
+    ),
+    "BlurIG": MethodInfo("Blur integrated gradients", "Xu et al., 2020, arXiv:2004.03383", "path"),
     "SmoothGrad": MethodInfo(
         "SmoothGrad", "Smilkov et al., 2017, arXiv:1706.03825", "gradient", random=True
     ),
@@ -127,6 +131,16 @@ CATALOGUE: dict[str, MethodInfo] = {
         "Maps of several cuts",
         "Jiang et al., 2021, doi:10.1109/TIP.2021.3089943",
         "class activation map",
+    ),
+    "AttentionRollout": MethodInfo(
+        "Attention rollout",
+        "Abnar and Zuidema, 2020, arXiv:2005.00928",
+        "attention",
+    ),
+    "AttentionGradient": MethodInfo(
+        "Attention x gradient",
+        "Chefer et al., 2021, arXiv:2103.15679",
+        "attention",
     ),
     "XRAI": MethodInfo("XRAI", "Kapishnikov et al., 2019, arXiv:1906.02825", "segment", axes=(2,)),
     "Occlusion": MethodInfo(

@@ -13,7 +13,8 @@ EXTRA = (0, 1, 2, 5)  # tokens before the patches: none, class, class and distil
 def patch_grid(count: int, space: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
     """Return the number of tokens before the patches, and the grid of the patches.
 
-    The patches are cubes that tile an image of the shape `space`: the grid has its proportions.
+    The patches are cubes that tile an image of the shape `space`: the grid has its proportions. A
+    sequence of numbers is divided exactly.
     Raises `InputError` where no grid of that kind has `count` patches, with up to a class token, a
     distillation token or four registers before them.
     """
@@ -24,6 +25,7 @@ def patch_grid(count: int, space: tuple[int, ...]) -> tuple[int, tuple[int, ...]
         side = (math.prod(space) / patches) ** (1 / len(space))
         grid = tuple(round(n / side) for n in space)
         fits = all(abs(n / side - g) < 0.01 * g for n, g in zip(space, grid, strict=True))
+        fits &= len(space) > 1 or math.prod(space) % patches == 0
         if fits and math.prod(grid) == patches:
             return extra, grid
     sides = " x ".join(map(str, space))

@@ -6,6 +6,12 @@ Undefined values are NaN; unusable input raises `InputError`. `METRICS` describe
 
 from salix.hyperparameters import WINDOW
 from salix.metrics import axioms, complexity, faithfulness, localisation, randomisation, robustness
+from salix.metrics.axioms import (
+    completeness,
+    implementation_invariance,
+    input_invariance,
+    non_sensitivity,
+)
 from salix.metrics.comparison import Similarity
 from salix.metrics.complexity import (
     effective_complexity,
@@ -19,10 +25,13 @@ from salix.metrics.faithfulness import (
     DatasetCurve,
     InformationCurve,
     abpc,
+    adcc,
     aopc,
+    average_drop,
     deletion,
     faithfulness_correlation,
     faithfulness_estimate,
+    increase,
     infidelity,
     information_curve,
     information_curves,
@@ -53,6 +62,12 @@ from salix.metrics.localisation import (
     top_k_intersection,
 )
 from salix.metrics.normalisation import scale, to_8_bit
+from salix.metrics.randomisation import (
+    efficient_mprt,
+    mprt,
+    random_logit,
+    smooth_mprt,
+)
 from salix.metrics.robustness import (
     avg_sensitivity,
     continuity,
@@ -72,20 +87,27 @@ __all__ = [
     "MetricInfo",
     "Similarity",
     "abpc",
+    "adcc",
     "aopc",
     "attribution_localisation",
+    "average_drop",
     "avg_sensitivity",
+    "completeness",
     "continuity",
     "deletion",
     "effective_complexity",
+    "efficient_mprt",
     "faithfulness_correlation",
     "faithfulness_estimate",
     "focus",
     "gini",
     "histogram_entropy",
+    "implementation_invariance",
+    "increase",
     "infidelity",
     "information_curve",
     "information_curves",
+    "input_invariance",
     "insertion",
     "interpolate_pixels",
     "iou",
@@ -100,9 +122,12 @@ __all__ = [
     "monotonicity_correlation",
     "morf",
     "mosaic",
+    "mprt",
     "mu_fidelity",
+    "non_sensitivity",
     "pearson",
     "pointing_game",
+    "random_logit",
     "random_pixels",
     "relative_input_stability",
     "relative_output_stability",
@@ -113,6 +138,7 @@ __all__ = [
     "scale",
     "selectivity",
     "sensitivity_n",
+    "smooth_mprt",
     "spatial_entropy",
     "spearman",
     "ssim",

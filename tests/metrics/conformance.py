@@ -13,13 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from salix.attribution import Gradient
 from salix.measures import Of
 from salix.metrics import METRICS
 from salix.perturb.host import call_on_host
 from salix.typing import Explanation, Passes
 from tests.metrics import known_truth as known
 
-FEW = {"samples": 6, "steps": 3, "subsets": 12, "window": 3, "size": 12, "top": 16}
+FEW = {"samples": 6, "steps": 3, "subsets": 12, "window": 3, "size": 12, "top": 16, "stages": 2}
 # The true attribution is over the value 0, not over the mean, and in units of the score.
 OWN = {
     "irof": {"fill": 0.0},
@@ -28,8 +29,8 @@ OWN = {
     "sensitivity_n": {"fractions": (0.2, 0.5)},  # a few single pixels may all be irrelevant
 }
 # Metrics that another method satisfies than the one that is complete, and random methods that fail.
-TRUTHS = {}
-RANDOM = {"randomisation": known.blind}
+TRUTHS = {"input_invariance": Gradient()}
+RANDOM = {"randomisation": known.blind, "axiom": known.fickle}
 
 
 def required(function) -> int:
@@ -61,7 +62,7 @@ class Evaluation:
         self.random = RANDOM.get(self.info.group, known.unfaithful)
         self.top = np.float32(1) if self.info.score == "explained" else true_maps().max()
         quickly = {"xla_backend_optimization_level": 0}  # of the machine code, not of the program
-        batch = jax.vmap(self.one, (None, 0, 0, 0, 0))
+        batch = jax.vmap(self.one)
         self._batch = jax.jit(batch, compiler_options=quickly)
 
     def one(self, params, image, map, true, key):
@@ -77,7 +78,9 @@ class Evaluation:
     def __call__(self, images=known.IMAGES, maps=None, true=True, keys=known.KEYS):
         maps = (true_maps() if maps is None else maps) / self.top
         flags = np.full(len(images), true)
-        return np.asarray(self._batch(known.PARAMS, images, maps, flags, keys))
+        # Every image has its own copy of the parameters, so that no pass is shared by all.
+        params = jax.tree.map(lambda x: np.stack([x] * len(images)), known.PARAMS)
+        return np.asarray(self._batch(params, images, maps, flags, keys))
 
     def passes(self) -> Passes:
         """Return the passes of the batch since the last call.
@@ -92,18 +95,26 @@ class Evaluation:
     def _counted(self, explain):
         def function(image, target):
             e = explain.function(image, target)
-            logits = self._count("logits", e.logits)
-            return replace(e, logits=logits, attribution=self._count("attribution", e.attribution))
+            one = self._one("attribution", e.attribution)
+            return replace(
+                e,
+                logits=e.logits * self._one("logits", e.logits),
+                attribution=e.attribution * one,
+                map=e.map * one,
+            )
 
         return replace(
             explain,
             function=function,
-            trunk=lambda image: self._count("features", explain.trunk(image)),
+            trunk=lambda image: self._features(explain.trunk(image)),
             variant=lambda **change: self._counted(explain.variant(**change)),
         )
 
-    def _count(self, event, array):
-        """Multiply by a one from the host, which the compiler cannot know, and count it."""
+    def _features(self, features):
+        return features * self._one("features", features)
+
+    def _one(self, event, array):
+        """Return a one from the host, which the compiler cannot know; the host counts it."""
 
         def one(total):
             self.counts[event] += total.size
@@ -111,7 +122,7 @@ class Evaluation:
 
         total = array.sum(dtype=jnp.float32)
         shape = jax.ShapeDtypeStruct((), total.dtype)
-        return array * call_on_host(one, shape, total).astype(array.dtype)
+        return call_on_host(one, shape, total).astype(array.dtype)
 
 
 @functools.cache

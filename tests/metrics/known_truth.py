@@ -4,6 +4,8 @@ Each logit is a sum over the pixels of one region, of a function of each pixel a
 attribution of a pixel is the value of that function over its value at 0, and no other pixel counts.
 """
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from salix.preprocess import Preprocess
 SIDE, CLASSES = 12, 3
 REGIONS = np.zeros((CLASSES, SIDE, SIDE), np.float32)
 REGIONS[0, 2:6, 5:9] = REGIONS[1, 8:11, 1:6] = REGIONS[2, :3, :3] = 1
+_calls = itertools.count()
 _rng = np.random.default_rng(0)
 # Of the first class enough for it to be predicted; its pixels differ in weight.
 GAIN = np.array([0.3, 0.12, 0.12])[:, None, None] * _rng.uniform(0.3, 1, REGIONS.shape)
@@ -69,6 +72,11 @@ def unfaithful(score, image, key):
     """Random numbers that depend on the image and on the rounding of the score."""
     seed = jax.lax.bitcast_convert_type(jnp.asarray(score(image), jnp.float32), jnp.uint32)
     return blind(score, image, jax.random.fold_in(key, seed))
+
+
+def fickle(score, image, key):
+    """Random numbers that differ between any two explanations in the code."""
+    return blind(score, image, jax.random.fold_in(key, next(_calls)))
 
 
 def explainer(params, key, true, random=blind, truth=contributions):

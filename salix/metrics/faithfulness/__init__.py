@@ -1,6 +1,6 @@
 """Faithfulness: whether the score depends on the pixels that a map marks."""
 
-from salix.metrics.faithfulness.catalogue import METRICS
+from salix.metrics.faithfulness import catalogue, masked_catalogue
 from salix.metrics.faithfulness.curves import Curve, deletion, insertion
 from salix.metrics.faithfulness.debiased_removal import road
 from salix.metrics.faithfulness.expected_change import monotonicity_correlation
@@ -10,6 +10,7 @@ from salix.metrics.faithfulness.information import (
     information_curve,
     median_curve,
 )
+from salix.metrics.faithfulness.masked_images import adcc, average_drop, increase
 from salix.metrics.faithfulness.patch_selectivity import selectivity
 from salix.metrics.faithfulness.perturbation_infidelity import infidelity
 from salix.metrics.faithfulness.pic import information_curves, random_pixels
@@ -23,6 +24,7 @@ from salix.metrics.faithfulness.subset_correlation import (
     mu_fidelity,
     sensitivity_n,
 )
+from salix.metrics.info import MetricInfo
 
 __all__ = [
     "METRICS",
@@ -30,10 +32,13 @@ __all__ = [
     "DatasetCurve",
     "InformationCurve",
     "abpc",
+    "adcc",
     "aopc",
+    "average_drop",
     "deletion",
     "faithfulness_correlation",
     "faithfulness_estimate",
+    "increase",
     "infidelity",
     "information_curve",
     "information_curves",
@@ -51,3 +56,5 @@ __all__ = [
     "selectivity",
     "sensitivity_n",
 ]
+
+METRICS: dict[str, MetricInfo] = catalogue.METRICS | masked_catalogue.METRICS

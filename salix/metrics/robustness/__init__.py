@@ -59,7 +59,7 @@ _NEAR = (
     ("normalise", FLAG),
 )
 _RELATIVE = (("samples", COUNT), ("radius", RADIUS), ("floor", FLOOR), ("chunk", COUNT))
-_ABOUT = {"low": 0, "high": None, "direction": "lower", "group": "robustness"}
+_ABOUT: dict[str, Any] = {"low": 0, "high": None, "direction": "lower", "group": "robustness"}
 
 METRICS: dict[str, MetricInfo] = {
     "max_sensitivity": MetricInfo(
