@@ -110,11 +110,10 @@ class Sweep:
         model = replace(model, preprocess=self.preprocess.apply(model.preprocess))
         if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
-        nested = ARGUMENTS | METHODS | PARTITIONS
         measures = [
             measure
             for text in self.measures
-            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, nested),)
+            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, ARGUMENTS | METHODS),)
         ]
         run = sweep(
             model,
