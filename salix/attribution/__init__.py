@@ -34,6 +34,7 @@ from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.kernel_shap import KernelSHAP
 from salix.attribution.layercam import LayerCAM
 from salix.attribution.lime import LIME
+from salix.attribution.lrp import LRP
 from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
@@ -55,6 +56,7 @@ __all__ = [
     "CATALOGUE",
     "HSIC",
     "LIME",
+    "LRP",
     "METHODS",
     "RISE",
     "XRAI",
@@ -123,6 +125,7 @@ METHODS: dict[str, type] = {
     "GuidedGradCAM": GuidedGradCAM,
     "DeepLIFT": DeepLIFT,
     "DeepLIFTSHAP": DeepLIFTSHAP,
+    "LRP": LRP,
     "GuidedBackprop": GuidedBackprop,
     "Deconvnet": Deconvnet,
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,

@@ -91,6 +91,11 @@ CATALOGUE: dict[str, MethodInfo] = {
     "DeepLIFTSHAP": MethodInfo(
         "DeepLIFT-SHAP", "Lundberg and Lee, 2017, arXiv:1705.07874", "backpropagation rule"
     ),
+    "LRP": MethodInfo(
+        "Layer-wise relevance propagation",
+        "Bach et al., 2015, doi:10.1371/journal.pone.0130140",
+        "backpropagation rule",
+    ),
     "GuidedBackprop": MethodInfo(
         "Guided backpropagation",
         "Springenberg et al., 2014, arXiv:1412.6806",
