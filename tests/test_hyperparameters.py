@@ -1,7 +1,7 @@
 """Hyper-parameters of methods, measures, metrics and scores: wrong types and ranges are refused."""
 
 import inspect
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from salix.measures import ARGUMENTS, MEASURES, Agreement, Curves, Geometry, Noi
 from salix.metrics import METRICS, Similarity
 from salix.scores import SCORES, resolve
 from salix.spec import parse
-from salix.typing import InputError
+from salix.typing import Explainer, Explanation, InputError
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +66,18 @@ def test_every_option_of_a_metric_is_in_its_table():
 def test_every_option_of_a_metric_refuses_what_it_cannot_be(metric, option):
     function, map = METRICS[metric].function, np.linspace(0, 1, 81, dtype=np.float32).reshape(9, 9)
     image = np.zeros((9, 9, 3), np.float32)
-    arguments = {1: (map,), 2: (map, map), 4: (lambda x: x.sum(), image, map, jax.random.key(0))}
+    key, score = jax.random.key(0), lambda x: x.sum()
+    explain = Explainer(
+        lambda x, target: Explanation(x[0, 0], target, x[..., 0], attribution=x),
+        trunk=lambda x: 2 * x,
+    )
+    explain = replace(explain, target=jnp.int32(0))
+    arguments = {1: (map,), 2: (map, map), 3: (explain, image, key), 4: (score, image, map, key)}
     for value in (*INVALID_TYPES, 1 if option == "normalise" else True):
         with pytest.raises(InputError, match=rf"{option} (is|has) "):
             Of(function, **{option: value})
         with pytest.raises(InputError, match=rf"{option} (is|has) "):
-            function(*arguments[Of(function).arity], **{option: value})
+            jax.eval_shape(lambda: function(*arguments[Of(function).arity], **{option: value}))  # noqa: B023
 
 
 @pytest.mark.parametrize(

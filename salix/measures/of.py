@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from salix.hyperparameters import TEXT, check_value
 from salix.metrics import METRICS, Curve, MetricInfo
@@ -163,8 +164,8 @@ class Of:
                 return explainer.score(image, clean.target)
             return jax.nn.softmax(explainer(image, clean.target).logits)[clean.target]
 
-        normal = zip(explainer.mean, explainer.std, strict=True)
-        black, white = zip(*((-m / s, (1 - m) / s) for m, s in normal), strict=True)
+        mean, std = np.broadcast_arrays(explainer.mean, explainer.std)
+        black, white = (tuple(((pixel - mean) / std).tolist()) for pixel in (0, 1))
         map = clean.map
         if info is not None and "attribution" in info.needs and clean.attribution is not None:
             attribution = clean.attribution
