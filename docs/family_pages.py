@@ -35,6 +35,19 @@ def family_pages() -> dict[str, str]:
     return pages | {"gallery.md": _gallery(records["methods"])}
 
 
+def evidence() -> str:
+    """Return the table of the planted-truth benchmark: ranks by the truth and without it."""
+    file = FOLDER.parent / "benchmarks/results/planted-truth.json"
+    models = json.loads(file.read_text(encoding="utf-8"))["models"]
+    heads = [f"{name}: {by}" for name in models for by in ("truth", "leaderboard")]
+    rows = [f"| method | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
+    ranks = [m[by]["ranks"] for m in models.values() for by in ("truth", "overall")]
+    for method in ranks[0]:
+        rows.append(f"| `{method}` | {' | '.join(f'{r[method]:g}' for r in ranks)} |")
+    taus = [f"| {m['overall']['tau']:g} " for m in models.values()]
+    return "\n".join([*rows, "| **Kendall's tau** | " + " | ".join(taus) + "|"])
+
+
 def family_nav(kind: str) -> list:
     """Return the navigation of a kind: its index, then a section for each family."""
     records = json.loads((FOLDER / "catalogue.json").read_text(encoding="utf-8"))[kind]

@@ -33,6 +33,8 @@ CLASSES = {967: "espresso", 285: "Egyptian cat"}  # of ImageNet, by their number
 # Settings other than the default ones, where these take minutes an image on a CPU.
 SETTINGS: dict[str, str] = {
     "VarGrad": "VarGrad(samples=32)",
+    "GuidedIG": "GuidedIG(steps=50)",
+    "BlurIG": "BlurIG(steps=50)",
     "ShapleySampling": "ShapleySampling(permutations=12)",
     "KernelSHAP": "KernelSHAP(samples=500)",
     "LIME": "LIME(samples=500)",
@@ -83,8 +85,8 @@ def main(names: list[str]) -> None:
         start = time.perf_counter()
         try:
             content, text = draw(name, model, params)
-        except InputError as error:
-            print(f"{name}: no picture: {error}")
+        except InputError as error:  # of a method for transformers
+            print(f"{name}: no picture: {str(error)[:200]}")
             continue
         (FOLDER / f"{name}.webp").write_bytes(content)
         index[name] = text

@@ -117,6 +117,14 @@ def test_the_catalogue_of_the_site_is_that_of_the_code():
     assert stored == json.loads(json.dumps(catalogue.catalogue())), "run python docs/catalogue.py"
 
 
+def test_the_evidence_is_that_of_the_benchmark():
+    results = json.loads((ROOT / "benchmarks/results/planted-truth.json").read_text())
+    table = script("family_pages").evidence()
+    assert f"| {results['models']['patch']['overall']['tau']:g} |" in table.replace("  ", " ")
+    assert "| `RandomMap()` |" in table
+    assert "<!-- planted truth -->" in (ROOT / "docs/which-method.md").read_text()
+
+
 def test_each_picture_has_its_method_and_is_small():
     folder = ROOT / "docs/pictures"
     pictures = json.loads((folder / "index.json").read_text())
