@@ -8,6 +8,7 @@ FOLDER = Path(__file__).parent
 LINKS = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 COMMAND = "salix explain photo.jpg --model efficientnet_lite0 --weights lite0.pth --method"
 ENDS = {"higher": "higher is better", "lower": "lower is better", "": "no better end"}
+MAPS = ("Grad-CAM", "input x gradient", "random numbers")  # of the values of metrics
 INDEX = {
     "methods": (
         "Attribution methods",
@@ -32,6 +33,19 @@ def family_pages() -> dict[str, str]:
     for kind, page in (("methods", _method_page), ("metrics", _metric_page)):
         pages |= {f"{kind}/{r['name']}.md": page(r) for r in records[kind]}
     return pages | {"gallery.md": _gallery(records["methods"])}
+
+
+def evidence() -> str:
+    """Return the table of the planted-truth benchmark: ranks by the truth and without it."""
+    file = FOLDER.parent / "benchmarks/results/planted-truth.json"
+    models = json.loads(file.read_text(encoding="utf-8"))["models"]
+    heads = [f"{name}: {by}" for name in models for by in ("truth", "leaderboard")]
+    rows = [f"| method | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
+    ranks = [m[by]["ranks"] for m in models.values() for by in ("truth", "overall")]
+    for method in ranks[0]:
+        rows.append(f"| `{method}` | {' | '.join(f'{r[method]:g}' for r in ranks)} |")
+    taus = [f"| {m['overall']['tau']:g} " for m in models.values()]
+    return "\n".join([*rows, "| **Kendall's tau** | " + " | ".join(taus) + "|"])
 
 
 def family_nav(kind: str) -> list:
@@ -105,7 +119,24 @@ def _metric_page(r: dict) -> str:
         "Score": r["score"] or "none",
         "Presets": ", ".join(f"`{p}`" for p in r["presets"]) or "none",
     }
-    return "\n\n".join([f"# {r['title']}", _facts(facts), _reference(r)]) + "\n"
+    return "\n\n".join([f"# {r['title']}", _facts(facts), *_example(r), _reference(r)]) + "\n"
+
+
+def _example(r: dict) -> list[str]:
+    """Return the values of a metric for the maps of the picture of metrics."""
+    values = json.loads((FOLDER / "pictures/values.json").read_text(encoding="utf-8"))
+    if r["name"] not in values:
+        return []
+    texts = ["undefined" if value is None else f"{value:g}" for value in values[r["name"]]]
+    cells = [f"{title}: **{text}**" for title, text in zip(MAPS, texts, strict=True)]
+    picture = (
+        "![Maps of Grad-CAM, of input x gradient, and of random numbers](../pictures/metrics.webp)"
+    )
+    return [
+        picture,
+        f"{'; '.join(cells)}. Espresso by EfficientNet-Lite0, with the default settings; one image "
+        "is an example and no evidence.",
+    ]
 
 
 def _facts(facts: dict[str, str]) -> str:

@@ -30,9 +30,17 @@ FOLDER = Path(__file__).parent / "pictures"
 INDEX = FOLDER / "index.json"
 PHOTOGRAPHS = ("coffee", "chelsea")
 CLASSES = {967: "espresso", 285: "Egyptian cat"}  # of ImageNet, by their number
-# Settings other than the default ones: cheaper, or those without which a method is another one.
+# Settings other than the default ones, where these take minutes an image on a CPU.
 SETTINGS: dict[str, str] = {
     "VarGrad": "VarGrad(samples=32)",
+    "GuidedIG": "GuidedIG(steps=50)",
+    "BlurIG": "BlurIG(steps=50)",
+    "ShapleySampling": "ShapleySampling(permutations=12)",
+    "KernelSHAP": "KernelSHAP(samples=500)",
+    "LIME": "LIME(samples=500)",
+    "RISE": "RISE(masks=800)",
+    "Sobol": "Sobol(designs=12)",
+    "HSIC": "HSIC(masks=600)",
 }
 WIDTH = 520  # pixels of a picture
 
@@ -51,14 +59,19 @@ def draw(name: str, model, params) -> tuple[bytes, str]:
         maps.append([np.asarray(explanation.map)])
         rows.append(f"{CLASSES[int(logits.argmax())]} ({share:.0%})")
     figure = plot.grid(images, maps, titles=[method_text(method)], rows=rows, scale="map")
+    return as_webp(figure, WIDTH), method_text(method)
+
+
+def as_webp(figure, width: int) -> bytes:
+    """Return a figure as WebP of a width in pixels."""
     stream = BytesIO()
     figure.savefig(stream, dpi=200, bbox_inches="tight", pad_inches=0.04)
     picture = Image.open(stream).convert("RGB")
-    height = round(picture.height * WIDTH / picture.width)
-    shrunk = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    height = round(picture.height * width / picture.width)
+    shrunk = picture.resize((width, height), Image.Resampling.LANCZOS)
     small = BytesIO()
     shrunk.save(small, "WEBP", quality=45, method=6)
-    return small.getvalue(), method_text(method)
+    return small.getvalue()
 
 
 def main(names: list[str]) -> None:
@@ -72,8 +85,8 @@ def main(names: list[str]) -> None:
         start = time.perf_counter()
         try:
             content, text = draw(name, model, params)
-        except InputError as error:
-            print(f"{name}: no picture: {error}")
+        except InputError as error:  # of a method for transformers
+            print(f"{name}: no picture: {str(error)[:200]}")
             continue
         (FOLDER / f"{name}.webp").write_bytes(content)
         index[name] = text

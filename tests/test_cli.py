@@ -12,7 +12,9 @@ from PIL import Image
 
 from salix import runtime, store
 from salix.adapters import from_nnx
+from salix.attribution import ExpectedGradients, Gradient, SmoothGrad
 from salix.cli import COMMANDS, main
+from salix.cli.references import with_references
 from salix.models import MODELS, Small, load, save
 from salix.studies.demo import run as study
 
@@ -165,6 +167,33 @@ def test_several_methods_and_metrics(material, tmp_path, capsys):
     assert sweep(material, out, *methods, "--metrics", "gini") == 0
     column = store.Run(out).columns["evaluation_gini"]
     assert column.coordinates == ("GradCAM()", "Gradient()")
+
+
+def test_reference_images_of_methods(material, tmp_path, capsys):
+    folder = str(material / "real")
+    assert (
+        sweep(material, tmp_path / "none", "--attribution", "GradCAM", "--references", folder) == 2
+    )
+    assert "no method of --attribution takes reference images" in capsys.readouterr().err
+    methods = ("--attribution", "ExpectedGradients(samples=1)")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert sweep(material, tmp_path / "none", *methods, "--references", str(empty)) == 2
+    assert not (tmp_path / "none").exists()
+    assert sweep(material, tmp_path / "run", *methods, "--references", folder) == 0
+    config = store.Run(tmp_path / "run").manifest["config"]
+    assert "references=array(float32[9, " in config["attribution"]
+    other = ("--references", str(material / "fake" / "1<b>.jpg"))
+    assert sweep(material, tmp_path / "run", *methods, *other) == 2
+    assert "another configuration" in capsys.readouterr().err
+
+
+def test_methods_inside_of_others_have_the_references():
+    images = np.zeros((2, 4, 4, 3), np.float32)
+    inner, own = ExpectedGradients(), ExpectedGradients(0.5)
+    gradient, wrapped, kept = with_references([Gradient(), SmoothGrad(inner), own], images)
+    assert (gradient, kept) == (Gradient(), own)
+    assert wrapped.method.references is images
 
 
 def test_precision_by_name(material, tmp_path, capsys):

@@ -72,8 +72,8 @@ def test_a_name_prints_its_documentation(capsys):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("methods", "--family", "tree"), "--family tree: choose one of class activation map"),
-        (("metrics", "--group", "zz"), "--group zz: choose one of complexity"),
+        (("methods", "--family", "tree"), "--family tree: choose one of "),
+        (("metrics", "--group", "zz"), "--group zz: choose one of "),
         (("methods", "GradCam"), "unknown 'GradCam': choose one of Gradient"),
         (("metrics", "auc"), "unknown 'auc': choose one of"),
     ],

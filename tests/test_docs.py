@@ -117,10 +117,18 @@ def test_the_catalogue_of_the_site_is_that_of_the_code():
     assert stored == json.loads(json.dumps(catalogue.catalogue())), "run python docs/catalogue.py"
 
 
+def test_the_evidence_is_that_of_the_benchmark():
+    results = json.loads((ROOT / "benchmarks/results/planted-truth.json").read_text())
+    table = script("family_pages").evidence()
+    assert f"| {results['models']['patch']['overall']['tau']:g} |" in table.replace("  ", " ")
+    assert "| `RandomMap()` |" in table
+    assert "<!-- planted truth -->" in (ROOT / "docs/which-method.md").read_text()
+
+
 def test_each_picture_has_its_method_and_is_small():
     folder = ROOT / "docs/pictures"
     pictures = json.loads((folder / "index.json").read_text())
-    files = {path.stem: path for path in folder.glob("*.webp")}
+    files = {path.stem: path for path in folder.glob("[A-Z]*.webp")}
     assert set(pictures) == set(files)
     assert set(files) <= set(METHODS)
     assert all(path.stat().st_size < 45_000 for path in files.values())

@@ -9,6 +9,7 @@ from salix.attribution.adaptive_integrated_gradients import AdaptiveIntegratedGr
 from salix.attribution.at_cuts import AtCuts
 from salix.attribution.attention_gradient import AttentionGradient
 from salix.attribution.attention_rollout import AttentionRollout
+from salix.attribution.blur_ig import BlurIG
 from salix.attribution.cam import CAM, head_gradient
 from salix.attribution.catalogue import CATALOGUE, MethodInfo
 from salix.attribution.completeness import completeness_residual
@@ -25,6 +26,7 @@ from salix.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from salix.attribution.gradient import Gradient
 from salix.attribution.guided_backprop import GuidedBackprop
 from salix.attribution.guided_gradcam import GuidedGradCAM
+from salix.attribution.guided_ig import GuidedIG
 from salix.attribution.hirescam import HiResCAM
 from salix.attribution.hsic import HSIC
 from salix.attribution.input_x_gradient import InputXGradient
@@ -32,6 +34,7 @@ from salix.attribution.integrated_gradients import IntegratedGradients
 from salix.attribution.kernel_shap import KernelSHAP
 from salix.attribution.layercam import LayerCAM
 from salix.attribution.lime import LIME
+from salix.attribution.lrp import LRP
 from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
@@ -53,6 +56,7 @@ __all__ = [
     "CATALOGUE",
     "HSIC",
     "LIME",
+    "LRP",
     "METHODS",
     "RISE",
     "XRAI",
@@ -61,6 +65,7 @@ __all__ = [
     "AtCuts",
     "AttentionGradient",
     "AttentionRollout",
+    "BlurIG",
     "Deconvnet",
     "DeepLIFT",
     "DeepLIFTSHAP",
@@ -73,6 +78,7 @@ __all__ = [
     "Gradient",
     "GuidedBackprop",
     "GuidedGradCAM",
+    "GuidedIG",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
@@ -105,6 +111,8 @@ METHODS: dict[str, type] = {
     "AdaptiveIntegratedGradients": AdaptiveIntegratedGradients,
     "NonuniformIntegratedGradients": NonuniformIntegratedGradients,
     "ExpectedGradients": ExpectedGradients,
+    "GuidedIG": GuidedIG,
+    "BlurIG": BlurIG,
     "SmoothGrad": SmoothGrad,
     "VarGrad": VarGrad,
     "CAM": CAM,
@@ -117,6 +125,7 @@ METHODS: dict[str, type] = {
     "GuidedGradCAM": GuidedGradCAM,
     "DeepLIFT": DeepLIFT,
     "DeepLIFTSHAP": DeepLIFTSHAP,
+    "LRP": LRP,
     "GuidedBackprop": GuidedBackprop,
     "Deconvnet": Deconvnet,
     "SmoothGradCAMPlusPlus": SmoothGradCAMPlusPlus,

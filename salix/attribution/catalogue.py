@@ -51,6 +51,10 @@ CATALOGUE: dict[str, MethodInfo] = {
         "path",
         random=True,
     ),
+    "GuidedIG": MethodInfo(
+        "Guided integrated gradients", "Kapishnikov et al., 2021, arXiv:2106.09788", "path"
+    ),
+    "BlurIG": MethodInfo("Blur integrated gradients", "Xu et al., 2020, arXiv:2004.03383", "path"),
     "SmoothGrad": MethodInfo(
         "SmoothGrad", "Smilkov et al., 2017, arXiv:1706.03825", "gradient", random=True
     ),
@@ -86,6 +90,11 @@ CATALOGUE: dict[str, MethodInfo] = {
     ),
     "DeepLIFTSHAP": MethodInfo(
         "DeepLIFT-SHAP", "Lundberg and Lee, 2017, arXiv:1705.07874", "backpropagation rule"
+    ),
+    "LRP": MethodInfo(
+        "Layer-wise relevance propagation",
+        "Bach et al., 2015, doi:10.1371/journal.pone.0130140",
+        "backpropagation rule",
     ),
     "GuidedBackprop": MethodInfo(
         "Guided backpropagation",

@@ -28,7 +28,7 @@ def print_records(
     for record in records:
         table.add_row(*(Text(cell(record, column)) for column in columns))
     # Lines of a file or of another program are as long as their content.
-    width = None if sys.stdout.isatty() else 200
+    width = None if sys.stdout.isatty() else 1000
     Console(width=width, highlight=False).print(table)
 
 

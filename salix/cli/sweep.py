@@ -51,6 +51,13 @@ class Sweep:
             "relevance_mass where the data has reference masks"
         ),
     ] = ()
+    references: Annotated[
+        str | None,
+        Option(
+            help="reference images of ExpectedGradients and DeepLIFTSHAP: a folder or table, at "
+            "most 64 images of it, best from the training data; black and white by default"
+        ),
+    ] = None
     score: Annotated[
         str,
         Option(
@@ -96,6 +103,7 @@ class Sweep:
         """
         from salix import spec
         from salix.attribution import METHODS
+        from salix.cli.references import reference_images, with_references
         from salix.data.notes import printable
         from salix.engine import sweep
         from salix.measures import ARGUMENTS, MEASURES
@@ -110,17 +118,19 @@ class Sweep:
         model = replace(model, preprocess=self.preprocess.apply(model.preprocess))
         if self.weights.path is None:
             print(f"{self.model} has random weights: give --weights", file=sys.stderr)
-        nested = ARGUMENTS | METHODS | PARTITIONS
         measures = [
             measure
             for text in self.measures
-            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, nested),)
+            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, ARGUMENTS | METHODS),)
         ]
+        methods = [spec.parse(text, METHODS, PARTITIONS) for text in self.attribution]
+        if self.references is not None:
+            methods = with_references(methods, reference_images(model, self.references))
         run = sweep(
             model,
             params,
             source,
-            [spec.parse(text, METHODS, PARTITIONS) for text in self.attribution] or None,
+            methods or None,
             measures,
             metrics=self.metrics,
             out=self.out,

@@ -13,7 +13,7 @@ from salix.measures.metric_text import metric_text
 from salix.metrics import METRICS
 from salix.metrics.faithfulness.curves import deletion, insertion
 from salix.model import Model
-from salix.typing import InputError, Measure, Method
+from salix.typing import InputError, Measure, Method, Passes
 
 MetricChoice = Sequence[Of | str | Callable[..., Any]]
 # Of several methods without metrics; the last one only where the data has reference masks.
@@ -81,7 +81,7 @@ def evaluation_costs(measures: Sequence[Measure], model: Model) -> dict[str, Any
             methods[method_text(method)] = _method_cost(method, shape)
         for metric in evaluation.metrics:
             info = METRICS.get(metric.metric_name)
-            passes = None if info is None else info.passes
+            passes = None if info is None else info.passes or (lambda *_: Passes())
             cost = None if passes is None else asdict(passes(dict(metric.options), shape))
             metrics[column_name(metric)] = cost
     return {"methods": methods, "metrics": metrics} if methods else {}

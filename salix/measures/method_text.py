@@ -26,6 +26,8 @@ def _options(method: Any) -> Iterator[str]:
             continue
         if is_dataclass(value) and callable(value):  # a method inside of another
             text = method_text(value)
+        elif isinstance(value, (np.ndarray, jax.Array)):
+            text = f"array{list(value.shape)}"
         else:
             text = " ".join(repr(value).split())
         yield f"{field.name}={text}"

@@ -97,7 +97,7 @@ def _marks(
         x=[v if np.isfinite(v) else None for v in x.tolist()],
         y=y.round(4).tolist(),
         mode="markers",
-        name=plain_text(_short(name)),
+        name=_short(name),
         marker={"color": colour, "symbol": shape, "size": size},
         error_x={
             "array": up,

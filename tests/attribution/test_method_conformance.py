@@ -32,6 +32,8 @@ SETTINGS = {
     "DeepLIFTSHAP": {"references": 0.0},
     "AtCuts": {"cuts": ("linear", "features")},
     "XRAI": {"base": METHODS["IntegratedGradients"](steps=2), "scales": (50,)},
+    "GuidedIG": {"steps": 20},
+    "BlurIG": {"steps": 20},
     "AdaptiveIntegratedGradients": {"first": 2, "tolerance": 0},  # all its steps
     "AblationCAM": {"channels": 5},
     "ScoreCAM": {"channels": 5},
@@ -113,43 +115,45 @@ def shape_of(name, space, channels=3):
 
 @cache
 def together(name):
-    """Attributions of a batch: an image with two keys, a NaN, another image, the first again."""
+    """Attributions of a batch, and the passes of all its examples.
+
+    An image with two keys, a NaN, another image, and the first image again.
+    """
+    counter = PassCounter(network(SPACE))
     one, other = images(SPACE, count=2)
     batch = np.stack([one, one, np.full_like(one, np.nan), other, one])
     keys = KEYS[np.array([0, 1, 0, 1, 0])]
-    return np.asarray(compiled(jax.vmap(partial(method_of(name), network(SPACE))))(batch, keys))
-
-
-@cache
-def alone(name):
-    """The batch's two images one by one, and the passes of each."""
-    counter = PassCounter(network(SPACE))
-    explain = compiled(partial(method_of(name), counter.score))
-    results = []
-    for image, key in zip(images(SPACE, count=2), KEYS, strict=True):
-        out = np.asarray(explain(image, key))
-        results.append((out, counter.passes()))
-    return results
+    explain = compiled(jax.vmap(partial(method_of(name), counter.score)))
+    return np.asarray(explain(batch, keys)), counter.passes()
 
 
 close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
 
 
 @per_method
-def test_vmap_is_a_loop_and_neighbours_have_no_influence(name):
-    first, _, nan, other, again = together(name)
-    (one, _), (two, _) = alone(name)
-    close(first, one)
-    close(other, two)
+def test_neighbours_have_no_influence_and_undefined_is_nan(name):
+    first, _, nan, other, again = together(name)[0]
     np.testing.assert_array_equal(first, again)
     assert np.isnan(nan).all()
     assert np.isfinite(first).all()
     assert np.abs(first).max() > 0
+    assert np.abs(first - other).max() > 0
+
+
+@pytest.mark.slow
+@per_method
+def test_vmap_is_a_loop_and_so_are_its_passes(name):
+    first, _, _, other, _ = together(name)[0]
+    counter = PassCounter(network(SPACE))
+    explain = compiled(partial(method_of(name), counter.score))
+    for image, key, expected in zip(images(SPACE, count=2), KEYS, (first, other), strict=True):
+        close(explain(image, key), expected)
+        assert counter.passes() == passes_of(method_of(name), image.shape)
 
 
 @per_method
 def test_random_methods_follow_their_key_and_others_ignore_it(name):
-    first, another, *_ = together(name)
+    first, another, *_ = together(name)[0]
     assert CATALOGUE[name].random == (np.abs(first - another).max() > 0)
 
 
@@ -157,14 +161,14 @@ def test_random_methods_follow_their_key_and_others_ignore_it(name):
 def test_compiled_passes_are_the_stated_ones(name):
     expected = passes_of(method_of(name), (*SPACE, 3))
     assert isinstance(expected, Passes)
-    assert [passes for _, passes in alone(name)] == [expected] * 2
+    assert together(name)[1] == 5 * expected
 
 
 @pytest.mark.slow
 @per_method
 def test_the_same_without_jit(name):
     (image,), method, score = images(SPACE), method_of(name), network(SPACE)
-    close(method(score, image, jax.random.key_data(KEYS[0])), alone(name)[0][0])
+    close(method(score, image, jax.random.key_data(KEYS[0])), together(name)[0][0])
 
 
 @per_method
@@ -180,6 +184,7 @@ def test_old_style_keys_are_taken_and_plain_functions_by_those_that_read_no_trun
             shape(plain)
 
 
+@pytest.mark.slow
 @per_method
 def test_float64(name):
     with jax.enable_x64(True):
@@ -189,7 +194,7 @@ def test_float64(name):
     assert double.dtype == np.float64
     assert np.isfinite(double).all()
     if not CATALOGUE[name].random:  # draws differ between the two types
-        np.testing.assert_allclose(alone(name)[0][0], double, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(together(name)[0][0], double, rtol=1e-4, atol=1e-6)
 
 
 @st.composite
@@ -248,6 +253,7 @@ def amounts():
             yield name, *SCALED[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "field", "few", "many"), list(amounts()))
 def test_memory_is_flat(name, field, few, many):
     (image,) = images((32, 32))

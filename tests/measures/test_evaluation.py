@@ -150,6 +150,8 @@ def test_texts_are_short():
     assert method_text(constant).endswith("test_evaluation.constant")
     assert metric_text(Of(gini)) == "gini"
     assert metric_text(parse_metric("deletion(fill='black')")) == "deletion(fill='black')"
+    blocks = parse_metric("irof(partition=Grid(side=5))")
+    assert parse_metric(metric_text(blocks)) == blocks
     assert Evaluation((Gradient(),), ("gini",)).metrics == (Of(gini),)
 
 

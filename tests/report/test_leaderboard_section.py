@@ -6,7 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from salix.analysis import analyse
 from salix.report import write
+from salix.report.leaderboard_figures import agreement_figure, rank_figure
 from salix.report.sections.leaderboard import write_passes
 from salix.store import update_about
 from salix.typing import Column
@@ -68,6 +70,13 @@ def test_the_page_marks_the_best_and_gives_every_number(evaluated, tmp_path):
     assert len(own) == 3 * 3 + 2 * 3 + 3 + 3
     ranks = {r["coordinate"]: r["value"] for r in own if r["metric"] == "evaluation_deletion_rank"}
     assert [ranks[m] for m in METHODS] == [1, 2, 3]
+
+
+def test_names_in_the_figures_are_escaped_once(evaluated):
+    board = analyse([evaluated(methods=("A", "B(fill='mean')", "C"))]).leaderboard
+    for figure in (rank_figure(board), agreement_figure(board)):
+        assert "amp;" not in figure.json
+    assert "B(fill=\\u0026#x27;mean" in rank_figure(board).json
 
 
 def test_equal_methods_have_no_mark(evaluated, tmp_path):

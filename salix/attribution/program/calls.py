@@ -28,13 +28,27 @@ def call(equation: Any, inputs: Sequence[Any], build: BuildGraph) -> list[Any]:
     """Return the outputs of an equation that runs a program."""
     if equation.primitive.name == "scan":
         return _unroll(equation.params, inputs, build)
-    params = equation.params
-    body = next(params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in params)
-    closed = isinstance(body, ClosedJaxpr) or hasattr(body, "consts")
-    outputs = build(body.jaxpr if closed else body, body.consts if closed else (), inputs)
+    outputs = _body_outputs(equation, inputs, build)
     if equation.primitive.name in CUSTOM and len(outputs) == 1 and isinstance(outputs[0], Node):
         return [_with_own_derivative(equation, inputs, outputs[0])]
     return outputs
+
+
+def _body_outputs(equation: Any, inputs: Sequence[Any], build: BuildGraph) -> list[Any]:
+    params = equation.params
+    body = next(params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in params)
+    closed = isinstance(body, ClosedJaxpr) or hasattr(body, "consts")
+    return build(body.jaxpr if closed else body, body.consts if closed else (), inputs)
+
+
+def is_linear_call(equation: Any, inputs: Sequence[Any], place: int, build: BuildGraph) -> bool:
+    """Return whether a call is linear in the input at a place, where all others are constants."""
+    values = [Constant(jnp.zeros(p.shape, p.dtype)) if isinstance(p, Node) else p for p in inputs]
+    array = jnp.asarray(values[place].value)
+    node = Node("image", array.shape, array.dtype, lambda: array)
+    values[place] = node
+    (output,) = _body_outputs(equation, values, build)
+    return isinstance(output, Node) and _kinds(output, {node}) <= {"linear"}
 
 
 def _with_own_derivative(equation: Any, inputs: Sequence[Any], output: Node) -> Node:
