@@ -26,8 +26,8 @@ class GradCAMPlusPlus:
     channels. The formula presumes features of at least 0, as a ReLU leaves them: for others a
     denominator may vanish, and the map is not finite. Raises `InputError` as `CAM` does.
 
-    pytorch-grad-cam computes the same with 1e-6 in the denominator; torch-cam sums
-    $g_{kq}^3 f_{kq}$ there, which differs where g varies over the grid.
+    pytorch-grad-cam computes the same with 1e-6 added to the denominator, which outweighs g below
+    1e-3; torch-cam sums $g_{kq}^3 f_{kq}$ there, which differs where g varies over the grid.
 
     Chattopadhyay et al. (2018), arXiv:1710.11063, eq. 9, 10 and 19, and appendix A.
     """

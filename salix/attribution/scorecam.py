@@ -39,6 +39,9 @@ class ScoreCAM:
     those of the largest variance over the grid alone, None all. Raises `InputError` as `CAM` does,
     for features with another number of axes than the image, and for a fill that does not fit.
 
+    torch-cam scales the maps before it enlarges them, and pytorch-grad-cam enlarges them with the
+    corners of both grids aligned: masks that differ by up to a grid position.
+
     Wang et al. (2020), arXiv:1910.01279, sec. 3 and algorithm 1.
     """
 

@@ -56,7 +56,11 @@ class JaxprDigests:
             if variable not in closed_over:
                 names[variable] = f"in{len(names)}"
 
+        labelled: dict[Any, Any] = {}  # a name given to a value is no operation
+
         def read(atom: Any) -> str:
+            if not isinstance(atom, core.Literal):
+                atom = labelled.get(atom, atom)
             if isinstance(atom, core.Literal) and np.ndim(atom.val) == 0:
                 return f"{_type(atom.aval)}={np.asarray(atom.val).item()!r}"
             if isinstance(atom, core.Literal) or atom in closed_over:
@@ -67,6 +71,11 @@ class JaxprDigests:
 
         lines = [" ".join(_type(v.aval) for v in jaxpr.invars)]
         for equation in jaxpr.eqns:
+            if equation.primitive.name == "name":
+                (value,) = equation.invars
+                literal = isinstance(value, core.Literal)
+                labelled[equation.outvars[0]] = value if literal else labelled.get(value, value)
+                continue
             inputs = " ".join(map(read, equation.invars))
             for variable in equation.outvars:
                 names[variable] = f"v{len(names)}"

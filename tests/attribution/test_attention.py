@@ -18,6 +18,7 @@ from salix.attribution import (
     SmoothGrad,
     pooling_of,
 )
+from salix.engine.traced_identity import traced_identity
 from salix.engine.traced_model import traced_once
 from salix.models.vit import ViT
 from salix.nn.attention import attention
@@ -277,3 +278,14 @@ def test_a_name_is_no_operation():
         patch.setattr(module, "checkpoint_name", lambda weights, name: weights)
         jax.clear_caches()
         assert program() == named
+
+
+def test_a_name_is_not_part_of_a_programs_identity():
+    """Runs of transformers keep their identity; a value that is used twice keeps its place."""
+
+    def program(name):
+        return jax.make_jaxpr(lambda x: (name(jnp.exp(x)) @ jnp.exp(x)).sum())(np.eye(2))
+
+    named = program(lambda x: checkpoint_name(x, "attention"))
+    assert traced_identity(named) == traced_identity(program(lambda x: x))
+    assert traced_identity(named) != traced_identity(program(lambda x: 2 * x))

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from salix.attribution import (  # noqa: E402
     AblationCAM,
+    AttentionGradient,
     EigenCAM,
     GradCAM,
     GradCAMPlusPlus,
@@ -20,6 +21,7 @@ from salix.attribution import (  # noqa: E402
     SmoothGradCAMPlusPlus,
     XGradCAM,
 )
+from salix.scores import difference  # noqa: E402
 from salix.typing import Score  # noqa: E402
 
 KEY = jax.random.key(0)
@@ -114,15 +116,27 @@ def test_eigencam_is_the_projection_on_the_first_right_singular_vector(recorded,
     np.testing.assert_allclose(out * np.sign(out @ projection), projection, rtol=1e-6, atol=1e-8)
 
 
+def score_cam(activations, aligned=False, scaled_first=False):
+    def unit(maps):
+        low, high = (getattr(maps, n)((-2, -1), keepdim=True) for n in ("amin", "amax"))
+        return (maps - low) / (high - low)
+
+    maps = unit(activations) if scaled_first else activations
+    masks = torch.nn.functional.interpolate(
+        maps, IMAGE.shape[:2], mode="bilinear", align_corners=aligned
+    )[0]
+    masks = masks if scaled_first else unit(masks)
+    weights = torch.softmax(torch_head(torch_trunk(masks[:, None] * BATCH)), 0)
+    return sum_over_channels(weights[None, :, None, None], activations)
+
+
 def test_scorecam(recorded):
-    """torch-cam and pytorch-grad-cam: bilinear masks scaled to [0, 1], softmax over channels."""
+    """The paper's masks s(Up(A)); torch-cam scales first, pytorch-grad-cam aligns corners."""
     activations, _ = recorded
-    masks = torch.nn.functional.interpolate(activations, IMAGE.shape[:2], mode="bilinear")[0]
-    low, high = (getattr(masks, n)((1, 2), keepdim=True) for n in ("amin", "amax"))
-    scores = torch_head(torch_trunk(((masks - low) / (high - low))[:, None] * BATCH))
-    weights = torch.softmax(scores, 0)[None, :, None, None]
-    expected = sum_over_channels(weights, activations)
-    np.testing.assert_allclose(ours(ScoreCAM(chunk=4)), expected, rtol=1e-6)
+    out = ours(ScoreCAM(chunk=4))
+    np.testing.assert_allclose(out, score_cam(activations), rtol=1e-6)
+    for peer in ({"scaled_first": True}, {"aligned": True}):
+        assert np.abs(out - score_cam(activations, **peer)).max() > 1e-4 * out.max()
 
 
 def test_ablationcam(recorded):
@@ -141,3 +155,50 @@ def test_smooth_grad_cam_plus_plus_without_noise(recorded):
     expected = plus_plus_of_pytorch_grad_cam(*recorded)
     out = ours(SmoothGradCAMPlusPlus(samples=2, noise=0))
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_finercam():
+    """pytorch-grad-cam's target with equal weights; its own weights are softmax probabilities."""
+    z = torch.tensor([1.0, 0.4, 3.0, 0.9], dtype=torch.float64)
+    rivals = torch.argsort((z - z[0]).abs())[1:3]
+    equal = (z[0] - 0.6 * z[rivals]).mean()
+    share = torch.softmax(z, 0)[rivals]
+    weighted = (share * (z[0] - 0.6 * z[rivals])).sum() / share.sum()
+    value = float(difference(0, 2, 0.6)(jnp.asarray(z.numpy(), jnp.float32)))
+    assert value == pytest.approx(float(equal), rel=1e-6)
+    assert abs(value - float(weighted)) > 0.01
+
+
+def test_attention_gradient_is_chefers_relevance():
+    """The released code for ViT: (gradient * weights) clamped, mean over heads, R += cam @ R."""
+    layers = rng.normal(size=(3, 3, 8, 8)) / 2
+    tokens = rng.normal(size=(5, 8))
+    last = rng.normal(size=8)
+
+    def split(x):
+        return x.reshape(5, 2, 4)
+
+    x, weights = torch.tensor(tokens), []
+    for q, k, v in torch.tensor(layers):
+        products = torch.einsum("qhd,khd->hqk", split(x @ q), split(x @ k))
+        weights.append(torch.softmax(products, -1).requires_grad_())
+        weights[-1].retain_grad()
+        x = x + torch.einsum("hqk,khd->qhd", weights[-1], split(x @ v)).reshape(5, 8)
+    (x[0] @ torch.tensor(last)).backward()
+    relevance = torch.eye(5, dtype=torch.float64)
+    for w in weights:
+        cam = (w.grad * w.detach()).clamp(min=0).mean(0)
+        relevance = relevance + cam @ relevance
+
+    def score(image):
+        x = jnp.asarray(tokens) * image.sum()
+        for q, k, v in layers:
+            products = jnp.einsum("qhd,khd->hqk", split(x @ q), split(x @ k))
+            mixed = jnp.einsum("hqk,khd->qhd", jax.nn.softmax(products, -1), split(x @ v))
+            x = x + mixed.reshape(5, 8)
+        return x[0] @ last
+
+    with jax.enable_x64(True):
+        image = jnp.zeros((4, 4, 1)).at[0, 0].set(1.0)  # of the sum 1
+        out = jax.jit(partial(AttentionGradient(), score))(image, KEY)
+    np.testing.assert_allclose(out.reshape(-1), relevance[0, 1:], rtol=1e-6)

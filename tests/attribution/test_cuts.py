@@ -195,6 +195,7 @@ def test_difference_in_loops():
         difference(0, rivals=(1, 3)): 2.0 - (0.5 - 1.0) / 2,
         difference(0, rivals=9): 2.0 - (0.5 + 1.8 - 1.0 + 2.9) / 4,
         difference(1, alpha=0): 0.5,
+        difference(2, 1): 1.8 - 2.0,  # nearer than 2.9, which is higher
         difference(rivals=1): 2.9 - 2.0,  # of the predicted class
     }
     close(compiled(lambda z: jnp.stack([f(z) for f in expected]))(z), list(expected.values()))

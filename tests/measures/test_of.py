@@ -1,6 +1,7 @@
 """The measure `Of`: metrics of one map, of map and reference mask, and of the model."""
 
 import functools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,9 @@ import pytest
 
 import salix
 from salix.measures import ARGUMENTS, MEASURES, Curves, Of
-from salix.metrics import METRICS, deletion, gini, iou, pearson, ssim
+from salix.metrics import METRICS, deletion, gini, iou, morf, pearson, sensitivity_n, ssim
 from salix.metrics.resizing import resize_mask
+from salix.perturb.partition import Grid
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError, Measure
 
@@ -71,6 +73,34 @@ def test_a_metric_of_the_model_is_that_of_the_probability():
         np.testing.assert_allclose(values[f"map_deletion_{name}"], expected, rtol=1e-5)
 
 
+def test_a_metric_of_the_explained_score_has_the_attribution_as_it_is():
+    weights = rng.normal(size=(16, 16, 3)).astype(np.float32)
+
+    def linear(image, target=None):
+        score = (jnp.asarray(image) * weights).sum()
+        return Explanation(jnp.stack([score, 0 * score]), jnp.int32(0), MASK[::2, ::2] / 255)
+
+    explainer, clean = Explainer(linear), linear(IMAGE)
+    options = {"samples": 5, "fractions": (0.2, 0.5)}
+    of = Of(sensitivity_n, **options)
+    for attribution in (IMAGE * weights, (IMAGE * weights)[:8]):
+        full = jax.image.resize(attribution.sum(-1), (16, 16), "linear")
+        expected = sensitivity_n(lambda x: (x * weights).sum(), IMAGE, full, KEY, **options)
+        values = of(explainer, IMAGE, replace(clean, attribution=attribution), KEY)
+        np.testing.assert_allclose(values["map_sensitivity_n_values"], expected.values, atol=1e-5)
+        exact = attribution.shape == IMAGE.shape
+        assert (abs(float(values["map_sensitivity_n_area"]) - 1) < 1e-5) == exact
+    without = of(explainer, IMAGE, clean, KEY)
+    assert abs(float(without["map_sensitivity_n_area"])) < 0.99
+    # black and white of the score are those of the model's pixels
+    values = []
+    for fill in ("black", (-2.0, -1.0, -0.5)):
+        of = Of(morf, partition=Grid(2), fill=fill)
+        normal = replace(explainer, mean=(0.5, 0.5, 0.25), std=(0.25, 0.5, 0.5))
+        values.append(of(normal, IMAGE, clean, KEY)["map_morf_values"])
+    np.testing.assert_allclose(*values, rtol=1e-5)
+
+
 def test_a_constant_map_is_nan():
     clean = explain(IMAGE)
     for metric in (METRICS["histogram_entropy"].function, iou, deletion):
@@ -110,6 +140,8 @@ def test_a_metric_is_a_measure_by_text_and_is_described(name):
     [
         "Of(gini, name='sparseness')",
         "Of(iou, threshold=None)",
+        "Of(irof, partition=Grid(side=5), fill=(0.0, 0.5, 1.0))",
+        "Of(road, preset='pytorch_grad_cam', noise=0.02)",
         "Of(deletion, name='lerf', fractions=(0.0, 0.5, 1.0), order='least')",
     ],
 )

@@ -58,6 +58,8 @@ def test_tolerance_costs_and_undefined_maps():
     for tolerance, expected in ((0.0, 0), (0.9, 1)):
         metric = partial(monotonicity, dip, partition=Patches(1), tolerance=tolerance)
         assert metric(0.1 * IMAGE, map, KEY) == expected
+    flat = partial(monotonicity, lambda x: 0 * x.sum(), partition=Grid(2))
+    assert flat(IMAGE, map, KEY) == 1  # equal scores are not lower
     batch = jax.jit(jax.vmap(partial(monotonicity, dip, partition=Grid(2)), (None, 0, None)))
     assert np.isnan(batch(IMAGE, np.stack([0 * map, np.where(map > 0, np.nan, map)]), KEY)).all()
     passes = METRICS["monotonicity"].passes
