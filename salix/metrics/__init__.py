@@ -1,7 +1,8 @@
 """Metrics: plain functions of a map, of two maps, of (explain, image, key), or of (score, image,
 map, key).
 
-Undefined values are NaN; unusable input raises `InputError`. `METRICS` describes each by name.
+Undefined values are NaN; unusable input raises `InputError`. `METRICS` describes each by name,
+`DATASET_METRICS` the functions of the maps and predictions of a whole data set.
 """
 
 from salix.hyperparameters import WINDOW
@@ -69,22 +70,28 @@ from salix.metrics.randomisation import (
     smooth_mprt,
 )
 from salix.metrics.robustness import (
+    DATASET_METRICS,
+    SharedExplanation,
     avg_sensitivity,
+    consistency,
     continuity,
     local_lipschitz,
     max_sensitivity,
     relative_input_stability,
     relative_output_stability,
     relative_representation_stability,
+    sufficiency,
 )
 from salix.metrics.similarity import DATA_RANGE, mae, pearson, spearman, ssim
 
 __all__ = [
+    "DATASET_METRICS",
     "METRICS",
     "Curve",
     "DatasetCurve",
     "InformationCurve",
     "MetricInfo",
+    "SharedExplanation",
     "Similarity",
     "abpc",
     "adcc",
@@ -93,6 +100,7 @@ __all__ = [
     "average_drop",
     "avg_sensitivity",
     "completeness",
+    "consistency",
     "continuity",
     "deletion",
     "effective_complexity",
@@ -142,6 +150,7 @@ __all__ = [
     "spatial_entropy",
     "spearman",
     "ssim",
+    "sufficiency",
     "to_8_bit",
     "top_k_intersection",
     "total_variation",

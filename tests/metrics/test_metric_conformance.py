@@ -119,9 +119,8 @@ def test_a_result_depends_on_its_own_image_and_key(name):
     order = [2, 0, 3, 1]
     moved = metric(known.IMAGES[order], true_maps()[order], keys=known.KEYS[np.array(order)])
     np.testing.assert_array_equal(moved, values[order])
-    if (
-        "samples" in metric.options and name not in COUNTS
-    ):  # a metric may be exact for the truth, whatever the key
+    # A metric may be exact for the truth, whatever the key.
+    if "samples" in metric.options and name not in COUNTS:
         values, other = (metric(maps=random_maps(), keys=k) for k in (known.KEYS, known.KEYS[::-1]))
         assert (other != values).any()
 

@@ -19,19 +19,30 @@ from salix.metrics.robustness.sensitivity import (
     local_lipschitz,
     max_sensitivity,
 )
+from salix.metrics.robustness.shared_explanations import (
+    THRESHOLD,
+    TOP,
+    SharedExplanation,
+    consistency,
+    sufficiency,
+)
 from salix.metrics.robustness.translation import LEVEL, continuity
 from salix.metrics.samples import COUNT, NOISES, RADIUS
 from salix.typing import Passes
 
 __all__ = [
+    "DATASET_METRICS",
     "METRICS",
+    "SharedExplanation",
     "avg_sensitivity",
+    "consistency",
     "continuity",
     "local_lipschitz",
     "max_sensitivity",
     "relative_input_stability",
     "relative_output_stability",
     "relative_representation_stability",
+    "sufficiency",
 ]
 
 
@@ -92,5 +103,18 @@ METRICS: dict[str, MetricInfo] = {
         continuity, "Continuity", "Montavon et al., 2018, arXiv:1706.07979",
         options=(("steps", COUNT), ("stride", COUNT), ("black", LEVEL)),
         passes=_explained(28, "steps"), **_ABOUT,
+    ),
+}  # fmt: skip
+
+_DASGUPTA = "Dasgupta et al., 2022, arXiv:2202.00734"
+
+# Functions of the maps and predictions of a data set, which no single image has.
+DATASET_METRICS: dict[str, MetricInfo] = {
+    "consistency": MetricInfo(
+        consistency, "Consistency", _DASGUPTA, 0, 1, "higher", (("top", TOP),), group="robustness"
+    ),
+    "sufficiency": MetricInfo(
+        sufficiency, "Sufficiency", _DASGUPTA, 0, 1, "higher", (("threshold", THRESHOLD),),
+        group="faithfulness",
     ),
 }  # fmt: skip
