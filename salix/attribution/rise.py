@@ -28,8 +28,8 @@ class RISE:
     score, of its sign, and known up to the noise of the masks, of order $N^{-1/2}$.
 
     A mask is a grid of `side` points an axis, each 1 with probability p and else 0, enlarged
-    linearly to side + 1 cells of ceil(length / side) pixels (constant beyond outer points, where the
-    released code reflects), and shifted by a random part of a cell. The replacement r is
+    linearly to side + 1 blocks of ceil(length / side) pixels (constant beyond outer points, where
+    the released code reflects), and shifted by a random part of a block. The replacement r is
     `fill`, as in `salix.attribution.filling.filled`; the paper multiplies the model's input,
     fill=0.0. N passes; masks are made in the scan, `chunk` in one batch.
 

@@ -118,7 +118,7 @@ def _agreement(
         same = (others & (classes == classes[i])).sum()
         return jnp.where(others.any(), same / jnp.maximum(others.sum(), 1), jnp.nan)
 
-    values = np.asarray(jax.jit(lambda: jax.lax.map(share, index))())
+    values = np.asarray(jax.lax.map(share, index))
     defined = np.isfinite(values)
     mean = float(values[defined].mean()) if defined.any() else float("nan")
     return SharedExplanation(values, mean, int(defined.sum()))
