@@ -169,6 +169,7 @@ def test_several_methods_and_metrics(material, tmp_path, capsys):
     assert column.coordinates == ("GradCAM()", "Gradient()")
 
 
+@pytest.mark.slow
 def test_reference_images_of_methods(material, tmp_path, capsys):
     folder = str(material / "real")
     assert (

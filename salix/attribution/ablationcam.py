@@ -64,7 +64,7 @@ class AblationCAM:
         def ablate(channel: Array) -> Scalar:
             return widen(head(jnp.where(every == channel, 0, features)))
 
-        whole = widen(head(features))
-        weights = (whole - map_chunks(ablate, channels, chunk=self.chunk)) / whole
+        complete = widen(head(features))
+        weights = (complete - map_chunks(ablate, channels, chunk=self.chunk)) / complete
         weighted = weigh_channels(grid, channels, weights)
         return jax.nn.relu(weighted) if self.relu else weighted

@@ -23,14 +23,14 @@ HOW_TO_LABEL = (
 )
 
 
-class Attention(NamedTuple):
+class AttentionLayer(NamedTuple):
     """Weights of one layer, whose rows sum to one, and the gradients of the score at them."""
 
     weights: Float[Array, "heads queries keys"]
     gradients: Float[Array, "heads queries keys"]
 
 
-def attention_weights(score: ScoreLike, image: Image) -> list[Attention]:
+def attention_weights(score: ScoreLike, image: Image) -> list[AttentionLayer]:
     """Return the attention weights of every layer of a score's program, first layer first.
 
     They are the values with the name "attention", [... queries keys], by
@@ -71,7 +71,7 @@ def attention_weights(score: ScoreLike, image: Image) -> list[Attention]:
         factors = _by_head(values[node], names)
         gradients = _by_head(signals.get(node, jnp.zeros_like(values[node])), names)
         totals = factors.sum(-1, keepdims=True)
-        layers.append(Attention(factors / totals, gradients * totals))
+        layers.append(AttentionLayer(factors / totals, gradients * totals))
     counts = [layer.weights.shape[2] for layer in layers]
     if len(set(counts)) > 1:
         raise InputError(

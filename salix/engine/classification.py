@@ -74,10 +74,6 @@ class Classification:
             )
         if self.side < 1:
             raise InputError(f"side is {self.side}: give at least 1 pixel")
-        for what, value in {"attribution": self.method, "score": self.score}.items():
-            if isinstance(value, type) or not callable(value):
-                example = "GradCAM()" if what == "attribution" else "logit()"
-                raise InputError(f"{what} is {value!r}: give an object or function, as {example}")
         check_function("attribution", self.method)
         check_function("score", self.score)
         for measure in self.measures:

@@ -26,15 +26,23 @@ class PassCounter:
 
     def __init__(self, score: Score):
         self.counts = Counter()
-        self.score = self._counted(score)
+        self.plain = score
+        self.score = self._counted(score, 1)
 
-    def _counted(self, score: Score) -> Score:
+    def score_of_example(self, one: jax.Array) -> Score:
+        """Return the score of an example of a batch, which has a one of its own.
+
+        Passes at a baseline, the same for all examples, are then not shared between them.
+        """
+        return self._counted(self.plain, one)
+
+    def _counted(self, score: Score, one: int | jax.Array) -> Score:
         rebuild = score.rebuild
         return replace(
             score,
-            trunk=lambda image: score.trunk(self._mark("trunk", image)),
+            trunk=lambda image: score.trunk(self._mark("trunk", image * one)),
             head=lambda features: score.head(self._mark("head", features)),
-            rebuild=rebuild and (lambda score_of, cut: self._counted(rebuild(score_of, cut))),
+            rebuild=rebuild and (lambda score_of, cut: self._counted(rebuild(score_of, cut), one)),
         )
 
     def passes(self) -> Passes:

@@ -234,6 +234,7 @@ def test_masking_counts_with_the_sign_of_the_attribution(planted):
     assert (np.nan_to_num(replace(faithful, scale="signed").drops) < 0).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dropped", [(), ("region_features",)])
 def test_difference_concept_is_what_one_model_relies_on(tmp_path, dropped):
     options = {"images": 100, "segments": 40, "drop_columns": dropped}

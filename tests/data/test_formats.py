@@ -53,6 +53,7 @@ def test_image_files_are_opened_with_listed_formats_alone():
         "salix/data/mask_files.py",
         "salix/report/comparison/images.py",
         "salix/report/heatmap.py",
+        "salix/report/map_grid.py",
     }
     assert all("formats" in options for found in calls.values() for options in found)
 

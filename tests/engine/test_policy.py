@@ -44,6 +44,7 @@ def same(a, b):
     return repr(a.table.to_pylist()) == repr(b.table.to_pylist())
 
 
+@pytest.mark.slow
 def test_float32_is_the_default_and_rows_of_less_are_close_to_it(pictures, tmp_path):
     plain = salix.sweep(*NET, pictures, CAM(), out=tmp_path / "plain")
     exact = salix.sweep(*NET, pictures, CAM(), out=tmp_path / "exact", precision="float32")

@@ -191,8 +191,8 @@ def returning(value):
     ("options", "message"),
     [
         ({"measures": [Level]}, r"the measure Level is a class: give an object of it, Level\(…\)"),
-        ({"attribution": Gradient}, r"attribution is .*Gradient.*: give an object or function"),
-        ({"score": logit}, r"score is .*logit.*: give an object or function"),
+        ({"attribution": Gradient}, "the attribution Gradient is a class: give an object of it"),
+        ({"score": logit}, "the score logit is a class: give an object of it"),
         (
             {"measures": [lambda image: {}]},
             r"the measure <lambda> takes \(image\), it is called with \(explain, image, clean, key",

@@ -73,6 +73,7 @@ def test_a_metric_of_the_model_is_that_of_the_probability():
         np.testing.assert_allclose(values[f"map_deletion_{name}"], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_metric_of_the_explained_score_has_the_attribution_as_it_is():
     weights = rng.normal(size=(16, 16, 3)).astype(np.float32)
 

@@ -80,6 +80,7 @@ def test_a_plane_is_continued():
     np.testing.assert_allclose(fill(np.where(hole[..., None], 7, plane), hole), plane, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_curves_are_those_of_slow_numpy():
     score = Score(lambda x: (x * WEIGHTS).sum(), black=(-1.0,), white=(1.0, 1.0, 3.0))
     noise = 0.01 * np.asarray(jax.random.normal(KEY, IMAGE.shape)) * [2, 2, 4]

@@ -143,6 +143,7 @@ def test_mprt_is_that_of_a_loop(order, stages, places):
     assert float(value) == pytest.approx(by_hand(places), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_map_that_ignores_the_model_stays_the_same():
     blind = explainer(lambda score, image, key: image)
     assert float(mprt(blind, IMAGE, KEY, stages=1)) == pytest.approx(1, abs=1e-6)
@@ -188,6 +189,7 @@ def test_smooth_mprt_is_that_of_the_averaged_attribution():
     assert float(value) == pytest.approx(float(expected), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_random_logit_compares_with_each_other_class():
     explain = explainer(InputXGradient())
     clean = explain(IMAGE)

@@ -142,6 +142,7 @@ def test_a_planted_region_is_all_that_a_score_loses():
     np.testing.assert_allclose(areas, [1 / 8, 7 / 8, 6 / 8, 7 / 8], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_batches_chunks_keys_and_ranks():
     options = {"partition": Patches(4), "fill": "uniform"}
     alone = jax.jit(partial(morf, linear_score, **options))

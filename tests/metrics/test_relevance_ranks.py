@@ -35,6 +35,7 @@ def expected_hits(map, mask, k):
     return hits
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(maps, masks, st.integers(1, 9))
 def test_ranks_equal_slow_counts_and_see_no_sign_or_scale(map, mask, k):

@@ -51,6 +51,7 @@ def test_it_is_that_of_slow_numpy():
         assert quantus(IMAGE, map, KEY) == slow(signed, IMAGE, IMAGE.min(), map)
 
 
+@pytest.mark.slow
 def test_tolerance_costs_and_undefined_maps():
     dip = lambda x: x.sum() - 0.3 * jnp.where(x[0, 0, 0] > 0, 3.0, 0.0)  # noqa: E731
     map = np.zeros(SPACE, np.float32)

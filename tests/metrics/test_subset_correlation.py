@@ -157,6 +157,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_maps_of_one_image_share_the_passes(name):
     """Perturbations depend on the key alone, so that a batch of maps evaluates the score once."""

@@ -179,6 +179,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         models.load_vae(torch_file(path, short))
 
 
+@pytest.mark.slow
 @pytest.mark.assets
 def test_published_vae_reconstructs_its_faces(asset: Callable[[str], Path]) -> None:
     asset("olivetti")

@@ -206,6 +206,11 @@ def test_paired_differences_cover(sizes, runs, coverage):
 
 # Functions of `salix.stats` whose samples are not images, or that estimate without an interval.
 NOT_OF_IMAGES = {
+    "kendall_tau",  # two rankings
+    "kendall_w",  # rankings
+    "rank_correlation",
+    "rank_methods",
+    "unit_count",  # counts them
     "cliffs_delta",  # runs
     "hedges_g",  # runs
     "permutation_test",  # runs

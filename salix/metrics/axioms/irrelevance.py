@@ -23,7 +23,7 @@ def non_sensitivity(
     normalise: bool = False,
     chunk: int = 1,
 ) -> Scalar:
-    r"""Number of pixels of which either the attribution is zero or the score insensitive, not both.
+    r"""Number of pixels on which zero attribution and insensitivity of the score disagree.
 
     $|A_0 \,\triangle\, X_0|$: $A_0$ are the pixels whose attribution, the sum of absolute values
     over the channels, is at most `tolerance` times that of the greatest; $X_0$ those whose random

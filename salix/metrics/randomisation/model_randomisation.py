@@ -88,16 +88,14 @@ def compare_randomised(
     check_value("randomiser", randomiser, choice(RANDOMISERS))
     check_value("absolute", absolute, FLAG)
     check_value("similarity", similarity, SIMILARITY)
+    check_value("stages", stages, COUNT)
+    draw = jax.random.key(check_value("seed", seed, integer(0)))
     explainer = as_explainer(explain)
     groups = layer_groups(explainer, image, depth)
     ordered = groups if order == "bottom_up" else groups[::-1]
-    arrays = randomise(
-        explainer.params, [place for group in groups for place in group],
-        jax.random.key(check_value("seed", seed, integer(0))), randomiser,
-    )  # fmt: skip
-    flags = _stage_flags(
-        ordered, check_value("stages", stages, COUNT), len(arrays), cascading=order != "independent"
-    )
+    places = [place for group in groups for place in group]
+    arrays = randomise(explainer.params, places, draw, randomiser)
+    flags = _stage_flags(ordered, stages, len(arrays), cascading=order != "independent")
     target = explainer(image).target
     clean, constant = _as_map(attribute(explainer, image, target), absolute)
 

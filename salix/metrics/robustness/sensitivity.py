@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from salix.hyperparameters import FLAG, check_value
 from salix.metrics.explainer import attribute, explain_clean
 from salix.metrics.presets import choose_options
 from salix.metrics.samples import is_attribution, map_samples, norm, perturb
@@ -127,6 +128,7 @@ def _changes(
     samples: int,
     normalise: bool,
 ) -> Float[Array, " samples"]:
+    check_value("normalise", normalise, FLAG)
     explainer, clean, target = explain_clean(explain, image)
 
     def change(draw: PRNGKey) -> Scalar:

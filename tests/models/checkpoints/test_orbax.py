@@ -58,6 +58,7 @@ def test_checkpoints_of_training_are_loaded(tmp_path: Path, name: str) -> None:
     assert models.load(name, path, classes=("a", "b"))[0].classes == ("a", "b")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, params = randomised("small")
     path, out = saved(tmp_path / "net", {"params": params}), tmp_path / "net.safetensors"
