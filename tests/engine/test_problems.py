@@ -62,7 +62,7 @@ def start(name, out, sleep):
 
 
 @pytest.mark.parametrize(
-    "name", ["tabular", pytest.param("sentence_pairs", marks=pytest.mark.slow)]
+    "name", [pytest.param(name, marks=pytest.mark.slow) for name in ("tabular", "sentence_pairs")]
 )
 def test_rows_are_bit_identical_after_a_kill_and_a_resume(name, tmp_path, kill_after_first_part):
     assert start(name, tmp_path / "whole", 0).wait(120) == 0
