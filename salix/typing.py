@@ -78,7 +78,7 @@ def identity(x: Any) -> Any:
     return x
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity: a static argument of jax.jit
 class Score:
     """The explained scalar, `head(trunk(image))`.
 
@@ -177,7 +177,7 @@ class Explain(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity: a static argument of jax.jit
 class Explainer:
     """The `Explain` of a sweep, with the model's pixel normalisation.
 

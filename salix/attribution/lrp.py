@@ -34,7 +34,8 @@ class LRP:
 
     - "zero": $\sum_j a_i w_{ij} R_j / z_j$, in a ReLU network the input times the gradient;
     - "epsilon": with the divisor $z_j + \epsilon\,sgn z_j$;
-    - "gamma": with the weights $w + \gamma w^+$, in the divisor too;
+    - "gamma": with the weights $w + \gamma w^+$, in the divisor too; in a layer with negative
+      inputs, which the paper excludes, with contributions of the sign of $z_j$ raised by $\gamma$;
     - "alpha_beta": positive and negative contributions apart, with shares $1 + \beta$ and
       $-\beta$; "z_plus" is $\beta = 0$.
 

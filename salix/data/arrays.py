@@ -29,7 +29,7 @@ class Arrays:
     images: Any
     names: Any = None
     keys: Sequence[str] | None = None
-    reference_masks: Sequence[np.ndarray | None] | None = None
+    reference_masks: Sequence[np.ndarray | None] | np.ndarray | None = None
     groups: Any = None
     ids: Sequence[str] = field(init=False, repr=False)
 

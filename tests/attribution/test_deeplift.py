@@ -239,8 +239,8 @@ def test_what_has_no_rule_or_does_not_fit_is_an_error():
     ("name", "side"),
     [
         ("cifar_resnet8", 32),
-        ("meso4", 64),
-        ("mesoinception4", 64),
+        ("meso4", 256),
+        ("mesoinception4", 256),
         ("resnet18", 64),
         ("densenet121", 64),
         ("inception_v3", 96),

@@ -42,8 +42,14 @@ def by_epsilon(a, w, b, r):
 
 
 def by_gamma(a, w, b, r):
-    w, b = w + 0.5 * np.maximum(w, 0), b + 0.5 * np.maximum(b, 0)
-    return a * (w @ (r / away(a @ w + b)))
+    if (a >= 0).all():  # the paper's
+        w, b = w + 0.5 * np.maximum(w, 0), b + 0.5 * np.maximum(b, 0)
+        return a * (w @ (r / away(a @ w + b)))
+    z = a[:, None] * w
+    part = np.sign(a @ w + b)
+    raised = z + 0.5 * np.where(z * part > 0, z, 0)
+    shift = b + 0.5 * np.where(b * part > 0, b, 0)
+    return raised @ (r / away(raised.sum(0) + shift))
 
 
 def by_contributions(alpha):
@@ -197,7 +203,7 @@ def test_text_reads_back_and_bad_fields_are_errors():
     ("name", "side"),
     [
         ("cifar_resnet8", 32),
-        ("meso4", 64),
+        ("meso4", 256),
         ("resnet18", 64),
         ("densenet121", 64),
         ("xception", 64),

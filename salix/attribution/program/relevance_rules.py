@@ -62,15 +62,23 @@ def epsilon(layer: Layer, a: Array, z: Array, c: Array, options: RelevanceOption
 
 
 def gamma(layer: Layer, a: Array, z: Array, c: Array, options: RelevanceOptions) -> Array:
-    r"""Return LRP-gamma, LRP-0 with the weights and shifts $w + \gamma w^+$."""
-    positive, _, shift = _parts(layer)
+    r"""Return LRP-gamma, LRP-0 with the weights and shifts $w + \gamma w^+$.
 
-    def raised(a: Array) -> Array:
-        both = layer.finish(layer.weigh(layer.weights, a)) + options.gamma * positive(a)
-        return both + options.gamma * jnp.maximum(shift, 0)
-
-    total, pull = jax.vjp(raised, a)
-    return pull(c * z / stabilise(total, options.epsilon))[0]
+    The rule is for inputs of 0 or more. Where a layer has a negative one, an output raises the
+    contributions of its own sign, so that no divisor is less than $|z_j|$.
+    """
+    positive, negative, shift = _parts(layer)
+    above, below = jnp.maximum(a, 0), jnp.minimum(a, 0)
+    gain = positive(above) + negative(below) + jnp.maximum(shift, 0)
+    loss = negative(above) + positive(below) + jnp.minimum(shift, 0)
+    raises_loss = (z < 0) & (a < 0).any()
+    total = z + options.gamma * jnp.where(raises_loss, loss, gain)
+    signal = c * z / stabilise(total, options.epsilon)
+    to_gain, to_loss = (jnp.where(raises_loss == r, signal, 0) for r in (False, True))
+    from_above = _pull(positive, a, to_gain) + _pull(negative, a, to_loss)
+    from_below = _pull(negative, a, to_gain) + _pull(positive, a, to_loss)
+    raised = options.gamma * jnp.where(a >= 0, from_above, from_below)
+    return zero(layer, a, z, signal, options) + raised
 
 
 def alpha_beta(layer: Layer, a: Array, z: Array, c: Array, options: RelevanceOptions) -> Array:
