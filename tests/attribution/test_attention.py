@@ -132,6 +132,7 @@ def run(method, score, image=IMAGE):
     return np.asarray(compiled(partial(method, score))(image, KEY))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", METHOD)
 def test_the_row_of_the_class_token_for_weights_of_every_form(name, form):
@@ -175,6 +176,7 @@ def test_rollout_adds_up_with_the_class_tokens_share_to_one_and_ignores_the_clas
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHOD)
 def test_conformance(name):
     """Batches, keys, passes, NaN, double precision and text, as of every method."""
@@ -206,7 +208,8 @@ def test_double_precision_and_noisy_copies(name):
     assert run(SmoothGrad(METHOD[name], samples=2), network()).shape == (2, 3, 1)
 
 
-@pytest.mark.parametrize("form", ["explicit", pytest.param("xla", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["explicit", "xla"])
 def test_vision_transformers_of_the_registry(form):
     """The last block's weights are the class token's row alone."""
     module = ViT(width=8, depth=3, heads=2, embedding=6, grid=2, patch=4, rngs=nnx.Rngs(0))

@@ -226,6 +226,7 @@ def test_shapes(drawn):
     check_shape(*drawn)
 
 
+@pytest.mark.slow
 @per_method
 def test_every_number_of_axes(name):
     for space in spaces(name, [(6,), (6, 4), (4, 6, 2)]):

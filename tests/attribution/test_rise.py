@@ -37,6 +37,7 @@ def curved(x, np=jnp):
     return np.tanh(x).sum() ** 2 + 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("space", "method"),
     [

@@ -43,6 +43,7 @@ def refused(message, out, model, params, method=None, data=IMAGES):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method", [GradCAM(), CAM(), SmoothGrad(GradCAM()), SmoothGrad(SmoothGrad(CAM())), OwnCAM()]
 )

@@ -143,6 +143,7 @@ def test_rows_do_not_depend_on_the_order_or_the_company(tiny, pictures, tmp_path
         np.testing.assert_allclose(part[column], every[column][order], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_differ_for_random_methods(tiny, pictures, tmp_path):
     method = SmoothGrad(samples=2, noise=0.5)
     a, b = (

@@ -101,6 +101,7 @@ def slow(name, magnitude, function):
     return full[complete].mean(), int(result[1].logits.argmax())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [follows, place_bound])
 def test_each_variant_is_that_of_pillow_scipy_and_scikit_image(function):
     result = run(function=function)

@@ -149,6 +149,7 @@ def test_in_floats_a_pixel_takes_the_blur_of_its_own_level():
         assert moved == pytest.approx(np.abs(expected - PIXELS).mean(), rel=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [0.005, 0.06])
 def test_conditions_are_brought_to_the_same_change(change):
     measure = Degradation(change=change)

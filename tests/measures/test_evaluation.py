@@ -56,6 +56,7 @@ def measure(evaluation):
 FEW = {"fractions": (0.0, 0.3, 1.0)}
 
 
+@pytest.mark.slow
 def test_each_method_has_the_value_of_the_metric_alone():
     methods, names = (GradCAM(), SmoothGrad(samples=2)), ("gini", "iou", "halved", "deletion")
     metrics = (Of(gini), Of(iou, threshold=0.5), Of(halved), Of(deletion, **FEW))

@@ -124,6 +124,7 @@ def test_flips_and_turns_of_a_model_that_follows_are_exactly_alike():
         np.testing.assert_array_equal(result["geometry_flip"][:4], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ssim", "pearson", "spearman"])
 def test_every_transform_of_a_map_of_pixels_that_follows_is_alike(kind):
     # Beside the overlap of a shift the replicated edge differs, and must not count.
@@ -295,6 +296,7 @@ def test_text_reads_back(geometry):
     assert parse(repr(geometry), FAMILY) == geometry
 
 
+@pytest.mark.slow
 def test_angles_and_scales_interpolate_beside_whole_transforms():
     geometry = Geometry(("flip_lr",), (15,), (1.25,), shift=4)
     result = measure(geometry, sees_one_pixel)

@@ -106,6 +106,7 @@ def test_curves_are_those_of_slow_numpy():
     np.testing.assert_allclose(combined.values, (least.values - most.values) / 2, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_presets_costs_and_laws():
     passes = METRICS["road"].passes
     assert passes({}, IMAGE.shape) == Passes(9)

@@ -23,7 +23,11 @@ def maps(space, count=2, dtype=np.float32):
     return np.random.default_rng(0).uniform(size=(count, *space)).astype(dtype)
 
 
-@pytest.mark.parametrize("space", SPACES, ids=len)
+@pytest.mark.parametrize(
+    "space",
+    [pytest.param(s, marks=pytest.mark.slow) if len(s) != 2 else s for s in SPACES],
+    ids=len,
+)
 @pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
 def test_numpy_jax_and_jit_agree_on_a_float32_scalar(metric, space):
     a, b = maps(space)
@@ -57,6 +61,7 @@ def test_float64_is_kept_and_closes_in_on_float32(metric):
     np.testing.assert_allclose(double, call(metric, a, b), rtol=tolerance, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", OF_ONE + OF_TWO, ids=name)
 def test_half_precision_is_computed_in_single(metric):
     a, b = (jnp.asarray(m, jnp.bfloat16) for m in maps((9, 8)))
@@ -66,6 +71,7 @@ def test_half_precision_is_computed_in_single(metric):
     assert float(half) == float(single)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", OF_TWO, ids=name)
 def test_mixed_types_meet_in_the_wider(metric):
     a, b = maps((9, 8))

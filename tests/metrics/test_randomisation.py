@@ -91,6 +91,7 @@ def test_layers_of_a_network(tiny):
     assert int(count(explain.params, image)) == 2  # though a compiled function sorts names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("randomiser", ["permutation", "gaussian"])
 def test_randomised_arrays_keep_their_values_or_moments(randomiser):
     params = {"a": normal(60, 50), "b": np.abs(normal(4000)), "c": normal(5), "d": np.ones(4, "f")}
