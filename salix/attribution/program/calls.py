@@ -97,12 +97,9 @@ def _has_one_factor(node: Node) -> bool:
 def _unroll(params: Any, inputs: Sequence[Any], build: BuildGraph) -> list[Any]:
     """Return the outputs of a loop of fixed length: its last carry, and its outputs stacked."""
     body, length = params["jaxpr"], params["length"]
-    carried = params["num_consts"] + params["num_carry"]
-    fixed, carry, series = (
-        list(inputs[: params["num_consts"]]),
-        list(inputs[params["num_consts"] : carried]),
-        inputs[carried:],
-    )
+    constants, carried = _lengths(params)
+    fixed, series = list(inputs[:constants]), inputs[constants + carried :]
+    carry = list(inputs[constants : constants + carried])
     steps: list[list[Any]] = [[] for _ in body.jaxpr.outvars[len(carry) :]]
     order = reversed(range(length)) if params["reverse"] else range(length)
     for index in order:
@@ -112,6 +109,14 @@ def _unroll(params: Any, inputs: Sequence[Any], build: BuildGraph) -> list[Any]:
         for collected, output in zip(steps, outputs[len(carry) :], strict=True):
             collected.insert(0, output) if params["reverse"] else collected.append(output)
     return [*carry, *map(_stack, steps)]
+
+
+def _lengths(params: Any) -> tuple[int, int]:
+    """Return the numbers of a loop's constants and of its carried values."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    constants, carried, _ = params["ft_in"].unpack()  # JAX 0.12
+    return len(constants.vals), len(carried.vals)
 
 
 def _item(part: Any, index: int) -> Any:
