@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,24 @@ RUN = [
 ]
 
 
+@pytest.fixture
+def registries():
+    """Give the registries back as they were: pages enter metrics, methods and models of their own."""
+    tables = {
+        id(table): table
+        for module, contents in list(sys.modules.items())
+        if module.startswith("salix")
+        for name, table in vars(contents).items()
+        if name.isupper() and isinstance(table, dict)
+    }
+    before = {key: dict(table) for key, table in tables.items()}
+    yield
+    for key, table in tables.items():
+        table.clear()
+        table.update(before[key])
+
+
+@pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("page", RUN)
 def test_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
