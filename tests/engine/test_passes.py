@@ -118,7 +118,7 @@ def test_methods_share_the_passes_that_do_not_depend_on_their_maps():
     own = 0 if jax.__version_info__ < (0, 12) else 2
     assert passes(Gradient(), [Evaluation(methods, (gini,))]) == 2 + own  # forward, back
     # A step of deletion is a pass for each map; a random image is one for all maps.
-    both = 2 + 3 * len(methods) + 3
+    both = 2 + own + 3 * len(methods) + 3
     assert passes(Gradient(), [Evaluation(methods, (gini, few, random_effects))]) == both
 
 
