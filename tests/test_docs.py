@@ -68,7 +68,7 @@ RUN = [
 
 @pytest.fixture
 def registries():
-    """Give the registries back as they were: pages enter metrics, methods and models of their own."""
+    """Restore the registries of methods, metrics and models, to which pages add their own."""
     tables = {
         id(table): table
         for module, contents in list(sys.modules.items())
