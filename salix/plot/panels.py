@@ -128,8 +128,10 @@ def _panels(pixels: list[np.ndarray], columns: int) -> tuple[Any, Any]:
 
 def _wrap(text: str, width: int) -> str:
     """Break a text into lines, also after the opening bracket of a method's arguments."""
-    lines = wrap(text.replace("(", "(\u200b "), width, break_long_words=True)
-    return "\n".join(line.replace("\u200b ", "").replace("\u200b", "") for line in lines[:5])
+    lines = wrap(
+        text.replace("(", "(\u200b "), width, break_long_words=True, max_lines=6, placeholder=" …"
+    )
+    return "\n".join(line.replace("\u200b ", "").replace("\u200b", "") for line in lines)
 
 
 def _caption(pixels: list[np.ndarray], grids: list[tuple[int, ...]], note: str) -> str:
