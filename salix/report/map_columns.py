@@ -74,7 +74,7 @@ def column_titles(columns: Sequence[MapColumn]) -> tuple[str, ...]:
         return tuple(c.method for c in columns)
     if len({c.method for c in columns}) == 1:
         return tuple(names[id(c.frame)] for c in columns)
-    return tuple(f"{names[id(c.frame)]}: {c.method}" for c in columns)
+    return tuple(f"{names[id(c.frame)]}\n{c.method}" for c in columns)
 
 
 def _columns_of(frame: Frame) -> list[MapColumn]:

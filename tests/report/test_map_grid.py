@@ -75,7 +75,7 @@ def test_several_runs_of_several_methods_have_a_column_for_each_pair(evaluated, 
     columns = [(evaluated, 0), (evaluated, 1), (another, 0), (another, 1)]
     methods = ["GradCAM(relu=False)", "Gradient()", "InputXGradient()", "Gradient()"]
     for title, (run, _), method in zip(titles(figure)[1:], columns, methods, strict=True):
-        assert title.replace(" ", "").endswith(f"{run.path.name}:{method}")
+        assert title.replace(" ", "").endswith(f"{run.path.name}{method}")
     for row, image in zip(drawn(figure), (3, 0), strict=True):
         for panel, (run, place) in zip(row[1:], columns, strict=True):
             map = run.rows["evaluation_map"][image, place]
@@ -141,5 +141,9 @@ def test_the_command_writes_a_figure(runs, tmp_path, capsys):
     assert main(["figure", one, two, "--images", "2", "--out", str(tmp_path / "f.pdf")]) == 0
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
     assert "2 of 6 images, drawn with seed 0" in capsys.readouterr().out
+    words = ["figure", one, two, "--out", str(tmp_path / "f.svg"), "--methods", "CAM", "GradCAM"]
+    assert main(words) == 2
+    assert "methods has 'CAM': choose among " in capsys.readouterr().err
+    assert not (tmp_path / "f.svg").exists()
     assert main(["figure", one, "--out", str(tmp_path / "f.doc")]) == 2
     assert "is no file of a figure" in capsys.readouterr().err
