@@ -21,7 +21,7 @@ KEY = jax.random.key(0)
 rng = np.random.default_rng(0)
 IMAGE = rng.uniform(size=(20, 15, 3)).astype(np.float32)
 MAP = rng.permutation(np.linspace(0, 1, 300)).reshape(20, 15).astype(np.float32)
-WEIGHTS = rng.normal(size=(4, IMAGE.size)).astype(np.float32) / 3
+WEIGHTS = rng.normal(size=(4, IMAGE.size)).astype(np.float32) / 12
 BATCH = torch.tensor(IMAGE.transpose(2, 0, 1)[None])
 CHANNELS_FIRST = WEIGHTS.reshape(4, *IMAGE.shape).transpose(0, 3, 1, 2).reshape(4, -1).copy()
 TARGET = 1
