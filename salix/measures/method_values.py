@@ -31,7 +31,7 @@ def values_together(
     values: dict[str, list[Any]] = {}
     for shape, places in groups.items():
         maps = jnp.stack([explanations[i].map for i in places])
-        read = [explanations[i].attribution for i in places]
+        read: list[Any] = [explanations[i].attribution for i in places]
         attributions = None if shape is None else jnp.stack(read)
 
         def evaluate(map: Map, attribution: Any) -> Values:
