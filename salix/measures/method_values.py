@@ -31,16 +31,16 @@ def values_together(
     values: dict[str, list[Any]] = {}
     for shape, places in groups.items():
         maps = jnp.stack([explanations[i].map for i in places])
-        read: list[Any] = [explanations[i].attribution for i in places]
-        attributions = None if shape is None else jnp.stack(read)
+        several: list[Any] = [explanations[i].attribution for i in places]
+        attributions = None if shape is None else jnp.stack(several)
 
         def evaluate(map: Map, attribution: Any) -> Values:
             one = replace(explanations[0], map=map, attribution=attribution)
             return _named(metric, metric(explainer, image, one, key))
 
-        for name, several in jax.vmap(evaluate)(maps, attributions).items():
+        for name, results in jax.vmap(evaluate)(maps, attributions).items():
             stored = values.setdefault(name, [None] * len(explanations))
-            for i, value in zip(places, several, strict=True):
+            for i, value in zip(places, results, strict=True):
                 stored[i] = value
     return {name: jnp.stack(each) for name, each in values.items()}
 
