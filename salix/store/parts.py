@@ -58,8 +58,9 @@ class Expected:
 
 
 def parts(path: Path) -> list[Part]:
-    """Return the parts in a directory by their names, in order."""
-    names = ((PART.match(p.name), p) for p in path.iterdir())
+    """Return the parts in a run directory and in the folders of its ranges, in order."""
+    files = [*path.iterdir(), *path.glob("range=*/part-*")]
+    names = ((PART.match(p.name), p) for p in files)
     return sorted(Part(int(m[1]), int(m[2]), p) for m, p in names if m)
 
 

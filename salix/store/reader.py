@@ -168,16 +168,6 @@ class Run:
         return sum(pq.read_metadata(part.path).num_rows for part in self._parts()[0])
 
 
-def unfinished_batches(path: Path, total: int) -> tuple[list[int], list[Damage]]:
-    """Return the batches of `total` without rows on disk, and the parts that are damaged.
-
-    All parts are read and compared with their checksums.
-    """
-    sound, damaged = sound_parts(path, expected_parts(read_manifest(path)), full=True)
-    finished = {batch for part in sound for batch in range(part.first, part.last + 1)}
-    return sorted(set(range(total)) - finished), damaged
-
-
 def read_runs(paths: Iterable[Path | str], *, unique: bool = True) -> list[Run]:
     """Open run directories; a directory of runs stands for all of them, sorted.
 

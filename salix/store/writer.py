@@ -18,13 +18,14 @@ class Writer:
 
     A part's name has its first and last batch, so that a resumed run knows what is finished from
     the directory alone. A row is a mapping from column to value; a column left out is missing.
+    `owner` is the hash of the run, by default that of the run in `path`.
     """
 
-    def __init__(self, path: Path, columns: Sequence[Column]):
+    def __init__(self, path: Path, columns: Sequence[Column], owner: str | None = None):
         self.path, self.columns = path, tuple(columns)
         self.rows: list[dict[str, Any]] = []
         self.first = self.last = -1
-        self.owner = read_manifest(path)["hash"]
+        self.owner = read_manifest(path)["hash"] if owner is None else owner
 
     def add(self, batch: int, rows: list[dict[str, Any]]) -> None:
         """Add the rows of one batch; a batch that does not follow the last one starts a part."""
