@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from salix.data.arrow_columns import ArrowColumn
 from salix.data.bounds import MAX_FILE
 from salix.data.class_labels import FolderName
-from salix.data.columns import Column
 from salix.data.content import files_identity
 from salix.data.decode import Unreadable, decode
 from salix.data.notes import note
@@ -60,7 +60,7 @@ class Shards:
         _check_unique(ids)
         rows = pa.concat_tables(tables)
         spans = [rows[c].to_numpy() for c in ("offset", "size", "mask_offset", "mask_size")]
-        object.__setattr__(self, "ids", Column(ids))
+        object.__setattr__(self, "ids", ArrowColumn(ids))
         object.__setattr__(self, "rows", rows.select(["key", "name", "index", "group"]))
         object.__setattr__(self, "shard_ends", ends)
         object.__setattr__(self, "spans", np.stack(spans, axis=1))
@@ -72,14 +72,16 @@ class Shards:
             return [self.label] * len(self.ids)
         names, indices = self.rows["name"], self.rows["index"]
         if names.null_count == indices.null_count == len(names):
-            return [FolderName(key) if "/" in key else None for key in Column(self.rows["key"])]
-        pairs = zip(Column(names), Column(indices), strict=True)
+            return [
+                FolderName(key) if "/" in key else None for key in ArrowColumn(self.rows["key"])
+            ]
+        pairs = zip(ArrowColumn(names), ArrowColumn(indices), strict=True)
         return [index if name is None else name for name, index in pairs]
 
     @property
     def groups(self) -> Sequence[str | None]:
         """Groups of the JSON files."""
-        return Column(self.rows["group"])
+        return ArrowColumn(self.rows["group"])
 
     def read(self, index: int) -> Any:
         """Decode one image; raises `Unreadable`."""
@@ -159,7 +161,7 @@ def _check_unique(ids: Any) -> None:
     """Raise `InputError` for ids that are not distinct."""
     counts = ids.value_counts()
     if len(counts) < len(ids):
-        first = next(pair["values"] for pair in Column(counts) if pair["counts"] > 1)
+        first = next(pair["values"] for pair in ArrowColumn(counts) if pair["counts"] > 1)
         raise InputError(
             f"the shards have two images with the id {first!r}: rename one of the keys, or leave "
             '"id" out of the .json files'

@@ -8,7 +8,7 @@ CHUNK = 1 << 16  # values that are Python objects at a time
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Column(Sequence[Any]):
+class ArrowColumn(Sequence[Any]):
     """Sequence over an Arrow array, whose values become Python objects as they are read."""
 
     array: Any  # pyarrow.Array or pyarrow.ChunkedArray
