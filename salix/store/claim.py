@@ -123,6 +123,23 @@ class Claim:
                 return
 
 
+def writing_process(directory: Path) -> str | None:
+    """Return the process that is writing a directory, in words; None where none is at work.
+
+    The directory is read alone: the clocks of two hosts may differ by the time of a lapse.
+    """
+    file = directory / NAME
+    content = _read(file)
+    if content is None:
+        return None
+    owner = _parsed(content)
+    if not is_visible(owner) and time.time() - (_signed(file) or 0) > LAPSE_SECONDS:
+        return None
+    if is_visible(owner) and not _is_alive(owner, file):
+        return None
+    return f"process {owner.get('pid', '?')} on {owner.get('host', 'another host')}"
+
+
 def _read(file: Path) -> str | None:
     try:
         return file.read_text(encoding="utf-8", errors="replace")

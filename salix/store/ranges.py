@@ -1,7 +1,7 @@
 """Ranges of a run: whole batches in a row, each computed by one worker into a folder of its own.
 
 A run of several ranges has the folder `range=000012` for each, with its parts, the claim of its
-worker, and `range.json` once every row is written. A run of one range has its parts in its own
+worker, and `range.json` once every row is written. A run of one range has all of these in its own
 directory.
 """
 
@@ -75,8 +75,6 @@ class Ranges:
 
     def mark(self, number: int, **about: Any) -> None:
         """Enter the parts of a finished range, with sizes, hashes and `about`, in its folder."""
-        if self.length is None:
-            return
         folder = self.folder(number)
         files = {part.path.name: describe_file(part.path) for part in parts(folder)}
         content = json.dumps({"parts": files, **about}, indent=1, ensure_ascii=False)
