@@ -9,7 +9,7 @@ Data = Annotated[
     tuple[str, ...],
     Option(
         help="DIR (a sub-folder for each class), an image, a table (.csv, .tsv, .parquet, .jsonl, "
-        ".json with columns path, label, map, group), tfds:NAME:SPLIT or CLASS=DIR; several, also "
+        ".json with columns path, label, map, group), a directory of salix pack, tfds:NAME:SPLIT or CLASS=DIR; several, also "
         "of one class: real=a real=b fake=c"
     ),
 ]

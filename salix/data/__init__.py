@@ -8,6 +8,8 @@ from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder
 from salix.data.grouped import Grouped
 from salix.data.opening import open_source
+from salix.data.packed import Packed
+from salix.data.packing import pack
 from salix.data.source import Source, id_hash
 from salix.data.table import Table
 from salix.data.views import Joined, Unlabelled
@@ -21,6 +23,7 @@ __all__ = [
     "Grouped",
     "ImageExamples",
     "Joined",
+    "Packed",
     "Source",
     "Table",
     "Unlabelled",
@@ -32,4 +35,5 @@ __all__ = [
     "image_batches",
     "image_example",
     "open_source",
+    "pack",
 ]
