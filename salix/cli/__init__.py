@@ -20,6 +20,7 @@ from salix.cli.methods import ListMethods
 from salix.cli.metrics import ListMetrics
 from salix.cli.pack import Pack
 from salix.cli.report import Report
+from salix.cli.runs import Runs
 from salix.cli.study import Study
 from salix.cli.sweep import Sweep
 from salix.cli.train import Train
@@ -34,6 +35,7 @@ COMMANDS = {
     "pack": Pack,
     "sweep": Sweep,
     "report": Report,
+    "runs": Runs,
     "figure": DrawFigure,
     "study": Study,
     "compare": CompareModels,

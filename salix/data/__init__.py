@@ -1,4 +1,4 @@
-"""Sources of images and labels: folders, CSV tables, arrays, TensorFlow data sets; batches."""
+"""Sources of images and labels: folders, tables, tar shards, arrays, TFDS data sets; batches."""
 
 from salix.data.arrays import Arrays
 from salix.data.datasets import Dataset
@@ -10,6 +10,7 @@ from salix.data.grouped import Grouped
 from salix.data.opening import open_source
 from salix.data.packed import Packed
 from salix.data.packing import pack
+from salix.data.shards import Shards
 from salix.data.source import Source, id_hash
 from salix.data.table import Table
 from salix.data.views import Joined, Unlabelled
@@ -24,6 +25,7 @@ __all__ = [
     "ImageExamples",
     "Joined",
     "Packed",
+    "Shards",
     "Source",
     "Table",
     "Unlabelled",
