@@ -195,7 +195,7 @@ def _source(text: str) -> str:
 
 def _cost(r: dict) -> str:
     if r["passes"] is None:
-        return "depends on model and settings"
+        return r.get("cost") or "depends on the settings"
     counts = {name[:-1]: count for name, count in r["passes"].items() if count}
     texts = [f"{n:,} {name}{'s' * (n > 1)}" for name, n in counts.items()]
     return ", ".join(texts) or "none"

@@ -19,6 +19,10 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         self.start = self.printed = time.monotonic()
+        if self.before and self.show:
+            print(
+                f"{self.name}: {self.before} of {self.total} {self.unit} are done", file=sys.stderr
+            )
         if self.show and sys.stderr.isatty():
             self._open_bar()
         return self
@@ -30,14 +34,10 @@ class Progress:
             self._line()
 
     def skip(self, count: int) -> None:
-        """Count units that an earlier run has finished."""
-        self.before = min(count, self.total)
-        if self.before and self.show:
-            print(
-                f"{self.name}: {self.before} of {self.total} {self.unit} are done", file=sys.stderr
-            )
+        """Count units that an earlier run has finished; the first line or bar tells how many."""
+        self.before += count
         if self.bar is not None:
-            self.bar.update(self.task, completed=self.before)
+            self.bar.update(self.task, completed=self.before + self.done)
 
     def advance(self, count: int) -> None:
         """Count finished units; raises `Interrupted` if a signal has arrived."""
@@ -82,5 +82,5 @@ class Progress:
             TextColumn("left"),
             console=Console(stderr=True),
         )
-        self.task = self.bar.add_task(self.name, total=self.total, rate="")
+        self.task = self.bar.add_task(self.name, total=self.total, completed=self.before, rate="")
         self.bar.start()

@@ -27,7 +27,7 @@ class GradCAMPlusPlus:
     denominator may vanish, and the map is not finite. Raises `InputError` as `CAM` does.
 
     pytorch-grad-cam computes the same with 1e-6 added to the denominator, which outweighs g below
-    1e-3; torch-cam sums $g_{kq}^3 f_{kq}$ there, which differs where g varies over the grid.
+    1e-3; torch-cam means $g_{kq}^3 f_{kq}$ in the sum, and its 0.5.0 leaves the division out.
 
     Chattopadhyay et al. (2018), arXiv:1710.11063, eq. 9, 10 and 19, and appendix A.
     """

@@ -19,6 +19,7 @@ from salix.cli.figure import DrawFigure
 from salix.cli.methods import ListMethods
 from salix.cli.metrics import ListMetrics
 from salix.cli.report import Report
+from salix.cli.runs import Runs
 from salix.cli.study import Study
 from salix.cli.sweep import Sweep
 from salix.cli.train import Train
@@ -32,6 +33,7 @@ COMMANDS = {
     "train": Train,
     "sweep": Sweep,
     "report": Report,
+    "runs": Runs,
     "figure": DrawFigure,
     "study": Study,
     "compare": CompareModels,

@@ -55,7 +55,9 @@ def cell(record: CatalogueRecord, column: str) -> str:
             ends = ["" if record[end] is None else f"{record[end]:g}" for end in ("low", "high")]
             return " to ".join(e or sign for e, sign in zip(ends, ("-∞", "∞"), strict=True))
         case "passes":
-            return "depends" if value is None else describe_passes(Passes(**value))
+            if value is None:
+                return record.get("cost") or "depends on the settings"
+            return describe_passes(Passes(**value))
         case _ if isinstance(value, list):
             return ", ".join(map(str, value))
         case _:

@@ -2,13 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from salix.typing import InputError, Passes
 
 CatalogueRecord = dict[str, Any]  # of one method or metric, for JSON
-SEGMENTED = ("partition", "segmentation", "segments")  # fields of methods that group pixels
 
 
 def method_records(shape: Sequence[int]) -> list[CatalogueRecord]:
@@ -52,19 +51,14 @@ def _method_record(name: str, kind: Any, info: Any, shape: Sequence[int]) -> Cat
         method = kind()
     except TypeError:  # with a field that has no default
         method = None
-    needs: list[str] = list(getattr(info, "needs", ()))
-    if getattr(method or kind, "reads_trunk", False) is True:
-        needs.append("trunk")
-    names = {f.name for f in fields(kind)}
-    if info.family == "segment" or names & set(SEGMENTED):
-        needs.append("segments")
     return {
         "name": name,
         "title": info.title,
         "source": info.source,
         "family": info.family,
         "passes": _passes(getattr(method, "passes", None), tuple(shape)),
-        "needs": list(dict.fromkeys(needs)),
+        "cost": info.cost,
+        "needs": list(info.needs),
         "random": info.random,
         "axes": list(info.axes),
         "module": kind.__module__,

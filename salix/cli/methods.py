@@ -23,7 +23,8 @@ class ListMethods:
         str | None, Option(help="of this family alone, for example gradient or perturbation")
     ] = None
     needs: Annotated[
-        str | None, Option(help="with this need alone: trunk, segments, …; or none")
+        str | None,
+        Option(help="with this need alone: trunk, segments, reference images, …; or none"),
     ] = None
     shape: Annotated[
         tuple[int, ...], Option(help="shape of the image that the cost is for, channels last")

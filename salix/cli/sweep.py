@@ -88,6 +88,18 @@ class Sweep:
     ] = "uint8"
     side: Annotated[int, Option(help="longest side of a stored map in pixels")] = 64
     batch_size: Annotated[int, Option(help="images in memory at once")] = 32
+    shard: Annotated[
+        str | None,
+        Option(
+            help="part of the run for this process, as 3/16: the ranges 3, 19, 35, … of the "
+            "images. Start a process for each of 0/16 to 15/16, on any machines that share --out, "
+            "in a Slurm array with --shard $SLURM_ARRAY_TASK_ID/16"
+        ),
+    ] = None
+    range_size: Annotated[
+        int | None,
+        Option(help="images of a range, of which one process computes all; 10000 by default"),
+    ] = None
     seed: Annotated[int, Option(help="seed of random methods and measures")] = 0
     name: Annotated[
         str | None, Option(help="name of the run in reports; the directory's by default")
@@ -140,12 +152,18 @@ class Sweep:
             maps=None if self.maps == "none" else self.maps,
             side=self.side,
             batch_size=self.batch_size,
+            shard=self.shard,
+            range_size=self.range_size,
             seed=self.seed,
             name=self.name or self.out.name,
             group=self.group,
             content=self.images.content,
             progress=True,
         )
+        if not run.complete:  # of several shards, or what another process is writing
+            print(f"{run.path}: {' '.join(run.missing[:SHOWN])}")
+            print("next: the other shards, or without --shard all that is left")
+            return 0
         skipped = run.skipped
         print(f"{run.path}: {run.count - len(skipped)} images explained, {len(skipped)} skipped")
         for row in skipped[:SHOWN]:

@@ -1,4 +1,4 @@
-"""Sources of images and labels: folders, CSV tables, arrays, TensorFlow data sets; batches."""
+"""Sources of images and labels: folders, tables, tar shards, arrays, TFDS data sets; batches."""
 
 from salix.data.arrays import Arrays
 from salix.data.datasets import Dataset
@@ -8,6 +8,7 @@ from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder
 from salix.data.grouped import Grouped
 from salix.data.opening import open_source
+from salix.data.shards import Shards
 from salix.data.source import Source, id_hash
 from salix.data.table import Table
 from salix.data.views import Joined, Unlabelled
@@ -21,6 +22,7 @@ __all__ = [
     "Grouped",
     "ImageExamples",
     "Joined",
+    "Shards",
     "Source",
     "Table",
     "Unlabelled",

@@ -14,6 +14,8 @@ from salix.data.grouped import Grouped
 from salix.data.image_paths import SUFFIXES, hint, id_of, suffix_of
 from salix.data.listing import has_signature
 from salix.data.notes import note
+from salix.data.shard_paths import expand, is_shard, shards_in
+from salix.data.shards import Shards
 from salix.data.source import Source
 from salix.data.table import Table
 from salix.data.table_files import is_table
@@ -25,6 +27,7 @@ class _Place(NamedTuple):
     name: str | None  # of the class
     path: Path  # of a folder, or a file; the text of a data set
     images: tuple[Path, ...] = ()  # files below the folder, rather than all
+    shards: tuple[Path, ...] = ()  # tar files at or below the path
 
     @property
     def is_dataset(self) -> bool:
@@ -35,19 +38,22 @@ def open_source(texts: Sequence[str], *, group_by: int | str | None = None) -> S
     """Open what the command line names: `DIR`, `IMAGE`, `TABLE` or `CLASS=DIR`, one or several.
 
     Several may have one class: `real=a real=b`. In the place of DIR, `asset:NAME` stands for a
-    folder of `salix.data.assets`. In that of TABLE, a file as `Table` reads it,
-    `tfds:NAME[/CONFIG][:VERSION]:SPLIT` stands for a data set of TensorFlow Datasets:
-    `tfds:mnist:test`, `tfds:mnist:3.0.1:train[:100]`; see `salix.data.datasets`. Ids of several
-    sources begin with the class or the folder's name, followed by as much of its path as
-    distinguishes it from others of that name.
+    folder of `salix.data.assets`; a tar file, a folder of tar files and a pattern such as
+    `shard-{000000..000012}.tar` stand for `Shards`, those of one class together. In that of TABLE,
+    a file as `Table` reads it, `tfds:NAME[/CONFIG][:VERSION]:SPLIT` stands for a data set of
+    TensorFlow Datasets: `tfds:mnist:test`, `tfds:mnist:3.0.1:train[:100]`; see
+    `salix.data.datasets`. Ids of several sources begin with the class or the folder's name,
+    followed by as much of its path as distinguishes it from others of that name.
 
     `group_by` is that of `Grouped`: levels count from each data folder, a pattern is searched for
     in the id.
     """
     if not texts:
         raise InputError("no data given: name a folder, an image or a table")
-    places = _gather_images([_place(text) for text in texts])
-    folders = [os.path.realpath(p.path) for p in places if not p.is_dataset and not p.images]
+    places = _gather_shards(_gather_images([_place(text) for text in texts]))
+    folders = [
+        os.path.realpath(p.path) for p in places if not (p.is_dataset or p.images or p.shards)
+    ]
     for inner, outer in itertools.permutations(folders, 2):
         if Path(inner).is_relative_to(outer) and inner != outer:
             note(f"{inner} lies in {outer}: its images are in the data twice")
@@ -76,6 +82,10 @@ def _place(text: str) -> _Place:
     path = fetch(asset) if kind == "asset" and asset else Path(place).expanduser()
     if is_table(path) and not path.is_dir() and name is not None:
         raise InputError(f"{text}: a table has its own labels, leave out {name}=")
+    if is_shard(path.name) and not path.is_dir():
+        return _Place(name, path, shards=tuple(map(Path, expand(str(path)))))
+    if path.is_dir() and kind != "asset":
+        return _Place(name, path, shards=tuple(map(Path, shards_in(path))))
     if path.is_dir() or is_table(path) or not os.path.lexists(path):
         return _Place(name, path)
     suffix = suffix_of(path.name)
@@ -106,6 +116,27 @@ def _gather_images(places: Sequence[_Place]) -> list[_Place]:
     return gathered
 
 
+def _gather_shards(places: Sequence[_Place]) -> list[_Place]:
+    """Gather tar shards of one class into one place, that of the first."""
+    shards: dict[str | None, list[Path]] = {}
+    for place in places:
+        shards.setdefault(place.name, []).extend(place.shards)
+    gathered = []
+    for place in places:
+        if not place.shards:
+            gathered.append(place)
+        elif files := shards.pop(place.name, []):
+            if len({os.path.realpath(f) for f in files}) < len(files):
+                raise InputError(f"{place.path}: a shard is given twice: give each once")
+            root = place.path
+            if len(files) > len(place.shards):
+                root = Path(
+                    os.path.commonpath([os.path.dirname(os.path.abspath(f)) for f in files])
+                )
+            gathered.append(_Place(place.name, root, shards=tuple(files)))
+    return gathered
+
+
 def _keys(places: Sequence[_Place]) -> list[str]:
     """Return what the ids of each place begin with, where there are several."""
     parts = [Path(os.path.abspath(p.path)).parts for p in places]
@@ -132,6 +163,8 @@ def _keys(places: Sequence[_Place]) -> list[str]:
 def _open(place: _Place) -> Source:
     if place.is_dataset:
         return open_dataset(str(place.path))
+    if place.shards:
+        return Shards(place.shards, label=place.name)
     if place.images:
         files = tuple(os.path.relpath(f, place.path).replace(os.sep, "/") for f in place.images)
         return Folder(place.path, label=place.name, files=files)

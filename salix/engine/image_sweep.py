@@ -19,6 +19,7 @@ from salix.engine.labelled_images import LabelledImages
 from salix.engine.model_check import check_params
 from salix.engine.run import run_problem
 from salix.engine.segmentation import agreed_segmentation
+from salix.engine.shard import Shard
 from salix.measures import Regions
 from salix.measures.presets import PRESETS
 from salix.model import Model
@@ -48,6 +49,8 @@ def sweep(
     name: str | None = None,
     group: str | None = None,
     workers: int | None = None,
+    shard: Shard | tuple[int, int] | str | None = None,
+    range_size: int | None = None,
     thumbs: int = 16,
     content: Literal["sampled", "full"] = "sampled",
     progress: bool = False,
@@ -70,7 +73,8 @@ def sweep(
     the files of images count in the identity of the run: by size and sampled content, at most 256
     KiB of each, or "full", by all of it. `precision` is that of the model's convolutions and matrix
     products, see `salix.precision`; measures are exact in any. `out`, `batch_size`, `seed`, `name`,
-    `group` and `workers` are those of `salix.engine.run_problem`.
+    `group`, `workers`, `shard` ("3/16" or (3, 16)) and `range_size` are those of
+    `salix.engine.run_problem`.
 
     Rows are equal to the last bit for the same inputs on the same hardware, JAX, and number of
     devices and CPUs, after any interruption, and on the CPU for every `batch_size`; for another
@@ -119,6 +123,8 @@ def sweep(
         name=name or model.name,
         group=group,
         workers=workers,
+        shard=shard,
+        range_size=range_size,
         progress=progress,
         unit="images",
     )

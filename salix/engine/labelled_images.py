@@ -13,7 +13,7 @@ from salix.data.class_labels import class_indices
 from salix.engine.segmentation import segmentation_identity
 from salix.engine.targets import Targets, read_targets
 from salix.model import Model
-from salix.store import digest
+from salix.store import digest_items
 from salix.typing import Column
 
 THUMB = 112  # longest side of a stored picture, in pixels
@@ -110,14 +110,14 @@ class LabelledImages:
 
     def identity(self) -> dict[str, Any]:
         """Return digests of labels, groups, targets, and the content of images and masks."""
-        groups = {"groups": digest(list(self.groups))} if any(self.groups) else {}
-        labels = {"labels": digest(list(self.source.labels)), "thumbs": self.thumbs}
+        groups = {"groups": digest_items(self.groups)} if any(self.groups) else {}
+        labels = {"labels": digest_items(self.source.labels), "thumbs": self.thumbs}
         identity = self.images.identity()
         if self.segmentation is not None:
             identity["segments"] |= segmentation_identity(self.segmentation)
         if self.explained is not None:
             self.explained.check_images(identity, self.ids)
-            labels["targets"] = digest(list(self.explained.classes))
+            labels["targets"] = digest_items(self.explained.classes)
         return labels | groups | identity
 
 

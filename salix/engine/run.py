@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
+from itertools import chain
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from jax.sharding import Mesh
 
 from salix.compiler import compile_traced
 from salix.data import Batch, Examples, batches, count_batches
+from salix.engine.assignment import Assignment
 from salix.engine.problem import Problem
 from salix.engine.program import (
     Step,
@@ -25,24 +27,21 @@ from salix.engine.program import (
     trace_step,
 )
 from salix.engine.rows import id_hashes, make_rows
+from salix.engine.shard import Shard, as_shard
 from salix.engine.traced_identity import traced_identity
 from salix.progress import Progress
 from salix.store import (
     KEYS,
     Run,
-    Writer,
     circumstances,
-    digest,
+    digest_items,
     note_circumstances,
     open_run,
     update_about,
     weights_digest,
 )
-from salix.store.claim import Claim
-from salix.store.manifest import NAME as MANIFEST
 from salix.store.manifest import check_directory, read_manifest
-from salix.store.parts import set_aside
-from salix.store.reader import unfinished_batches
+from salix.store.ranges import Ranges, choose_length
 from salix.typing import Column, InputError, Params
 
 FLUSH_SECONDS = 10.0  # at most this much work is lost to a kill
@@ -60,6 +59,8 @@ def run_problem(
     name: str | None = None,
     group: str | None = None,
     workers: int | None = None,
+    shard: Shard | tuple[int, int] | str | None = None,
+    range_size: int | None = None,
     progress: bool = False,
     unit: str = "examples",
 ) -> Run:
@@ -71,11 +72,16 @@ def run_problem(
     depend on `seed` and the example's id. Runs that differ by their training seed alone share
     `group`. `unit` is the examples' name in messages about progress.
 
+    A run of more than `range_size` examples, 10,000 by default, is cut into ranges of as many, in
+    whole batches, each a folder of its own. `shard` (k, n) computes every n-th range from the k-th
+    on, counted from 0, None all: any number of processes, in any shards, now or later, complete
+    the same run with the same rows. A range that another process is writing is left to it.
+
     Parts that are damaged or of another run are set aside, named on stderr and computed again.
-    Raises `InputError` before any work for an `out` of another configuration, or one that another
-    process is writing.
+    Raises `InputError` before any work for an `out` of another configuration or other ranges, for a
+    run of one range that another process is writing, and for a shard that is out of range.
     """
-    out = Path(out)
+    out, shard = Path(out), as_shard(shard)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: give at least 1")
     check_directory(out)
@@ -90,32 +96,40 @@ def run_problem(
         problem, traced_identity(traced.jaxpr), params, examples, batch_size=size, seed=seed
     )
     about = {"name": name, "group": group or name, **circumstances()}
-    total = count_batches(examples, size)
-    if (out / MANIFEST).exists():
-        open_run(out, config, about, columns=columns)
-        if unfinished_batches(out, total) == ([], []):
-            return Run(out)
-    out.mkdir(parents=True, exist_ok=True)
-    with Claim(out):
-        open_run(out, config, about, columns=columns)
-        missing, damaged = unfinished_batches(out, total)
-        if damaged:
-            before = read_manifest(out)["about"].get("set_aside", [])
-            update_about(out, set_aside=[*before, *set_aside(out, damaged, unit)])
-        if not missing:
-            return Run(out)
-        note_circumstances(out, about)
-        start = time.perf_counter()
-        compiled = compile_traced(traced)
-        update_about(out, compile_seconds=round(time.perf_counter() - start, 3), **cost(compiled))
-        threads = workers or os.cpu_count() or 1
-        feed = batches(examples, problem.example, size, missing, workers=threads)
-        bar = Progress(name, len(examples.ids), show=progress, unit=unit)
-        with bar:
-            bar.skip((total - len(missing)) * size)
-            step = Step.place(compiled, params, seed, micro, mesh)
-            _loop(step, feed, examples, Writer(out, columns), bar)
-        update_about(out, **bar.timing())
+    total, count = count_batches(examples, size), len(examples.ids)
+    length = choose_length(out, size, count, range_size)
+    open_run(out, config, about, columns=columns, range_batches=length)
+    ranges = Ranges(out, total, read_manifest(out).get("range_batches"))
+    numbers = shard.ranges(len(ranges))
+    if not numbers:
+        print(f"{out}: shard {shard} has no range: the run has {len(ranges)}", file=sys.stderr)
+    owned = sum(len(ranges.numbers(n)) for n in numbers) * size
+    bar = Progress(name, min(owned, count), show=progress, unit=unit)
+    work = Assignment(
+        ranges, numbers, columns, about=circumstances(), bar=bar, size=size, count=count, unit=unit
+    )
+    try:
+        first = next(work.batches, None)
+        if first is not None:
+            note_circumstances(out, about, record=ranges.length is None)
+            start = time.perf_counter()
+            compiled = compile_traced(traced)
+            seconds = round(time.perf_counter() - start, 3)
+            update_about(out, compile_seconds=seconds, **cost(compiled))
+            feed = batches(
+                examples,
+                problem.example,
+                size,
+                chain([first], work.batches),
+                workers=workers or os.cpu_count() or 1,
+            )
+            with bar:
+                _loop(Step.place(compiled, params, seed, micro, mesh), feed, examples, work, bar)
+            update_about(out, **bar.timing())
+    finally:  # however the run ends, finished rows are kept
+        work.close()
+    for claimed in work.left:
+        print(f"left to another process: {claimed}", file=sys.stderr)
     return Run(out)
 
 
@@ -133,12 +147,12 @@ def configuration(
     The batch size is part of it: a resumed run must fill the same slots of the same program for its
     rows to be equal to the last bit.
     """
-    ids = list(examples.ids)
     identity = problem.identity()
+    ids = {"count": len(examples.ids), "ids": digest_items(examples.ids)}
     engine = {
         "program": program,
         "weights": weights_digest(params),
-        "data": {**examples.identity(), "count": len(ids), "ids": digest(ids)},
+        "data": {**examples.identity(), **ids},
         "batch_size": batch_size,
         "seed": seed,
     }
@@ -158,7 +172,7 @@ def _check_names(columns: tuple[Column, ...], examples: Examples) -> None:
 
 
 def _loop(
-    step: Step, feed: Iterable[Batch], examples: Examples, writer: Writer, bar: Progress
+    step: Step, feed: Iterable[Batch], examples: Examples, work: Assignment, bar: Progress
 ) -> None:
     """Keep batches in flight while the next are loaded, and write finished rows."""
     flying: deque[tuple[Batch, list[dict[str, Any]]]] = deque()
@@ -168,21 +182,18 @@ def _loop(
         nonlocal flushed
         batch, started = flying.popleft()
         columns = jax.tree.map(lambda *parts: np.concatenate(parts), *jax.device_get(started))
-        writer.add(batch.number, make_rows(batch, examples, columns))
+        work.add(batch.number, make_rows(batch, examples, columns))
         bar.advance(len(batch.indices))
         if time.monotonic() - flushed > FLUSH_SECONDS:
-            writer.flush()
+            work.flush()
             flushed = time.monotonic()
 
     try:
-        try:
-            for batch in feed:
-                flying.append((batch, step(batch, id_hashes(batch, examples))))
-                if len(flying) > IN_FLIGHT:
-                    land()
-        finally:
-            # An interrupt stops at once; after an error of one batch, those before it are finished.
-            while flying and not isinstance(sys.exception(), (KeyboardInterrupt, SystemExit)):
+        for batch in feed:
+            flying.append((batch, step(batch, id_hashes(batch, examples))))
+            if len(flying) > IN_FLIGHT:
                 land()
-    finally:  # however the run ends, finished rows are kept
-        writer.flush()
+    finally:
+        # An interrupt stops at once; after an error of one batch, those before it are finished.
+        while flying and not isinstance(sys.exception(), (KeyboardInterrupt, SystemExit)):
+            land()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from salix.model import Model
-from salix.store import Run, describe, digest
+from salix.store import Run, describe, digest_items
 from salix.typing import InputError
 
 LABEL, PREDICTIONS = "label", "predictions of another run"
@@ -25,7 +25,7 @@ class Targets:
         if self.run is None:
             return
         data = self.run.manifest["config"]["data"]
-        comparable = data.get("ids") == digest(list(ids)) and (
+        comparable = data.get("ids") == digest_items(ids) and (
             data.get("content") == identity["content"]
         )
         if comparable and _image_digests(data) != _image_digests(identity):

@@ -5,6 +5,7 @@ from salix.store.identity import (
     describe,
     describe_host_function,
     digest,
+    digest_items,
     weights_digest,
 )
 from salix.store.manifest import circumstances, note_circumstances, open_run, update_about
@@ -21,6 +22,7 @@ __all__ = [
     "describe",
     "describe_host_function",
     "digest",
+    "digest_items",
     "note_circumstances",
     "open_run",
     "read_runs",

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from salix.store.atomic import named_error, temporary
+from salix.store.processes import is_running, is_visible, namespace, started
 from salix.typing import InputError
 
 NAME = "writer.json"
@@ -20,13 +21,30 @@ SIGN_SECONDS = 15.0  # between two signs of life of a writer: new times of its c
 LAPSE_SECONDS = 120.0  # without a sign of life, after which a claim of another host is void
 
 
+class Claimed(InputError):
+    """Error: another process is writing the directory, or may be.
+
+    `visible` is whether that process can be seen to run. One on another host cannot: its claim
+    lapses without a new sign of life.
+    """
+
+    def __init__(self, message: str, file: Path, *, visible: bool):
+        super().__init__(message)
+        self.file, self.visible = file, visible
+        self.signed = _signed(file)
+
+    def is_stale(self) -> bool:
+        """Whether the claim has had no sign of life since this error."""
+        return not self.visible and _signed(self.file) == self.signed
+
+
 class Claim:
-    """Claim of a run directory while rows are computed, as a context.
+    """Claim of a run directory, or of one range of it, while rows are computed, as a context.
 
     The claim is a file created exclusively, with host, process and time, which works on network
     file systems where locks fail. It is void once its process has ended; of a process on another
     host, which cannot be seen, once the file has had no new time for two minutes. Entering raises
-    `InputError` while another process is at work, and removes temporary files of ended ones.
+    `Claimed` while another process is at work, and removes temporary files of ended ones.
     """
 
     def __init__(self, directory: Path):
@@ -36,8 +54,8 @@ class Claim:
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
                 "since": datetime.now(UTC).isoformat(timespec="seconds"),
-                "started": _started(os.getpid()),
-                "namespace": _namespace(),
+                "started": started(os.getpid()),
+                "namespace": namespace(),
             }
         )
         self.ended = threading.Event()
@@ -73,17 +91,19 @@ class Claim:
         return True
 
     def _remove_void(self) -> None:
-        """Remove the claim of an ended process; raises `InputError` for that of another."""
+        """Remove the claim of an ended process; raises `Claimed` for that of another."""
         content = _read(self.file)
         if content is None:  # it has just ended
             return
         owner = _parsed(content)
         if _is_alive(owner, self.file):
             process = f"process {owner.get('pid', '?')} on {owner.get('host', 'another host')}"
-            raise InputError(
+            raise Claimed(
                 f"{self.file.parent} is being written by {process} since "
                 f"{owner.get('since', 'a moment ago')}: wait until it ends, or stop it, and run "
-                "the same command to go on"
+                "the same command to go on",
+                self.file,
+                visible=is_visible(owner),
             )
         aside = temporary(self.file)
         try:
@@ -103,6 +123,23 @@ class Claim:
                 return
 
 
+def writing_process(directory: Path) -> str | None:
+    """Return the process that is writing a directory, in words; None where none is at work.
+
+    The directory is read alone: the clocks of two hosts may differ by the time of a lapse.
+    """
+    file = directory / NAME
+    content = _read(file)
+    if content is None:
+        return None
+    owner = _parsed(content)
+    if not is_visible(owner) and time.time() - (_signed(file) or 0) > LAPSE_SECONDS:
+        return None
+    if is_visible(owner) and not _is_alive(owner, file):
+        return None
+    return f"process {owner.get('pid', '?')} on {owner.get('host', 'another host')}"
+
+
 def _read(file: Path) -> str | None:
     try:
         return file.read_text(encoding="utf-8", errors="replace")
@@ -120,10 +157,18 @@ def _parsed(content: str) -> dict[str, Any]:
 
 def _is_alive(owner: dict[str, Any], file: Path) -> bool:
     """Whether the owner of a claim is at work, as far as this process can see."""
-    if owner.get("host") == socket.gethostname() and owner.get("namespace") == _namespace():
+    if is_visible(owner):
         pid = owner.get("pid")
-        return isinstance(pid, int) and _runs(pid) and _started(pid) == owner.get("started")
+        return isinstance(pid, int) and is_running(pid) and started(pid) == owner.get("started")
     return _age(file) < LAPSE_SECONDS
+
+
+def _signed(file: Path) -> float | None:
+    """Return when a claim was signed last; None where there is none."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return None
 
 
 def _age(file: Path) -> float:
@@ -138,33 +183,6 @@ def _age(file: Path) -> float:
         probe.unlink(missing_ok=True)
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, as Linux counts it: a number may be used again."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def _namespace() -> str:
-    """Return the boot and the process namespace in which process numbers are unique."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
 def _remove_temporaries(directory: Path) -> None:
     """Remove temporary files whose process has ended, or that no process names."""
     for file in directory.glob("*.tmp"):
@@ -172,7 +190,7 @@ def _remove_temporaries(directory: Path) -> None:
         if match is None:
             is_alive = False
         elif match["host"].endswith(socket.gethostname()):
-            is_alive = _runs(int(match["pid"])) and int(match["pid"]) != os.getpid()
+            is_alive = is_running(int(match["pid"])) and int(match["pid"]) != os.getpid()
         else:
             is_alive = _age(file) < LAPSE_SECONDS
         if not is_alive:

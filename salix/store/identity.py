@@ -4,8 +4,10 @@ import hashlib
 import inspect
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from functools import partial
+from itertools import islice
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -16,13 +18,28 @@ from jax.core import Tracer
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 LIBRARIES = {"jax", "jaxlib", "numpy"}  # whose functions are known by their names
+CHUNK = 10_000  # items that are described at once
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+\b")
 
 
 def digest(value: Any) -> str:
     """Return the sha256 of a JSON value in canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest_items(items: Iterable[Any]) -> str:
+    """Return the digest of the list of `items`, which are read once and never held together."""
+    sha, items, first = hashlib.sha256(b"["), iter(items), True
+    while chunk := list(islice(items, CHUNK)):
+        text = _canonical(chunk)[1:-1]
+        sha.update((text if first else f",{text}").encode("utf-8", "surrogatepass"))
+        first = False
+    sha.update(b"]")
+    return sha.hexdigest()
 
 
 def weights_digest(weights: Any) -> str:

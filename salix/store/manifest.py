@@ -43,8 +43,8 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def note_circumstances(path: Path, about: dict[str, Any]) -> None:
-    """Enter other circumstances in which a run is resumed as `about.resumed`, and print them.
+def note_circumstances(path: Path, about: dict[str, Any], *, record: bool = True) -> None:
+    """Print other circumstances in which a run is resumed, and `record` them as `about.resumed`.
 
     Rows that are computed by another version of JAX, other devices or another number of CPUs agree
     with those before to rounding.
@@ -57,15 +57,24 @@ def note_circumstances(path: Path, about: dict[str, Any]) -> None:
         if key in latest and latest[key] != about.get(key)
     }
     if changes:
-        update_about(path, resumed=[*before.get("resumed", []), changes])
+        if record:
+            update_about(path, resumed=[*before.get("resumed", []), changes])
         text = ", ".join(f"{key} {latest[key]} before, {now} now" for key, now in changes.items())
         print(f"{path}: {text}: further rows agree with the first to rounding", file=sys.stderr)
 
 
 def open_run(
-    path: Path, config: dict[str, Any], about: dict[str, Any], *, columns: Sequence[Column] = ()
+    path: Path,
+    config: dict[str, Any],
+    about: dict[str, Any],
+    *,
+    columns: Sequence[Column] = (),
+    range_batches: int | None = None,
 ) -> None:
     """Create the run directory `path`, or check that it holds the same configuration.
+
+    `range_batches` is the length of a new run's ranges, None for one range. Of several processes
+    that begin the same run, the manifest of the first stands.
 
     Raises `InputError`, naming what differs, for a run of another configuration or of other
     columns, or for a directory that is not a run.
@@ -78,7 +87,11 @@ def open_run(
         return
     path.mkdir(parents=True, exist_ok=True)
     head = {"format": FORMAT, "hash": digest(config), "config": config}
-    _write(path, {**head, "columns": described, "about": about})
+    ranges = {} if range_batches is None else {"range_batches": range_batches}
+    try:
+        _write(path, {**head, **ranges, "columns": described, "about": about}, new=True)
+    except FileExistsError:
+        _check_same(path, config, described, about)
 
 
 def check_directory(path: Path) -> None:
@@ -88,7 +101,7 @@ def check_directory(path: Path) -> None:
     if (path / NAME).exists() or not path.exists():
         return
     others = [p.name for p in path.iterdir() if p.name != CLAIM and p.suffix != ".tmp"]
-    if any(name.startswith("part-") for name in others):
+    if any(name.startswith(("part-", "range=")) for name in others):
         raise InputError(
             f"{path} has parts of a run and no {NAME}, without which they cannot be used: restore "
             "it, or use a new --out"
@@ -136,6 +149,8 @@ def manifest_columns(manifest: dict[str, Any]) -> list[Column]:
 def update_about(path: Path, **about: Any) -> None:
     """Add to the `about` part of a run's manifest."""
     manifest = read_manifest(path)
+    if about.items() <= manifest["about"].items():
+        return
     manifest["about"] |= about
     _write(path, manifest)
 
@@ -157,8 +172,8 @@ def _check_same(
     check_same(path, before, now, (manifest["about"], about))
 
 
-def _write(path: Path, manifest: dict[str, Any]) -> None:
+def _write(path: Path, manifest: dict[str, Any], *, new: bool = False) -> None:
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     # A name that is not UTF-8 becomes an escape of JSON.
-    with atomic(path / NAME) as unfinished:
+    with atomic(path / NAME, new=new) as unfinished:
         unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))

@@ -100,7 +100,10 @@ def test_parity(method, recorded):
 
 
 def test_torch_cam_has_another_denominator_for_grad_cam_plus_plus(recorded):
-    """It sums the cubes over the grid with the activations; the paper's cube is the position's."""
+    """It sums the cubes over the grid with the activations; the paper's cube is the position's.
+
+    This is its formula: its code loses the division (`test_cam_packages_torch.py`).
+    """
     theirs = plus_plus_of_torch_cam(*recorded)
     assert np.abs(ours(GradCAMPlusPlus()) - theirs).max() > 0.01 * theirs.max()
 

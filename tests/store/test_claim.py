@@ -72,7 +72,7 @@ def test_a_process_on_another_host_counts_as_alive_for_two_minutes(tmp_path):
 
 def test_a_number_that_another_process_has_now_does_not_block(tmp_path):
     plant(tmp_path, host=socket.gethostname(), pid=os.getpid(), started="1",
-          namespace=claims._namespace())  # fmt: skip
+          namespace=claims.namespace())  # fmt: skip
     with Claim(tmp_path):
         pass
 

@@ -16,7 +16,14 @@ import pytest
 from salix.attribution import GradCAM, IntegratedGradients, SmoothGrad
 from salix.measures import Noise
 from salix.scores import logit
-from salix.store import describe, describe_host_function, weights_digest
+from salix.store import (
+    describe,
+    describe_host_function,
+    digest,
+    digest_items,
+    identity,
+    weights_digest,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,3 +200,10 @@ def test_a_description_is_the_same_in_every_process(seed):
     }  # fmt: skip
     assert len(texts) == 1
     assert " at 0x" not in texts.pop()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 9])
+def test_items_are_hashed_in_pieces_as_their_list(count, monkeypatch):
+    monkeypatch.setattr(identity, "CHUNK", 4)
+    items = [None, "ä", "b\ud800", 5, "", [1], "c", "d", "e"][:count]
+    assert digest_items(iter(items)) == digest(items)

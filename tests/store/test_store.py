@@ -10,7 +10,7 @@ import pytest
 from salix.store import KEYS, Run, Writer, open_run, read_runs, update_about, write_run
 from salix.store import writer as writing
 from salix.store.claim import Claim
-from salix.store.reader import unfinished_batches
+from salix.store.ranges import Ranges
 from salix.typing import Column, InputError
 
 CONFIG = {"classes": ["real", "fake"], "data": {"count": 4}, "seed": 0}
@@ -57,7 +57,7 @@ def test_rows_come_back_in_order_whatever_the_order_of_parts(run):
         "part-000000000-000000001.parquet",
         "part-000000003-000000003.parquet",
     ]
-    assert unfinished_batches(run, 4) == ([2], [])
+    assert Ranges(run, 4, None).unfinished(0) == ([2], [])
     read = Run(run)
     assert read.rows["id"].tolist() == ["i0", "i2", "i3"]
     assert read.rows["label"].tolist() == [1, -1, 1]
@@ -73,7 +73,7 @@ def test_rows_come_back_in_order_whatever_the_order_of_parts(run):
 
 def test_a_part_that_was_not_finished_is_removed_and_never_read(run):
     (run / "part-000000000-000000000.parquet.tmp").write_bytes(b"half")
-    assert unfinished_batches(run, 2) == ([0, 1], [])
+    assert Ranges(run, 2, None).unfinished(0) == ([0, 1], [])
     with Claim(run):
         pass
     assert [p.name for p in run.iterdir()] == ["manifest.json"]

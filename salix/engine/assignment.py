@@ -1,0 +1,134 @@
+"""Ranges of a run that this process computes: claimed one after another, written, and marked."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from salix.interrupts import check
+from salix.progress import Progress
+from salix.store import Writer, update_about
+from salix.store.claim import Claim, Claimed
+from salix.store.manifest import read_manifest
+from salix.store.parts import set_aside
+from salix.store.ranges import Ranges
+from salix.typing import Column
+
+POLL_SECONDS = 2.0  # between two looks at the claim of another host's process
+
+
+class OpenRange:
+    """A claimed range with its missing batches, their writer, and what set its parts aside."""
+
+    def __init__(self, ranges: Ranges, number: int, columns: tuple[Column, ...], unit: str):
+        self.ranges, self.number, self.started = ranges, number, time.monotonic()
+        folder = ranges.folder(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            stack.enter_context(Claim(folder))
+            missing, damaged = ranges.unfinished(number)
+            self.aside = set_aside(folder, damaged, unit)
+            self.left, self.count = set(missing), len(missing)
+            self.writer = Writer(folder, columns, read_manifest(ranges.path)["hash"])
+            self.claim = stack.pop_all()
+
+    def finish(self, about: dict[str, Any]) -> None:
+        """Write the last rows, and mark the range if every batch is written."""
+        self.writer.flush()
+        ranges = self.ranges
+        if self.aside and ranges.length is None:
+            before = read_manifest(ranges.path)["about"].get("set_aside", [])
+            update_about(ranges.path, set_aside=[*before, *self.aside])
+        if not self.left:
+            seconds = round(time.monotonic() - self.started, 3)
+            asides = {"set_aside": self.aside} if self.aside else {}
+            ranges.mark(self.number, **about, batches=self.count, seconds=seconds, **asides)
+
+
+class Assignment:
+    """The batches that this process computes, of the ranges `numbers` of a run, as an iterator.
+
+    A batch has `size` of the run's `count` examples. A range is claimed when the first batch of it
+    is asked for, and its claim ends when its last row is written. Finished ranges are passed over;
+    one that another process is writing is tried again after all others, and then left to that
+    process while it is at work.
+    """
+
+    def __init__(
+        self,
+        ranges: Ranges,
+        numbers: Iterable[int],
+        columns: tuple[Column, ...],
+        *,
+        about: dict[str, Any],
+        bar: Progress,
+        size: int,
+        count: int,
+        unit: str,
+    ):
+        self.ranges, self.columns, self.about, self.bar = ranges, columns, about, bar
+        self.size, self.count, self.unit, self.numbers = size, count, unit, list(numbers)
+        self.open: dict[int, OpenRange] = {}
+        self.left: list[Claimed] = []  # of ranges that other processes are writing
+        self.batches = self._batches()
+
+    def _batches(self) -> Iterator[int]:
+        busy: list[tuple[int, Claimed]] = []
+        for number in self.numbers:
+            try:
+                yield from self._begin(number)
+            except Claimed as error:
+                if self.ranges.length is None:
+                    raise
+                busy.append((number, error))
+        for number, error in busy:
+            while error.is_stale() or not error.file.exists():
+                check()
+                try:
+                    yield from self._begin(number)
+                    break
+                except Claimed:
+                    time.sleep(POLL_SECONDS)
+            else:
+                self.left.append(error)
+
+    def _begin(self, number: int) -> list[int]:
+        """Claim a range and return its missing batches."""
+        numbers = self.ranges.numbers(number)
+        if self.ranges.is_finished(number):  # read without a claim
+            self.bar.skip(self._examples(numbers))
+            return []
+        opened = OpenRange(self.ranges, number, self.columns, self.unit)
+        self.bar.skip(self._examples(set(numbers) - opened.left))
+        if not opened.left:
+            self._close(opened)
+            return []
+        self.open[number] = opened
+        return sorted(opened.left)
+
+    def _examples(self, batches: Iterable[int]) -> int:
+        return sum(min((b + 1) * self.size, self.count) - b * self.size for b in batches)
+
+    def add(self, batch: int, rows: list[dict[str, Any]]) -> None:
+        """Add the rows of a batch, the next of its range; the last one closes the range."""
+        opened = self.open[batch // (self.ranges.length or self.ranges.batches)]
+        opened.writer.add(batch, rows)
+        opened.left.discard(batch)
+        if not opened.left:
+            self._close(self.open.pop(opened.number))
+
+    def flush(self) -> None:
+        """Write the rows of all open ranges."""
+        for opened in self.open.values():
+            opened.writer.flush()
+
+    def close(self) -> None:
+        """Write what there is, and end all claims, however the run ends."""
+        with ExitStack() as stack:
+            for opened in self.open.values():
+                stack.callback(self._close, opened)
+        self.open = {}
+
+    def _close(self, opened: OpenRange) -> None:
+        with opened.claim:
+            opened.finish(self.about)
