@@ -75,7 +75,8 @@ def max_sensitivity(tuned: bool, case: BenchmarkCase) -> PeerCall:
 
     def explain(inputs: Any, **arguments: Any) -> Any:
         # The metric needs gradients with channels first.
-        return method.attribute(inputs, abs=False, **arguments).contiguous()
+        maps = method.attribute(inputs, abs=False, **arguments)
+        return tuple(map.contiguous() for map in maps)
 
     return lambda: metrics.sensitivity_max(explain, x, **options).detach()
 
