@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from salix.store.atomic import atomic
+from salix.atomic import atomic
 from salix.store.manifest import NAME as MANIFEST
 from salix.store.manifest import expected_parts, read_manifest
 from salix.store.parts import Damage, parts, sound_parts
