@@ -11,6 +11,7 @@ from salix.data.opening import open_source
 from salix.data.shards import Shards
 from salix.data.source import Source, id_hash
 from salix.data.table import Table
+from salix.data.url import Url
 from salix.data.views import Joined, Unlabelled
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Table",
     "Unlabelled",
     "Unreadable",
+    "Url",
     "batches",
     "count_batches",
     "fit",

@@ -6,40 +6,50 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from salix.data.remote import BinaryFile, remote_digest
+from salix.data.url import Url
 from salix.typing import InputError
 
 WINDOWS, WINDOW = 16, 16 * 1024  # of a large file: their number and their size in bytes
 UNREADABLE = "unreadable"
 
 
-def file_digest(path: Path, *, full: bool = False) -> str:
+def file_digest(path: Path | Url, *, full: bool = False) -> str:
     """Return a sha256 of a file's size and sampled content, or of all its content if `full`.
+
+    A remote file whose filesystem gives a checksum counts by that and its size, unless `full`.
 
     At most 256 KiB are read: a file up to that size as a whole, of a larger one the first and last
     16 KiB and 14 more windows of 16 KiB at equal distances. `UNREADABLE` stands for a file that
     cannot be read, and for what is no regular file.
     """
+    if isinstance(path, Url):
+        return remote_digest(path, partial(_digest, full=full), full=full) or UNREADABLE
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for its writer
             return UNREADABLE
         with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            sha = hashlib.sha256(size.to_bytes(8, "big"))
-            if full or size <= WINDOWS * WINDOW:
-                while block := file.read(1 << 20):
-                    sha.update(block)
-                return sha.hexdigest()
-            for i in range(WINDOWS):
-                file.seek((size - WINDOW) * i // (WINDOWS - 1))
-                sha.update(file.read(WINDOW))
-            return sha.hexdigest()
+            return _digest(file, os.fstat(file.fileno()).st_size, full=full)
     except (OSError, ValueError):  # ValueError: a name with a null character
         return UNREADABLE
+
+
+def _digest(file: BinaryFile, size: int, *, full: bool) -> str:
+    sha = hashlib.sha256(size.to_bytes(8, "big"))
+    if full or size <= WINDOWS * WINDOW:
+        while block := file.read(1 << 20):
+            sha.update(block)
+        return sha.hexdigest()
+    for i in range(WINDOWS):
+        file.seek((size - WINDOW) * i // (WINDOWS - 1))
+        sha.update(file.read(WINDOW))
+    return sha.hexdigest()
 
 
 def array_digest(array: Any) -> str:
@@ -53,7 +63,7 @@ def array_digest(array: Any) -> str:
     return sha.hexdigest()
 
 
-def files_digest(paths: Sequence[Path | None], *, full: bool = False) -> str:
+def files_digest(paths: Sequence[Path | Url | None], *, full: bool = False) -> str:
     """Return one digest of the content of files in their order, None where there is no file.
 
     Their names and folders do not matter. The files are read by 16 threads.
@@ -65,7 +75,10 @@ def files_digest(paths: Sequence[Path | None], *, full: bool = False) -> str:
 
 
 def files_identity(
-    images: Sequence[Path | None], masks: Sequence[Path | None] | None, *, full: bool
+    images: Sequence[Path | Url | None],
+    masks: Sequence[Path | Url | None] | None,
+    *,
+    full: bool,
 ) -> dict[str, str]:
     """Return the `identity` of a source of image files and, where not None, of mask files."""
     identity = {"images": files_digest(images, full=full)}
