@@ -1,4 +1,4 @@
-"""What the parts of `--data` name: folders, single images, tar shards, local or remote."""
+"""Places of data as `--data` names them: folders, single images, tar shards, local or remote."""
 
 import os
 from collections import Counter
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
     @property
     def local_folder(self) -> str | None:
-        """The folder of this machine, without links, of which all images are meant; else None."""
+        """Path of a local folder whose images are all data, with links resolved, or None."""
         if self.is_dataset or self.images or self.shards or isinstance(self.path, Url):
             return None
         return os.path.realpath(self.path)

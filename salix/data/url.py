@@ -38,8 +38,8 @@ def _public(link: str) -> str:
         rest, _, query = rest.partition("#")[0].partition("?")
     host, slash, path = rest.partition("/")
     host = host.rpartition("@")[2] if protocol != "hf" else host
-    kept = [p for p in query.split("&") if p and not _SECRET.fullmatch(p.partition("=")[0])]
-    return f"{protocol}://{host}{slash}{path}" + ("?" + "&".join(kept) if kept else "")
+    unsigned = [p for p in query.split("&") if p and not _SECRET.fullmatch(p.partition("=")[0])]
+    return f"{protocol}://{host}{slash}{path}" + ("?" + "&".join(unsigned) if unsigned else "")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Url:
 
     @property
     def path(self) -> str:
-        """What follows the protocol, without a query."""
+        """The path behind the protocol, with its host or bucket and without a query."""
         path = self.full.partition("::")[0].partition("://")[2]
         return path.partition("?")[0] if self.protocol.startswith("http") else path
 
