@@ -70,7 +70,7 @@ class VerifyRuns:
     runs: Folders
     repair: Annotated[
         bool,
-        Option(help="set damaged parts aside, so that the same sweep computes their rows again"),
+        Option(help="rename damaged parts, so that the same sweep computes their rows again"),
     ] = False
 
     def run(self) -> int:
@@ -105,9 +105,38 @@ class VerifyRuns:
         return sweep
 
 
+@dataclass(frozen=True)
+class MergeRuns:
+    """Combine runs of one configuration that were computed apart, as by workers without a share.
+
+    Each range becomes one part, also of a single run. The inputs stay as they are.
+    Example: salix runs merge worker-0 worker-1 --out runs/all
+    """
+
+    runs: Folders
+    out: Annotated[Path, Option(help="directory of the merged run: new, or of the same merge")]
+
+    def run(self) -> int:
+        """Merge and print the path of the run."""
+        from salix.store import read_runs
+        from salix.store.merge import merge_runs
+        from salix.store.parts import parts
+
+        paths = [run.path for run in read_runs(self.runs, unique=False)]
+        run = merge_runs(paths, self.out)
+        missing = run.missing
+        print(f"{run.path}: {len(paths)} runs in {len(parts(run.path))} parts")
+        for sentence in missing[:SHOWN]:
+            print(f"  {sentence}")
+        if missing:
+            print(f"next: the same sweep with --out {run.path}, which computes what is missing")
+        return 0
+
+
 Command = (
     Annotated[ListRuns, tyro.conf.subcommand("list")]
     | Annotated[VerifyRuns, tyro.conf.subcommand("verify")]
+    | Annotated[MergeRuns, tyro.conf.subcommand("merge")]
 )
 
 

@@ -4,9 +4,11 @@ import hashlib
 import inspect
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,10 @@ from salix.typing import InputError
 
 WINDOWS, WINDOW = 16, 16 * 1024  # of a large file: their number and their size in bytes
 UNREADABLE = "unreadable"
+THREADS, FILES = 16, 32  # that read, and files that one of them is handed at once
 
 
-def file_digest(path: Path | Url, *, full: bool = False) -> str:
+def file_digest(path: Path | Url | str, *, full: bool = False) -> str:
     """Return a sha256 of a file's size and sampled content, or of all its content if `full`.
 
     A remote file whose filesystem gives a checksum counts by that and its size, unless `full`.
@@ -63,20 +66,32 @@ def array_digest(array: Any) -> str:
     return sha.hexdigest()
 
 
-def files_digest(paths: Sequence[Path | Url | None], *, full: bool = False) -> str:
+def files_digest(paths: Iterable[Path | Url | str | None], *, full: bool = False) -> str:
     """Return one digest of the content of files in their order, None where there is no file.
 
-    Their names and folders do not matter. The files are read by 16 threads.
+    Their names and folders do not matter. The files are read by 16 threads; few paths are held at
+    once.
     """
-    with ThreadPoolExecutor(16, thread_name_prefix="salix-digest") as pool:
-        return join_digests(
-            pool.map(lambda path: "" if path is None else file_digest(path, full=full), paths)
-        )
+    return join_digests(_file_digests(iter(paths), full))
+
+
+def _file_digests(paths: Iterator[Path | Url | str | None], full: bool) -> Iterator[str]:
+    def digests(some: list[Path | Url | str | None]) -> list[str]:
+        return ["" if path is None else file_digest(path, full=full) for path in some]
+
+    waiting: deque[Future[list[str]]] = deque()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="salix-digest") as pool:
+        while some := list(islice(paths, FILES)):
+            waiting.append(pool.submit(digests, some))
+            if len(waiting) > 2 * THREADS:
+                yield from waiting.popleft().result()
+        for future in waiting:
+            yield from future.result()
 
 
 def files_identity(
-    images: Sequence[Path | Url | None],
-    masks: Sequence[Path | Url | None] | None,
+    images: Iterable[Path | Url | str | None],
+    masks: Iterable[Path | Url | str | None] | None,
     *,
     full: bool,
 ) -> dict[str, str]:

@@ -16,6 +16,7 @@ from salix.data.listing import Listing
 from salix.data.notes import note
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
 from salix.data.remote_listing import list_images
+from salix.data.texts import Categories, Texts
 from salix.data.url import Url, place_of
 from salix.typing import InputError
 
@@ -38,7 +39,7 @@ class Folder:
     root: Path | Url
     label: str | None = None
     reference_masks: Path | None = None
-    files: tuple[str, ...] | None = None
+    files: Sequence[str] | None = None
     ids: Sequence[str] = field(init=False, repr=False, compare=False)
     mask_files: Sequence[Path | None] | None = field(init=False, repr=False, compare=False)
 
@@ -46,7 +47,7 @@ class Folder:
         masks = None if self.reference_masks is None else Path(self.reference_masks)
         object.__setattr__(self, "root", place_of(self.root))
         files = _files_below(self.root, masks) if self.files is None else self.files
-        ids = tuple(sorted(map(id_of, files)))
+        ids = Texts(sorted(map(id_of, files)))
         mask_files = None if masks is None else tuple(match_reference_masks(masks, ids))
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "mask_files", mask_files)
@@ -55,13 +56,14 @@ class Folder:
     def labels(self) -> Sequence[str | None]:
         """First folder of each path, as `FolderName`, or `label`."""
         if self.label is not None:
-            return [self.label] * len(self.ids)
-        return [FolderName(i) if "/" in i else None for i in self.ids]
+            return Categories.constant(self.label, len(self.ids))
+        folders = Categories(id.rpartition("/")[0] for id in self.ids)
+        return folders.mapped(lambda folder: FolderName(f"{folder}/") if folder else None)
 
     @property
     def groups(self) -> Sequence[str | None]:
         """None for each: `Grouped` names them by folders."""
-        return [None] * len(self.ids)
+        return Categories.constant(None, len(self.ids))
 
     def read(self, index: int) -> Any:
         """Decode one file; raises `Unreadable`."""
@@ -79,7 +81,7 @@ class Folder:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Digests of the content of images and reference masks."""
-        return files_identity([*map(self._path, self.ids)], self.mask_files, full=full)
+        return files_identity(map(self._path, self.ids), self.mask_files, full=full)
 
     def _path(self, id: str) -> Path | Url:
         return self.root / path_of(id)

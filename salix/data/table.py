@@ -14,6 +14,7 @@ from salix.data.image_paths import id_of, path_of
 from salix.data.reference_masks import read_reference_mask
 from salix.data.table_files import read_cells
 from salix.data.table_rows import TableRow, read_rows
+from salix.data.texts import Categories, Texts
 from salix.data.url import Url, lexists, place_of, resolve
 from salix.typing import InputError
 
@@ -46,10 +47,10 @@ class Table:
         object.__setattr__(self, "file", file)
         rows = read_rows(file, read_cells(file))
         _check_masks(file, rows)
-        masks = tuple(row.map for row in rows)
-        object.__setattr__(self, "ids", tuple(id_of(row.path) for row in rows))
-        object.__setattr__(self, "labels", tuple(row.label for row in rows))
-        object.__setattr__(self, "groups", tuple(row.group for row in rows))
+        masks = Categories(row.map for row in rows)
+        object.__setattr__(self, "ids", Texts(id_of(row.path) for row in rows))
+        object.__setattr__(self, "labels", Categories(row.label for row in rows))
+        object.__setattr__(self, "groups", Categories(row.group for row in rows))
         object.__setattr__(self, "mask_paths", masks if any(masks) else None)
         links = {i: Url(row.link) for i, row in enumerate(rows) if row.link}
         object.__setattr__(self, "links", MappingProxyType(links))
@@ -73,10 +74,10 @@ class Table:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Digests of the content of images and reference masks."""
-        files = [self._image(i) for i in range(len(self.ids))]
+        files = map(self._image, range(len(self.ids)))
         masks = self.mask_paths
         mask_files = (
-            None if masks is None else [None if m is None else self._path(m) for m in masks]
+            None if masks is None else (None if m is None else self._path(m) for m in masks)
         )
         return files_identity(files, mask_files, full=full)
 
