@@ -18,6 +18,7 @@ from salix.cli.explain import ExplainImages
 from salix.cli.figure import DrawFigure
 from salix.cli.methods import ListMethods
 from salix.cli.metrics import ListMetrics
+from salix.cli.pack import Pack
 from salix.cli.report import Report
 from salix.cli.runs import Runs
 from salix.cli.study import Study
@@ -31,6 +32,7 @@ COMMANDS = {
     "demo": Demo,
     "explain": ExplainImages,
     "train": Train,
+    "pack": Pack,
     "sweep": Sweep,
     "report": Report,
     "runs": Runs,

@@ -8,6 +8,8 @@ from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder
 from salix.data.grouped import Grouped
 from salix.data.opening import open_source
+from salix.data.packed import Packed
+from salix.data.packing import pack
 from salix.data.shards import Shards
 from salix.data.source import Source, id_hash
 from salix.data.table import Table
@@ -22,6 +24,7 @@ __all__ = [
     "Grouped",
     "ImageExamples",
     "Joined",
+    "Packed",
     "Shards",
     "Source",
     "Table",
@@ -34,4 +37,5 @@ __all__ = [
     "image_batches",
     "image_example",
     "open_source",
+    "pack",
 ]

@@ -4,8 +4,10 @@ import hashlib
 import inspect
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from salix.typing import InputError
 
 WINDOWS, WINDOW = 16, 16 * 1024  # of a large file: their number and their size in bytes
 UNREADABLE = "unreadable"
+THREADS, FILES = 16, 32  # that read, and files that one of them is handed at once
 
 
-def file_digest(path: Path, *, full: bool = False) -> str:
+def file_digest(path: Path | str, *, full: bool = False) -> str:
     """Return a sha256 of a file's size and sampled content, or of all its content if `full`.
 
     At most 256 KiB are read: a file up to that size as a whole, of a larger one the first and last
@@ -53,19 +56,34 @@ def array_digest(array: Any) -> str:
     return sha.hexdigest()
 
 
-def files_digest(paths: Sequence[Path | None], *, full: bool = False) -> str:
+def files_digest(paths: Iterable[Path | str | None], *, full: bool = False) -> str:
     """Return one digest of the content of files in their order, None where there is no file.
 
-    Their names and folders do not matter. The files are read by 16 threads.
+    Their names and folders do not matter. The files are read by 16 threads; few paths are held at
+    once.
     """
-    with ThreadPoolExecutor(16, thread_name_prefix="salix-digest") as pool:
-        return join_digests(
-            pool.map(lambda path: "" if path is None else file_digest(path, full=full), paths)
-        )
+    return join_digests(_file_digests(iter(paths), full))
+
+
+def _file_digests(paths: Iterator[Path | str | None], full: bool) -> Iterator[str]:
+    def digests(some: list[Path | str | None]) -> list[str]:
+        return ["" if path is None else file_digest(path, full=full) for path in some]
+
+    waiting: deque[Future[list[str]]] = deque()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="salix-digest") as pool:
+        while some := list(islice(paths, FILES)):
+            waiting.append(pool.submit(digests, some))
+            if len(waiting) > 2 * THREADS:
+                yield from waiting.popleft().result()
+        for future in waiting:
+            yield from future.result()
 
 
 def files_identity(
-    images: Sequence[Path | None], masks: Sequence[Path | None] | None, *, full: bool
+    images: Iterable[Path | str | None],
+    masks: Iterable[Path | str | None] | None,
+    *,
+    full: bool,
 ) -> dict[str, str]:
     """Return the `identity` of a source of image files and, where not None, of mask files."""
     identity = {"images": files_digest(images, full=full)}

@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from salix.data.bounds import Unreadable, check_size
+from salix.data.fitted import FittedPixels, is_fitted
 from salix.data.foreign_formats import describe_foreign
 from salix.data.levels import to_8_bit
 from salix.data.metadata import Picture, without_metadata
@@ -134,8 +135,11 @@ def _available_formats() -> tuple[str, ...]:
 def fit(image: Any, to: Preprocess) -> Pixels:
     """Resize a Pillow image or 8-bit array [h w] or [h w c] to the size and channels of `to`.
 
-    Raises `Unreadable` for an array that is not an 8-bit image.
+    Raises `Unreadable` for an array that is not an 8-bit image, `InputError` for pixels that were
+    fitted to another geometry.
     """
+    if isinstance(image, FittedPixels) and is_fitted(image):
+        return image.as_inputs_of(to)
     return to.on_host(_from_array(image) if isinstance(image, np.ndarray) else image)
 
 

@@ -14,6 +14,8 @@ from salix.data.grouped import Grouped
 from salix.data.image_paths import SUFFIXES, hint, id_of, suffix_of
 from salix.data.listing import has_signature
 from salix.data.notes import note
+from salix.data.packed import Packed
+from salix.data.packed_layout import is_packed
 from salix.data.shard_paths import expand, is_shard, shards_in
 from salix.data.shards import Shards
 from salix.data.source import Source
@@ -37,13 +39,14 @@ class _Place(NamedTuple):
 def open_source(texts: Sequence[str], *, group_by: int | str | None = None) -> Source:
     """Open what the command line names: `DIR`, `IMAGE`, `TABLE` or `CLASS=DIR`, one or several.
 
-    Several may have one class: `real=a real=b`. In the place of DIR, `asset:NAME` stands for a
-    folder of `salix.data.assets`; a tar file, a folder of tar files and a pattern such as
-    `shard-{000000..000012}.tar` stand for `Shards`, those of one class together. In that of TABLE,
-    a file as `Table` reads it, `tfds:NAME[/CONFIG][:VERSION]:SPLIT` stands for a data set of
-    TensorFlow Datasets: `tfds:mnist:test`, `tfds:mnist:3.0.1:train[:100]`; see
-    `salix.data.datasets`. Ids of several sources begin with the class or the folder's name,
-    followed by as much of its path as distinguishes it from others of that name.
+    Several may have one class: `real=a real=b`. DIR may be a data set that `salix pack` has
+    written. In its place, `asset:NAME` stands for a folder of `salix.data.assets`; a tar file, a
+    folder of tar files and a pattern such as `shard-{000000..000012}.tar` stand for `Shards`, those
+    of one class together. In that of TABLE, a file as `Table` reads it,
+    `tfds:NAME[/CONFIG][:VERSION]:SPLIT` stands for a data set of TensorFlow Datasets:
+    `tfds:mnist:test`, `tfds:mnist:3.0.1:train[:100]`; see `salix.data.datasets`. Ids of several
+    sources begin with the class or the folder's name, followed by as much of its path as
+    distinguishes it from others of that name.
 
     `group_by` is that of `Grouped`: levels count from each data folder, a pattern is searched for
     in the id.
@@ -168,6 +171,8 @@ def _open(place: _Place) -> Source:
     if place.images:
         files = tuple(os.path.relpath(f, place.path).replace(os.sep, "/") for f in place.images)
         return Folder(place.path, label=place.name, files=files)
+    if is_packed(place.path):
+        return Packed(place.path, label=place.name)
     return (
         Table(place.path)
         if is_table(place.path) and not place.path.is_dir()

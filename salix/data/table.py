@@ -14,6 +14,7 @@ from salix.data.image_paths import id_of, path_of
 from salix.data.reference_masks import read_reference_mask
 from salix.data.table_files import read_cells
 from salix.data.table_rows import TableRow, read_rows
+from salix.data.texts import Categories, Texts
 from salix.typing import InputError
 
 
@@ -42,10 +43,10 @@ class Table:
         file = Path(self.file)
         rows = read_rows(file, read_cells(file))
         _check_masks(file, rows)
-        masks = tuple(row.map for row in rows)
-        object.__setattr__(self, "ids", tuple(id_of(row.path) for row in rows))
-        object.__setattr__(self, "labels", tuple(row.label for row in rows))
-        object.__setattr__(self, "groups", tuple(row.group for row in rows))
+        masks = Categories(row.map for row in rows)
+        object.__setattr__(self, "ids", Texts(id_of(row.path) for row in rows))
+        object.__setattr__(self, "labels", Categories(row.label for row in rows))
+        object.__setattr__(self, "groups", Categories(row.group for row in rows))
         object.__setattr__(self, "mask_paths", masks if any(masks) else None)
 
     def read(self, index: int) -> Any:
@@ -67,10 +68,10 @@ class Table:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Digests of the content of images and reference masks."""
-        files = [self._path(path_of(id)) for id in self.ids]
+        files = (self._path(path_of(id)) for id in self.ids)
         masks = self.mask_paths
         mask_files = (
-            None if masks is None else [None if m is None else self._path(m) for m in masks]
+            None if masks is None else (None if m is None else self._path(m) for m in masks)
         )
         return files_identity(files, mask_files, full=full)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from salix.store.atomic import named_error, temporary
+from salix.atomic import named_error, temporary
 from salix.store.processes import is_running, is_visible, namespace, started
 from salix.typing import InputError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from salix.store.atomic import atomic
+from salix.atomic import atomic
 from salix.store.manifest import NAME as MANIFEST
 from salix.store.manifest import expected_parts, read_manifest
 from salix.store.parts import Damage, parts, sound_parts
@@ -107,7 +107,7 @@ def choose_length(path: Path, batch_size: int, count: int, range_size: int | Non
     """
     if range_size is not None and range_size < 1:
         raise InputError(f"range_size is {range_size}: give at least 1")
-    length = max(1, (range_size or EXAMPLES) // batch_size)
+    length = -(-(range_size or EXAMPLES) // batch_size)
     chosen = length if count > length * batch_size else None
     if not (path / MANIFEST).exists():
         return chosen

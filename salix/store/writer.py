@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from salix.store.atomic import atomic
+from salix.atomic import atomic
 from salix.store.manifest import open_run, read_manifest
 from salix.store.parts import OWNER
 from salix.store.schema import KEYS, arrow_array, arrow_schema
