@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from salix.store.atomic import temporary
+from salix.atomic import temporary
 from salix.store.manifest import expected_parts
 from salix.store.parts import Part, sound_parts
 from salix.store.reader import Run
