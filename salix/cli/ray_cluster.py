@@ -17,7 +17,7 @@ ACCELERATORS = ("GPU", "TPU")
 
 
 @dataclass(frozen=True)
-class Node:
+class ClusterNode:
     """Node of a cluster that has room for `workers` workers, of `cores` cores each."""
 
     id: str
@@ -65,7 +65,7 @@ def connected(address: str | None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def nodes(ray: Any, cores: int | None) -> list[Node]:
+def nodes(ray: Any, cores: int | None) -> list[ClusterNode]:
     """Return the nodes at work that have room for workers: one for each GPU or TPU.
 
     On a cluster without accelerators one for each `cores` cores, or for all cores of a node.
@@ -84,7 +84,7 @@ def nodes(ray: Any, cores: int | None) -> list[Node]:
             workers = available // share if share else 0
         if workers:
             host = node["NodeManagerHostname"]
-            places.append(Node(node["NodeID"], host, workers, share, kind))
+            places.append(ClusterNode(node["NodeID"], host, workers, share, kind))
     return places
 
 

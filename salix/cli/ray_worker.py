@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from salix.cli.range_worker import RangeWorker
-from salix.cli.ray_cluster import Node
+from salix.cli.ray_cluster import ClusterNode
 
 
 @dataclass(eq=False)
@@ -12,14 +12,14 @@ class Worker:
     """A worker's actor on its node, its present call, and the range of it."""
 
     actor: Any
-    node: Node
+    node: ClusterNode
     call: Any
     stage: str = "versions"  # then "open", and "compute" or "idle"
     number: int | None = None
     watch: Any = None
 
 
-def start_worker(ray: Any, node: Node) -> Worker:
+def start_worker(ray: Any, node: ClusterNode) -> Worker:
     """Start a worker on a node, which ends with this process."""
     strategies = ray.util.scheduling_strategies
     actor = (
