@@ -59,7 +59,10 @@ def join_processes(
             )
         except (ValueError, RuntimeError, ImportError) as error:
             reason = str(error).splitlines()[0].rstrip(".")
-            hint = "give --coordinator HOST:PORT, --processes N and --process K"
+            hint = (
+                "--distributed needs Slurm, Open MPI, Kubernetes or a TPU pod; elsewhere give "
+                "--coordinator HOST:PORT, --processes N and --process K"
+            )
             raise InputError(f"the processes cannot be joined ({reason}): {hint}") from error
     devices = exchange(jax.local_device_count())
     if len(set(devices)) > 1:

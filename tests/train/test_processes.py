@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -156,9 +155,7 @@ def test_two_processes_train_as_one(faces, tmp_path):
     texts = {out: finish(group) for out, group in groups.items()}
     for out, group in groups.items():
         assert [process.returncode for process in group] == [0] * len(group), texts[out]
-    one, two, other = (
-        np.load(tmp_path / name) for name in ("1/0.npz", "2/0.npz", "2/1.npz")
-    )
+    one, two, other = (np.load(tmp_path / name) for name in ("1/0.npz", "2/0.npz", "2/1.npz"))
     for name in one.files:
         np.testing.assert_allclose(one[name], two[name], atol=1e-5, rtol=1e-5)
         np.testing.assert_array_equal(two[name], other[name])
@@ -172,3 +169,45 @@ def test_two_processes_train_as_one(faces, tmp_path):
     assert "2 images cannot be read" in first[1]
     assert "epoch" not in second[0]
     assert "images" not in second[1]
+
+
+def start_training(faces, out, process, port, epochs=12):
+    recipe = (
+        f"Recipe(CrossEntropy(), SGD(0.05), epochs={epochs}, batch_size=4, validation=0.25, "
+        "augment=Augment())"
+    )
+    numbers = ["--coordinator", f"127.0.0.1:{port}", "--processes", 2, "--process", process]
+    options = ["--arch", "small", "--data", faces, "--recipe", recipe, "--out", out, *numbers]
+    return start(["-m", "salix.cli", "train", *options])
+
+
+def weights(out):
+    """Return the bytes of the weight files and the losses of a training."""
+    files = {path.name: path.read_bytes() for path in sorted(out.glob("*.safetensors"))}
+    losses = [(r["train_loss"], r["validation_loss"]) for r in history.read(out / "seed-0")]
+    return files, losses
+
+
+@pytest.mark.slow
+def test_a_lost_process_ends_the_other_and_both_resume_bit_identically(faces, tmp_path):
+    port = free_port()
+    group = [start_training(faces, tmp_path / "a", k, port) for k in (0, 1)]
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "a/seed-0/epoch-000002.parquet").exists():  # of twelve
+        assert time.monotonic() < deadline
+        assert group[0].poll() is None, group[0].communicate()
+        time.sleep(0.02)
+    group[1].send_signal(signal.SIGKILL)
+    (_, text), _ = finish(group, 60)
+    assert group[0].returncode == 1
+    assert "process 0 of 2 has lost another one" in text.splitlines()[-1]
+    assert "Traceback" not in text
+    resumed = [start_training(faces, tmp_path / "a", k, port) for k in (0, 1)]
+    (_, text), _ = finish(resumed)
+    assert [process.returncode for process in resumed] == [0, 0], text
+    assert "of 12 epochs are done" in text
+    port = free_port()
+    undisturbed = [start_training(faces, tmp_path / "b", k, port) for k in (0, 1)]
+    finish(undisturbed)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert len(weights(tmp_path / "b")[0]) == 2
