@@ -19,7 +19,9 @@ from salix.cli.explain import ExplainImages
 from salix.cli.figure import DrawFigure
 from salix.cli.methods import ListMethods
 from salix.cli.metrics import ListMetrics
+from salix.cli.pack import Pack
 from salix.cli.report import Report
+from salix.cli.runs import Runs
 from salix.cli.study import Study
 from salix.cli.sweep import Sweep
 from salix.cli.train import Train
@@ -31,8 +33,10 @@ COMMANDS = {
     "demo": Demo,
     "explain": ExplainImages,
     "train": Train,
+    "pack": Pack,
     "sweep": Sweep,
     "report": Report,
+    "runs": Runs,
     "figure": DrawFigure,
     "study": Study,
     "compare": CompareModels,

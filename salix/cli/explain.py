@@ -74,7 +74,7 @@ class ExplainImages:
         from salix import spec
         from salix.attribution import ARGUMENTS, METHODS
         from salix.engine import image_explainer, model_pixels
-        from salix.engine.image_sweep import default_attribution
+        from salix.engine.image_run import default_attribution
         from salix.measures.method_text import method_text
         from salix.models import load
 

@@ -11,11 +11,11 @@ from salix.cli.options import Data, Option
 
 @dataclass(frozen=True)
 class DrawFigure:
-    """Draw images with their maps from runs: a column for each method, or for each model.
+    """Draw images with their maps from runs: a column for each method of each run.
 
-    One run of several methods (salix sweep --attribution A B) has a column for each method; several
-    runs of the same images have a column for each run. One colour scale is printed.
-    Example: salix figure runs/a runs/b --images 6 --data photos --out figure.pdf
+    A run of several methods (salix sweep --attribution A B) has a column for each, another run one;
+    all runs are of the same images. One colour scale is printed.
+    Example: salix figure runs/a runs/b --methods GradCAM Gradient --data photos --out figure.pdf
     """
 
     runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], Option(help="directories of runs")]
@@ -24,6 +24,10 @@ class DrawFigure:
         tuple[str, ...],
         Option(help="ids of the images, or a number of images that the seed draws"),
     ] = ("4",)
+    methods: Annotated[
+        tuple[str, ...],
+        Option(help="methods to draw, as GradCAM or 'GradCAM(relu=False)'; by default all"),
+    ] = ()
     seed: Annotated[int, Option(help="seed of the drawn images")] = 0
     data: Annotated[
         Data | None,
@@ -46,6 +50,7 @@ class DrawFigure:
         figure = draw_runs(
             runs,
             images=int(self.images[0]) if number else list(self.images),
+            methods=self.methods,
             seed=self.seed,
             data=self.data,
             smooth=self.smooth,

@@ -1,4 +1,4 @@
-"""Sources of images and labels: folders, CSV tables, arrays, TensorFlow data sets; batches."""
+"""Sources of images and labels: folders, tables, tar shards, arrays, TFDS data sets; batches."""
 
 from salix.data.arrays import Arrays
 from salix.data.datasets import Dataset
@@ -8,8 +8,12 @@ from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder
 from salix.data.grouped import Grouped
 from salix.data.opening import open_source
+from salix.data.packed import Packed
+from salix.data.packing import pack
+from salix.data.shards import Shards
 from salix.data.source import Source, id_hash
 from salix.data.table import Table
+from salix.data.url import Url
 from salix.data.views import Joined, Unlabelled
 
 __all__ = [
@@ -21,10 +25,13 @@ __all__ = [
     "Grouped",
     "ImageExamples",
     "Joined",
+    "Packed",
+    "Shards",
     "Source",
     "Table",
     "Unlabelled",
     "Unreadable",
+    "Url",
     "batches",
     "count_batches",
     "fit",
@@ -32,4 +39,5 @@ __all__ = [
     "image_batches",
     "image_example",
     "open_source",
+    "pack",
 ]

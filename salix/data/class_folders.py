@@ -21,9 +21,15 @@ class FolderName(str):
 
 
 def match_folders(
-    labels: Sequence[FolderName], codes: Mapping[str, int], classes: Sequence[str], *, model: str
+    paths: Mapping[tuple[str, ...], int],
+    codes: Mapping[str, int],
+    classes: Sequence[str],
+    *,
+    model: str,
 ) -> Mapping[tuple[str, ...], int | None]:
     """Return the class of each path of folders, None where it ends above the level of classes.
+
+    `paths` has the number of images of each.
 
     The level of classes is the one level of which all names are classes: `train/real/1.png` has
     them at level 2. A leading index is no part of a name, `0_real`, if that leaves one folder for
@@ -31,7 +37,6 @@ def match_folders(
     no such level, with the names of each. Folders `0`, `1`, … that are exactly the indices of the
     classes count as such. Any but plain names at level 1 are logged on one line.
     """
-    paths = dict.fromkeys(label.folders for label in labels)
     levels = [
         sorted({path[k] for path in paths if len(path) > k}) for k in range(max(map(len, paths)))
     ]
@@ -51,7 +56,7 @@ def match_folders(
                 f"give each class's own folder, --data {classes[0]}=DIR"
             )
     table = tables[first]
-    above = sum(len(label.folders) <= first for label in labels)
+    above = sum(count for path, count in paths.items() if len(path) <= first)
     if first or any(name.strip().casefold() not in codes for name in table):
         pairs = ", ".join([f"{name} = {classes[i]}" for name, i in table.items()][:10])
         pairs += ", …" * (len(table) > 10)

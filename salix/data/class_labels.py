@@ -1,6 +1,7 @@
 """Labels of images as class indices: names, numbers, and names of folders."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ def class_indices(
     range, and for a number that is the name of a class other than that of its index.
     """
     codes = {name.strip().casefold(): i for i, name in enumerate(classes)}
-    folders = [n for n in labels if isinstance(n, FolderName)]
+    folders = Counter(n.folders for n in labels if isinstance(n, FolderName))
     by_folder = match_folders(folders, codes, classes, model=model) if folders else {}
     texts = {n.strip() for n in labels if isinstance(n, str) and not isinstance(n, FolderName)}
     numbers = not texts & codes.keys() and all(map(_INTEGER.fullmatch, texts))

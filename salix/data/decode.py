@@ -34,11 +34,13 @@ from typing import Any
 import numpy as np
 
 from salix.data.bounds import Unreadable, check_size
+from salix.data.fitted import FittedPixels, is_fitted
 from salix.data.foreign_formats import describe_foreign
 from salix.data.levels import to_8_bit
 from salix.data.metadata import Picture, without_metadata
 from salix.data.regular_file import read_file
 from salix.data.tiff_tags import BITS, SAMPLES, orientation
+from salix.data.url import Url
 from salix.preprocess import Preprocess
 from salix.typing import Pixels
 
@@ -72,11 +74,11 @@ TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSP
 TURNS |= {6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
 
 
-def decode(file: Path | bytes) -> Any:
+def decode(file: Path | Url | bytes) -> Any:
     """Decode an image file to an RGB or 8-bit grey Pillow image; raises `Unreadable`."""
     from PIL import Image
 
-    content = read_file(file) if isinstance(file, Path) else file
+    content = file if isinstance(file, bytes) else read_file(file)
     if not content:
         raise Unreadable("empty file")
     try:
@@ -134,8 +136,11 @@ def _available_formats() -> tuple[str, ...]:
 def fit(image: Any, to: Preprocess) -> Pixels:
     """Resize a Pillow image or 8-bit array [h w] or [h w c] to the size and channels of `to`.
 
-    Raises `Unreadable` for an array that is not an 8-bit image.
+    Raises `Unreadable` for an array that is not an 8-bit image, `InputError` for pixels that were
+    fitted to another geometry.
     """
+    if isinstance(image, FittedPixels) and is_fitted(image):
+        return image.as_inputs_of(to)
     return to.on_host(_from_array(image) if isinstance(image, np.ndarray) else image)
 
 

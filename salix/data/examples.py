@@ -9,7 +9,8 @@ import numpy as np
 
 from salix.data.content import source_identity
 from salix.data.decode import fit
-from salix.data.segments import ImageSegments
+from salix.data.fitted import check_geometry, frame_of, is_fitted, packings
+from salix.data.segments import ImageSegments, check_packed_segmentation
 from salix.data.source import Source
 from salix.preprocess import Preprocess
 from salix.typing import Column
@@ -67,6 +68,10 @@ class ImageExamples:
 
     def __post_init__(self):
         segmentation = self.segmentation
+        for packing in packings(self.source):
+            check_geometry(packing, self.to)
+            if segmentation is not None:
+                check_packed_segmentation(segmentation)
         segments = None if segmentation is None else ImageSegments(segmentation, self.source.ids)
         object.__setattr__(self, "segments", segments)
 
@@ -99,11 +104,7 @@ class ImageExamples:
         mask = self.source.reference_mask(index)
         if mask is None:
             return np.zeros(self.to.size, np.uint8)
-        grey = Preprocess(self.to.size, 1, fit=self.to.fit, resize=self.to.resize)
-        if self.to.fit == "crop":  # the crop is of the image's own frame
-            frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
-            mask = fit(mask, Preprocess(frame, 1))
-        return np.asarray(fit(mask, grey))[..., 0]
+        return fit_reference_mask(mask, frame_of(image), self.to)
 
     def describe(self, index: int, example: Any | None) -> dict[str, Any]:
         """Return nothing: labels are a matter of the model's classes."""
@@ -115,6 +116,16 @@ class ImageExamples:
         identity = {"content": "full" if full else "sampled"}
         masks = {} if self.segments is None else {"segments": self.segments.identity(full=full)}
         return identity | source_identity(self.source, full=full) | masks
+
+
+def fit_reference_mask(mask: np.ndarray, frame: tuple[int, int], to: Preprocess) -> np.ndarray:
+    """Fit the reference mask of an image of height and width `frame` as its pixels, [h w]."""
+    if is_fitted(mask):  # with the pixels, whose geometry is compared
+        return np.asarray(mask)
+    grey = Preprocess(to.size, 1, fit=to.fit, resize=to.resize)
+    if to.fit == "crop":  # the crop is of the image's own frame
+        mask = np.asarray(fit(mask, Preprocess(frame, 1)))
+    return np.asarray(fit(mask, grey))[..., 0]
 
 
 def image_example(

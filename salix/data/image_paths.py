@@ -15,7 +15,8 @@ PASSED_OVER = frozenset(
 HINTS = {
     "install pillow-heif": ("heic", "heif", "hif"),
     "extract the frames": ("mp4", "avi", "mov", "mkv", "webm", "m4v", "mpg", "mpeg", "wmv"),
-    "unpack": ("zip", "tar", "tgz", "gz", "bz2", "xz", "7z", "rar"),
+    "name the tar, or a folder of tars alone": ("tar",),
+    "unpack": ("zip", "tgz", "gz", "bz2", "xz", "7z", "rar"),
     "give arrays in Python": ("npy", "npz", "pt", "mat"),
     "save as CSV": ("xlsx", "xls", "ods"),
     "convert to PNG": ("jxl", "svg", "psd", "eps", "ico", "exr", "dng", "cr2", "nef", "arw", "raw"),

@@ -1,11 +1,14 @@
-"""Reading of regular files, which never waits for a pipe or a device."""
+"""Reading of regular files, which never waits for a pipe or a device, and of remote ones."""
 
 import errno
 import os
 import stat
 from pathlib import Path
+from typing import IO
 
 from salix.data.bounds import MAX_FILE, Unreadable
+from salix.data.remote import RemoteFile, read_url
+from salix.data.url import Url
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -16,10 +19,31 @@ KINDS = {
 }
 
 
-def read_file(path: Path, *, first: int | None = None) -> bytes:
-    """Return the content of a regular file, or its first bytes; raises `Unreadable`.
+def read_file(path: Path | Url, *, start: int = 0, first: int | None = None) -> bytes:
+    """Return the content of a file, or `first` bytes from `start`; raises `Unreadable`.
 
     A file over `MAX_FILE` is refused, unless only its `first` bytes are asked for.
+    """
+    if isinstance(path, Url):
+        return read_url(path, start=start, first=first)
+    try:
+        with _open(path) as file:
+            if first is None and (size := os.fstat(file.fileno()).st_size) > MAX_FILE:
+                megabytes = (f"{size / 1e6:,.0f} MB" for size in (size, MAX_FILE))
+                raise Unreadable("file of " + ": over ".join(megabytes))
+            file.seek(start)
+            return file.read(MAX_FILE if first is None else first)
+    except OSError as error:
+        raise Unreadable(read_failure(error, path)) from None
+
+
+def open_file(path: Path | Url) -> IO[bytes] | RemoteFile:
+    """Open a regular or remote file for reading; raises `Unreadable`."""
+    return RemoteFile(path) if isinstance(path, Url) else _open(path)
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Open a regular file for reading; raises `Unreadable`.
 
     Its kind is checked before it is opened, for the opening of a pipe waits for another program and
     that of a device may do anything, and once more after, for another file may have taken its name.
@@ -27,13 +51,13 @@ def read_file(path: Path, *, first: int | None = None) -> bytes:
     try:
         _check_kind(os.stat(path).st_mode)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:
-            status = os.fstat(file.fileno())
-            _check_kind(status.st_mode)
-            if first is None and status.st_size > MAX_FILE:
-                megabytes = (f"{size / 1e6:,.0f} MB" for size in (status.st_size, MAX_FILE))
-                raise Unreadable("file of " + ": over ".join(megabytes))
-            return file.read(MAX_FILE if first is None else first)
+        file = open(os.open(path, flags), "rb")  # noqa: SIM115
+        try:
+            _check_kind(os.fstat(file.fileno()).st_mode)
+        except Unreadable:
+            file.close()
+            raise
+        return file
     except OSError as error:
         raise Unreadable(read_failure(error, path)) from None
     except ValueError as error:  # Unreadable, or a name with a null character

@@ -10,6 +10,7 @@ from jaxtyping import UInt16
 
 from salix.data.content import arrays_digest, files_digest
 from salix.data.decode import Unreadable, fit
+from salix.data.fitted import frame_of, is_fitted
 from salix.data.mask_files import match_label_files, read_labels
 from salix.data.segment_cache import SegmentCache, cached
 from salix.perturb.segment_labels import SIDE, LabelLevels
@@ -52,9 +53,10 @@ class ImageSegments:
             except (InputError, Unreadable) as error:
                 raise Unreadable(f"its segment masks: {error}") from None
         else:
+            if is_fitted(image):
+                check_packed_segmentation(self.segmentation)
             labels = self._checked(self.labels(fit(image, STRETCHED)))
-        frame = image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
-        return sample_labels(labels, frame, to)
+        return sample_labels(labels, frame_of(image), to)
 
     def _checked(self, labels: Any) -> LabelLevels:
         shape, count = (self.segmentation.levels, SIDE, SIDE), self.segmentation.count
@@ -81,6 +83,15 @@ class ImageSegments:
         is_folder = isinstance(self.segmentation.masks, (str, Path))
         digest = files_digest(self.items, full=full) if is_folder else arrays_digest(self.items)
         return {"masks": digest}
+
+
+def check_packed_segmentation(segmentation: Any) -> None:
+    """Raise `InputError` for segments that are computed from whole images, which none is packed."""
+    if not isinstance(segmentation, UserMasks):
+        raise InputError(
+            "segments are computed from whole images, and the data are packed: sweep the images "
+            "that were packed, or give your own segments as UserMasks"
+        )
 
 
 def sample_labels(

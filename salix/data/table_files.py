@@ -11,6 +11,7 @@ from typing import Any
 from salix.data.decode import Unreadable
 from salix.data.notes import note
 from salix.data.regular_file import read_file
+from salix.data.url import Url
 from salix.typing import InputError
 
 SUFFIXES = ("csv", "tsv", "tab", "parquet", "pq", "jsonl", "ndjson", "json")
@@ -26,12 +27,12 @@ class Cells:
     unit: str  # "line" or "row"
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: Path | Url) -> bool:
     """Whether a path has the suffix of a table."""
     return path.suffix.lower()[1:] in SUFFIXES
 
 
-def read_cells(file: Path) -> Cells:
+def read_cells(file: Path | Url) -> Cells:
     """Return the cells of a table; raises `InputError` for a file that cannot be read as such."""
     suffix = file.suffix.lower()[1:]
     try:
@@ -49,7 +50,7 @@ def read_cells(file: Path) -> Cells:
         raise InputError(f"{file} cannot be read as {kind}: {error}"[:400]) from None
 
 
-def _text(file: Path, content: bytes) -> str:
+def _text(file: Path | Url, content: bytes) -> str:
     """Decode a text file in UTF-8 or UTF-16; what is neither is taken for Windows-1252."""
     for encoding, mark in BOMS:
         if content.startswith(mark):
@@ -63,7 +64,7 @@ def _text(file: Path, content: bytes) -> str:
         return content.decode("cp1252", "replace")
 
 
-def _csv(file: Path, text: str, delimiter: str | None) -> Cells:
+def _csv(file: Path | Url, text: str, delimiter: str | None) -> Cells:
     first, _, rest = text.lstrip("\r\n").partition("\n")
     shift = len(text) - len(text.lstrip("\r\n"))
     before = text[:shift].count("\n")

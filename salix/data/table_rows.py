@@ -13,6 +13,8 @@ from salix.data.image_paths import SUFFIXES, suffix_of
 from salix.data.notes import note
 from salix.data.source import group_name
 from salix.data.table_files import Cells
+from salix.data.table_links import address, local_text
+from salix.data.url import Url, is_url, public
 from salix.typing import InputError
 
 COLUMNS = ("path", "label", "map", "group")
@@ -55,12 +57,15 @@ class TableRow(NamedTuple):
     group: str | None
     number: int
     place: str
+    link: str | None = None  # the whole address of the image, where `path` leaves credentials out
 
 
-def read_rows(file: Path, cells: Cells) -> list[TableRow]:
+def read_rows(file: Path | Url, cells: Cells) -> list[TableRow]:
     """Return the rows of a table, sorted by path; raises `InputError`."""
     columns = match_columns(file, cells.header)
-    bases = (os.path.abspath(file.parent), os.path.realpath(file.parent))
+    bases = ("", "")
+    if not isinstance(file, Url):
+        bases = (os.path.abspath(file.parent), os.path.realpath(file.parent))
     rows = []
     for number, values in cells.rows:
         named = {c: values[k] for c, k in columns.items()}
@@ -73,7 +78,9 @@ def read_rows(file: Path, cells: Cells) -> list[TableRow]:
             raise InputError(f"{file}, {place}: {error}") from None
         label = label.strip() if isinstance(label, str) else label
         path, map = (_path(file, place, c, named.get(c), bases) for c in ("path", "map"))
-        rows.append(TableRow(path or "", label, map, group, number, place))
+        shown = public(path) if path and is_url(path) else path or ""
+        link = path if path and shown != path else None
+        rows.append(TableRow(shown, label, map, group, number, place, link))
     if not rows:
         raise InputError(f"{file} has no row below its header: list images, path and label")
     first: dict[str, TableRow] = {}
@@ -87,7 +94,7 @@ def read_rows(file: Path, cells: Cells) -> list[TableRow]:
     return sorted(rows, key=lambda row: row.path)
 
 
-def match_columns(file: Path, header: Sequence[str]) -> dict[str, int]:
+def match_columns(file: Path | Url, header: Sequence[str]) -> dict[str, int]:
     """Return the position of each known column in a header, without case and spaces.
 
     Raises `InputError` for a table without `path`, for a repeated column, and for a name that can
@@ -123,7 +130,9 @@ def match_columns(file: Path, header: Sequence[str]) -> dict[str, int]:
     return columns
 
 
-def _path(file: Path, place: str, column: str, value: Any, bases: tuple[str, str]) -> str | None:
+def _path(
+    file: Path | Url, place: str, column: str, value: Any, bases: tuple[str, str]
+) -> str | None:
     """Return the one spelling of a path, None where it is empty.
 
     `bases` are the folder of the file as an absolute path, and without links.
@@ -142,8 +151,11 @@ def _path(file: Path, place: str, column: str, value: Any, bases: tuple[str, str
             f"{file}, {place}: {column} {value[:40]!r} has a line break or null character: close "
             "the quotation marks above it"
         )
+    if (local := local_text(file, path := value.strip())) is None or isinstance(file, Url):
+        return address(file, place, column, path)
     folder = file.parent
-    path = value.strip()
+    if local != path:
+        path = value = local
     if path != value and not (folder / path).exists() and (folder / value).exists():
         path = value
     if "\\" in path and not (folder / path).exists():  # as Windows writes paths

@@ -1,6 +1,5 @@
 """Sources made of sources: several in a row, without labels."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from salix.data.content import source_identity
 from salix.data.source import Source
+from salix.data.texts import Categories, Chained, Mapped, repeated
 from salix.typing import InputError
 
 
@@ -20,17 +20,15 @@ class Joined:
     """
 
     sources: Mapping[str, Source]
-    ids: Sequence[str] = field(init=False, repr=False)
-    places: Sequence[tuple[Source, int]] = field(init=False, repr=False)
+    ids: Chained = field(init=False, repr=False)
 
     def __post_init__(self):
-        ids = [f"{name}/{i}" for name, source in self.sources.items() for i in source.ids]
-        if len({*ids}) < len(ids):
-            first = next(id for id, count in Counter(ids).items() if count > 1)
+        ids = Chained(
+            Mapped(f"{name}/{{}}".format, source.ids) for name, source in self.sources.items()
+        )
+        if (first := repeated(ids)) is not None:
             raise InputError(f"{first!r} is in the data twice: give each folder once")
-        places = [(s, i) for s in self.sources.values() for i in range(len(s.ids))]
         object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "places", places)
 
     @property
     def has_reference_masks(self) -> bool:
@@ -40,26 +38,30 @@ class Joined:
     @property
     def labels(self) -> Sequence[str | int | None]:
         """The labels of each source."""
-        return [label for s in self.sources.values() for label in s.labels]
+        return Chained(s.labels for s in self.sources.values())
 
     @property
     def groups(self) -> Sequence[str | None]:
         """The groups of each source: one name is one group, also in several sources."""
-        return [group for s in self.sources.values() for group in s.groups]
+        return Chained(s.groups for s in self.sources.values())
 
     def read(self, index: int) -> Any:
         """Read from the source of the image."""
-        source, i = self.places[index]
+        source, i = self._place(index)
         return source.read(i)
 
     def reference_mask(self, index: int) -> np.ndarray | None:
         """Reference mask from the source of the image."""
-        source, i = self.places[index]
+        source, i = self._place(index)
         return source.reference_mask(i)
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of each source by its name."""
         return {"sources": {n: source_identity(s, full=full) for n, s in self.sources.items()}}
+
+    def _place(self, index: int) -> tuple[Source, int]:
+        part, i = self.ids.place(index)
+        return list(self.sources.values())[part], i
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Unlabelled:
     @property
     def labels(self) -> Sequence[str | int | None]:
         """None for each."""
-        return [None] * len(self.source.ids)
+        return Categories.constant(None, len(self.source.ids))
 
     @property
     def groups(self) -> Sequence[str | None]:

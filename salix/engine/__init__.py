@@ -5,7 +5,7 @@ from salix.engine.image_explanation import explain, image_explainer, model_pixel
 from salix.engine.image_sweep import sweep
 from salix.engine.model_explainer import ModelExplainer
 from salix.engine.problem import Problem
-from salix.engine.run import run_problem
+from salix.engine.problem_run import run_problem
 
 __all__ = [
     "Classification",

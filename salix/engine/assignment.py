@@ -50,8 +50,8 @@ class Assignment:
 
     A batch has `size` of the run's `count` examples. A range is claimed when the first batch of it
     is asked for, and its claim ends when its last row is written. Finished ranges are passed over;
-    one that another process is writing is tried again after all others, and then left to that
-    process while it is at work.
+    one that another process is writing is tried again after all others if `patient`, and then left
+    to that process while it is at work.
     """
 
     def __init__(
@@ -65,9 +65,11 @@ class Assignment:
         size: int,
         count: int,
         unit: str,
+        patient: bool = True,
     ):
         self.ranges, self.columns, self.about, self.bar = ranges, columns, about, bar
         self.size, self.count, self.unit, self.numbers = size, count, unit, list(numbers)
+        self.patient = patient
         self.open: dict[int, OpenRange] = {}
         self.left: list[Claimed] = []  # of ranges that other processes are writing
         self.batches = self._batches()
@@ -82,7 +84,7 @@ class Assignment:
                     raise
                 busy.append((number, error))
         for number, error in busy:
-            while error.is_stale() or not error.file.exists():
+            while self.patient and (error.is_stale() or not error.file.exists()):
                 check()
                 try:
                     yield from self._begin(number)

@@ -7,8 +7,8 @@ from typing import Any
 from salix.attribution import passes_of
 from salix.engine.user_functions import check_function
 from salix.measures import Evaluation, Of
-from salix.measures.evaluation import column_name
 from salix.measures.method_text import method_text
+from salix.measures.method_values import column_name
 from salix.measures.metric_text import metric_text
 from salix.metrics import METRICS
 from salix.metrics.faithfulness.curves import deletion, insertion

@@ -11,7 +11,7 @@ import numpy as np
 from salix.data import fit
 from salix.data.decode import Unreadable, decode
 from salix.engine.classification import Classification
-from salix.engine.image_sweep import default_attribution
+from salix.engine.image_run import default_attribution
 from salix.engine.model_check import check_model, check_params
 from salix.model import Model
 from salix.nn import round_kernels

@@ -4,29 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from salix.attribution import GradCAM, IntegratedGradients
-from salix.data import Arrays, Source, open_source
-from salix.engine.classification import Classification
 from salix.engine.classification_columns import MapType
-from salix.engine.evaluated_methods import (
-    MetricChoice,
-    as_methods,
-    check_evaluations,
-    evaluation_costs,
-    evaluation_measures,
-)
-from salix.engine.labelled_images import LabelledImages
-from salix.engine.model_check import check_params
-from salix.engine.run import run_problem
-from salix.engine.segmentation import agreed_segmentation
-from salix.engine.shard import Shard
-from salix.measures import Regions
-from salix.measures.presets import PRESETS
+from salix.engine.evaluated_methods import MetricChoice
+from salix.engine.image_run import prepare_sweep
+from salix.engine.shard import Shard, as_shard
 from salix.model import Model
-from salix.nn import round_kernels
 from salix.precision import Precision
 from salix.scores import ScoreOf, logit
-from salix.store import Run, update_about
+from salix.store import Run
 from salix.typing import Measure, Method, Params
 
 
@@ -84,80 +69,27 @@ def sweep(
     another configuration, for a method that reads a trunk of a model without one, and for a metric
     of reference masks where the data has none.
     """
-    check_params(params)
-    source = as_source(data)
-    methods = as_methods(attribution) or (default_attribution(model, measures),)
-    masks = source.has_reference_masks
-    measures = (
-        *measures,
-        *evaluation_measures(methods, metrics, reference_masks=masks, maps=maps, side=side),
-    )
-    check_evaluations(measures, reference_masks=masks)
-    examples = LabelledImages(
-        source,
+    shard = as_shard(shard)
+    prepared = prepare_sweep(
         model,
-        thumbs,
-        full_content=content == "full",
-        segmentation=agreed_segmentation(measures),
-        targets=targets,
-    )
-    explained = examples.explained
-    problem = Classification(
-        model,
-        methods[0],
+        params,
+        data,
+        attribution,
+        measures,
+        metrics=metrics,
+        out=out,
         score=score,
-        measures=measures,
+        targets=targets,
         precision=precision,
         maps=maps,
         side=side,
-        reference_masks=masks,
-        targets=None if explained is None else explained.rule,
-    )
-    run = run_problem(
-        problem,
-        round_kernels(params, precision),
-        examples,
-        out=out,
         batch_size=batch_size,
         seed=seed,
-        name=name or model.name,
+        name=name,
         group=group,
         workers=workers,
-        shard=shard,
         range_size=range_size,
-        progress=progress,
-        unit="images",
+        thumbs=thumbs,
+        content=content,
     )
-    if model.chosen is not None:  # the network of a weight file with several
-        update_about(run.path, chosen=model.chosen)
-    segments = examples.images.segments
-    if segments is not None and any(segments.counts.values()):
-        update_about(run.path, segments=segments.counts)
-    if explained is not None and explained.run is not None:
-        update_about(run.path, targets_run=explained.run.name)
-    if costs := evaluation_costs(measures, model):
-        update_about(run.path, passes=costs)
-    return Run(run.path)
-
-
-def default_attribution(model: Model, measures: Sequence[Measure] = ()) -> Method:
-    """Return Grad-CAM; with measures of the preset "paper", as released for the architecture.
-
-    With `Regions` integrated gradients against black and white, whose sums over regions compare.
-    The release hooked torchvision's networks. DenseNet applies its last ReLU in place there, so
-    that the gradient was taken before it (`GradCAM`).
-    """
-    if any(isinstance(measure, Regions) for measure in measures):
-        return IntegratedGradients("black_white", steps=50)
-    released = any(measure in PRESETS["paper"] for measure in measures)
-    return GradCAM(before_relu=released and model.inplace_relu)
-
-
-def as_source(data: Any) -> Source:
-    """Return `data` as a source: a path's, or images in memory as `salix.data.Arrays` takes them.
-
-    Raises `InputError` for anything else.
-    """
-    if isinstance(data, (str, Path)):
-        return open_source([str(data)])
-    return data if hasattr(data, "reference_mask") else Arrays(data)
+    return prepared.complete(shard, progress=progress)

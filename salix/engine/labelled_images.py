@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import nsmallest
 from io import BytesIO
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from salix.data import ImageExamples, Source, Unreadable, id_hash
 from salix.data.class_labels import class_indices
+from salix.data.texts import Categories
 from salix.engine.segmentation import segmentation_identity
 from salix.engine.targets import Targets, read_targets
 from salix.model import Model
@@ -52,20 +54,20 @@ class LabelledImages:
     targets: Any = None
     columns: tuple[Column, ...] = field(init=False, repr=False)
     ids: Sequence[str] = field(init=False, repr=False)
-    groups: tuple[str | None, ...] = field(init=False, repr=False)
-    labels: tuple[int | None, ...] = field(init=False, repr=False)
+    groups: Sequence[str | None] = field(init=False, repr=False)
+    labels: Sequence[int | None] = field(init=False, repr=False)
     explained: Targets | None = field(init=False, repr=False)
     images: ImageExamples = field(init=False, repr=False)  # in the size of the model
 
     def __post_init__(self):
-        groups = tuple(self.source.groups)
+        groups = self.source.groups
         columns = (*HOST_COLUMNS, GROUP) if any(groups) else HOST_COLUMNS
         object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "ids", tuple(self.source.ids))
+        object.__setattr__(self, "ids", self.source.ids)
         object.__setattr__(self, "groups", groups)
         names, model = self.source.labels, self.model
         labels = class_indices(names, self.ids, model.classes, model=model.name)
-        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "labels", Categories(labels))
         targets = self.targets
         explained = None if targets is None else read_targets(targets, self.ids, labels, model)
         object.__setattr__(self, "explained", explained)
@@ -80,11 +82,16 @@ class LabelledImages:
     @cached_property
     def pictured(self) -> frozenset[int]:
         """Positions of the images that are stored small: the same ones for every model."""
-        chosen: set[int] = set()
-        for label in (classes := set(self.labels)):
-            members = [i for i, other in enumerate(self.labels) if other == label]
-            members.sort(key=lambda i: (id_hash(self.ids[i]), self.ids[i]))
-            chosen.update(members[: -(-self.thumbs // len(classes))])
+        classes = set(self.labels)
+        share = -(-self.thumbs // len(classes))
+        chosen: list[int] = []
+        for label in classes:
+            members = (
+                (id_hash(id), id, i)
+                for i, (id, other) in enumerate(zip(self.ids, self.labels, strict=True))
+                if other == label
+            )
+            chosen += [i for _, _, i in nsmallest(share, members)]
         return frozenset(chosen)
 
     def load(self, index: int) -> dict[str, Any]:

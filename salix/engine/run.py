@@ -1,13 +1,11 @@
-"""Runs a problem over a data set: load ahead, dispatch without waiting, write rows in parts."""
+"""The loop of a run: load ahead, dispatch without waiting, write rows in parts."""
 
-import os
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain
-from math import gcd
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,160 +13,112 @@ import numpy as np
 from jax.sharding import Mesh
 
 from salix.compiler import compile_traced
-from salix.data import Batch, Examples, batches, count_batches
+from salix.data import Batch, Examples, batches
 from salix.engine.assignment import Assignment
 from salix.engine.problem import Problem
-from salix.engine.program import (
-    Step,
-    abstract_arguments,
-    cost,
-    micro_batch,
-    stored_columns,
-    trace_step,
-)
+from salix.engine.program import Step, cost
 from salix.engine.rows import id_hashes, make_rows
-from salix.engine.shard import Shard, as_shard
-from salix.engine.traced_identity import traced_identity
+from salix.engine.shard import Shard
 from salix.progress import Progress
-from salix.store import (
-    KEYS,
-    Run,
-    circumstances,
-    digest_items,
-    note_circumstances,
-    open_run,
-    update_about,
-    weights_digest,
-)
-from salix.store.manifest import check_directory, read_manifest
-from salix.store.ranges import Ranges, choose_length
-from salix.typing import Column, InputError, Params
+from salix.store import Run, circumstances, note_circumstances, update_about
+from salix.store.claim import Claimed
+from salix.store.ranges import Ranges
+from salix.typing import Column, Params
 
 FLUSH_SECONDS = 10.0  # at most this much work is lost to a kill
 IN_FLIGHT = 2  # batches on the device while the next ones are loaded
 
 
-def run_problem(
-    problem: Problem,
-    params: Params,
-    examples: Examples,
-    *,
-    out: Path | str,
-    batch_size: int = 32,
-    seed: int = 0,
-    name: str | None = None,
-    group: str | None = None,
-    workers: int | None = None,
-    shard: Shard | tuple[int, int] | str | None = None,
-    range_size: int | None = None,
-    progress: bool = False,
-    unit: str = "examples",
-) -> Run:
-    """Compute one row for each example and write them to `out`; run it again to resume.
+@dataclass
+class PreparedRun:
+    """A run directory with the program that computes any of its ranges, compiled once.
 
-    `out` is a directory of Parquet parts and a manifest, returned opened. `batch_size` examples are
-    loaded and sent at once, by `workers` threads (one for each core by default): the one setting of
-    memory; on the CPU it is rounded up to whole micro-batches, see `micro_batch`. Random keys
-    depend on `seed` and the example's id. Runs that differ by their training seed alone share
-    `group`. `unit` is the examples' name in messages about progress.
-
-    A run of more than `range_size` examples, 10,000 by default, is cut into ranges of as many, in
-    whole batches, each a folder of its own. `shard` (k, n) computes every n-th range from the k-th
-    on, counted from 0, None all: any number of processes, in any shards, now or later, complete
-    the same run with the same rows. A range that another process is writing is left to it.
-
-    Parts that are damaged or of another run are set aside, named on stderr and computed again.
-    Raises `InputError` before any work for an `out` of another configuration or other ranges, for a
-    run of one range that another process is writing, and for a shard that is out of range.
+    `size` is the number of examples of a batch, `micro` that of one execution of the program
+    `traced`. `notes` returns further entries of the manifest's `about`, once rows are computed.
     """
-    out, shard = Path(out), as_shard(shard)
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}: give at least 1")
-    check_directory(out)
-    micro = micro_batch(problem, batch_size)
-    size = -(-batch_size // micro) * micro
-    mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
-    traced = trace_step(problem, abstract_arguments(problem, params, micro), mesh)
-    columns = (*KEYS, *examples.columns, *stored_columns(problem.columns, traced.out_info))
-    _check_names(columns, examples)
-    name = name or out.name
-    config = configuration(
-        problem, traced_identity(traced.jaxpr), params, examples, batch_size=size, seed=seed
-    )
-    about = {"name": name, "group": group or name, **circumstances()}
-    total, count = count_batches(examples, size), len(examples.ids)
-    length = choose_length(out, size, count, range_size)
-    open_run(out, config, about, columns=columns, range_batches=length)
-    ranges = Ranges(out, total, read_manifest(out).get("range_batches"))
-    numbers = shard.ranges(len(ranges))
-    if not numbers:
-        print(f"{out}: shard {shard} has no range: the run has {len(ranges)}", file=sys.stderr)
-    owned = sum(len(ranges.numbers(n)) for n in numbers) * size
-    bar = Progress(name, min(owned, count), show=progress, unit=unit)
-    work = Assignment(
-        ranges, numbers, columns, about=circumstances(), bar=bar, size=size, count=count, unit=unit
-    )
-    try:
-        first = next(work.batches, None)
-        if first is not None:
-            note_circumstances(out, about, record=ranges.length is None)
-            start = time.perf_counter()
-            compiled = compile_traced(traced)
-            seconds = round(time.perf_counter() - start, 3)
-            update_about(out, compile_seconds=seconds, **cost(compiled))
-            feed = batches(
-                examples,
-                problem.example,
-                size,
-                chain([first], work.batches),
-                workers=workers or os.cpu_count() or 1,
+
+    name: str
+    ranges: Ranges
+    examples: Examples
+    columns: tuple[Column, ...]
+    size: int
+    unit: str
+    problem: Problem
+    params: Params
+    seed: int
+    micro: int
+    mesh: Mesh
+    traced: Any
+    workers: int
+    notes: Callable[[], dict[str, Any]] = dict
+    step: Step | None = None
+
+    def complete(self, shard: Shard, *, progress: bool) -> Run:
+        """Compute the ranges of a shard and return the run."""
+        path, numbers = self.ranges.path, shard.ranges(len(self.ranges))
+        if not numbers:
+            print(
+                f"{path}: shard {shard} has no range: the run has {len(self.ranges)}",
+                file=sys.stderr,
             )
-            with bar:
-                _loop(Step.place(compiled, params, seed, micro, mesh), feed, examples, work, bar)
-            update_about(out, **bar.timing())
-    finally:  # however the run ends, finished rows are kept
-        work.close()
-    for claimed in work.left:
-        print(f"left to another process: {claimed}", file=sys.stderr)
-    return Run(out)
+        bar = self.bar(numbers, show=progress)
+        left = self.compute(numbers, bar)
+        if bar.done:
+            update_about(path, **bar.timing())
+        for claimed in left:
+            print(f"left to another process: {claimed}", file=sys.stderr)
+        return Run(path)
 
+    def bar(self, numbers: Iterable[int], *, show: bool) -> Progress:
+        """Return a counter of the examples of ranges."""
+        owned = sum(len(self.ranges.numbers(n)) for n in numbers) * self.size
+        return Progress(self.name, min(owned, len(self.examples.ids)), show=show, unit=self.unit)
 
-def configuration(
-    problem: Problem,
-    program: dict[str, str],
-    params: Params,
-    examples: Examples,
-    *,
-    batch_size: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Return everything that decides a row, as JSON; `program` is the `traced_identity`.
+    def compute(
+        self, numbers: Iterable[int], bar: Progress, *, patient: bool = True
+    ) -> list[Claimed]:
+        """Compute what the ranges `numbers` lack; return the claims of other processes on them.
 
-    The batch size is part of it: a resumed run must fill the same slots of the same program for its
-    rows to be equal to the last bit.
-    """
-    identity = problem.identity()
-    ids = {"count": len(examples.ids), "ids": digest_items(examples.ids)}
-    engine = {
-        "program": program,
-        "weights": weights_digest(params),
-        "data": {**examples.identity(), **ids},
-        "batch_size": batch_size,
-        "seed": seed,
-    }
-    if reserved := sorted(identity.keys() & engine.keys()):
-        raise InputError(
-            f"the problem's identity has {', '.join(reserved)}, which the engine writes: rename it"
+        A claim of another host without signs of life is awaited if `patient`.
+        """
+        path, count = self.ranges.path, len(self.examples.ids)
+        work = Assignment(
+            self.ranges,
+            numbers,
+            self.columns,
+            about=circumstances(),
+            bar=bar,
+            size=self.size,
+            count=count,
+            unit=self.unit,
+            patient=patient,
         )
-    return identity | engine
+        try:
+            first = next(work.batches, None)
+            if first is not None:
+                self.step = self.step or self._compile()
+                feed = batches(
+                    self.examples,
+                    self.problem.example,
+                    self.size,
+                    chain([first], work.batches),
+                    workers=self.workers,
+                )
+                with bar:
+                    _loop(self.step, feed, self.examples, work, bar)
+        finally:  # however the run ends, finished rows are kept
+            work.close()
+        update_about(path, **self.notes())
+        return work.left
 
-
-def _check_names(columns: tuple[Column, ...], examples: Examples) -> None:
-    repeated = [n for n, count in Counter(c.name for c in columns).items() if count > 1]
-    if repeated:
-        raise InputError(f"several columns are named {', '.join(repeated)}: rename the problem's")
-    if not len(examples.ids):
-        raise InputError("the data has no examples: give at least one")
+    def _compile(self) -> Step:
+        path = self.ranges.path
+        note_circumstances(path, circumstances(), record=self.ranges.length is None)
+        start = time.perf_counter()
+        compiled = compile_traced(self.traced)
+        seconds = round(time.perf_counter() - start, 3)
+        update_about(path, compile_seconds=seconds, **cost(compiled))
+        return Step.place(compiled, self.params, self.seed, self.micro, self.mesh)
 
 
 def _loop(

@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from salix.hyperparameters import Hyperparameter, check_fields, choice, integer, optional
 from salix.measures.method_text import method_text
+from salix.measures.method_values import PREFIX, column_name, values_in_turn, values_together
 from salix.measures.metric_text import as_metric, metric_text
 from salix.measures.of import Of
 from salix.metrics import to_8_bit
@@ -18,7 +18,6 @@ from salix.metrics.resizing import shrink
 from salix.typing import (
     Column,
     Explain,
-    Explainer,
     Explanation,
     GridMap,
     Image,
@@ -29,7 +28,6 @@ from salix.typing import (
     Values,
 )
 
-PREFIX = "evaluation"
 AXIS = "method"  # of every column of an evaluation
 STORED = ("uint8", "float16", "float32")
 
@@ -148,9 +146,10 @@ class Evaluation:
         for i, metric in enumerate(self.metrics):
             own_key = jax.random.fold_in(key, i)
             if metric.arity == 4:
-                values |= _together(metric, explainers[0], image, clean, enlarged, own_key)
+                each = [replace(e, map=map) for e, map in zip(explanations, enlarged, strict=True)]
+                values |= values_together(metric, explainers[0], image, each, own_key)
             else:
-                values |= _in_turn(metric, explainers, image, explanations, own_key)
+                values |= values_in_turn(metric, explainers, image, explanations, own_key)
         return values | self._stored(maps)
 
     def _stored(self, maps: list[Any]) -> Values:
@@ -160,53 +159,6 @@ class Evaluation:
         small = jnp.stack([shrink(enlarge_linearly(map, finest), self.side) for map in maps])
         stored = to_8_bit(small) if self.maps == "uint8" else small.astype(self.maps)
         return {f"{PREFIX}_map": stored}
-
-
-def _together(
-    metric: Of,
-    explainer: Explainer,
-    image: Image,
-    clean: Explanation,
-    maps: Float[Array, "methods *space"],
-    key: PRNGKey,
-) -> Values:
-    """Return a metric of (score, image, map, key) for all maps, its shared passes once."""
-
-    def evaluate(map: Map) -> Values:
-        return _named(metric, metric(explainer, image, replace(clean, map=map), key))
-
-    return jax.vmap(evaluate)(maps)
-
-
-def _in_turn(
-    metric: Of,
-    explainers: list[Explainer],
-    image: Image,
-    explanations: list[Explanation],
-    key: PRNGKey,
-) -> Values:
-    """Return a metric of each method's own map, or of its explainer."""
-    each = [
-        _named(metric, metric(by, image, explanation, key))
-        for by, explanation in zip(explainers, explanations, strict=True)
-    ]
-    return {name: jnp.stack([values[name] for values in each]) for name in each[0]}
-
-
-def _named(metric: Of, values: Values) -> Values:
-    """Return the values of a metric under the names of the columns of an evaluation."""
-    name = column_name(metric)
-    if len(values) == 1:
-        return {name: next(iter(values.values()))}
-    return {
-        name: values[f"{metric.column}_area"],
-        f"{name}_values": values[f"{metric.column}_values"],
-    }
-
-
-def column_name(metric: Of) -> str:
-    """Return the column of a metric over the methods."""
-    return f"{PREFIX}_{metric.name or metric.metric_name.rpartition('.')[2]}"
 
 
 def enlarge_linearly(map: GridMap, space: tuple[int, ...]) -> Map:

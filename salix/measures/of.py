@@ -95,6 +95,12 @@ class Of:
         return _name(self.metric)
 
     @property
+    def needs_attribution(self) -> bool:
+        """Whether the metric reads the attribution in the place of the map."""
+        info = METRICS.get(self.metric_name)
+        return info is not None and "attribution" in info.needs
+
+    @property
     def arity(self) -> int:
         """The number of positional arguments that the metric requires."""
         positional = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -167,8 +173,7 @@ class Of:
         mean, std = np.broadcast_arrays(explainer.mean, explainer.std)
         black, white = (tuple(((pixel - mean) / std).tolist()) for pixel in (0, 1))
         map = clean.map
-        if info is not None and "attribution" in info.needs and clean.attribution is not None:
-            attribution = clean.attribution
+        if self.needs_attribution and (attribution := clean.attribution) is not None:
             map = attribution if attribution.shape == image.shape else attribution.sum(-1)
         return self.metric(Score(evaluate, black=black, white=white), image, map, key, **options)
 

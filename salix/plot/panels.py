@@ -1,5 +1,6 @@
 """Figure of a grid of maps: images down, methods or models across, in one colour scale."""
 
+import re
 from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
@@ -127,9 +128,11 @@ def _panels(pixels: list[np.ndarray], columns: int) -> tuple[Any, Any]:
 
 
 def _wrap(text: str, width: int) -> str:
-    """Break a text into lines, also after the opening bracket of a method's arguments."""
-    lines = wrap(text.replace("(", "(\u200b "), width, break_long_words=True)
-    return "\n".join(line.replace("\u200b ", "").replace("\u200b", "") for line in lines[:5])
+    """Break each line of a text, also after the opening bracket of a method's arguments."""
+    options: dict[str, Any] = {"break_long_words": True, "max_lines": 5, "placeholder": " …"}
+    parts = [re.sub(r"\((?!\))", "(\u200b ", line) for line in text.split("\n")]
+    lines = [line for part in parts for line in wrap(part, width, **options)]
+    return "\n".join(line.replace("\u200b ", "").replace("\u200b", "") for line in lines)
 
 
 def _caption(pixels: list[np.ndarray], grids: list[tuple[int, ...]], note: str) -> str:

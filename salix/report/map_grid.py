@@ -11,11 +11,11 @@ from salix.analysis import Frame
 from salix.analysis.frame import shared_examples
 from salix.plot import ColourScale
 from salix.report.comparison.images import read_pictures
+from salix.report.map_columns import column_titles, map_columns, read_maps
 from salix.store import Run
 from salix.typing import InputError
 
 SCALE = ColourScale(0.0, 1.0, False, "map, scaled by its own least and greatest value")
-METHODS_COLUMN = "evaluation_map"  # [method y x], of a sweep of several methods
 COUNT = 4  # images
 
 
@@ -23,6 +23,7 @@ def draw_runs(
     runs: Sequence[Run],
     *,
     images: Sequence[str] | int = COUNT,
+    methods: Sequence[str] = (),
     seed: int = 0,
     data: Any = None,
     smooth: bool = False,
@@ -30,25 +31,26 @@ def draw_runs(
 ) -> Any:
     """Return a matplotlib figure of some images and their maps, in one colour scale.
 
-    One run of several methods has a column for each; several runs, or one of a single method, a
-    column for each run. `images` are ids, or a number of images that `seed` draws from those that
-    all runs measured and that have a picture. Pictures are those that the runs stored, or read from
-    `data`, the swept images as `salix.data.open_source` takes them. Raises `InputError` where the
-    runs have no maps of two axes, share no image, or lack a picture or an id.
+    Each run has a column for each of its methods, or of those in `methods`, texts or names; runs
+    of one method have a column each. `images` are ids, or a number of images that `seed` draws from
+    those that all runs measured and that have a picture. Pictures are those that the runs stored,
+    or read from `data`, the swept images as `salix.data.open_source` takes them. Raises
+    `InputError` where the runs have no maps of two axes, share no image, or lack a picture, an id
+    or a method.
     """
     frames = [Frame(run) for run in runs]
+    columns = map_columns(frames, methods)
     ids, _ = shared_examples(frames)
     if not ids:
         raise InputError("the runs share no image: give runs over the same data")
     pictures = _choose(runs, [str(id) for id in ids], images, seed, data)
     names = list(pictures)
-    titles, maps = _maps(frames, names)
     labels = [_label(frames[0], id) for id in names]
     how = "chosen by name" if not isinstance(images, int) else f"drawn with seed {seed}"
     return plot.grid(
         [_decode(jpeg) for jpeg in pictures.values()],
-        [maps[id] for id in names],
-        titles=titles,
+        read_maps(columns, names),
+        titles=column_titles(columns),
         rows=labels,
         scale=SCALE,
         smooth=smooth,
@@ -89,38 +91,6 @@ def _choose(
     sample = [ids[n] for n in places]
     pictures = {sample[n]: jpeg for n, jpeg in read_pictures(runs, sample, data)}
     return {id: pictures[id] for id in sample if id in pictures}
-
-
-def _maps(
-    frames: Sequence[Frame], ids: Sequence[str]
-) -> tuple[tuple[str, ...], dict[str, list[np.ndarray | None]]]:
-    """Return the titles of the columns, and the maps of each id in [0, 1], None for a constant."""
-    if len(frames) == 1 and frames[0].has(METHODS_COLUMN):
-        column = frames[0].run.columns[METHODS_COLUMN]
-        rows = frames[0].rows(ids, [METHODS_COLUMN])
-        maps = {id: [_as_map(m) for m in rows[id][METHODS_COLUMN]] for id in ids}
-        return tuple(map(str, column.coordinates)), maps
-    for frame in frames:
-        if not frame.has("map") or len(frame.run.columns["map"].shape) != 2:
-            raise InputError(
-                f"{frame.run.path} stores no maps of two axes: sweep with --maps uint8"
-            )
-    each = [frame.rows(ids, ["map"]) for frame in frames]
-    return _titles(frames), {id: [_as_map(rows[id]["map"]) for rows in each] for id in ids}
-
-
-def _titles(frames: Sequence[Frame]) -> tuple[str, ...]:
-    """Return the names of runs, their directories where names repeat; of one run its method."""
-    names = tuple(frame.run.name for frame in frames)
-    if len(names) == 1:
-        return (str(frames[0].run.manifest["config"].get("attribution", names[0])),)
-    return names if len(set(names)) == len(names) else tuple(str(f.run.path) for f in frames)
-
-
-def _as_map(values: np.ndarray) -> np.ndarray | None:
-    """Return a stored map in [0, 1]; None for one without contrast."""
-    map = values / 255 if values.dtype == np.uint8 else np.asarray(values, np.float64)
-    return map if np.isfinite(map).all() and np.ptp(map) > 0 else None
 
 
 def _label(frame: Frame, id: str) -> str:

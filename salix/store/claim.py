@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from salix.store.atomic import named_error, temporary
+from salix.atomic import named_error, temporary
 from salix.store.processes import is_running, is_visible, namespace, started
 from salix.typing import InputError
 
@@ -121,6 +121,23 @@ class Claim:
                 os.utime(self.file)
             except OSError:
                 return
+
+
+def writing_process(directory: Path) -> str | None:
+    """Return the process that is writing a directory, in words; None where none is at work.
+
+    The directory is read alone: the clocks of two hosts may differ by the time of a lapse.
+    """
+    file = directory / NAME
+    content = _read(file)
+    if content is None:
+        return None
+    owner = _parsed(content)
+    if not is_visible(owner) and time.time() - (_signed(file) or 0) > LAPSE_SECONDS:
+        return None
+    if is_visible(owner) and not _is_alive(owner, file):
+        return None
+    return f"process {owner.get('pid', '?')} on {owner.get('host', 'another host')}"
 
 
 def _read(file: Path) -> str | None:

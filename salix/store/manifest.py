@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from salix.store.atomic import atomic
+from salix.atomic import atomic
 from salix.store.claim import NAME as CLAIM
 from salix.store.identity import digest
 from salix.store.mismatch import check_same

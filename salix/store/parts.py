@@ -12,7 +12,8 @@ from salix.store.schema import arrow_schema
 from salix.typing import Column
 
 PART = re.compile(r"part-(\d{9,})-(\d{9,})\.parquet$")
-ASIDE = "_set-aside-"  # prefix of a damaged part: readers of Parquet folders pass over it
+# Prefix and suffix of a damaged part: neither Arrow nor a search for *.parquet reads it.
+ASIDE, DAMAGED = "_set-aside-", ".damaged"
 OWNER = b"salix.run"  # metadata of a part: the hash of its run's configuration
 
 
@@ -107,26 +108,37 @@ def damage_of(part: Part, expected: Expected, *, full: bool) -> str:
             if rows is not None and file.metadata.num_rows != len(rows):
                 return f"has {file.metadata.num_rows} rows of {len(rows)}"
             if full:
-                indices: list[int] = []
+                start = 0
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group)
                     table.validate(full=True)
-                    indices += table["index"].to_pylist()
-                if indices != list(indices if rows is None else rows):
-                    return "has the rows of other examples"
+                    indices = table["index"].to_pylist()
+                    if rows is not None and indices != list(rows[start : start + len(indices)]):
+                        return "has the rows of other examples"
+                    start += len(indices)
     except (OSError, pa.ArrowException, ValueError, OverflowError) as error:
         return "is empty" if _is_empty(part.path) else f"cannot be read: {_line(error)}"
     return ""
+
+
+def gaps(sound: Sequence[Part], expected: Expected) -> list[range]:
+    """Return the positions of the examples that no sound part has, where batches have a size."""
+    lacking, following = [], 0
+    for first, last, path in [*sound, Part(expected.batches, expected.batches, Path())]:
+        if first > following and (gap := expected.rows(Part(following, first - 1, path))):
+            lacking.append(gap)
+        following = last + 1
+    return lacking
 
 
 def set_aside(path: Path, damaged: Sequence[Damage], unit: str) -> list[dict[str, Any]]:
     """Rename damaged parts, print each with the reason, and return both for the manifest."""
     entries = []
     for part, reason in damaged:
-        name, number = ASIDE + part.path.name, 1
+        name, number = f"{ASIDE}{part.path.name}{DAMAGED}", 1
         while (path / name).exists():
             number += 1
-            name = f"{ASIDE}{number}-{part.path.name}"
+            name = f"{ASIDE}{number}-{part.path.name}{DAMAGED}"
         os.rename(part.path, path / name)
         entries.append({"part": part.path.name, "reason": reason, "renamed": name})
         print(

@@ -1,7 +1,7 @@
 """Ranges of a run: whole batches in a row, each computed by one worker into a folder of its own.
 
 A run of several ranges has the folder `range=000012` for each, with its parts, the claim of its
-worker, and `range.json` once every row is written. A run of one range has its parts in its own
+worker, and `range.json` once every row is written. A run of one range has all of these in its own
 directory.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from salix.store.atomic import atomic
+from salix.atomic import atomic
 from salix.store.manifest import NAME as MANIFEST
 from salix.store.manifest import expected_parts, read_manifest
 from salix.store.parts import Damage, parts, sound_parts
@@ -75,8 +75,6 @@ class Ranges:
 
     def mark(self, number: int, **about: Any) -> None:
         """Enter the parts of a finished range, with sizes, hashes and `about`, in its folder."""
-        if self.length is None:
-            return
         folder = self.folder(number)
         files = {part.path.name: describe_file(part.path) for part in parts(folder)}
         content = json.dumps({"parts": files, **about}, indent=1, ensure_ascii=False)
@@ -109,7 +107,7 @@ def choose_length(path: Path, batch_size: int, count: int, range_size: int | Non
     """
     if range_size is not None and range_size < 1:
         raise InputError(f"range_size is {range_size}: give at least 1")
-    length = max(1, (range_size or EXAMPLES) // batch_size)
+    length = -(-(range_size or EXAMPLES) // batch_size)
     chosen = length if count > length * batch_size else None
     if not (path / MANIFEST).exists():
         return chosen

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from salix.store.manifest import expected_parts, manifest_columns, read_manifest
-from salix.store.parts import Damage, Part, sound_parts
+from salix.store.parts import Damage, Part, gaps, sound_parts
 from salix.store.schema import arrow_schema, empty_array, numpy_array
 from salix.typing import Column, InputError
 
@@ -68,14 +68,8 @@ class Run:
         if expected.batch_size is None:
             lacking = self.count - self._finished_rows()
             return [*sentences, f"{lacking} examples have no row."] if lacking else sentences
-        following = 0
-        for part in [*sound, Part(expected.batches, expected.batches, self.path)]:
-            if part.first > following:
-                gap = expected.rows(Part(following, part.first - 1, self.path)) or range(0)
-                sentences.append(
-                    f"Examples {gap.start} to {gap.stop - 1} of {self.count} have no row."
-                )
-            following = part.last + 1
+        for gap in gaps(sound, expected):
+            sentences.append(f"Examples {gap.start} to {gap.stop - 1} of {self.count} have no row.")
         return sentences
 
     @cached_property

@@ -1,10 +1,10 @@
 """Atomic Parquet writer: each part is written under a temporary name, synced and renamed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from salix.store.atomic import atomic
+from salix.atomic import atomic
 from salix.store.manifest import open_run, read_manifest
 from salix.store.parts import OWNER
 from salix.store.schema import KEYS, arrow_array, arrow_schema
@@ -53,10 +53,33 @@ def write_parquet(path: Path, table: Any) -> None:
     """Write an Arrow table as a Parquet file that is complete or absent, never partial."""
     import pyarrow.parquet as pq
 
-    options: dict[str, Any] = {"row_group_size": GROUP_ROWS, "write_page_checksum": True}
-    options["use_dictionary"] = _repeating(table.schema)
     with atomic(path) as unfinished:
-        pq.write_table(table, unfinished, **options)
+        pq.write_table(
+            table, unfinished, row_group_size=GROUP_ROWS, **parquet_options(table.schema)
+        )
+
+
+def write_stream(path: Path, schema: Any, tables: Iterable[Any]) -> None:
+    """Write tables as one Parquet file with the row groups of `write_parquet`, one in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    options = parquet_options(schema)
+    with atomic(path) as unfinished, pq.ParquetWriter(unfinished, schema, **options) as writer:
+        rows = schema.empty_table()
+        for table in tables:
+            rows = pa.concat_tables([rows, table.replace_schema_metadata(schema.metadata)])
+            while len(rows) >= GROUP_ROWS:
+                writer.write_table(rows[:GROUP_ROWS])
+                # A slice alone would hold the memory of all rows.
+                rows = pa.concat_tables([rows[GROUP_ROWS:]]).combine_chunks()
+        if len(rows):
+            writer.write_table(rows)
+
+
+def parquet_options(schema: Any) -> dict[str, Any]:
+    """Return options of Parquet for a schema: checksums, and dictionaries where values repeat."""
+    return {"write_page_checksum": True, "use_dictionary": _repeating(schema)}
 
 
 def _repeating(schema: Any) -> list[str]:

@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch")
 captum = pytest.importorskip("captum.attr")
 
 from salix.attribution import (  # noqa: E402
+    LIME,
+    ExpectedGradients,
     FeatureAblation,
     GradCAM,
     Gradient,
@@ -16,7 +18,9 @@ from salix.attribution import (  # noqa: E402
     IntegratedGradients,
     KernelSHAP,
     Occlusion,
+    ShapleySampling,
     SmoothGrad,
+    VarGrad,
 )
 from salix.perturb.partition import Grid  # noqa: E402
 from salix.typing import Score  # noqa: E402
@@ -115,16 +119,87 @@ def test_drops_are_those_of_every_channel(method, peer):
     np.testing.assert_allclose(ours(method).repeat(3, -1), expected, rtol=1e-6, atol=1e-9)
 
 
-def test_smoothgrad_has_the_same_mean():
-    torch.manual_seed(0)
-    tunnel = captum.NoiseTunnel(captum.Saliency(Net()))
-    sigma = 0.1 * float(np.ptp(IMAGE))
-    peer = theirs(
-        tunnel.attribute(
-            BATCH, nt_type="smoothgrad", nt_samples=4000, nt_samples_batch_size=500,
-            stdevs=sigma, target=1, abs=False,
-        )
+def test_lime_on_the_same_samples():
+    """Captum's defaults are others: 50 samples, a distance of images, a Lasso of 0.01."""
+    samples, count = 40, 9
+    _, key = jax.random.split(KEY)
+    flip = lambda i: jax.random.bernoulli(jax.random.fold_in(key, i), shape=(count,))  # noqa: E731
+    with jax.enable_x64(True):
+        flags = np.array(jax.vmap(flip)(np.arange(samples)))
+    flags[0] = True
+    draws = iter(torch.tensor(flags, dtype=torch.float64)[:, None])
+    ridge = pytest.importorskip("captum._utils.models.linear_model").SkLearnRidge
+    method = captum.Lime(
+        Net(),
+        ridge(alpha=0.5),
+        lambda image, copy, z, **_: torch.exp(-((1 - z.mean().sqrt()) ** 2) / 2 / 0.25**2),
+        lambda image, **_: next(draws),
+    )
+    expected = theirs(
+        method.attribute(BATCH, 0.25, target=1, feature_mask=BLOCKS, n_samples=samples)
+    )
+    mine = ours(LIME(Grid(3), samples, 0.25, ridge=0.5)).repeat(3, -1)
+    np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-6)
+
+
+def tunnel(kind):
+    return lambda n: captum.NoiseTunnel(captum.Saliency(n)).attribute(
+        BATCH, nt_type=kind, nt_samples=4000, nt_samples_batch_size=500,
+        stdevs=0.1 * float(np.ptp(IMAGE)), target=1, abs=False,
     )  # fmt: skip
-    mine = ours(SmoothGrad(samples=4000, noise=0.1))
-    assert np.corrcoef(mine.ravel(), peer.ravel())[0, 1] > 0.999
-    np.testing.assert_allclose(mine, peer, atol=0.1 * np.abs(peer).max())
+
+
+REFERENCES = rng.uniform(size=(3, 9, 8, 3))
+SAMPLED = [
+    (SmoothGrad(samples=4000, noise=0.1), tunnel("smoothgrad")),
+    (SmoothGrad(samples=4000, noise=0.1, square=True), tunnel("smoothgrad_sq")),
+    (VarGrad(samples=4000, noise=0.1), tunnel("vargrad")),
+    (
+        ExpectedGradients(REFERENCES, 4000),
+        lambda n: captum.GradientShap(n).attribute(
+            BATCH, torch.tensor(REFERENCES.transpose(0, 3, 1, 2)), 4000, target=1
+        ),
+    ),
+    (
+        ShapleySampling(Grid(2), 300, 0.25),
+        lambda n: captum.ShapleyValueSampling(n).attribute(
+            BATCH, 0.25, target=1, feature_mask=FOUR, n_samples=300
+        ),
+    ),
+    (
+        KernelSHAP(Grid(3), 1000, 0.25),
+        lambda n: captum.KernelShap(n).attribute(
+            BATCH, 0.25, target=1, feature_mask=BLOCKS, n_samples=2000
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "peer"), SAMPLED, ids=lambda v: getattr(type(v), "__name__", "")
+)
+def test_sampled_methods_have_the_same_mean(method, peer):
+    torch.manual_seed(0)
+    expected = theirs(peer(Net()))
+    mine = np.broadcast_to(ours(method), expected.shape)
+    assert np.corrcoef(mine.ravel(), expected.ravel())[0, 1] > 0.99
+    np.testing.assert_allclose(mine, expected, atol=0.06 * np.abs(expected).max())
+
+
+def test_trapezoids_of_captum_lose_a_share():
+    """Its weights sum to 1 - 1/n, ours to 1 (Sundararajan et al., completeness)."""
+    layer = torch.nn.Linear(6, 2, dtype=torch.float64)
+    x = torch.arange(6.0, dtype=torch.float64)[None]
+    attribution = captum.IntegratedGradients(layer).attribute(
+        x, target=1, n_steps=9, method="riemann_trapezoid"
+    )
+    change = float((layer(x) - layer(0 * x)).detach()[0, 1])
+    method = IntegratedGradients(0.0, 9, "trapezoid")
+    weights = layer.weight.detach().numpy()[1]
+    mine = method(
+        lambda v: (weights.astype(np.float32) * v[:, 0]).sum(),
+        np.arange(6.0, dtype="f")[:, None],
+        KEY,
+    )
+    assert float(mine.sum()) == pytest.approx(change, rel=1e-5)
+    assert float(attribution.sum()) == pytest.approx(change * (1 - 1 / 9), rel=1e-5)

@@ -8,7 +8,7 @@ import pytest
 
 import salix
 from salix.attribution import GradCAM, IntegratedGradients
-from salix.engine.image_sweep import default_attribution
+from salix.engine.image_run import default_attribution
 from salix.measures import Noise, Regions
 from salix.measures.presets import PRESETS
 

@@ -18,7 +18,7 @@ from PIL import Image
 import salix
 from salix.attribution import Gradient, IntegratedGradients
 from salix.data import Arrays, Folder
-from salix.engine import run as engine_run
+from salix.engine import problem_run
 from salix.preprocess import Preprocess
 from salix.scores import logit
 from salix.typing import InputError
@@ -242,7 +242,7 @@ def test_each_part_of_the_identity_is_refused_by_its_name(name, base, tmp_path, 
     out = tmp_path / "run" if first else base
     if first:
         with monkeypatch.context() as patch:  # the manifest alone is needed
-            patch.setattr(engine_run, "count_batches", lambda *_: 0)
+            patch.setattr(problem_run, "count_batches", lambda *_: 0)
             start(out, **first)
     with pytest.raises(InputError, match=words) as error:
         start(out, **second)

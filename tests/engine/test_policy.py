@@ -12,7 +12,7 @@ import salix
 from salix import models
 from salix.adapters import from_nnx
 from salix.attribution import CAM
-from salix.engine import image_sweep
+from salix.engine import image_run
 from salix.nn import Conv
 from salix.precision import active_precision
 from salix.preprocess import Preprocess
@@ -70,7 +70,7 @@ def test_kernels_are_rounded_once_and_not_in_every_pass(pictures, tmp_path, monk
     once = salix.sweep(model, NET[1], pictures, out=tmp_path / "once", precision="bfloat16_dots")
     assert set(seen) == {np.dtype("bfloat16")}
     assert NET[1]["second"]["kernel"][...].dtype == np.float32
-    monkeypatch.setattr(image_sweep, "round_kernels", lambda params, precision: params)
+    monkeypatch.setattr(image_run, "round_kernels", lambda params, precision: params)
     each = salix.sweep(model, NET[1], pictures, out=tmp_path / "each", precision="bfloat16_dots")
     assert seen[-1] == np.float32
     assert same(once, each)

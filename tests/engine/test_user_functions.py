@@ -13,7 +13,7 @@ import pytest
 
 import salix
 from salix.attribution import Gradient
-from salix.engine import run as engine_run
+from salix.engine import problem_run
 from salix.preprocess import Preprocess
 from salix.scores import logit
 from salix.typing import InputError
@@ -124,7 +124,7 @@ def start(out, **options):
 @pytest.fixture
 def without_rows(monkeypatch):
     """Runs get their manifest only."""
-    monkeypatch.setattr(engine_run, "count_batches", lambda *_: 0)
+    monkeypatch.setattr(problem_run, "count_batches", lambda *_: 0)
 
 
 QUICK = ("lambda", "object", "bound method", "unhashable", "closure over a file")

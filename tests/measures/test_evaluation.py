@@ -1,20 +1,22 @@
 """The measure `Evaluation`: several methods by several metrics, against each one alone."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from salix.adapters import from_function
-from salix.attribution import METHODS, GradCAM, Gradient, SmoothGrad
+from salix.attribution import METHODS, GradCAM, Gradient, InputXGradient, SmoothGrad
 from salix.engine.model_explainer import ModelExplainer
 from salix.measures import ARGUMENTS, MEASURES, Evaluation, Of
 from salix.measures.method_text import method_text
 from salix.measures.metric_text import metric_text, parse_metric
-from salix.metrics import deletion, gini, insertion, iou, scale, to_8_bit
+from salix.metrics import METRICS, MetricInfo, deletion, gini, insertion, iou, scale, to_8_bit
 from salix.preprocess import Preprocess
 from salix.spec import parse
-from salix.typing import Explanation, InputError, Measure
+from salix.typing import InputError, Measure
 
 rng = np.random.default_rng(0)
 KEY = jax.random.key(1)
@@ -46,7 +48,7 @@ def explainer(method=None):
 
 def clean(method=None):
     explained = explainer(method)(IMAGE)
-    return Explanation(explained.logits, explained.target, explained.map, MASK)
+    return replace(explained, reference_mask=MASK)
 
 
 def measure(evaluation):
@@ -79,6 +81,21 @@ def test_each_method_has_the_value_of_the_metric_alone():
         np.testing.assert_allclose(values[f"evaluation_{name}"], single, rtol=2e-5)
     curves = [v["map_deletion_values"] for v in expected]
     np.testing.assert_allclose(values["evaluation_deletion_values"], curves, rtol=2e-5)
+
+
+def test_a_metric_of_the_attribution_has_that_of_each_method(monkeypatch):
+    """Methods of one shape and of another; the run's own attribution is that of one of them."""
+
+    def total(score, image, map, key):
+        return map.sum()
+
+    info = MetricInfo(total, "Sum of the attribution", "", None, None, needs=("attribution",))
+    monkeypatch.setitem(METRICS, "total", info)
+    methods = (InputXGradient(), GradCAM(), Gradient())
+    values = measure(Evaluation(methods, (total, gini), maps=None))["evaluation_total"]
+    sums = [explainer(method)(IMAGE).attribution.sum() for method in methods]
+    np.testing.assert_allclose(values, sums, rtol=1e-4)
+    assert len({round(float(s), 4) for s in sums}) == 3
 
 
 def test_maps_are_stored_on_the_finest_grid():

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import salix
-from salix.attribution import GradCAM, Gradient
+from salix.attribution import GradCAM, Gradient, InputXGradient
 from salix.cli import main
 from salix.report.map_grid import draw_runs
 from salix.typing import InputError
@@ -20,6 +20,15 @@ def evaluated(tmp_path_factory, tiny):
         Image.fromarray(pixels).save(root / "photos" / f"{i}.png")
     methods, metrics = [GradCAM(relu=False), Gradient()], [salix.metrics.gini]
     return salix.sweep(*tiny, root / "photos", methods, metrics=metrics, out=root / "two")
+
+
+@pytest.fixture(scope="module")
+def another(evaluated, tinies):
+    """A run of other parameters over the same images: one shared method, and one more."""
+    model, params = tinies[1]
+    methods, metrics = [InputXGradient(), Gradient()], [salix.metrics.gini]
+    photos = evaluated.path.parent / "photos"
+    return salix.sweep(model, params, photos, methods, metrics=metrics, out=photos.parent / "more")
 
 
 @pytest.fixture
@@ -61,6 +70,44 @@ def test_several_runs_have_a_column_each_and_the_seed_draws_images(runs):
     np.testing.assert_allclose(drawn(figures[0])[1][2].images[-1].get_array(), map)
 
 
+def test_several_runs_of_several_methods_have_a_column_for_each_pair(evaluated, another):
+    figure = draw_runs([evaluated, another], images=["3.png", "0.png"])
+    columns = [(evaluated, 0), (evaluated, 1), (another, 0), (another, 1)]
+    methods = ["GradCAM(relu=False)", "Gradient()", "InputXGradient()", "Gradient()"]
+    for title, (run, _), method in zip(titles(figure)[1:], columns, methods, strict=True):
+        assert title.replace(" ", "").endswith(f"{run.path.name}{method}")
+    for row, image in zip(drawn(figure), (3, 0), strict=True):
+        for panel, (run, place) in zip(row[1:], columns, strict=True):
+            map = run.rows["evaluation_map"][image, place]
+            np.testing.assert_allclose(panel.images[-1].get_array(), map / 255)
+
+
+def test_methods_are_chosen_by_text_or_name(evaluated, another):
+    one = draw_runs([evaluated], images=2, methods=["Gradient", "GradCAM(relu=False)", "GradCAM"])
+    assert titles(one) == ["image", "Gradient()", "GradCAM(relu=False)"]
+    same = draw_runs([evaluated, another], images=2, methods=["Gradient"])
+    names = [str(run.path) for run in (evaluated, another)]
+    assert [t.replace(" ", "") for t in titles(same)] == ["image", *names]
+    mixed = draw_runs([evaluated, another], images=2, methods=["GradCAM", "InputXGradient"])
+    assert len(titles(mixed)) == 3
+
+
+@pytest.mark.parametrize(
+    ("methods", "text"),
+    [
+        (
+            ["Gradcam"],
+            r"methods has 'Gradcam': choose among GradCAM\(relu=False\), Gradient\(\), In",
+        ),
+        (["GradCAM()"], r"methods has 'GradCAM\(\)'"),
+        (["GradCAM"], r"more has no maps of GradCAM: leave the run out, or choose among InputX"),
+    ],
+)
+def test_methods_that_no_run_has_are_refused(evaluated, another, methods, text):
+    with pytest.raises(InputError, match=text):
+        draw_runs([evaluated, another], methods=methods)
+
+
 def test_pictures_may_come_from_the_swept_images(evaluated):
     data = [str(evaluated.path.parent / "photos")]
     figure = draw_runs([evaluated], images=["2.png"], data=data)
@@ -94,5 +141,9 @@ def test_the_command_writes_a_figure(runs, tmp_path, capsys):
     assert main(["figure", one, two, "--images", "2", "--out", str(tmp_path / "f.pdf")]) == 0
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
     assert "2 of 6 images, drawn with seed 0" in capsys.readouterr().out
+    words = ["figure", one, two, "--out", str(tmp_path / "f.svg"), "--methods", "CAM", "GradCAM"]
+    assert main(words) == 2
+    assert "methods has 'CAM': choose among " in capsys.readouterr().err
+    assert not (tmp_path / "f.svg").exists()
     assert main(["figure", one, "--out", str(tmp_path / "f.doc")]) == 2
     assert "is no file of a figure" in capsys.readouterr().err

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from salix.atomic import atomic, temporary
 from salix.store import claim as claims
-from salix.store.atomic import atomic, temporary
 from salix.store.claim import NAME, Claim
 from salix.typing import InputError
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from salix.data import Source, Unreadable
 from salix.data.decode import fit
+from salix.data.fitted import is_fitted
 from salix.data.opening import open_source
 from salix.preprocess import Preprocess
 from salix.report.heatmap import STORED
@@ -79,7 +80,10 @@ def _decoded(
 ) -> Iterator[tuple[int, bytes]]:
     def read(index: int) -> bytes | None:
         try:
-            return _jpeg(fit(source.read(index), frame))
+            image = source.read(index)
+            if is_fitted(image):  # as the models see it, in another size
+                return _jpeg(fit(np.asarray(image), replace(frame, fit="stretch", resize=None)))
+            return _jpeg(fit(image, frame))
         except Unreadable:
             return None
 

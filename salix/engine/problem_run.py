@@ -1,0 +1,125 @@
+"""Run of a problem over a data set: its directory, its program, its ranges."""
+
+import os
+from math import gcd
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from salix.data import Examples, count_batches
+from salix.engine.configuration import check_names, configuration
+from salix.engine.problem import Problem
+from salix.engine.program import abstract_arguments, micro_batch, stored_columns, trace_step
+from salix.engine.run import PreparedRun
+from salix.engine.shard import Shard, as_shard
+from salix.engine.traced_identity import traced_identity
+from salix.store import KEYS, Run, circumstances, open_run
+from salix.store.manifest import check_directory, read_manifest
+from salix.store.ranges import Ranges, choose_length
+from salix.typing import InputError, Params
+
+
+def run_problem(
+    problem: Problem,
+    params: Params,
+    examples: Examples,
+    *,
+    out: Path | str,
+    batch_size: int = 32,
+    seed: int = 0,
+    name: str | None = None,
+    group: str | None = None,
+    workers: int | None = None,
+    shard: Shard | tuple[int, int] | str | None = None,
+    range_size: int | None = None,
+    progress: bool = False,
+    unit: str = "examples",
+) -> Run:
+    """Compute one row for each example and write them to `out`; run it again to resume.
+
+    `out` is a directory of Parquet parts and a manifest, returned opened. `batch_size` examples are
+    loaded and sent at once, by `workers` threads (one for each core by default): the one setting of
+    memory; on the CPU it is rounded up to whole micro-batches, see `micro_batch`. Random keys
+    depend on `seed` and the example's id. Runs that differ by their training seed alone share
+    `group`. `unit` is the examples' name in messages about progress.
+
+    A run of more than `range_size` examples, 10,000 by default, is cut into ranges of as many, in
+    whole batches, each a folder of its own. `shard` (k, n) computes every n-th range from the k-th
+    on, counted from 0, None all: any number of processes, in any shards, now or later, complete
+    the same run with the same rows. A range that another process is writing is left to it.
+
+    Parts that are damaged or of another run are set aside, named on stderr and computed again.
+    Raises `InputError` before any work for an `out` of another configuration or other ranges, for a
+    run of one range that another process is writing, and for a shard that is out of range.
+    """
+    shard = as_shard(shard)
+    prepared = prepare_run(
+        problem,
+        params,
+        examples,
+        out=out,
+        batch_size=batch_size,
+        seed=seed,
+        name=name,
+        group=group,
+        workers=workers,
+        range_size=range_size,
+        unit=unit,
+    )
+    return prepared.complete(shard, progress=progress)
+
+
+def prepare_run(
+    problem: Problem,
+    params: Params,
+    examples: Examples,
+    *,
+    out: Path | str,
+    batch_size: int = 32,
+    seed: int = 0,
+    name: str | None = None,
+    group: str | None = None,
+    workers: int | None = None,
+    range_size: int | None = None,
+    unit: str = "examples",
+) -> PreparedRun:
+    """Open the run directory `out` for a problem, to compute its ranges on demand.
+
+    Arguments and errors are those of `run_problem`.
+    """
+    out = Path(out)
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: give at least 1")
+    check_directory(out)
+    micro = micro_batch(problem, batch_size)
+    size = -(-batch_size // micro) * micro
+    mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
+    traced = trace_step(problem, abstract_arguments(problem, params, micro), mesh)
+    columns = (*KEYS, *examples.columns, *stored_columns(problem.columns, traced.out_info))
+    check_names(columns, examples)
+    name = name or out.name
+    config = configuration(
+        problem, traced_identity(traced.jaxpr), params, examples, batch_size=size, seed=seed
+    )
+    about = {"name": name, "group": group or name, **circumstances()}
+    total, count = count_batches(examples, size), len(examples.ids)
+    length = choose_length(out, size, count, range_size)
+    open_run(out, config, about, columns=columns, range_batches=length)
+    ranges = Ranges(out, total, read_manifest(out).get("range_batches"))
+    return PreparedRun(
+        name=name,
+        ranges=ranges,
+        examples=examples,
+        columns=columns,
+        size=size,
+        unit=unit,
+        problem=problem,
+        params=params,
+        seed=seed,
+        micro=micro,
+        mesh=mesh,
+        traced=traced,
+        workers=workers or os.cpu_count() or 1,
+    )
