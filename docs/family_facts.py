@@ -42,6 +42,12 @@ def cost_text(r: dict) -> str:
     return ", ".join(texts) or "none"
 
 
+def settled_cost(r: dict) -> str:
+    """Return the cost of a record, and what it is for."""
+    cost = cost_text(r)
+    return cost if cost == "none" else f"{cost}; for one image with the default settings"
+
+
 def needs_text(r: dict) -> str:
     """Return what a method or metric needs."""
     return ", ".join(r["needs"]) or "nothing more"

@@ -11,6 +11,7 @@ from family_facts import (
     linked_source,
     needs_text,
     range_text,
+    settled_cost,
 )
 from family_pictures import example_values, gallery, method_picture, thumbnail
 
@@ -78,7 +79,7 @@ def _method_page(r: dict) -> str:
     facts = {
         "Family": r["family"],
         "Paper": linked_source(r["source"]),
-        "Cost": f"{cost_text(r)}, for one image with the default settings",
+        "Cost": settled_cost(r),
         "Needs": needs_text(r),
         "Images": "with " + " or ".join(map(str, r["axes"])) + " axes" if r["axes"] else "any axes",
         "Random": "yes: the result depends on the key" if r["random"] else "no",
@@ -97,7 +98,7 @@ def _metric_page(r: dict) -> str:
         "Paper": linked_source(r["source"]),
         "Called as": call,
         "Range": f"{range_text(r)}; {ENDS[r['direction']]}",
-        "Cost": f"{cost_text(r)}, for one image with the default settings",
+        "Cost": settled_cost(r),
         "Needs": needs_text(r),
         "Score": r["score"] or "none",
         "Presets": ", ".join(f"`{p}`" for p in r["presets"]) or "none",

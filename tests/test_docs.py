@@ -158,7 +158,7 @@ def test_pages_of_methods_and_metrics_have_their_facts():
     for text in (
         "[arXiv:1703.01365](https://arxiv.org/abs/1703.01365)",
         "| path |",
-        "gradients, for",
+        "gradients; for",
     ):
         assert text in page
     assert "::: salix.attribution.integrated_gradients.IntegratedGradients" in page
