@@ -54,10 +54,8 @@ class Trainer:
         self.hashes = np.array([id_hash(id) for id in examples.ids], np.uint32)
         self.per_epoch = self.recipe.batches(len(examples.labels))
         self.schedule = self.recipe.schedule(len(examples.labels))
-        writes = path and is_first()
-        self.checkpoints = Checkpoints(path / "checkpoints", owner) if path and writes else None
-        numbers = np.array(seeds, np.uint32)
-        self.key = numbers if program.together else numbers[0]
+        self.checkpoints = Checkpoints(path / "checkpoints", owner) if path and is_first() else None
+        self.key = np.array(seeds if program.together else seeds[0], np.uint32)
 
     def run(
         self, weights: list[Weights], bar: Progress, log: Callable[[str], None]
@@ -91,13 +89,12 @@ class Trainer:
         finally:
             if self.checkpoints:
                 self.checkpoints.close()
-        last = model.weights
+        last = local_copies(model.weights)
         last_epochs = (self.recipe.epochs - 1,) * len(self.seeds)
         best_epochs = tuple(state.best_epoch) if best else last_epochs
         if path := self.path:
             records = in_first(lambda: history.read(path))
-        best, last = local_copies((best or last, last))
-        return TrainingResult(best, last, best_epochs, tuple(records))
+        return TrainingResult(local_copies(best) or last, last, best_epochs, tuple(records))
 
     def _train_epoch(
         self, model: ModelState, best: Weights | None, state: TrainingState, bar: Progress
@@ -198,8 +195,8 @@ class Trainer:
             return model, best, state
         model, best, state = restored
         bar.skip(bar.before + state.epoch * self.per_epoch + state.batch)
-        names = ", ".join(map(str, self.seeds))
-        log(f"seed {names}: {state.epoch} of {self.recipe.epochs} epochs are done")
+        log(
+            f"seed {', '.join(map(str, self.seeds))}: {state.epoch} of {self.recipe.epochs} epochs are done"
+        )
         # Restored arrays go where the steps expect them, and share no buffer with the best.
-        best = best and self.program.place(ModelState(best, ())).weights
         return self.program.place(model), best, state

@@ -171,7 +171,7 @@ def test_two_processes_train_as_one(faces, tmp_path):
     assert "images" not in second[1]
 
 
-def start_training(faces, out, process, port, epochs=12):
+def start_training(faces, out, process, port, epochs=10):
     recipe = (
         f"Recipe(CrossEntropy(), SGD(0.05), epochs={epochs}, batch_size=4, validation=0.25, "
         "augment=Augment())"
@@ -193,7 +193,7 @@ def test_a_lost_process_ends_the_other_and_both_resume_bit_identically(faces, tm
     port = free_port()
     group = [start_training(faces, tmp_path / "a", k, port) for k in (0, 1)]
     deadline = time.monotonic() + 200
-    while not (tmp_path / "a/seed-0/epoch-000002.parquet").exists():  # of twelve
+    while not (tmp_path / "a/seed-0/epoch-000002.parquet").exists():  # of ten
         assert time.monotonic() < deadline
         assert group[0].poll() is None, group[0].communicate()
         time.sleep(0.02)
@@ -205,7 +205,7 @@ def test_a_lost_process_ends_the_other_and_both_resume_bit_identically(faces, tm
     resumed = [start_training(faces, tmp_path / "a", k, port) for k in (0, 1)]
     (_, text), _ = finish(resumed)
     assert [process.returncode for process in resumed] == [0, 0], text
-    assert "of 12 epochs are done" in text
+    assert "of 10 epochs are done" in text
     port = free_port()
     undisturbed = [start_training(faces, tmp_path / "b", k, port) for k in (0, 1)]
     finish(undisturbed)
