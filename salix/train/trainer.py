@@ -190,13 +190,11 @@ class Trainer:
         bar: Progress,
         log: Callable[[str], None],
     ) -> tuple[ModelState, Weights | None, TrainingState]:
-        restored = restore_training(self.checkpoints, model, best)
-        if not restored:
+        if not (restored := restore_training(self.checkpoints, model, best)):
             return model, best, state
         model, best, state = restored
         bar.skip(bar.before + state.epoch * self.per_epoch + state.batch)
-        log(
-            f"seed {', '.join(map(str, self.seeds))}: {state.epoch} of {self.recipe.epochs} epochs are done"
-        )
+        names = ", ".join(map(str, self.seeds))
+        log(f"seed {names}: {state.epoch} of {self.recipe.epochs} epochs are done")
         # Restored arrays go where the steps expect them, and share no buffer with the best.
         return self.program.place(model), best, state
