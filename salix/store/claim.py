@@ -63,7 +63,7 @@ class Claim:
     def __enter__(self) -> "Claim":
         while not self._create():
             self._remove_void()
-        _remove_temporaries(self.file.parent)
+        remove_temporaries(self.file.parent)
         threading.Thread(target=self._sign, daemon=True, name="salix-claim").start()
         return self
 
@@ -183,7 +183,7 @@ def _age(file: Path) -> float:
         probe.unlink(missing_ok=True)
 
 
-def _remove_temporaries(directory: Path) -> None:
+def remove_temporaries(directory: Path) -> None:
     """Remove temporary files whose process has ended, or that no process names."""
     for file in directory.glob("*.tmp"):
         match = TEMPORARY.search(file.name)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,3 +135,16 @@ def test_a_run_that_is_damaged_and_written_again_names_both(tmp_path, capsys):
     with pytest.raises(InputError, match="no run given"):
         cli.runs.VerifyRuns(()).run()
     assert Run(run).missing == []
+
+
+def test_temporary_files_of_ended_processes_are_removed(expected, tmp_path):
+    run = compute(tmp_path / "run", shard="0/3").path
+    files = [run / f"manifest.json.{socket.gethostname()}.99999999.tmp"]
+    (run / "range=000001").mkdir()
+    files.append(run / "range=000001" / f"part-0.{socket.gethostname()}.99999999.tmp")
+    other = run / f"manifest.json.{socket.gethostname()}.1.tmp"  # of a living process
+    for file in (*files, other):
+        file.touch()
+    assert compute(run).table.equals(expected)
+    assert not any(file.exists() for file in files)
+    assert other.exists()
