@@ -28,7 +28,8 @@ MISSED = {  # why, where it is something else
     "gradcam": "A single forward pass, in which oneDNN's convolutions are faster than XLA's",
     "smoothgrad": _SCANNED,
     "gradient_shap": _SCANNED,
-    "guided_ig": "Each step sorts the slopes of all values, about half of the time",
+    "guided_ig": "Measured while each step sorted the slopes of all values, about half of the "
+    "time; since then their quantile is found without a sort",
     "road": "About two fifths of the time are passes; the rest is mostly the fill, solved on the "
     "device to 1e-5 of the image's range",
 }
