@@ -1,6 +1,7 @@
 """Section of the throughput page on methods and metrics, beside the best peer of each."""
 
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any
 
 from family_tasks import KIND_TITLES, MISSED, SHARED_PASSES, TASKS
@@ -8,17 +9,18 @@ from page_tables import escape, number, table, with_quartiles
 from rounds import Quartiles, quartiles, round_ratios
 
 METHOD = """Every variant has its own process, and each round runs a batch once in each of them in
-turn, on ResNet-18 at 224 x 224 with the same random weights, and as many steps, samples and
-perturbed images as the definitions permit. *default*: the library's defaults; *tuned*: channels
-last, frozen parameters, and batches of 8 perturbed images where it has an option, as Salix has.
-Times are milliseconds per image, medians over rounds: *cpu* of all threads, and *wall* under the
-load of a busy machine, so that processor time is the steadier. *of default*, *of best*: how many
-times the time of Salix the library takes in its default form, and in its faster one, with the
-quartiles of the rounds in brackets. *passes*: images that pass through the network for each image.
-*first, s*: compilation and first run, or first run. *r, difference*: correlation of the results and
-their largest difference, relative to the largest value, where both are of one definition (=) or
-random draws of it (~).
+turn (their number is after the title), on ResNet-18 at 224 x 224 with the same random weights, and
+as many steps, samples and perturbed images as the definitions permit. *default*: the library's
+defaults; *tuned*: channels last, frozen parameters, and batches of 8 perturbed images where it has
+an option, as Salix has. Times are milliseconds per image, medians over rounds: *cpu* of all
+threads, and *wall* under the load of a busy machine, so that processor time is the steadier. *of
+default*, *of best*: how many times the time of Salix the library takes in its default form, and in
+its faster one, with the quartiles of the rounds in brackets. *passes*: images that pass through the
+network for each image. *first, s*: compilation and first run, or first run. *r, difference*:
+correlation of the results and their largest difference, relative to the largest value, where both
+are of one definition (=) or random draws of it (~).
 """
+FEW = 16  # values
 
 
 def ratio_of(rows: Mapping[str, Any], name: str, key: str) -> Quartiles:
@@ -49,15 +51,17 @@ def task_row(name: str, task: Mapping[str, Any]) -> list[str]:
     """Row of the table of a task, whose best peer and default of the same library are compared."""
     rows, facts = task["rows"], TASKS[name]
     if not rows["salix"].get("rounds") or not timed_peers(rows):
-        return [facts.title, "left out", *[""] * 9]
+        return [facts.title, "left out", *[""] * 11]
     best = best_peer(rows)
     library = best.rsplit(" ", 1)[0]
     default = f"{library} default" if f"{library} default" in timed_peers(rows) else best
     mark = {"equal": "=", "random": "~"}.get(facts.values)
     row = rows[best]
-    agreement = "–" if row.get("correlation") is None else f"{row['correlation']:.4f}"
+    r = row.get("correlation")
+    # Of a few values, such as one for each image, a correlation says little.
+    agreement = "–" if r is None or prod(row.get("shape", ())) < FEW else f"{r:.4f}"
     return [
-        facts.title,
+        f"{facts.title} ({task['rounds']})",
         best,
         *(number(rows[n].get("passes")) for n in ("salix", best)),
         *(number(per_image(task, n, "cpu")) for n in ("salix", best)),

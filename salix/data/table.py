@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -53,7 +52,7 @@ class Table:
         object.__setattr__(self, "groups", Categories(row.group for row in rows))
         object.__setattr__(self, "mask_paths", masks if any(masks) else None)
         links = {i: Url(row.link) for i, row in enumerate(rows) if row.link}
-        object.__setattr__(self, "links", MappingProxyType(links))
+        object.__setattr__(self, "links", links)
 
     def read(self, index: int) -> Any:
         """Decode one file; raises `Unreadable`."""

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from salix.data.url import Url
 from salix.typing import InputError
 
 SUFFIXES = ("csv", "tsv", "tab", "parquet", "pq", "jsonl", "ndjson", "json")
+BATCH = 1 << 14  # rows of Parquet that are Python objects at a time
 BOMS = (("utf-8-sig", b"\xef\xbb\xbf"), ("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"))
 
 
@@ -23,7 +24,7 @@ class Cells:
     """Cells of a table: the names of columns, and rows by their number in the file, from 1."""
 
     header: Sequence[str]
-    rows: Sequence[tuple[int, Sequence[Any]]]
+    rows: Iterable[tuple[int, Sequence[Any]]]  # read once
     unit: str  # "line" or "row"
 
 
@@ -101,8 +102,12 @@ def _parquet(content: bytes) -> Cells:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
         raise ValueError(error) from None
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    return Cells(table.column_names, [*enumerate(rows, 1)], "row")
+    rows = (
+        row
+        for batch in table.to_batches(max_chunksize=BATCH)
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    )
+    return Cells(table.column_names, enumerate(rows, 1), "row")
 
 
 def _json(text: str, *, lines: bool) -> Cells:

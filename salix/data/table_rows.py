@@ -1,6 +1,7 @@
 """Rows of a table of images: columns by their names, paths in one spelling."""
 
 import difflib
+import itertools
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,15 +50,20 @@ SYNONYMS: Mapping[str, frozenset[str]] = {
 
 
 class TableRow(NamedTuple):
-    """One image of a table; `number` counts lines or rows, `place` names it in messages."""
+    """One image of a table; `number` counts lines or rows (`unit`)."""
 
     path: str
     label: Label
     map: str | None
     group: str | None
     number: int
-    place: str
+    unit: str
     link: str | None = None  # the whole address of the image, where `path` leaves credentials out
+
+    @property
+    def place(self) -> str:
+        """The line or row, for messages."""
+        return f"{self.unit} {self.number}"
 
 
 def read_rows(file: Path | Url, cells: Cells) -> list[TableRow]:
@@ -80,18 +86,20 @@ def read_rows(file: Path | Url, cells: Cells) -> list[TableRow]:
         path, map = (_path(file, place, c, named.get(c), bases) for c in ("path", "map"))
         shown = public(path) if path and is_url(path) else path or ""
         link = path if path and shown != path else None
-        rows.append(TableRow(shown, label, map, group, number, place, link))
+        rows.append(TableRow(shown, label, map, group, number, cells.unit, link))
     if not rows:
         raise InputError(f"{file} has no row below its header: list images, path and label")
-    first: dict[str, TableRow] = {}
-    for row in rows:
-        if not row.path or first.setdefault(row.path, row) is not row:
-            earlier = f" (it is that of {first[row.path].place})" if row.path else ""
-            raise InputError(
-                f"{file}, {row.place}: path {row.path!r} is empty or repeated{earlier}: list each "
-                "image once"
-            )
-    return sorted(rows, key=lambda row: row.path)
+    rows.sort(key=lambda row: row.path)  # equal ones stay in the order of the file
+    pairs = ((a, b) for a, b in itertools.pairwise(rows) if a.path == b.path and b.path)
+    wrong = [(row, None) for row in rows[:1] if not row.path] + [(b, a) for a, b in pairs]
+    if wrong:
+        row, other = min(wrong, key=lambda pair: pair[0].number)
+        earlier = f" (it is that of {other.place})" if other is not None else ""
+        raise InputError(
+            f"{file}, {row.place}: path {row.path!r} is empty or repeated{earlier}: list each "
+            "image once"
+        )
+    return rows
 
 
 def match_columns(file: Path | Url, header: Sequence[str]) -> dict[str, int]:
