@@ -22,9 +22,11 @@ import jax
 import numpy as np
 
 from salix.attribution import Gradient, IntegratedGradients
+from salix.compiler import compile_traced
 from salix.data import Folder, ImageExamples, Packed, batches, pack
 from salix.models import load
 from salix.preprocess import Preprocess
+from salix.scores import logit
 
 BATCH, STEPS = 16, 32
 TO = Preprocess((224, 224))
@@ -35,7 +37,7 @@ def input_rate(examples: ImageExamples, repeats: int, loader: Any, workers: int)
     count = len(examples.ids) // BATCH
     numbers = [k for _ in range(repeats) for k in range(count)]
     feed = batches(examples, examples.example, BATCH, numbers, workers=workers, loader=loader)
-    for _ in range(4):  # those that are loaded ahead
+    for _ in range(count + 4):  # until all processes have started, and those loaded ahead
         next(feed)
     start, done = time.perf_counter(), 0
     for batch in feed:
@@ -49,13 +51,11 @@ def device_rate(method: Any, count: int) -> Callable[[], float]:
     images = np.random.default_rng(0).integers(0, 256, (count, *TO.size, 3), np.uint8)
     key = jax.random.key(0)
 
-    @jax.jit
-    def step(params: Any, pixels: Any) -> Any:
-        def explain(image: Any) -> Any:
-            return method(model.score(params, lambda logits: logits[0]), image, key)
+    def explain(params: Any, pixels: Any) -> Any:
+        score = model.score(params, logit(0))
+        return method(score, model.preprocess(pixels), key).sum()
 
-        return jax.lax.map(lambda p: explain(model.preprocess(p)), pixels, batch_size=8).sum()
-
+    step = compile_traced(jax.jit(jax.vmap(explain, (None, 0))).trace(params, images))
     step(params, images).block_until_ready()
 
     def measure() -> float:
@@ -78,10 +78,10 @@ def main() -> None:
         pack(files.source, TO, Path(directory) / "packed")
         packed = ImageExamples(Packed(Path(directory) / "packed"), TO)
         ways: dict[str, Callable[[], float]] = {
-            "jpeg, threads": lambda: input_rate(files, 2, "threads", options.workers),
-            "jpeg, processes": lambda: input_rate(files, 2, "processes", options.workers),
+            "jpeg, threads": lambda: input_rate(files, 3, "threads", options.workers),
+            "jpeg, processes": lambda: input_rate(files, 4, "processes", options.workers),
             "packed, threads": lambda: input_rate(packed, 20, "threads", options.workers),
-            "saliency": device_rate(Gradient(), 32),
+            "saliency": device_rate(Gradient(), 16),
             f"integrated gradients, {STEPS} steps": device_rate(
                 IntegratedGradients(steps=STEPS), 2
             ),

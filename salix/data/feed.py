@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax
 import numpy as np
 
 from salix.data.examples import Examples, ImageExamples
-from salix.data.loaders import Loader, Skip, open_loader, result
+from salix.data.loaders import Futures, Loader, Skip, open_loader, results
 from salix.data.source import Source
 from salix.preprocess import Preprocess
 from salix.typing import InputError
@@ -58,10 +57,10 @@ def batches(
     """
     slots = slots or size
     with open_loader(loader, workers, getattr(examples, "loading", examples).load) as submit:
-        waiting: deque[tuple[int, range, list[Future[Any]]]] = deque()
+        waiting: deque[tuple[int, range, Futures]] = deque()
         for number in numbers:
             indices = range(number * size, min((number + 1) * size, len(examples.ids)))
-            waiting.append((number, indices, [submit(i) for i in indices]))
+            waiting.append((number, indices, submit(indices)))
             if len(waiting) > ahead:
                 yield _stack(*waiting.popleft(), examples, example, slots)
         while waiting:
@@ -85,7 +84,7 @@ def image_batches(
 def _stack(
     number: int,
     indices: range,
-    futures: list[Future[Any]],
+    futures: Futures,
     examples: Examples,
     example: Any,
     slots: int,
@@ -94,8 +93,7 @@ def _stack(
     leaves, structure = jax.tree.flatten(stacked)
     valid = np.zeros(slots, bool)
     reasons: dict[int, str] = {}
-    for slot, (index, future) in enumerate(zip(indices, futures, strict=True)):
-        loaded = result(future)
+    for slot, (index, loaded) in enumerate(zip(indices, results(futures), strict=True)):
         if isinstance(loaded, Skip):
             reasons[index] = loaded.reason
             continue

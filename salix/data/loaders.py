@@ -5,7 +5,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -18,6 +18,8 @@ from salix.typing import InputError
 
 Loader = Literal["threads", "processes"]
 Load = Callable[[int], Any]
+Futures = Sequence[Future[list[Any]]]
+CHUNK = 4  # examples in one message of a process
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Skip:
 
 
 @contextmanager
-def open_loader(loader: Loader, workers: int, load: Load) -> Iterator[Callable[[int], Future[Any]]]:
-    """Yield a function that submits the index of an example and returns its future, or `Skip`.
+def open_loader(loader: Loader, workers: int, load: Load) -> Iterator[Callable[[range], Futures]]:
+    """Yield a function that submits indices of examples, a few in each of the futures it returns.
 
     Processes are spawned anew, with a copy of `load`; they end with this one. Raises `InputError`
     for a function that cannot be sent to them.
@@ -37,17 +39,21 @@ def open_loader(loader: Loader, workers: int, load: Load) -> Iterator[Callable[[
     executor = _threads(workers) if loader == "threads" else _processes(workers, load)
     try:
         if loader == "threads":
-            yield lambda index: executor.submit(_loaded, load, index)
-        else:
-            yield lambda index: executor.submit(_loaded_here, index)
+            yield lambda indices: [executor.submit(_loaded, load, [i]) for i in indices]
+        else:  # several at once: a message takes time
+            yield lambda indices: [
+                executor.submit(_loaded_here, indices[i : i + CHUNK])
+                for i in range(0, len(indices), CHUNK)
+            ]
     finally:  # the consumer stopped early: do not load what is not needed
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def result(future: Future[Any]) -> Any:
-    """Return an example or `Skip`; raises `InputError` where a process of the loader has ended."""
+def results(futures: Futures) -> Iterator[Any]:
+    """Yield examples, or `Skip`; raises `InputError` where a process of the loader has ended."""
     try:
-        return future.result()
+        for future in futures:
+            yield from future.result()
     except BrokenProcessPool:
         raise InputError(
             "a process that loads images has ended, killed or out of memory: run the same command "
@@ -90,11 +96,15 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _loaded_here(index: int) -> Any:
-    return _loaded(_Process.load, index)
+def _loaded_here(indices: Sequence[int]) -> list[Any]:
+    return _loaded(_Process.load, indices)
 
 
-def _loaded(load: Load, index: int) -> Any:
+def _loaded(load: Load, indices: Sequence[int]) -> list[Any]:
+    return [_example(load, index) for index in indices]
+
+
+def _example(load: Load, index: int) -> Any:
     try:
         return load(index)
     except (Unreadable, OSError) as error:  # with paths that may not be UTF-8, as rows must be

@@ -47,7 +47,7 @@ from salix.data.loaders import open_loader
 
 if __name__ == "__main__":
     with open_loader("processes", 1, Numbers().load) as submit:
-        submit(0).result()
+        submit(range(1))[0].result()
         import multiprocessing
         print(multiprocessing.active_children()[0].pid, flush=True)
         os.kill(os.getpid(), 9)
