@@ -3,21 +3,22 @@
     python benchmarks/kills.py --kills 200
 
 A run of several ranges is computed by one process or by two in shards, which SIGKILL ends at a
-random moment after their start, imports and compilation included; the same commands go on until
-every row is there. The rows must be equal to the last bit to those of an undisturbed run, and
-`salix.store.verification` must find no defect. Then the next run begins, until the kills are done.
+random moment after their start, compilation included; the same commands go on until every row is
+there. Processes are forked, so that imports take no time. The rows must be equal to the last bit to
+those of an undisturbed run, and `salix runs verify` must name no defect. Then the next run begins,
+until the kills are done.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -84,25 +85,25 @@ def compute(out: Path, shard: str = "0/1", sleep: float = 0.0) -> Run:
     )  # fmt: skip
 
 
-def start(out: Path, shard: str, sleep: float) -> subprocess.Popen[bytes]:
+def start(out: Path, shard: str = "0/1", sleep: float = 0.0) -> Any:
     """Start a process that computes a shard."""
-    command = [sys.executable, __file__, "--worker", str(out), shard, str(sleep)]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ))
+    process = multiprocessing.get_context("fork").Process(target=compute, args=(out, shard, sleep))
+    process.start()
+    return process
 
 
 def kill_and_resume(out: Path, processes: int, rng: random.Random, most: int, sleep: float) -> int:
     """Return the number of kills until a run is complete, or of `most`."""
     kills = 0
-    while kills < most and not Run(out).complete if (out / "manifest.json").exists() else True:
+    while kills < most and not ((out / "manifest.json").exists() and Run(out).complete):
         running = [start(out, f"{i}/{processes}", sleep) for i in range(processes)]
-        moments = sorted((rng.uniform(0.3, 6.0), p) for p in running)
         begun = time.monotonic()
-        for moment, process in moments:
-            while process.poll() is None and time.monotonic() - begun < moment:
-                time.sleep(0.005)
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                kills += process.wait() == -signal.SIGKILL
+        moments = [(rng.uniform(0, 5), process) for process in running]
+        for moment, process in sorted(moments, key=itemgetter(0)):
+            process.join(max(0, begun + moment - time.monotonic()))
+            process.kill()
+            process.join()
+            kills += process.exitcode == -signal.SIGKILL
     return kills
 
 
@@ -112,31 +113,29 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sleep", type=float, default=0.02, help="seconds to load an example")
+    parser.add_argument("--sleep", type=float, default=0.015, help="seconds to load an example")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "kills.json")
-    parser.add_argument("--worker", nargs=3, metavar=("OUT", "SHARD", "SLEEP"))
     options = parser.parse_args()
-    if options.worker:
-        out, shard, sleep = options.worker
-        compute(Path(out), shard, float(sleep))
-        return
     rng, begun = random.Random(options.seed), time.monotonic()
     kills, runs, identical, sound = {1: 0, 2: 0}, {1: 0, 2: 0}, 0, 0
     with tempfile.TemporaryDirectory() as folder:
-        expected = compute(Path(folder) / "undisturbed").table
+        start(Path(folder) / "undisturbed", sleep=options.sleep).join()
+        undisturbed = round(time.monotonic() - begun, 1)
+        expected = Run(Path(folder) / "undisturbed").table
         while sum(kills.values()) < options.kills:
             processes = 1 if kills[1] <= kills[2] else 2
             out = Path(folder) / f"{sum(runs.values())}"
             most = options.kills - sum(kills.values())
             kills[processes] += kill_and_resume(out, processes, rng, most, options.sleep)
-            run = compute(out)  # what the last kill left
+            start(out).join()  # what the last kill left
             runs[processes] += 1
-            identical += run.table.equals(expected)
+            identical += Run(out).table.equals(expected)
             sound += not verify(out).defects and not list(out.rglob("*.tmp"))
             print(f"{kills} kills, {identical} of {runs} runs identical, {sound} sound", flush=True)
     result = {
         "kills": {f"{n} processes": count for n, count in kills.items()},
         "runs": {f"{n} processes": count for n, count in runs.items()},
+        "seconds_of_an_undisturbed_run": undisturbed,
         "runs_identical": identical,
         "runs_sound": sound,
         "rows_of_a_run": COUNT,

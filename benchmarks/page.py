@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from family_page import family_section
 from machine import HERE
 from page_tables import (
     ceiling_table,
@@ -84,6 +85,7 @@ def render(results: Mapping[str, Any]) -> str:
     parts = [INTRO, METHOD]
     for device in ("cpu", "gpu"):
         parts += device_part(device, results.get(f"throughput-{device}"))
+    parts += family_section(results.get("family-cpu"))
     parts.append("## Measures relative to bare passes, by `benchmarks/measures.py`\n")
     measures = results.get("measures-cpu")
     parts.append(measure_table(measures) if measures else "Not measured.\n")
@@ -95,7 +97,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "throughput.md")
     options = parser.parse_args()
-    names = ("throughput-cpu", "throughput-gpu", "measures-cpu")
+    names = ("throughput-cpu", "throughput-gpu", "measures-cpu", "family-cpu")
     paths = {name: options.results / f"{name}.json" for name in names}
     results = {n: json.loads(p.read_text()) if p.exists() else None for n, p in paths.items()}
     # Groups beyond the time limit have a reason only: their network, task and batch are in the key.

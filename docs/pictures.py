@@ -3,14 +3,16 @@
     python docs/pictures.py            # the methods whose picture is missing or has other settings
     python docs/pictures.py GradCAM    # these again
 
-The network is EfficientNet-Lite0 with published weights (`salix.data.assets`), fetched at first
-use. The photographs are of scikit-image: coffee by Rachel Michetti and chelsea by Stéfan van der
-Walt, both CC0. Building the site reads the small WebP files and fetches nothing.
+The network is EfficientNet-Lite0, and of the methods of attention a CLIP ViT-B/16 that detects
+generated images, with published weights (`salix.data.assets`), fetched at first use. The
+photographs are of scikit-image: coffee by Rachel Michetti and chelsea by Stéfan van der Walt, both
+CC0. Building the site reads the small WebP files and fetches nothing.
 """
 
 import json
 import sys
 import time
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from PIL import Image
 from skimage import data
 
 from salix import plot, spec
-from salix.attribution import ARGUMENTS, METHODS
+from salix.attribution import ARGUMENTS, CATALOGUE, METHODS
 from salix.data.assets import fetch
 from salix.engine import image_explainer, model_pixels
 from salix.measures.method_text import method_text
@@ -42,6 +44,10 @@ SETTINGS: dict[str, str] = {
     "Sobol": "Sobol(designs=12)",
     "HSIC": "HSIC(masks=600)",
 }
+NETWORKS = {  # model and weights
+    "network": ("efficientnet_lite0", "efficientnet-lite0"),
+    "transformer": ("clip_vit_b16", "clip-detector"),
+}
 WIDTH = 520  # pixels of a picture
 
 
@@ -57,7 +63,9 @@ def draw(name: str, model, params) -> tuple[bytes, str]:
         share = 1 / np.exp(logits - logits.max()).sum()
         images.append(pixels)
         maps.append([np.asarray(explanation.map)])
-        rows.append(f"{CLASSES[int(logits.argmax())]} ({share:.0%})")
+        best = int(logits.argmax())
+        name = CLASSES[best] if len(logits) == 1000 else model.classes[best]
+        rows.append(f"{name} ({share:.0%})")
     figure = plot.grid(images, maps, titles=[method_text(method)], rows=rows, scale="map")
     return as_webp(figure, WIDTH), method_text(method)
 
@@ -77,15 +85,16 @@ def as_webp(figure, width: int) -> bytes:
 def main(names: list[str]) -> None:
     """Draw the named methods, or all that are missing, and write the index of pictures."""
     index = json.loads(INDEX.read_text()) if INDEX.exists() else {}
-    model, params = load("efficientnet_lite0", fetch("efficientnet-lite0"))
+    loaded = cache(lambda kind: load(NETWORKS[kind][0], fetch(NETWORKS[kind][1])))
     for name in names or METHODS:
         wanted = method_text(spec.parse(SETTINGS.get(name, name), METHODS, ARGUMENTS))
         if not names and index.get(name) == wanted and (FOLDER / f"{name}.webp").exists():
             continue
         start = time.perf_counter()
         try:
-            content, text = draw(name, model, params)
-        except InputError as error:  # of a method for transformers
+            kind = "transformer" if CATALOGUE[name].family == "attention" else "network"
+            content, text = draw(name, *loaded(kind))
+        except InputError as error:  # of a method that does not fit the network
             print(f"{name}: no picture: {str(error)[:200]}")
             continue
         (FOLDER / f"{name}.webp").write_bytes(content)

@@ -125,12 +125,12 @@ CATALOGUE: dict[str, MethodInfo] = {
     ),
     "ScoreCAM": MethodInfo(
         "Score-CAM", "Wang et al., 2020, arXiv:1910.01279", "class activation map", needs=TRUNK,
-        cost="1 evaluation for each channel of the trunk, and 1",
+        cost="1 evaluation, and 1 for each channel of the trunk",
     ),
     "AblationCAM": MethodInfo(
         "Ablation-CAM", "Desai and Ramaswamy, 2020, doi:10.1109/WACV45572.2020.00106",
         "class activation map", needs=TRUNK,
-        cost="1 evaluation of the head for each channel of the trunk, and 1 of the model",
+        cost="1 evaluation, and 1 of the head for each channel of the trunk",
     ),
     "FinerCAM": MethodInfo(
         "Finer-CAM", "Zhang et al., 2025, arXiv:2501.11309", "class activation map",

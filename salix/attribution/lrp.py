@@ -34,8 +34,10 @@ class LRP:
 
     - "zero": $\sum_j a_i w_{ij} R_j / z_j$, in a ReLU network the input times the gradient;
     - "epsilon": with the divisor $z_j + \epsilon\,sgn z_j$;
-    - "gamma": with the weights $w + \gamma w^+$, in the divisor too; in a layer with negative
-      inputs, which the paper excludes, with contributions of the sign of $z_j$ raised by $\gamma$;
+    - "gamma": with contributions of the sign of $z_j$ raised by $1 + \gamma$, in the divisor too:
+      weights $w + \gamma w^+$ in a ReLU network. Elsewhere $z_j$ or $a_i$ may be negative, where
+      these weights have divisors that vanish, and relevance grows without a bound. Here a layer
+      enlarges $\sum |R|$ to $1 + 2 / \gamma$ times at most;
     - "alpha_beta": positive and negative contributions apart, with shares $1 + \beta$ and
       $-\beta$; "z_plus" is $\beta = 0$.
 
@@ -59,7 +61,8 @@ class LRP:
 
     Bach et al. (2015), doi:10.1371/journal.pone.0130140, eq. 56 to 60; Montavon et al. (2019),
     doi:10.1007/978-3-030-28954-6_10; the first layer: Montavon et al. (2017), arXiv:1512.02479;
-    attention and normalisation: Ali et al. (2022), arXiv:2202.07304.
+    "gamma" for negative values: Andéol et al. (2021), arXiv:2106.04923; attention and
+    normalisation: Ali et al. (2022), arXiv:2202.07304.
     """
 
     rule: str | None = None

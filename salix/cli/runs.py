@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -133,10 +133,40 @@ class MergeRuns:
         return 0
 
 
+@dataclass(frozen=True)
+class ExportRuns:
+    """Write runs as one data set for DuckDB, Polars, pandas and others, in folders by model.
+
+    Files are FOLDER/model=NAME/range=000012/part-000000.parquet; every file has the same columns.
+    Example: salix runs export runs/* --out rows --columns id label gini
+    """
+
+    runs: Folders
+    out: Annotated[Path, Option(help="folder to write, FOLDER")]
+    columns: Annotated[
+        tuple[str, ...], Option(help="columns to write, such as id label gini; all by default")
+    ] = ()
+    format: Annotated[
+        Literal["parquet", "csv"],
+        Option(help="csv has arrays as JSON, and only those that --columns names"),
+    ] = "parquet"
+
+    def run(self) -> int:
+        """Export and print the folder of each run."""
+        from salix.store import read_runs
+        from salix.store.export import export_runs
+
+        runs = read_runs(self.runs)
+        for path in export_runs(runs, self.out, columns=self.columns, format=self.format):
+            print(path)
+        return 0
+
+
 Command = (
     Annotated[ListRuns, tyro.conf.subcommand("list")]
     | Annotated[VerifyRuns, tyro.conf.subcommand("verify")]
     | Annotated[MergeRuns, tyro.conf.subcommand("merge")]
+    | Annotated[ExportRuns, tyro.conf.subcommand("export")]
 )
 
 

@@ -13,6 +13,7 @@ from salix.data.packing import pack
 from salix.data.shards import Shards
 from salix.data.source import Source, id_hash
 from salix.data.table import Table
+from salix.data.url import Url
 from salix.data.views import Joined, Unlabelled
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Table",
     "Unlabelled",
     "Unreadable",
+    "Url",
     "batches",
     "count_batches",
     "fit",

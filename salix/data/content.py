@@ -7,12 +7,15 @@ import stat
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from salix.data.remote import BinaryFile, remote_digest
+from salix.data.url import Url
 from salix.typing import InputError
 
 WINDOWS, WINDOW = 16, 16 * 1024  # of a large file: their number and their size in bytes
@@ -20,29 +23,36 @@ UNREADABLE = "unreadable"
 THREADS, FILES = 16, 32  # that read, and files that one of them is handed at once
 
 
-def file_digest(path: Path | str, *, full: bool = False) -> str:
+def file_digest(path: Path | Url | str, *, full: bool = False) -> str:
     """Return a sha256 of a file's size and sampled content, or of all its content if `full`.
+
+    A remote file whose filesystem gives a checksum counts by that and its size, unless `full`.
 
     At most 256 KiB are read: a file up to that size as a whole, of a larger one the first and last
     16 KiB and 14 more windows of 16 KiB at equal distances. `UNREADABLE` stands for a file that
     cannot be read, and for what is no regular file.
     """
+    if isinstance(path, Url):
+        return remote_digest(path, partial(_digest, full=full), full=full) or UNREADABLE
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for its writer
             return UNREADABLE
         with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            sha = hashlib.sha256(size.to_bytes(8, "big"))
-            if full or size <= WINDOWS * WINDOW:
-                while block := file.read(1 << 20):
-                    sha.update(block)
-                return sha.hexdigest()
-            for i in range(WINDOWS):
-                file.seek((size - WINDOW) * i // (WINDOWS - 1))
-                sha.update(file.read(WINDOW))
-            return sha.hexdigest()
+            return _digest(file, os.fstat(file.fileno()).st_size, full=full)
     except (OSError, ValueError):  # ValueError: a name with a null character
         return UNREADABLE
+
+
+def _digest(file: BinaryFile, size: int, *, full: bool) -> str:
+    sha = hashlib.sha256(size.to_bytes(8, "big"))
+    if full or size <= WINDOWS * WINDOW:
+        while block := file.read(1 << 20):
+            sha.update(block)
+        return sha.hexdigest()
+    for i in range(WINDOWS):
+        file.seek((size - WINDOW) * i // (WINDOWS - 1))
+        sha.update(file.read(WINDOW))
+    return sha.hexdigest()
 
 
 def array_digest(array: Any) -> str:
@@ -56,7 +66,7 @@ def array_digest(array: Any) -> str:
     return sha.hexdigest()
 
 
-def files_digest(paths: Iterable[Path | str | None], *, full: bool = False) -> str:
+def files_digest(paths: Iterable[Path | Url | str | None], *, full: bool = False) -> str:
     """Return one digest of the content of files in their order, None where there is no file.
 
     Their names and folders do not matter. The files are read by 16 threads; few paths are held at
@@ -65,8 +75,8 @@ def files_digest(paths: Iterable[Path | str | None], *, full: bool = False) -> s
     return join_digests(_file_digests(iter(paths), full))
 
 
-def _file_digests(paths: Iterator[Path | str | None], full: bool) -> Iterator[str]:
-    def digests(some: list[Path | str | None]) -> list[str]:
+def _file_digests(paths: Iterator[Path | Url | str | None], full: bool) -> Iterator[str]:
+    def digests(some: list[Path | Url | str | None]) -> list[str]:
         return ["" if path is None else file_digest(path, full=full) for path in some]
 
     waiting: deque[Future[list[str]]] = deque()
@@ -80,8 +90,8 @@ def _file_digests(paths: Iterator[Path | str | None], full: bool) -> Iterator[st
 
 
 def files_identity(
-    images: Iterable[Path | str | None],
-    masks: Iterable[Path | str | None] | None,
+    images: Iterable[Path | Url | str | None],
+    masks: Iterable[Path | Url | str | None] | None,
     *,
     full: bool,
 ) -> dict[str, str]:

@@ -40,6 +40,7 @@ from salix.data.levels import to_8_bit
 from salix.data.metadata import Picture, without_metadata
 from salix.data.regular_file import read_file
 from salix.data.tiff_tags import BITS, SAMPLES, orientation
+from salix.data.url import Url
 from salix.preprocess import Preprocess
 from salix.typing import Pixels
 
@@ -73,11 +74,11 @@ TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSP
 TURNS |= {6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
 
 
-def decode(file: Path | bytes) -> Any:
+def decode(file: Path | Url | bytes) -> Any:
     """Decode an image file to an RGB or 8-bit grey Pillow image; raises `Unreadable`."""
     from PIL import Image
 
-    content = read_file(file) if isinstance(file, Path) else file
+    content = file if isinstance(file, bytes) else read_file(file)
     if not content:
         raise Unreadable("empty file")
     try:

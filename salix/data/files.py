@@ -15,13 +15,15 @@ from salix.data.image_paths import SUFFIXES, id_of, path_of
 from salix.data.listing import Listing
 from salix.data.notes import note
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
+from salix.data.remote_listing import list_images
 from salix.data.texts import Categories, Texts
+from salix.data.url import Url, place_of
 from salix.typing import InputError
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Source of the images in a folder: its sub-folders are the classes.
+    """Source of the images in a folder, also a remote one: its sub-folders are the classes.
 
     Images beside the sub-folders have no class; with `label`, all images have that one. Where the
     folders of a deeper level bear the names of a model's classes, those are the classes, see
@@ -34,7 +36,7 @@ class Folder:
     them; below `root`, it is not a class. Raises `InputError` for a folder without images.
     """
 
-    root: Path
+    root: Path | Url
     label: str | None = None
     reference_masks: Path | None = None
     files: Sequence[str] | None = None
@@ -43,7 +45,8 @@ class Folder:
 
     def __post_init__(self):
         masks = None if self.reference_masks is None else Path(self.reference_masks)
-        files = _files_below(Path(self.root), masks) if self.files is None else self.files
+        object.__setattr__(self, "root", place_of(self.root))
+        files = _files_below(self.root, masks) if self.files is None else self.files
         ids = Texts(sorted(map(id_of, files)))
         mask_files = None if masks is None else tuple(match_reference_masks(masks, ids))
         object.__setattr__(self, "ids", ids)
@@ -80,12 +83,14 @@ class Folder:
         """Digests of the content of images and reference masks."""
         return files_identity(map(self._path, self.ids), self.mask_files, full=full)
 
-    def _path(self, id: str) -> Path:
-        return Path(self.root) / path_of(id)
+    def _path(self, id: str) -> Path | Url:
+        return self.root / path_of(id)
 
 
-def _files_below(root: Path, masks: Path | None) -> list[str]:
+def _files_below(root: Path | Url, masks: Path | None) -> list[str]:
     """Return the relative paths of the images below `root`, those of the masks left out."""
+    if isinstance(root, Url):
+        return list_images(root)[1]
     if not root.is_dir():
         raise InputError(
             f"{root} is not a folder: give a folder of images, an image, or a table (.csv, .tsv, "

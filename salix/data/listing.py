@@ -89,15 +89,7 @@ class Listing:
 
     def describe(self) -> str:
         """Return one line of everything that was left out, "" where nothing was."""
-        parts = []
-        if count := self.suffixes.total():
-            kinds = sorted(self.suffixes.items(), key=lambda item: (-item[1], item[0]))
-            texts = [
-                f"{n} {f'.{suffix}' if suffix else 'without suffix'}"
-                + (f" ({advice})" if (advice := hint(suffix)) else "")
-                for suffix, n in kinds
-            ]
-            parts.append(f"{count} file{'s' * (count > 1)} left out: {_some(texts)}")
+        parts = [line] if (line := describe_suffixes(self.suffixes)) else []
         for what, places in (
             ("no file", self.others),
             ("link left out", self.links),
@@ -106,6 +98,18 @@ class Listing:
             if places:
                 parts.append(f"{what}: {_some(sorted(places))}")
         return "; ".join(parts)
+
+
+def describe_suffixes(counts: Counter[str]) -> str:
+    """Return one line of the files that were left out by their suffix, "" where none was."""
+    kinds = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    texts = [
+        f"{n} {f'.{suffix}' if suffix else 'without suffix'}"
+        + (f" ({advice})" if (advice := hint(suffix)) else "")
+        for suffix, n in kinds
+    ]
+    count = counts.total()
+    return f"{count} file{'s' * (count > 1)} left out: {_some(texts)}" if count else ""
 
 
 def _some(texts: list[str]) -> str:

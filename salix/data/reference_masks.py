@@ -9,10 +9,11 @@ import numpy as np
 from salix.data.decode import Unreadable, decode
 from salix.data.image_paths import id_of, without_suffix
 from salix.data.listing import Listing
+from salix.data.url import Url
 from salix.typing import InputError
 
 
-def read_reference_mask(file: Path) -> np.ndarray:
+def read_reference_mask(file: Path | Url) -> np.ndarray:
     """Decode a reference mask, 8-bit grey [h w]; raises `Unreadable`, naming the file."""
     try:
         return np.asarray(decode(file).convert("L"))

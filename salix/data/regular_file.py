@@ -1,4 +1,4 @@
-"""Reading of regular files, which never waits for a pipe or a device."""
+"""Reading of regular files, which never waits for a pipe or a device, and of remote ones."""
 
 import errno
 import os
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import IO
 
 from salix.data.bounds import MAX_FILE, Unreadable
+from salix.data.remote import RemoteFile, read_url
+from salix.data.url import Url
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -17,13 +19,15 @@ KINDS = {
 }
 
 
-def read_file(path: Path, *, start: int = 0, first: int | None = None) -> bytes:
-    """Return the content of a regular file, or `first` bytes from `start`; raises `Unreadable`.
+def read_file(path: Path | Url, *, start: int = 0, first: int | None = None) -> bytes:
+    """Return the content of a file, or `first` bytes from `start`; raises `Unreadable`.
 
     A file over `MAX_FILE` is refused, unless only its `first` bytes are asked for.
     """
+    if isinstance(path, Url):
+        return read_url(path, start=start, first=first)
     try:
-        with open_file(path) as file:
+        with _open(path) as file:
             if first is None and (size := os.fstat(file.fileno()).st_size) > MAX_FILE:
                 megabytes = (f"{size / 1e6:,.0f} MB" for size in (size, MAX_FILE))
                 raise Unreadable("file of " + ": over ".join(megabytes))
@@ -33,7 +37,12 @@ def read_file(path: Path, *, start: int = 0, first: int | None = None) -> bytes:
         raise Unreadable(read_failure(error, path)) from None
 
 
-def open_file(path: Path) -> IO[bytes]:
+def open_file(path: Path | Url) -> IO[bytes] | RemoteFile:
+    """Open a regular or remote file for reading; raises `Unreadable`."""
+    return RemoteFile(path) if isinstance(path, Url) else _open(path)
+
+
+def _open(path: Path) -> IO[bytes]:
     """Open a regular file for reading; raises `Unreadable`.
 
     Its kind is checked before it is opened, for the opening of a pipe waits for another program and

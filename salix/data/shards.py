@@ -1,6 +1,7 @@
 """Source of the images in tar shards of webdataset; each is read at its place in the file."""
 
 import hashlib
+import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from salix.data.decode import Unreadable, decode
 from salix.data.notes import note
 from salix.data.regular_file import open_file, read_file
 from salix.data.tar_index import index_shard, schema
+from salix.data.url import Url
 from salix.typing import InputError
 
 THREADS = 8
@@ -37,7 +39,7 @@ class Shards:
     what is no plain tar file.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Path | Url, ...]
     label: str | None = None
     ids: Sequence[str] = field(init=False, repr=False, compare=False)
     rows: Any = field(init=False, repr=False, compare=False)  # pyarrow.Table
@@ -115,7 +117,7 @@ class Shards:
             raise Unreadable(f"file of {size / 1e6:,.0f} MB: over {MAX_FILE / 1e6:,.0f} MB")
         file = self.files[int(np.searchsorted(self.shard_ends, index, side="right"))]
         content = read_file(file, start=offset, first=size)
-        if len(content) < size:
+        if len(content) != size:
             raise Unreadable(f"{file.name} has become shorter since it was opened")
         return content
 
@@ -123,15 +125,16 @@ class Shards:
         """Return what the keys of each shard follow in the ids."""
         if len(self.files) == 1:
             return [""]
-        absolute = [os.path.abspath(file) for file in self.files]
-        root = os.path.commonpath([os.path.dirname(file) for file in absolute])
-        return [
-            os.path.relpath(f, root).replace(os.sep, "/").removesuffix(".tar") + "/"
-            for f in absolute
+        names = [
+            str(file) if isinstance(file, Url) else os.path.abspath(file).replace(os.sep, "/")
+            for file in self.files
         ]
+        levels = zip(*(name.split("/")[:-1] for name in names), strict=False)
+        depth = sum(1 for _ in itertools.takewhile(lambda level: len({*level}) == 1, levels))
+        return ["/".join(n.split("/")[depth:]).removesuffix(".tar") + "/" for n in names]
 
 
-def _index(place: Path) -> list[Any]:
+def _index(place: Path | Url) -> list[Any]:
     """Return the rows of a shard as tables, at least one; logs what was left out."""
     import pyarrow as pa
 

@@ -1,7 +1,6 @@
 """Source of the images that a table lists: CSV, TSV, Parquet or JSON."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from salix.data.reference_masks import read_reference_mask
 from salix.data.table_files import read_cells
 from salix.data.table_rows import TableRow, read_rows
 from salix.data.texts import Categories, Texts
+from salix.data.url import Url, lexists, place_of, resolve
 from salix.typing import InputError
 
 
@@ -25,22 +25,25 @@ class Table:
     All but `path` are optional; other columns are ignored, but names that resemble these are
     refused. The file is CSV (comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252), TSV, Parquet,
     JSON lines, or JSON with a list of objects. Paths are absolute or relative to the file's own
-    folder; they are the ids, in sorted order, with forward slashes, without `.` parts, and relative
-    where they lie below the folder. `label` is the name of a class or its index. `map` is the path
+    folder, or addresses such as `https://…`; they are the ids, in sorted order, with forward
+    slashes, without `.` parts and credentials, and relative where they lie below the folder. The
+    table itself may be remote. `label` is the name of a class or its index. `map` is the path
     of the image's reference mask, a grey image of any size, or empty. `group` names images that are
     not independent: frames of a video, crops of an identity. Raises `InputError` for a missing
     column, a repeated path, a file without rows, or a mask that is not a file or whose image is
     not.
     """
 
-    file: Path
+    file: Path | Url
     ids: Sequence[str] = field(init=False, repr=False, compare=False)
     labels: Sequence[str | int | None] = field(init=False, repr=False, compare=False)
     groups: Sequence[str | None] = field(init=False, repr=False, compare=False)
     mask_paths: Sequence[str | None] | None = field(init=False, repr=False, compare=False)
+    links: Mapping[int, Url] = field(init=False, repr=False, compare=False)  # not as their ids
 
     def __post_init__(self):
-        file = Path(self.file)
+        file = place_of(self.file)
+        object.__setattr__(self, "file", file)
         rows = read_rows(file, read_cells(file))
         _check_masks(file, rows)
         masks = Categories(row.map for row in rows)
@@ -48,11 +51,13 @@ class Table:
         object.__setattr__(self, "labels", Categories(row.label for row in rows))
         object.__setattr__(self, "groups", Categories(row.group for row in rows))
         object.__setattr__(self, "mask_paths", masks if any(masks) else None)
+        links = {i: Url(row.link) for i, row in enumerate(rows) if row.link}
+        object.__setattr__(self, "links", links)
 
     def read(self, index: int) -> Any:
         """Decode one file; raises `Unreadable`."""
-        path = self._path(path_of(self.ids[index]))
-        if not os.path.lexists(path):
+        path = self._image(index)
+        if not lexists(path):
             raise Unreadable("No such file or directory, relative to the folder of the table")
         return decode(path)
 
@@ -68,25 +73,33 @@ class Table:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Digests of the content of images and reference masks."""
-        files = (self._path(path_of(id)) for id in self.ids)
+        files = map(self._image, range(len(self.ids)))
         masks = self.mask_paths
         mask_files = (
             None if masks is None else (None if m is None else self._path(m) for m in masks)
         )
         return files_identity(files, mask_files, full=full)
 
-    def _path(self, path: str) -> Path:
-        return Path(self.file).parent / path
+    def _image(self, index: int) -> Path | Url:
+        return self.links.get(index) or self._path(path_of(self.ids[index]))
+
+    def _path(self, path: str) -> Path | Url:
+        return resolve(self.file.parent, path)
 
 
-def _check_masks(file: Path, rows: Sequence[TableRow]) -> None:
+def _check_masks(file: Path | Url, rows: Sequence[TableRow]) -> None:
     """Raise `InputError` for reference masks that are not files, or whose images are not."""
     with_mask = [row for row in rows if row.map]
     for what, column in (("map", "map"), ("image of a map", "path")):
-        missing = [r for r in with_mask if not (file.parent / getattr(r, column)).is_file()]
+        missing = [r for r in with_mask if not _is_file(resolve(file.parent, getattr(r, column)))]
         if missing:
             first = min(missing, key=lambda row: row.number)
             raise InputError(
                 f"{file}, {first.place}: the {what}, {getattr(first, column)!r}, is not a file "
                 f"(one of {len(missing)}): give paths relative to {file.parent}, or no map"
             )
+
+
+def _is_file(place: Path | Url) -> bool:
+    """Whether a path is a file; a remote one is known only once it is read."""
+    return isinstance(place, Url) or place.is_file()

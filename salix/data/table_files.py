@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from salix.data.decode import Unreadable
 from salix.data.notes import note
 from salix.data.regular_file import read_file
+from salix.data.url import Url
 from salix.typing import InputError
 
 SUFFIXES = ("csv", "tsv", "tab", "parquet", "pq", "jsonl", "ndjson", "json")
+BATCH = 1 << 14  # rows of Parquet that are Python objects at a time
 BOMS = (("utf-8-sig", b"\xef\xbb\xbf"), ("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"))
 
 
@@ -22,16 +24,16 @@ class Cells:
     """Cells of a table: the names of columns, and rows by their number in the file, from 1."""
 
     header: Sequence[str]
-    rows: Sequence[tuple[int, Sequence[Any]]]
+    rows: Iterable[tuple[int, Sequence[Any]]]  # read once
     unit: str  # "line" or "row"
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: Path | Url) -> bool:
     """Whether a path has the suffix of a table."""
     return path.suffix.lower()[1:] in SUFFIXES
 
 
-def read_cells(file: Path) -> Cells:
+def read_cells(file: Path | Url) -> Cells:
     """Return the cells of a table; raises `InputError` for a file that cannot be read as such."""
     suffix = file.suffix.lower()[1:]
     try:
@@ -49,7 +51,7 @@ def read_cells(file: Path) -> Cells:
         raise InputError(f"{file} cannot be read as {kind}: {error}"[:400]) from None
 
 
-def _text(file: Path, content: bytes) -> str:
+def _text(file: Path | Url, content: bytes) -> str:
     """Decode a text file in UTF-8 or UTF-16; what is neither is taken for Windows-1252."""
     for encoding, mark in BOMS:
         if content.startswith(mark):
@@ -63,7 +65,7 @@ def _text(file: Path, content: bytes) -> str:
         return content.decode("cp1252", "replace")
 
 
-def _csv(file: Path, text: str, delimiter: str | None) -> Cells:
+def _csv(file: Path | Url, text: str, delimiter: str | None) -> Cells:
     first, _, rest = text.lstrip("\r\n").partition("\n")
     shift = len(text) - len(text.lstrip("\r\n"))
     before = text[:shift].count("\n")
@@ -100,8 +102,12 @@ def _parquet(content: bytes) -> Cells:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
         raise ValueError(error) from None
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    return Cells(table.column_names, [*enumerate(rows, 1)], "row")
+    rows = (
+        row
+        for batch in table.to_batches(max_chunksize=BATCH)
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    )
+    return Cells(table.column_names, enumerate(rows, 1), "row")
 
 
 def _json(text: str, *, lines: bool) -> Cells:

@@ -1,6 +1,7 @@
 """Rows of a table of images: columns by their names, paths in one spelling."""
 
 import difflib
+import itertools
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from salix.data.image_paths import SUFFIXES, suffix_of
 from salix.data.notes import note
 from salix.data.source import group_name
 from salix.data.table_files import Cells
+from salix.data.table_links import address, local_text
+from salix.data.url import Url, is_url, public
 from salix.typing import InputError
 
 COLUMNS = ("path", "label", "map", "group")
@@ -47,20 +50,28 @@ SYNONYMS: Mapping[str, frozenset[str]] = {
 
 
 class TableRow(NamedTuple):
-    """One image of a table; `number` counts lines or rows, `place` names it in messages."""
+    """One image of a table; `number` counts lines or rows (`unit`)."""
 
     path: str
     label: Label
     map: str | None
     group: str | None
     number: int
-    place: str
+    unit: str
+    link: str | None = None  # the whole address of the image, where `path` leaves credentials out
+
+    @property
+    def place(self) -> str:
+        """The line or row, for messages."""
+        return f"{self.unit} {self.number}"
 
 
-def read_rows(file: Path, cells: Cells) -> list[TableRow]:
+def read_rows(file: Path | Url, cells: Cells) -> list[TableRow]:
     """Return the rows of a table, sorted by path; raises `InputError`."""
     columns = match_columns(file, cells.header)
-    bases = (os.path.abspath(file.parent), os.path.realpath(file.parent))
+    bases = ("", "")
+    if not isinstance(file, Url):
+        bases = (os.path.abspath(file.parent), os.path.realpath(file.parent))
     rows = []
     for number, values in cells.rows:
         named = {c: values[k] for c, k in columns.items()}
@@ -73,21 +84,25 @@ def read_rows(file: Path, cells: Cells) -> list[TableRow]:
             raise InputError(f"{file}, {place}: {error}") from None
         label = label.strip() if isinstance(label, str) else label
         path, map = (_path(file, place, c, named.get(c), bases) for c in ("path", "map"))
-        rows.append(TableRow(path or "", label, map, group, number, place))
+        shown = public(path) if path and is_url(path) else path or ""
+        link = path if path and shown != path else None
+        rows.append(TableRow(shown, label, map, group, number, cells.unit, link))
     if not rows:
         raise InputError(f"{file} has no row below its header: list images, path and label")
-    first: dict[str, TableRow] = {}
-    for row in rows:
-        if not row.path or first.setdefault(row.path, row) is not row:
-            earlier = f" (it is that of {first[row.path].place})" if row.path else ""
-            raise InputError(
-                f"{file}, {row.place}: path {row.path!r} is empty or repeated{earlier}: list each "
-                "image once"
-            )
-    return sorted(rows, key=lambda row: row.path)
+    rows.sort(key=lambda row: row.path)  # equal ones stay in the order of the file
+    pairs = ((a, b) for a, b in itertools.pairwise(rows) if a.path == b.path and b.path)
+    wrong = [(row, None) for row in rows[:1] if not row.path] + [(b, a) for a, b in pairs]
+    if wrong:
+        row, other = min(wrong, key=lambda pair: pair[0].number)
+        earlier = f" (it is that of {other.place})" if other is not None else ""
+        raise InputError(
+            f"{file}, {row.place}: path {row.path!r} is empty or repeated{earlier}: list each "
+            "image once"
+        )
+    return rows
 
 
-def match_columns(file: Path, header: Sequence[str]) -> dict[str, int]:
+def match_columns(file: Path | Url, header: Sequence[str]) -> dict[str, int]:
     """Return the position of each known column in a header, without case and spaces.
 
     Raises `InputError` for a table without `path`, for a repeated column, and for a name that can
@@ -123,7 +138,9 @@ def match_columns(file: Path, header: Sequence[str]) -> dict[str, int]:
     return columns
 
 
-def _path(file: Path, place: str, column: str, value: Any, bases: tuple[str, str]) -> str | None:
+def _path(
+    file: Path | Url, place: str, column: str, value: Any, bases: tuple[str, str]
+) -> str | None:
     """Return the one spelling of a path, None where it is empty.
 
     `bases` are the folder of the file as an absolute path, and without links.
@@ -142,8 +159,11 @@ def _path(file: Path, place: str, column: str, value: Any, bases: tuple[str, str
             f"{file}, {place}: {column} {value[:40]!r} has a line break or null character: close "
             "the quotation marks above it"
         )
+    if (local := local_text(file, path := value.strip())) is None or isinstance(file, Url):
+        return address(file, place, column, path)
     folder = file.parent
-    path = value.strip()
+    if local != path:
+        path = value = local
     if path != value and not (folder / path).exists() and (folder / value).exists():
         path = value
     if "\\" in path and not (folder / path).exists():  # as Windows writes paths

@@ -16,12 +16,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from salix.data.class_labels import plain_label
 from salix.data.image_paths import SUFFIXES
+from salix.data.remote import BinaryFile
 from salix.data.source import group_name
 from salix.data.tar_members import MAX_NAME, Member, members
+from salix.data.url import Url
 from salix.typing import InputError
 
 MAX_TEXT = 1 << 20  # bytes of a label or JSON file
@@ -49,7 +51,7 @@ def schema() -> Any:
     )
 
 
-def index_shard(place: Path, file: IO[bytes], left_out: Counter[str]) -> list[Any]:
+def index_shard(place: Path | Url, file: BinaryFile, left_out: Counter[str]) -> list[Any]:
     """Return the rows of a shard, record batches of `schema()`.
 
     What has no row is counted in `left_out`. Raises `InputError` for a file twice under one key,
@@ -86,7 +88,7 @@ def _batch(rows: list[tuple[Any, ...]]) -> Any:
 
 
 def _examples(
-    place: Path, file: IO[bytes], left_out: Counter[str]
+    place: Path | Url, file: BinaryFile, left_out: Counter[str]
 ) -> Iterator[tuple[str, Mapping[str, Member], Mapping[str, bytes]]]:
     """Yield each key, its files by suffix, and the contents of its texts."""
     current, files, texts = "", {}, {}
@@ -112,7 +114,7 @@ def _examples(
 
 
 def _annotations(
-    place: Path, key: str, texts: Mapping[str, bytes], left_out: Counter[str]
+    place: Path | Url, key: str, texts: Mapping[str, bytes], left_out: Counter[str]
 ) -> tuple[str | None, str | int | None, str | None]:
     """Return the id, the label and the group of a key, None where it has none."""
     about: Mapping[str, Any] = {}

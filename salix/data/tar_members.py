@@ -10,9 +10,12 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from salix.data.bounds import Unreadable
 from salix.data.image_paths import id_of, is_passed_over
+from salix.data.remote import BinaryFile
+from salix.data.url import Url
 from salix.typing import InputError
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -29,7 +32,7 @@ class Member(NamedTuple):
     size: int
 
 
-def members(place: Path, file: IO[bytes], left_out: Counter[str]) -> Iterator[Member]:
+def members(place: Path | Url, file: BinaryFile, left_out: Counter[str]) -> Iterator[Member]:
     """Yield the regular files of an opened tar file in their order; counts others in `left_out`.
 
     One pass over the headers, which needs the memory of one. Raises `InputError`, naming `place`,
@@ -45,14 +48,14 @@ def members(place: Path, file: IO[bytes], left_out: Counter[str]) -> Iterator[Me
             )
     try:
         yield from _members(place, file, left_out)
-    except InputError:
+    except (InputError, Unreadable):
         raise
     except Exception as error:  # a hostile header can raise nearly anything inside tarfile
         reason = str(error) or type(error).__name__
         raise InputError(f"{place} cannot be read as a tar file: {reason}"[:400]) from None
 
 
-def _members(place: Path, file: IO[bytes], left_out: Counter[str]) -> Iterator[Member]:
+def _members(place: Path | Url, file: BinaryFile, left_out: Counter[str]) -> Iterator[Member]:
     headers: Any = _Headers(file)
     tar: Any = tarfile.TarFile(fileobj=headers, encoding="utf-8")
     end = 0

@@ -8,10 +8,12 @@ coarser grid is removed where all its pixels are. The number of iterations does 
 size of holes: 7 to 25.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Bool, Float
 
 from salix.precision import widen
@@ -50,6 +52,14 @@ def fill_from_neighbours(
             f"the image has shape {image.shape} and its removed pixels {jnp.shape(removed)}: give "
             "an image [height width channels] and a mask [height width]"
         )
+    fill = partial(_fill, tolerance=tolerance)
+    # On a CPU, a batch that does not fit the caches takes twice the time of its images in turn, and
+    # all of them the iterations of the slowest.
+    in_turn = sequential_vmap(fill)
+    return lax.platform_dependent(image, jnp.asarray(removed), cpu=in_turn, default=fill)
+
+
+def _fill(image: FinePlane, removed: Bool[Array, "h w"], tolerance: float) -> FinePlane:
     unknown = jnp.asarray(removed, image.dtype)[..., None]
     known = 1 - unknown
     mean = (known * image).sum((0, 1), keepdims=True) / known.sum()

@@ -103,7 +103,7 @@ def test_page(scripts: Any) -> None:
     groups["a"]["rows"]["salix"] = timed(2, 4, 8)
     slower = page.render(results).split("### Where Salix is slower")[1].split("###")[0]
     assert "saliency, batch 8, float32: salix has 0.75 [0.75, 0.75] of torch compiled." in slower
-    assert page.render({}).count("Not measured.") == 3
+    assert page.render({}).count("Not measured.") == 4
 
 
 def test_pass_shares(scripts: Any) -> None:
@@ -152,3 +152,68 @@ def test_guard(scripts: Any) -> None:
     assert better[0][3] == "better"
     assert g.compare_ratios(measured, {}, 0.1)[0][3] == "new"
     assert "worse" in g.format_table(g.compare_ratios(measured, accepted, 0.1))
+
+
+def test_methods_and_metrics(scripts: Any) -> None:
+    salix = timed(1, 2, 4, passes=24, compile_s=1.5, difference=0.0)
+    curve = {"passes": 25.0, "difference": 0.25, "shape": [4, 24]}
+    tasks = {
+        name: {
+            "batch": 4,
+            "rounds": 3,
+            "load": [[0.5, 0, 0], [1.5, 0, 0]],
+            "rows": {
+                "salix": salix,
+                "quantus default": timed(*(8 * w for w in walls), passes=24.0, difference=0.25),
+                "quantus tuned": timed(*walls, **curve),
+            },
+        }
+        for name, walls in {
+            "pixel_flipping": (6, 12, 24),
+            "gradcam": (2, 4, 8),
+            "sparseness": (0.5, 1, 2),
+        }.items()
+    }
+    tasks["selectivity"] = tasks["pixel_flipping"] | {
+        "rows": {"salix": salix, "quantus default": {"left out": "no | memory"}}
+    }
+    result = {"about": ABOUT, "tasks": tasks}
+    text = "\n".join(scripts["family_page"].family_section(result))
+    # 2 s for 4 images; the tuned form is the best peer, its processor time twice the wall time
+    row = "| quantus tuned | 24 | 25 | 1000 | 6000 | 500 | 3000 | 48 [48, 48] | 6 [6, 6] |"
+    assert row in text
+    assert "| 4.5, 3 | = 0.9990, 0.25 |" in text
+    missed = text.split("### Where Salix is not ahead")[1].split("###")[0]
+    assert "Sparseness (Gini): 0.5 [0.5, 0.5] of quantus tuned, behind." in missed
+    assert "Pixel flipping" not in missed
+    assert "Grad-CAM" not in missed
+    tasks["pixel_flipping"]["rows"]["quantus tuned"] = timed(4, 8, 16)
+    missed = "\n".join(scripts["family_page"].misses(tasks))
+    assert "4 [4, 4] of quantus tuned, less than 5 times ahead. Both evaluate as many" in missed
+    assert "Selectivity, 64 patches, quantus default: left out: no / memory" in text
+
+
+def test_differences_from_salix(scripts: Any) -> None:
+    rows = {
+        "salix": {"sample": [1.0, 2.0, -4.0]},
+        "quantus default": {"sample": [1.0, 3.0, -4.0]},
+        "quantus tuned": {"sample": [1.0, 3.0]},
+        "captum default": {"left out": "no memory"},
+    }
+    scripts["family"].add_differences(rows)
+    assert rows["salix"]["difference"] == 0
+    assert rows["quantus default"]["difference"] == 0.25
+    assert not {"difference"} & {*rows["quantus tuned"], *rows["captum default"]}
+
+
+def test_every_task_of_a_method_has_passes(scripts: Any) -> None:
+    from salix.attribution import passes_of
+    from salix.metrics import METRICS
+
+    tasks, calls = scripts["family_tasks"].TASKS, scripts["family_calls"]
+    for name, task in tasks.items():
+        if task.kind != "method":
+            assert calls.OTHERS.get(name, name) in METRICS
+            assert ("chunk" in calls.metric_options(name, 2)) == (task.kind == "perturbation")
+        elif name != "scorecam":  # whose number of channels is the model's
+            assert passes_of(calls.method_of(name, 2), (224, 224, 3)).evaluations >= 0

@@ -62,16 +62,18 @@ def epsilon(layer: Layer, a: Array, z: Array, c: Array, options: RelevanceOption
 
 
 def gamma(layer: Layer, a: Array, z: Array, c: Array, options: RelevanceOptions) -> Array:
-    r"""Return LRP-gamma, LRP-0 with the weights and shifts $w + \gamma w^+$.
+    r"""Return LRP-gamma: each output raises the contributions of its own sign by gamma.
 
-    The rule is for inputs of 0 or more. Where a layer has a negative one, an output raises the
-    contributions of its own sign, so that no divisor is less than $|z_j|$.
+    For inputs of 0 or more and an output above 0 these are the weights and shifts
+    $w + \gamma w^+$. No divisor is less than $|z_j|$, nor than $\gamma / (2 + \gamma)$ of the
+    absolute contributions, so that a layer enlarges $\sum |R|$ to $1 + 2 / \gamma$ times at most.
+    With $w + \gamma w^+$ for an output below 0 a divisor vanishes where z is -gamma x gain.
     """
     positive, negative, shift = _parts(layer)
     above, below = jnp.maximum(a, 0), jnp.minimum(a, 0)
     gain = positive(above) + negative(below) + jnp.maximum(shift, 0)
     loss = negative(above) + positive(below) + jnp.minimum(shift, 0)
-    raises_loss = (z < 0) & (a < 0).any()
+    raises_loss = z < 0
     total = z + options.gamma * jnp.where(raises_loss, loss, gain)
     signal = c * z / stabilise(total, options.epsilon)
     to_gain, to_loss = (jnp.where(raises_loss == r, signal, 0) for r in (False, True))

@@ -27,6 +27,7 @@ NOISE = number(lambda n: n >= 0, remedy="give a number, 0 or more")
 BELOW_ONE = several(
     number(lambda n: 0 <= n < 1), remedy="give two or more, rising, in [0, 1)", low=2
 )
+TOLERANCE = 2e-6  # of the fill: an error of 1e-5, a hundredth of the noise or less
 TENTHS = tuple(i / 10 for i in range(1, 10))
 ROAD: Mapping[str, Mapping[str, Any]] = {
     "paper": {"fractions": TENTHS, "order": "most", "noise": 0.01},
@@ -84,7 +85,7 @@ def road(
 
         def evaluate(count: Array) -> Scalar:
             removed = places < count
-            debiased = fill_from_neighbours(image, removed) + noises
+            debiased = fill_from_neighbours(image, removed, tolerance=TOLERANCE) + noises
             return widen(score(jnp.where(removed[..., None], debiased, image)))
 
         counts = jnp.asarray(pixel_counts(chosen["fractions"], places.size))
