@@ -132,17 +132,17 @@ def main() -> None:
             identical += Run(out).table.equals(expected)
             sound += not verify(out).defects and not list(out.rglob("*.tmp"))
             print(f"{kills} kills, {identical} of {runs} runs identical, {sound} sound", flush=True)
-    result = {
-        "kills": {f"{n} processes": count for n, count in kills.items()},
-        "runs": {f"{n} processes": count for n, count in runs.items()},
-        "seconds_of_an_undisturbed_run": undisturbed,
-        "runs_identical": identical,
-        "runs_sound": sound,
-        "rows_of_a_run": COUNT,
-        "seconds": round(time.monotonic() - begun),
-        "cpus": os.cpu_count(),
-    }
-    options.results.write_text(json.dumps(result, indent=1) + "\n")
+            result = {
+                "kills": {f"{n} processes": count for n, count in kills.items()},
+                "runs": {f"{n} processes": count for n, count in runs.items()},
+                "seconds_of_an_undisturbed_run": undisturbed,
+                "runs_identical": identical,
+                "runs_sound": sound,
+                "rows_of_a_run": COUNT,
+                "seconds": round(time.monotonic() - begun),
+                "cpus": os.cpu_count(),
+            }
+            options.results.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

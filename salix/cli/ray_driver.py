@@ -129,10 +129,10 @@ class Driver:
                     print(printable(line), file=sys.stderr)
                 self.queue = RangeQueue.of_run(self.command.out, result)
 
-    def _open(self, worker: Worker, found: dict[str, Any]) -> None:
-        if found["versions"] != versions():
-            here, there = map(version_text, (versions(), found["versions"]))
-            reason = f"mixed versions: {here} here, {there} on {found['host']}"
+    def _open(self, worker: Worker, answer: dict[str, Any]) -> None:
+        if answer["versions"] != versions():
+            here, there = map(version_text, (versions(), answer["versions"]))
+            reason = f"mixed versions: {here} here, {there} on {answer['host']}"
             self._refuse(worker, f"{reason}: install the same on all")
             return
         node, command = worker.node, to_plain(self.command)

@@ -42,6 +42,6 @@ def first_line(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def version_text(found: dict[str, str]) -> str:
+def version_text(versions: dict[str, str]) -> str:
     """Return versions as words."""
-    return " and ".join(f"{name} {version}" for name, version in found.items())
+    return " and ".join(f"{name} {version}" for name, version in versions.items())

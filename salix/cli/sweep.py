@@ -91,6 +91,13 @@ class Sweep:
     ] = "uint8"
     side: Annotated[int, Option(help="longest side of a stored map in pixels")] = 64
     batch_size: Annotated[int, Option(help="images in memory at once")] = 32
+    workers: Annotated[
+        int | None, Option(help="threads or processes that decode images; one for each core")
+    ] = None
+    loader: Annotated[
+        Literal["threads", "processes"],
+        Option(help="processes decode faster where many threads wait for each other: 8 and more"),
+    ] = "threads"
     shard: Annotated[
         str | None,
         Option(
@@ -129,10 +136,7 @@ class Sweep:
     ] = None
 
     def run(self) -> int:
-        """Run the sweep and print the path of the run, its counts and the skipped images.
-
-        Returns 1 where no image could be read.
-        """
+        """Run the sweep and print its result; returns 1 where no image could be read."""
         from salix.engine.shard import as_shard
 
         shard = as_shard(self.shard)
@@ -186,7 +190,8 @@ class Sweep:
             maps=None if self.maps == "none" else self.maps,
             side=self.side,
             batch_size=self.batch_size,
-            workers=workers,
+            workers=self.workers or workers,
+            loader=self.loader,
             range_size=self.range_size,
             seed=self.seed,
             name=self.name or self.out.name,

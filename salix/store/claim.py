@@ -63,7 +63,7 @@ class Claim:
     def __enter__(self) -> "Claim":
         while not self._create():
             self._remove_void()
-        _remove_temporaries(self.file.parent)
+        remove_temporaries(self.file.parent)
         threading.Thread(target=self._sign, daemon=True, name="salix-claim").start()
         return self
 
@@ -133,7 +133,7 @@ def writing_process(directory: Path) -> str | None:
     if content is None:
         return None
     owner = _parsed(content)
-    if not is_visible(owner) and time.time() - (_signed(file) or 0) > LAPSE_SECONDS:
+    if not is_visible(owner) and abs(time.time() - (_signed(file) or 0)) > LAPSE_SECONDS:
         return None
     if is_visible(owner) and not _is_alive(owner, file):
         return None
@@ -160,7 +160,7 @@ def _is_alive(owner: dict[str, Any], file: Path) -> bool:
     if is_visible(owner):
         pid = owner.get("pid")
         return isinstance(pid, int) and is_running(pid) and started(pid) == owner.get("started")
-    return _age(file) < LAPSE_SECONDS
+    return abs(_age(file)) < LAPSE_SECONDS  # a sign in the future: the clock was set back
 
 
 def _signed(file: Path) -> float | None:
@@ -183,7 +183,7 @@ def _age(file: Path) -> float:
         probe.unlink(missing_ok=True)
 
 
-def _remove_temporaries(directory: Path) -> None:
+def remove_temporaries(directory: Path) -> None:
     """Remove temporary files whose process has ended, or that no process names."""
     for file in directory.glob("*.tmp"):
         match = TEMPORARY.search(file.name)

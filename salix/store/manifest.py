@@ -18,6 +18,7 @@ import jax
 
 from salix.atomic import atomic
 from salix.store.claim import NAME as CLAIM
+from salix.store.claim import remove_temporaries
 from salix.store.identity import digest
 from salix.store.mismatch import check_same
 from salix.store.parts import Expected
@@ -84,6 +85,7 @@ def open_run(
     config, described = json.loads(json.dumps([config, [asdict(c) for c in columns]]))
     if (path / NAME).exists():
         _check_same(path, config, described, about)
+        remove_temporaries(path)
         return
     path.mkdir(parents=True, exist_ok=True)
     head = {"format": FORMAT, "hash": digest(config), "config": config}

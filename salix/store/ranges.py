@@ -47,14 +47,16 @@ class Ranges:
     def is_finished(self, number: int) -> bool:
         """Whether a range has its mark and the files that it names, in their sizes.
 
-        The parts of a run of one range are read and compared with their checksums.
+        The parts of a run of one range are read and compared with their checksums; it may have no
+        mark.
         """
-        if self.length is None:
-            return self.unfinished(number) == ([], [])
+        is_one = self.length is None
+        if is_one and self.unfinished(number) != ([], []):
+            return False
         folder = self.folder(number)
         mark = read_mark(folder)
         if mark is None:
-            return False
+            return is_one
         sizes = {name: file["bytes"] for name, file in mark["parts"].items()}
         try:
             return sizes == {part.path.name: part.path.stat().st_size for part in parts(folder)}

@@ -50,8 +50,15 @@ class Noisy:
         return {"problem": "noisy"}
 
 
-def compute(out, range_size=16, shard=None, factor=2, **options):
+def compute(out, range_size=16, shard=None, factor=2, data=None, **options):
     return run_problem(
-        Noisy(), np.float32(factor), Numbers(), out=out, batch_size=8, workers=1, shard=shard,
-        range_size=range_size, **options,
-    )  # fmt: skip
+        Noisy(),
+        np.float32(factor),
+        data or Numbers(),
+        out=out,
+        batch_size=8,
+        workers=1,
+        shard=shard,
+        range_size=range_size,
+        **options,
+    )
