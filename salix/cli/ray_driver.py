@@ -42,6 +42,7 @@ class Driver:
             raise InputError(f"no node of the cluster has {asked}: give fewer --ray-cores")
 
     def run(self) -> Run:
+        """Compute what the run lacks; errors are those of `ray_sweep`."""
         looked = -POLL_SECONDS
         try:
             while self.queue is None or not self.queue.is_empty:
