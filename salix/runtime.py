@@ -1,4 +1,4 @@
-"""Process settings: the C allocator and the cache of compiled programs.
+"""Process settings: the C allocator, the cache of compiled programs, and ends of processes.
 
 Both affect the whole process: the command line sets them, and importing Salix does not.
 """
@@ -6,6 +6,8 @@ Both affect the whole process: the command line sets them, and importing Salix d
 import contextlib
 import ctypes
 import os
+import sys
+import time
 import warnings
 import zlib
 from pathlib import Path
@@ -26,6 +28,7 @@ MALLOC_OPTIONS = {
 MIN_COMPILE_SECONDS = 0.5  # of a cached program
 MAX_BYTES = 2**30  # of all cached programs
 ENTRY = "*-cache"  # file name of a program in JAX's cache
+GRACE_SECONDS = 3.0  # for other processes to print their errors before process 0 ends
 ZSTANDARD = b"\x28\xb5\x2f\xfd"  # magic number; JAX compresses by it where it is installed
 
 
@@ -64,6 +67,27 @@ def cache_programs(folder: Path | str | None = None) -> Path | None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
     return folder
+
+
+def is_one_of_several() -> bool:
+    """Whether this process has joined others by `jax.distributed`."""
+    return jax.distributed.is_initialized()
+
+
+def end_process(status: int) -> None:
+    """End a failed process of several at once; does nothing in a process by itself.
+
+    JAX would wait for the others, which wait for this one. Without process 0 it ends the others
+    with a stack trace: so it ends last, for them to print their own errors first.
+    """
+    if not is_one_of_several():
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if jax.process_index() == 0:
+        time.sleep(GRACE_SECONDS)
+    os._exit(status)
 
 
 def _evict(folder: Path) -> None:

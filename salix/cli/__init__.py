@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,6 +68,20 @@ def configure_process(*, cache_programs: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `salix` and return its exit status, see `ABOUT`; errors are one line on stderr."""
+    try:
+        status = _run(arguments)
+    except Exception:
+        if not runtime.is_one_of_several():
+            raise
+        traceback.print_exc()
+        status = 1
+    if status:
+        runtime.end_process(status)
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run `salix` and return its exit status; errors that users can mend are printed."""
     try:
         with signals_as_exceptions():
             _check_repeats(sys.argv[1:] if arguments is None else arguments)

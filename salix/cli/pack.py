@@ -42,6 +42,13 @@ class Pack:
     group_by: Annotated[
         str | None, Option(help="groups of dependent images, as --group-by of salix sweep")
     ] = None
+    workers: Annotated[
+        int | None, Option(help="threads or processes that decode images; one for each core")
+    ] = None
+    loader: Annotated[
+        Literal["threads", "processes"],
+        Option(help="processes decode faster where many threads wait for each other: 8 and more"),
+    ] = "threads"
     content: Annotated[
         Literal["sampled", "full"],
         Option(help="content of the files by which the same command knows its images again"),
@@ -65,7 +72,15 @@ class Pack:
         except InputError as error:
             raise InputError(f"--{error}") from None
         source = DataOptions(self.data, self.group_by).source()
-        packed = pack(source, to, self.out, full_content=self.content == "full", progress=True)
+        packed = pack(
+            source,
+            to,
+            self.out,
+            workers=self.workers,
+            loader=self.loader,
+            full_content=self.content == "full",
+            progress=True,
+        )
         unread = list(packed.skipped())
         count, size = packed.ends[-1], sum(shard.bytes for shard in packed.shards)
         print(f"{self.out}: {count - len(unread)} images packed, {size / 1e6:.1f} MB", end="")

@@ -88,6 +88,13 @@ class Sweep:
     ] = "uint8"
     side: Annotated[int, Option(help="longest side of a stored map in pixels")] = 64
     batch_size: Annotated[int, Option(help="images in memory at once")] = 32
+    workers: Annotated[
+        int | None, Option(help="threads or processes that decode images; one for each core")
+    ] = None
+    loader: Annotated[
+        Literal["threads", "processes"],
+        Option(help="processes decode faster where many threads wait for each other: 8 and more"),
+    ] = "threads"
     shard: Annotated[
         str | None,
         Option(
@@ -152,6 +159,8 @@ class Sweep:
             maps=None if self.maps == "none" else self.maps,
             side=self.side,
             batch_size=self.batch_size,
+            workers=self.workers,
+            loader=self.loader,
             shard=self.shard,
             range_size=self.range_size,
             seed=self.seed,

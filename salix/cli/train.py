@@ -9,6 +9,7 @@ import tyro
 
 from salix.cli.options import Classes, Data, Option
 from salix.cli.preprocess_options import PreprocessOptions
+from salix.cli.process_options import ProcessOptions
 from salix.cli.weight_options import WeightOptions
 
 
@@ -54,14 +55,20 @@ class Train:
         ),
     ] = None
 
+    several: Annotated[ProcessOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=ProcessOptions
+    )
+
     def run(self) -> int:
         """Train, and save the weights of the best and of the last epoch of each seed."""
+        self.several.join()
         from dataclasses import replace
 
         from salix import spec
         from salix.data import open_source
         from salix.models import save
         from salix.train import LOSSES, train
+        from salix.train.exchange import is_first
         from salix.train.initialise import initialiser
         from salix.train.recipe import PRESETS, RECIPES
         from salix.train.reference_masks import WithReferenceMasks
@@ -91,6 +98,8 @@ class Train:
             log=lambda line: print(line, file=sys.stderr),
             **about,
         )
+        if not is_first():
+            return 0
         best = self.out
         for result in trained:
             for kind, params in (("best", result.params), ("last", result.last_params)):

@@ -1,16 +1,15 @@
-"""Batches of one shape, loaded ahead by threads."""
+"""Batches of one shape, loaded ahead by threads or processes."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
-from salix.data.decode import Unreadable
 from salix.data.examples import Examples, ImageExamples
+from salix.data.loaders import Futures, Loader, Skip, open_loader, results
 from salix.data.source import Source
 from salix.preprocess import Preprocess
 from salix.typing import InputError
@@ -31,13 +30,6 @@ class Batch:
     reasons: Mapping[int, str]
 
 
-@dataclass(frozen=True)
-class Skip:
-    """The reason why an example could not be read."""
-
-    reason: str
-
-
 def count_batches(examples: Examples, size: int) -> int:
     """Return the number of batches of `size` examples; the last may be smaller."""
     return -(-len(examples.ids) // size)
@@ -50,31 +42,29 @@ def batches(
     numbers: Iterable[int],
     *,
     workers: int,
+    loader: Loader = "threads",
     slots: int | None = None,
     ahead: int = 3,
 ) -> Iterator[Batch]:
-    """Yield the batches `numbers`, with `ahead` of them being loaded by `workers` threads.
+    """Yield the batches `numbers`, with `ahead` of them loaded by `workers` threads or processes.
 
     `example` is the pytree of shapes and types of one example. A batch has `size` examples (the
     last one fewer) in `slots` slots, by default `size`.
 
     Batch k always has the examples k size, ..., (k + 1) size - 1, so that a resumed run fills the
-    same slots of the same program. Decoding releases the interpreter lock.
+    same slots of the same program. Decoding releases the interpreter lock. Processes have
+    the examples' `loading`, where they have one, in the place of the examples.
     """
     slots = slots or size
-    with ThreadPoolExecutor(workers, thread_name_prefix="salix-load") as pool:
-        waiting: deque[tuple[int, range, list[Future[Any]]]] = deque()
-        try:
-            for number in numbers:
-                indices = range(number * size, min((number + 1) * size, len(examples.ids)))
-                futures = [pool.submit(_load, examples, i) for i in indices]
-                waiting.append((number, indices, futures))
-                if len(waiting) > ahead:
-                    yield _stack(*waiting.popleft(), examples, example, slots)
-            while waiting:
+    with open_loader(loader, workers, getattr(examples, "loading", examples).load) as submit:
+        waiting: deque[tuple[int, range, Futures]] = deque()
+        for number in numbers:
+            indices = range(number * size, min((number + 1) * size, len(examples.ids)))
+            waiting.append((number, indices, submit(indices)))
+            if len(waiting) > ahead:
                 yield _stack(*waiting.popleft(), examples, example, slots)
-        finally:  # the consumer stopped early: do not load what is not needed
-            pool.shutdown(wait=True, cancel_futures=True)
+        while waiting:
+            yield _stack(*waiting.popleft(), examples, example, slots)
 
 
 def image_batches(
@@ -91,17 +81,10 @@ def image_batches(
     return batches(images, images.example, size, numbers, workers=workers, ahead=ahead)
 
 
-def _load(examples: Examples, index: int) -> Any:
-    try:
-        return examples.load(index)
-    except (Unreadable, OSError) as error:  # with paths that may not be UTF-8, as rows must be
-        return Skip(str(error).encode("utf-8", "backslashreplace").decode())
-
-
 def _stack(
     number: int,
     indices: range,
-    futures: list[Future[Any]],
+    futures: Futures,
     examples: Examples,
     example: Any,
     slots: int,
@@ -110,8 +93,7 @@ def _stack(
     leaves, structure = jax.tree.flatten(stacked)
     valid = np.zeros(slots, bool)
     reasons: dict[int, str] = {}
-    for slot, (index, future) in enumerate(zip(indices, futures, strict=True)):
-        loaded = future.result()
+    for slot, (index, loaded) in enumerate(zip(indices, results(futures), strict=True)):
         if isinstance(loaded, Skip):
             reasons[index] = loaded.reason
             continue

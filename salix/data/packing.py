@@ -12,6 +12,7 @@ from salix.atomic import atomic
 from salix.data.content import source_identity
 from salix.data.feed import Batch, batches
 from salix.data.fitted import check_geometry, packings
+from salix.data.loaders import Loader
 from salix.data.notes import note
 from salix.data.packed import Packed
 from salix.data.packed_layout import (
@@ -39,6 +40,7 @@ def pack(
     out: Path | str,
     *,
     workers: int | None = None,
+    loader: Loader = "threads",
     full_content: bool = False,
     shard_bytes: int = SHARD_BYTES,
     progress: bool = False,
@@ -48,8 +50,8 @@ def pack(
     Ids, labels, groups, reference masks and the reasons of unreadable images are packed too. The
     mean and deviation of `to` do not count. Files are shards of at most `shard_bytes` (of one image
     at least), written under temporary names, synced and renamed. The same call after a stop
-    verifies and keeps those that are whole, and writes the others. `workers` threads decode, one
-    for each core by default. `full_content` identifies the images by all of their content, see
+    verifies and keeps those that are whole, and writes the others. `workers` and `loader` are
+    those of `salix.sweep`. `full_content` identifies the images by all of their content, see
     `salix.sweep`. Raises `InputError` for an `out` that contains anything else, other images or
     images of other settings.
     """
@@ -66,7 +68,7 @@ def pack(
     lengths = _lengths(packing)
     missing = [number for number in range(len(lengths)) if number not in shards]
     note_space(out, sum(lengths[n] for n in missing) * packing.layout.row_bytes)
-    feed = _feed(examples, packing, missing, workers)
+    feed = _feed(examples, packing, missing, workers, loader)
     with bar:
         for number in missing:
             shards[number] = _write_shard(out, number, packing, examples, feed, bar)
@@ -131,15 +133,25 @@ def _entry(path: Path, reader: ShardReader, *, full: bool) -> PackedShard:
 
 
 def _feed(
-    examples: FittedExamples, packing: Packing, missing: list[int], workers: int | None
+    examples: FittedExamples,
+    packing: Packing,
+    missing: list[int],
+    workers: int | None,
+    loader: Loader,
 ) -> Iterator[Batch]:
     rows, lengths = packing.config["batch_rows"], _lengths(packing)
     each = packing.config["shard_rows"] // rows
     numbers = chain.from_iterable(
         range(n * each, n * each + -(-lengths[n] // rows)) for n in missing
     )
-    threads = workers or os.cpu_count() or 1
-    return batches(examples, examples.example, rows, numbers, workers=threads)
+    return batches(
+        examples,
+        examples.example,
+        rows,
+        numbers,
+        workers=workers or os.cpu_count() or 1,
+        loader=loader,
+    )
 
 
 def _write_shard(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from salix.attribution import GradCAM, IntegratedGradients
 from salix.data import Arrays, Source, open_source
+from salix.data.loaders import Loader
 from salix.engine.classification import Classification
 from salix.engine.classification_columns import MapType
 from salix.engine.evaluated_methods import (
@@ -49,6 +50,7 @@ def prepare_sweep(
     name: str | None = None,
     group: str | None = None,
     workers: int | None = None,
+    loader: Loader = "threads",
     range_size: int | None = None,
     thumbs: int = 16,
     content: Literal["sampled", "full"] = "sampled",
@@ -93,6 +95,7 @@ def prepare_sweep(
         name=name or model.name,
         group=group,
         workers=workers,
+        loader=loader,
         range_size=range_size,
         unit="images",
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from salix.data.loaders import Loader
 from salix.engine.classification_columns import MapType
 from salix.engine.evaluated_methods import MetricChoice
 from salix.engine.image_run import prepare_sweep
@@ -34,6 +35,7 @@ def sweep(
     name: str | None = None,
     group: str | None = None,
     workers: int | None = None,
+    loader: Loader = "threads",
     shard: Shard | tuple[int, int] | str | None = None,
     range_size: int | None = None,
     thumbs: int = 16,
@@ -58,7 +60,7 @@ def sweep(
     the files of images count in the identity of the run: by size and sampled content, at most 256
     KiB of each, or "full", by all of it. `precision` is that of the model's convolutions and matrix
     products, see `salix.precision`; measures are exact in any. `out`, `batch_size`, `seed`, `name`,
-    `group`, `workers`, `shard` ("3/16" or (3, 16)) and `range_size` are those of
+    `group`, `workers`, `loader`, `shard` ("3/16" or (3, 16)) and `range_size` are those of
     `salix.engine.run_problem`.
 
     Rows are equal to the last bit for the same inputs on the same hardware, JAX, and number of
@@ -88,6 +90,7 @@ def sweep(
         name=name,
         group=group,
         workers=workers,
+        loader=loader,
         range_size=range_size,
         thumbs=thumbs,
         content=content,

@@ -94,14 +94,16 @@ class LabelledImages:
             chosen += [i for _, _, i in nsmallest(share, members)]
         return frozenset(chosen)
 
+    @property
+    def loading(self) -> "TargetedImages":
+        """The part that loads, which can be sent to processes, as a model cannot."""
+        return TargetedImages(
+            self.images, None if self.explained is None else self.explained.classes
+        )
+
     def load(self, index: int) -> dict[str, Any]:
         """Decode one image and its reference mask; `Unreadable` without a class to explain."""
-        if self.explained is None:
-            return self.images.load(index)
-        target = self.explained.classes[index]
-        if isinstance(target, str):
-            raise Unreadable(target)
-        return self.images.load(index) | {"target": np.int32(target)}
+        return self.loading.load(index)
 
     def describe(self, index: int, example: dict[str, Any] | None) -> dict[str, Any]:
         """Return the label and the group, and the pictures of an image that is stored small."""
@@ -126,6 +128,23 @@ class LabelledImages:
             self.explained.check_images(identity, self.ids)
             labels["targets"] = digest_items(self.explained.classes)
         return labels | groups | identity
+
+
+@dataclass(frozen=True)
+class TargetedImages:
+    """Images of a model's size with the explained class of each, or the reason why it has none."""
+
+    images: ImageExamples
+    targets: Sequence[int | str] | None
+
+    def load(self, index: int) -> dict[str, Any]:
+        """Decode one image and its reference mask; `Unreadable` without a class to explain."""
+        if self.targets is None:
+            return self.images.load(index)
+        target = self.targets[index]
+        if isinstance(target, str):
+            raise Unreadable(target)
+        return self.images.load(index) | {"target": np.int32(target)}
 
 
 def picture(pixels: np.ndarray, format: str) -> bytes:

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 
 from salix.data import Examples, count_batches
 from salix.data.content import recorded_digests
+from salix.data.loaders import Loader
 from salix.engine.configuration import check_names, configuration
 from salix.engine.problem import Problem
 from salix.engine.program import abstract_arguments, micro_batch, stored_columns, trace_step
@@ -35,6 +36,7 @@ def run_problem(
     name: str | None = None,
     group: str | None = None,
     workers: int | None = None,
+    loader: Loader = "threads",
     shard: Shard | tuple[int, int] | str | None = None,
     range_size: int | None = None,
     progress: bool = False,
@@ -43,10 +45,11 @@ def run_problem(
     """Compute one row for each example and write them to `out`; run it again to resume.
 
     `out` is a directory of Parquet parts and a manifest, returned opened. `batch_size` examples are
-    loaded and sent at once, by `workers` threads (one for each core by default): the one setting of
-    memory; on the CPU it is rounded up to whole micro-batches, see `micro_batch`. Random keys
-    depend on `seed` and the example's id. Runs that differ by their training seed alone share
-    `group`. `unit` is the examples' name in messages about progress.
+    loaded and sent at once, by `workers` threads (one for each core by default), or as many
+    processes with the `loader` "processes": the one setting of memory; on the CPU it is rounded up
+    to whole micro-batches, see `micro_batch`. Random keys depend on `seed` and the example's id.
+    Runs that differ by their training seed alone share `group`. `unit` is the examples' name in
+    messages about progress.
 
     A run of more than `range_size` examples, 10,000 by default, is cut into ranges of as many, in
     whole batches, each a folder of its own. `shard` (k, n) computes every n-th range from the k-th
@@ -68,6 +71,7 @@ def run_problem(
         name=name,
         group=group,
         workers=workers,
+        loader=loader,
         range_size=range_size,
         unit=unit,
     )
@@ -85,6 +89,7 @@ def prepare_run(
     name: str | None = None,
     group: str | None = None,
     workers: int | None = None,
+    loader: Loader = "threads",
     range_size: int | None = None,
     unit: str = "examples",
 ) -> PreparedRun:
@@ -135,4 +140,5 @@ def prepare_run(
         mesh=mesh,
         traced=traced,
         workers=workers or os.cpu_count() or 1,
+        loader=loader,
     )

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from salix.compiler import compile_traced
 from salix.data import Batch, Examples, batches
+from salix.data.loaders import Loader
 from salix.engine.assignment import Assignment
 from salix.engine.problem import Problem
 from salix.engine.program import Step, cost
@@ -50,6 +51,7 @@ class PreparedRun:
     mesh: Mesh
     traced: Any
     workers: int
+    loader: Loader = "threads"
     notes: Callable[[], dict[str, Any]] = dict
     step: Step | None = None
 
@@ -103,6 +105,7 @@ class PreparedRun:
                     self.size,
                     chain([first], work.batches),
                     workers=self.workers,
+                    loader=self.loader,
                 )
                 with bar:
                     _loop(self.step, feed, self.examples, work, bar)

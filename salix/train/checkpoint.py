@@ -8,7 +8,9 @@ import jax
 import numpy as np
 
 from salix.interrupts import deferred
+from salix.train.exchange import broadcast, in_first
 from salix.train.network import Weights
+from salix.train.placement import local_copies
 from salix.train.state import TrainingState
 from salix.train.step import ModelState
 from salix.typing import InputError
@@ -28,7 +30,10 @@ class Checkpoints:
         self.path, self.owner = path, owner
         # Asynchronous saves would need a copy of the arrays, whose buffers the next step reuses.
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=1, enable_async_checkpointing=False, cleanup_tmp_directories=True
+            max_to_keep=1,
+            enable_async_checkpointing=False,
+            cleanup_tmp_directories=True,
+            **_alone(path.absolute()),
         )
         handlers = {
             "arrays": ocp.StandardCheckpointHandler(),
@@ -44,7 +49,7 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         items = ocp.args.Composite(
-            arrays=ocp.args.StandardSave(_by_name(arrays)),
+            arrays=ocp.args.StandardSave(_as_saved(_by_name(arrays))),
             progress=ocp.args.JsonSave({"owner": self.owner, **progress}),
         )
         self.manager.save(step, args=items, force=True)
@@ -99,13 +104,28 @@ def save_training(
 
 
 def restore_training(
-    checkpoints: Checkpoints, model: ModelState, best: Weights | None
+    checkpoints: Checkpoints | None, model: ModelState, best: Weights | None
 ) -> tuple[ModelState, Weights | None, TrainingState] | None:
-    """Return the newest checkpoint, or None; `model` and `best` have its structure and streams."""
-    checkpoint = checkpoints.restore(_arrays(model, best))
-    if checkpoint is None:
+    """Return the newest checkpoint, or None; `model` and `best` have its structure and streams.
+
+    Process 0 reads it, and passes it on to the others, where `checkpoints` is None.
+    """
+    arrays, structure = local_copies(_arrays(model, best)), jax.tree.structure(_arrays(model, best))
+
+    def read() -> dict[str, Any] | None:
+        nonlocal arrays
+        assert checkpoints is not None
+        if (checkpoint := checkpoints.restore(arrays)) is None:
+            return None
+        arrays, progress = checkpoint
+        return progress
+
+    progress = in_first(read)
+    if progress is None:
         return None
-    arrays, progress = checkpoint
+    if jax.process_count() > 1:
+        received = broadcast({n: np.asarray(a) for n, a in _by_name(arrays).items()})
+        arrays = jax.tree.unflatten(structure, list(received.values()))
     state = TrainingState(**{f.name: progress[f.name] for f in fields(TrainingState)})
     best = None if best is None else replace(best, **arrays["best"])
     weights = replace(model.weights, params=arrays["params"], stats=arrays["stats"])
@@ -117,6 +137,24 @@ def _arrays(model: ModelState, best: Weights | None) -> dict[str, Any]:
     weights = model.weights
     arrays = {"params": weights.params, "stats": weights.stats, "optimiser": model.optimiser}
     return arrays | optional
+
+
+def _alone(path: Path) -> dict[str, Any]:
+    """Return the options of a manager in process 0, without which it waits for the others."""
+    if jax.process_count() == 1:
+        return {}
+    import orbax.checkpoint as ocp
+
+    path.mkdir(parents=True, exist_ok=True)
+    processes = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
+    return {"multiprocessing_options": processes, "create": False}
+
+
+def _as_saved(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Return NumPy arrays where there are several processes: Orbax refuses arrays of one."""
+    if jax.process_count() == 1:
+        return arrays
+    return {name: np.asarray(array) for name, array in arrays.items()}
 
 
 def _by_name(tree: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from salix.stats import ACER_GRID, FDR_LEVELS, auc_interval, detection_rate, minimum_acer
 from salix.train.examples import TrainingImages
+from salix.train.feed import take_part
 from salix.train.network import Weights
 from salix.train.program import TrainingProgram
 from salix.train.streamed import Streamed
@@ -25,23 +26,26 @@ def evaluate(
     means over images. See `classification_metrics` for the rest.
     """
     size, count = program.recipe.batch_size, len(data.labels)
-    positions = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
-    batches: list[dict[str, np.ndarray]] = []
+    counts = [min(size, count - i) for i in range(0, count, size)]
+    # The first image fills the last batch, so that one program serves all batches.
+    batches = [
+        np.append(np.arange(n), np.zeros(size - n, int)) + i * size for i, n in enumerate(counts)
+    ]
+    own = [program.part(batch) for batch in batches]
+    outputs: list[dict[str, np.ndarray]] = []
     losses: list[list[float]] = []
-    for indices, (pixels, masks) in zip(positions, data.take(positions), strict=True):
-        batch = {"pixels": pixels, "labels": data.labels[indices], "reference_masks": masks}
-        # Copies of the first image fill the last batch, so that one program serves all batches.
-        filled = np.append(np.arange(len(indices)), np.zeros(size - len(indices), int))
-        batch = {n: a if a is None or len(a) == size else a[filled] for n, a in batch.items()}
-        parts = jax.device_get(program.evaluate(weights, batch))
+    taken = take_part(data, own, batches)
+    for images, rows, (pixels, masks) in zip(counts, own, taken, strict=True):
+        batch = {"pixels": pixels, "labels": data.labels[rows], "reference_masks": masks}
+        parts = jax.device_get(program.evaluate(weights, batch, size))
         parts = parts if program.together else {n: p[None] for n, p in parts.items()}
-        parts = {n: p[:, : len(indices)] for n, p in parts.items()}
+        parts = {n: p[:, :images] for n, p in parts.items()}
         by_seed = [
             {n: jnp.array(p[i]) for n, p in parts.items()} for i in range(len(parts["loss"]))
         ]
-        losses.append([float(program.recipe.loss.combine(p)) * len(indices) for p in by_seed])
-        batches.append(parts)
-    values = {name: np.concatenate([b[name] for b in batches], 1) for name in batches[0]}
+        losses.append([float(program.recipe.loss.combine(p)) * images for p in by_seed])
+        outputs.append(parts)
+    values = {name: np.concatenate([o[name] for o in outputs], 1) for name in outputs[0]}
     metrics = []
     for seed, loss in enumerate(np.sum(losses, 0) / count):
         means = {n: float(p[seed].mean()) for n, p in values.items() if n != "logits"}

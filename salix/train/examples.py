@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salix.data import Source, image_batches
+from salix.data import Source
 from salix.data.class_labels import class_indices
 from salix.preprocess import Preprocess
+from salix.train.decoded import decode
+from salix.train.exchange import exchange, is_first
 from salix.train.streamed import PixelsAndMasks, Positions, Reordered, Streamed, pick
 from salix.typing import InputError
 
@@ -87,26 +89,26 @@ def gather(
     bytes_each = height * width * (channels + int(data.has_reference_masks))
     if len(labels) * bytes_each > memory:
         return Streamed(data, preprocess, labels, workers, order)
-    images, reference_masks, readable, unread, black = [], [], [], {}, set()
-    view, count = Reordered(data, order, black), -(-len(labels) // 64)
-    for batch in image_batches(view, preprocess, 64, range(count), workers):
-        valid = np.flatnonzero(batch.valid)
-        images.append(batch.examples["pixels"][valid])
-        readable.append(batch.indices[0] + valid)
-        unread |= {data.ids[i]: reason for i, reason in batch.reasons.items()}
-        if (masks := batch.examples["reference_mask"]) is not None:
-            reference_masks.append(masks[valid])
-    warn(unread, black)
-    indices = np.concatenate(readable)
+    black: set[str] = set()
+    decoded = decode(Reordered(data, order, black), preprocess, workers)
+    warn({data.ids[i]: reason for i, reason in decoded.reasons}, black)
+    indices = decoded.positions
     if not len(indices):
         raise InputError(f"none of {len(labels)} images can be read: check the files")
-    pixels = np.concatenate(images)
-    masks = np.concatenate(reference_masks) if reference_masks else None
-    return TrainingImages(pixels, labels[indices], masks, pick(data.ids, indices))
+    ids = pick(data.ids, indices)
+    return TrainingImages(decoded.pixels, labels[indices], decoded.reference_masks, ids)
 
 
 def warn(unread: dict[str, str], black: set[str]) -> None:
-    """Warn of unreadable images and of reference masks that are all zero, if there are any."""
+    """Warn of unreadable images and of reference masks that are all zero, if there are any.
+
+    Each process gives those of its part, and process 0 warns of all.
+    """
+    parts = exchange([unread, sorted(black)])
+    unread = {id: reason for part, _ in parts for id, reason in part.items()}
+    black = {id for _, ids in parts for id in ids}
+    if not is_first():
+        return
     if unread:
         first = ", ".join(f"{id}: {why}" for id, why in list(unread.items())[:3])
         images = f"{len(unread)} image{'s' * (len(unread) != 1)}"

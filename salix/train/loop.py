@@ -1,8 +1,9 @@
 """Resumable training of one or several seeds, with validation and history."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from salix.store import digest, open_run
 from salix.store.claim import Claim
 from salix.train.check import check_data, check_seeds
 from salix.train.examples import TrainingImages, gather, warn
+from salix.train.exchange import in_first, is_first
 from salix.train.history import Record
 from salix.train.manifest import about_training, configuration
 from salix.train.network import Network
+from salix.train.processes import check_batch_size, check_same_configuration, lost_processes
 from salix.train.program import TrainingProgram
 from salix.train.recipe import Recipe
 from salix.train.reference_masks import uses_reference_masks
@@ -48,6 +51,7 @@ class Trained:
     history: tuple[Record, ...]
 
 
+@lost_processes()
 def train(
     build: Callable[[int], nnx.Module],
     data: Source | TrainingImages,
@@ -73,13 +77,17 @@ def train(
     (on the CPU, convolutions with separate weights for each seed are several times slower). With
     `out`, each seed (or all, together) has a directory there with a manifest, checkpoints, and
     the history as one Parquet part for each epoch. Data of at most `memory` bytes are decoded
-    once. `progress` shows a bar under `title`; `log` receives a line for each epoch.
+    once. Over the processes of `jax.distributed` each loads its part of every batch; process 0
+    alone writes and prints. `progress` shows a bar under `title`; `log` receives a line for each
+    epoch.
 
     Raises `InputError` before any work for data of one class, missing reference masks that the
     loss needs, or an `out` of another configuration; and for a loss that is not finite, with its
     step and the ids of its batch.
     """
     seeds, classes = check_seeds(seeds), tuple(classes)
+    check_batch_size(recipe.batch_size)
+    log = log if log and is_first() else lambda text: None
     examples = gather(data, preprocess, classes=classes, memory=memory, workers=workers)
     validation_examples = None
     if validation is not None:
@@ -107,7 +115,9 @@ def train(
     groups = [seeds] if together else [(seed,) for seed in seeds]
     results: list[Trained] = []
     steps = recipe.batches(count) * recipe.epochs
-    with Progress(title or name, steps * len(groups), show=progress, unit="steps") as bar:
+    with Progress(
+        title or name, steps * len(groups), show=progress and is_first(), unit="steps"
+    ) as bar:
         for group in groups:
             weights = [Network.split(build(seed))[1] for seed in group]
             path, owner = None, ""
@@ -122,31 +132,44 @@ def train(
                     name=name,
                     classes=classes,
                 )
-                open_run(path, config, about_training(title or name))
+                check_same_configuration(config)
+                about = about_training(title or name)
+                in_first(partial(open_run, path, config, about))
                 owner = digest(config)
-            trainer = Trainer(
-                program,
-                examples=examples,
-                validation=validation_examples,
-                seeds=group,
-                classes=classes,
-                path=path,
-                owner=owner,
-            )
-            with nullcontext() if path is None else Claim(path):  # one process trains it
-                result = trainer.run(weights, bar, log or (lambda text: None))
-            about: dict[str, Any] = {"preprocess": preprocess, "classes": classes, "name": name}
+            with ExitStack() as stack:
+                if path is not None:
+                    in_first(partial(_claim, stack, path))
+                trainer = Trainer(
+                    program,
+                    examples=examples,
+                    validation=validation_examples,
+                    seeds=group,
+                    classes=classes,
+                    path=path,
+                    owner=owner,
+                )
+                result = trainer.run(weights, bar, log)
+            about_model: dict[str, Any] = {
+                "preprocess": preprocess,
+                "classes": classes,
+                "name": name,
+            }
             for index, seed in enumerate(group):
                 best, last = (
                     jax.tree.map(lambda a, i=index: a[i], w) if together else w
                     for w in (result.best, result.last)
                 )
-                model, params = network.model(best, **about)
+                model, params = network.model(best, **about_model)
                 history = tuple(r for r in result.history if r["seed"] == seed)
-                last_params = network.model(last, **about)[1]
+                last_params = network.model(last, **about_model)[1]
                 epoch = result.best_epochs[index]
                 results.append(Trained(seed, model, params, last_params, epoch, history))
     for part in (examples, validation_examples):
         if isinstance(part, Streamed):
             warn(part.unread, part.black)
     return results
+
+
+def _claim(stack: ExitStack, path: Path) -> None:
+    """Claim a directory for the one training that writes to it, until the stack is closed."""
+    stack.enter_context(Claim(path))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from salix.store import circumstances, weights_digest
@@ -46,5 +47,6 @@ def configuration(
 
 
 def about_training(name: str) -> dict[str, Any]:
-    """Return the circumstances of a training: name, versions, device."""
-    return {"name": name, **circumstances()}
+    """Return the circumstances of a training: name, versions, devices, processes."""
+    processes = {"processes": count} if (count := jax.process_count()) > 1 else {}
+    return {"name": name, **circumstances(), **processes}

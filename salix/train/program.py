@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from math import gcd
 from typing import Any
 
 import jax
@@ -16,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 from salix.compiler import compile_traced
 from salix.preprocess import Preprocess
 from salix.train.network import Network, Weights
+from salix.train.placement import batch_mesh, local_rows, put_batch, replicate
 from salix.train.recipe import Recipe
 from salix.train.step import Arguments, ModelState, evaluate_step, train_step
 
@@ -43,32 +43,44 @@ class TrainingProgram:
 
     def place(self, state: ModelState) -> ModelState:
         """Copy a state to every device, as the steps expect it."""
-        placed = jax.device_put(state, NamedSharding(self._mesh, P()))
+        placed = replicate(state, self._mesh)
         return jax.tree.map(jnp.copy, placed)  # a step donates its buffers
 
-    def step(
-        self, state: ModelState, batch: Arguments, step: int, seeds: Any
-    ) -> tuple[ModelState, Any]:
-        """Start a step; returns the new state and the means over the batch, without waiting."""
-        return self._call(True, state, batch, np.uint32(step), seeds)
+    def part(self, positions: np.ndarray) -> np.ndarray:
+        """Return the positions in a batch that this process loads."""
+        return positions[local_rows(self._mesh, len(positions))]
 
-    def evaluate(self, weights: Weights, batch: Arguments) -> dict[str, Any]:
-        """Return the loss parts and logits of each image, in evaluation mode."""
-        return self._call(False, weights, batch)
+    def step(
+        self, state: ModelState, batch: Arguments, step: int, seeds: Any, size: int | None = None
+    ) -> tuple[ModelState, Any]:
+        """Start a step; returns the new state and the means over the batch, without waiting.
+
+        `batch` has this process's rows of a batch of `size` images.
+        """
+        return self._call(True, state, batch, np.uint32(step), seeds, size=size)
+
+    def evaluate(
+        self, weights: Weights, batch: Arguments, size: int | None = None
+    ) -> dict[str, Any]:
+        """Return the loss parts and logits of each image, in evaluation mode.
+
+        `batch` has this process's rows of a batch of `size` images; the result has all.
+        """
+        return self._call(False, weights, batch, size=size)
 
     @property
     def _mesh(self) -> Mesh:
-        count = gcd(self.recipe.batch_size, jax.device_count())
-        return Mesh(np.array(jax.devices()[:count]), ("batch",))
+        return batch_mesh(self.recipe.batch_size)
 
-    def _call(self, training: bool, state: Any, batch: Arguments, *rest: Any) -> Any:
+    def _call(
+        self, training: bool, state: Any, batch: Arguments, *rest: Any, size: int | None
+    ) -> Any:
         mesh, axis = self._mesh, 1 if self.together and training else 0
-        replicated = NamedSharding(mesh, P())
-        size = batch["labels"].shape[axis]
+        size = int(batch["labels"].shape[axis]) if size is None else size
         # A smaller last batch that does not divide among the devices is replicated.
-        split = P(*[None] * axis, "batch") if size % mesh.size == 0 else P()
-        batch = jax.device_put(batch, NamedSharding(mesh, split))
-        rest = jax.device_put(rest, replicated)
+        batch = put_batch(batch, mesh, size, axis)
+        rest = replicate(rest, mesh)
+        replicated = NamedSharding(mesh, P())
         key = (training, size)
         if key not in self.compiled:
             setting = (self.network, self.recipe, self.preprocess)
@@ -79,6 +91,8 @@ class TrainingProgram:
                 options = {"donate_argnums": 0, "out_shardings": replicated}
             else:
                 function = partial(evaluate_step, *setting, masks)
+                if jax.process_count() > 1:
+                    options = {"out_shardings": replicated}
             if self.together:  # training batches differ between seeds, evaluation batches do not
                 function = jax.vmap(function, (0, 0, None, 0) if training else (0, None))
             start = time.monotonic()

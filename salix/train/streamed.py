@@ -37,16 +37,25 @@ class Streamed:
         """Ids of the images."""
         return pick(self.source.ids, self.indices)
 
-    def take(self, positions: Positions) -> Iterator[PixelsAndMasks]:
-        """Yield the pixels and reference masks of each batch; all but the last are of one size."""
+    def take(
+        self, positions: Positions, batches: Positions | None = None
+    ) -> Iterator[PixelsAndMasks]:
+        """Yield the pixels and reference masks of each batch; all but the last are of one size.
+
+        Where `positions` are one process's part of each batch, `batches` are all of it.
+        """
+        batches = positions if batches is None else batches
         if not positions:
             return
-        order = self.indices[np.concatenate(positions)]
-        view, size = Reordered(self.source, order, self.black), len(positions[0])
-        for batch in image_batches(
-            view, self.preprocess, size, range(len(positions)), self.workers
-        ):
-            yield self._without_gaps(view, batch)
+        size = len(positions[0])
+        if len(positions[-1]) > size:  # each process loads all of a batch that does not divide
+            yield from self.take(positions[:-1], batches[:-1])
+            yield from self.take(positions[-1:], batches[-1:])
+            return
+        view = Reordered(self.source, self.indices[np.concatenate(positions)], self.black)
+        loaded = image_batches(view, self.preprocess, size, range(len(positions)), self.workers)
+        for batch, everyone in zip(loaded, batches, strict=True):
+            yield self._without_gaps(view, batch, everyone)
 
     def subset(self, indices: np.ndarray) -> "Streamed":
         """Return the images at positions."""
@@ -57,16 +66,30 @@ class Streamed:
         text = "\n".join(f"{label} {id}" for id, label in zip(self.ids, self.labels, strict=True))
         return digest([text, self.source.identity()])
 
-    def _without_gaps(self, view: "Reordered", batch: Batch) -> PixelsAndMasks:
+    def _without_gaps(
+        self, view: "Reordered", batch: Batch, everyone: np.ndarray
+    ) -> PixelsAndMasks:
         for index, reason in batch.reasons.items():
             self.unread[view.ids[index]] = reason
-        valid = np.flatnonzero(batch.valid)
-        if not len(valid):
-            names = ", ".join(view.ids[i] for i in batch.indices[:5])
-            raise InputError(f"no image of a batch can be read ({names} …): check the files")
-        slots = np.where(batch.valid, np.arange(len(batch.valid)), valid[0])[: len(batch.indices)]
-        masks = batch.examples["reference_mask"]
-        return batch.examples["pixels"][slots], None if masks is None else masks[slots]
+        count = len(batch.indices)
+        pixels, masks = batch.examples["pixels"][:count], batch.examples["reference_mask"]
+        masks = None if masks is None else masks[:count]
+        missing = np.flatnonzero(~batch.valid[:count])
+        if len(missing):
+            pixels[missing], mask = self._first_readable(everyone)
+            if masks is not None:
+                masks[missing] = mask
+        return pixels, masks
+
+    def _first_readable(self, everyone: np.ndarray) -> PixelsAndMasks:
+        """Return the first readable image of a batch, which may be another process's."""
+        view = Reordered(self.source, self.indices[everyone], set())
+        for batch in image_batches(view, self.preprocess, 1, range(len(everyone)), 1):
+            if batch.valid[0]:
+                masks = batch.examples["reference_mask"]
+                return batch.examples["pixels"], masks
+        names = ", ".join(view.ids[:5])
+        raise InputError(f"no image of a batch can be read ({names} …): check the files")
 
 
 @dataclass(eq=False)

@@ -17,9 +17,11 @@ from salix.train.check import missing_reference_masks
 from salix.train.checkpoint import Checkpoints, restore_training, save_training
 from salix.train.evaluate import evaluate, positive_class
 from salix.train.examples import TrainingImages
+from salix.train.exchange import in_first, is_first
 from salix.train.feed import epoch_feed
 from salix.train.history import Record
 from salix.train.network import Weights, select_weights
+from salix.train.placement import local_copies
 from salix.train.program import TrainingProgram
 from salix.train.state import Throughput, TrainingResult, TrainingState, diverged, epoch_record
 from salix.train.step import ModelState
@@ -52,9 +54,8 @@ class Trainer:
         self.hashes = np.array([id_hash(id) for id in examples.ids], np.uint32)
         self.per_epoch = self.recipe.batches(len(examples.labels))
         self.schedule = self.recipe.schedule(len(examples.labels))
-        self.checkpoints = path and Checkpoints(path / "checkpoints", owner)
-        numbers = np.array(seeds, np.uint32)
-        self.key = numbers if program.together else numbers[0]
+        self.checkpoints = Checkpoints(path / "checkpoints", owner) if path and is_first() else None
+        self.key = np.array(seeds if program.together else seeds[0], np.uint32)
 
     def run(
         self, weights: list[Weights], bar: Progress, log: Callable[[str], None]
@@ -67,7 +68,7 @@ class Trainer:
         state = TrainingState.initial(len(self.seeds))
         records: list[Record] = []
         try:
-            if self.checkpoints:
+            if self.path:
                 model, best, state = self._restored(model, best, state, bar, log)
             while state.epoch < self.recipe.epochs:
                 model, throughput = self._train_epoch(model, best, state, bar)
@@ -78,7 +79,9 @@ class Trainer:
                 epoch_records = self._records(state, throughput, metrics)
                 for record in epoch_records:
                     log(history.line(record, self.recipe.epochs))
-                if self.path:  # before the checkpoint: a kill between them repeats the epoch
+                if (
+                    self.path and is_first()
+                ):  # before the checkpoint: a kill between them repeats the epoch
                     history.write(self.path, state.epoch, epoch_records)
                 records += epoch_records
                 state.next_epoch()
@@ -86,11 +89,12 @@ class Trainer:
         finally:
             if self.checkpoints:
                 self.checkpoints.close()
-        last = model.weights
+        last = local_copies(model.weights)
         last_epochs = (self.recipe.epochs - 1,) * len(self.seeds)
         best_epochs = tuple(state.best_epoch) if best else last_epochs
-        records = history.read(self.path) if self.path else records
-        return TrainingResult(best or last, last, best_epochs, tuple(records))
+        if path := self.path:
+            records = in_first(lambda: history.read(path))
+        return TrainingResult(local_copies(best) or last, last, best_epochs, tuple(records))
 
     def _train_epoch(
         self, model: ModelState, best: Weights | None, state: TrainingState, bar: Progress
@@ -117,7 +121,7 @@ class Trainer:
                 break
             batch, positions, arguments = fed
             step = state.epoch * self.per_epoch + batch
-            model, means = self.program.step(model, arguments, step, self.key)
+            model, means = self.program.step(model, arguments, step, self.key, len(positions[0]))
             in_flight.append((batch, positions, means))
             throughput.images += sum(map(len, positions))
             finish(IN_FLIGHT)
@@ -186,8 +190,7 @@ class Trainer:
         bar: Progress,
         log: Callable[[str], None],
     ) -> tuple[ModelState, Weights | None, TrainingState]:
-        restored = self.checkpoints and restore_training(self.checkpoints, model, best)
-        if not restored:
+        if not (restored := restore_training(self.checkpoints, model, best)):
             return model, best, state
         model, best, state = restored
         bar.skip(bar.before + state.epoch * self.per_epoch + state.batch)

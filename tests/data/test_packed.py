@@ -100,6 +100,19 @@ def test_rows_are_equal_to_those_of_the_files(files, model, tmp_path):
     assert {row["id"] for row in again.skipped} == BROKEN
 
 
+@pytest.mark.slow
+def test_rows_are_equal_with_processes(files, model, tmp_path):
+    source, to = open_source([str(files / "list.csv")]), GEOMETRIES[1]
+    ran = sweep(model, to, source, tmp_path / "threads", metrics=["relevance_mass"])
+    again = sweep(
+        model, to, source, tmp_path / "processes", metrics=["relevance_mass"], loader="processes"
+    )
+    assert repr(again.table.to_pylist()) == repr(ran.table.to_pylist())
+    packed = pack(source, to, tmp_path / "packed")
+    by_processes = pack(source, to, tmp_path / "other", loader="processes", workers=2)
+    assert by_processes.shards == packed.shards
+
+
 def test_ids_labels_groups_and_masks_are_those_of_the_source(files, tmp_path):
     source = open_source([f"real={files / 'images/train/real'}", str(files / "list.csv")])
     packed = pack(source, TO, tmp_path / "packed", shard_bytes=3000)
