@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from salix.data.datasets import TFDS
+from salix.data.filesystems import require
 from salix.data.image_paths import SUFFIXES, suffix_of
-from salix.data.remote import require
 from salix.data.remote_listing import list_images, list_shards
 from salix.data.shard_paths import expand, is_shard
 from salix.data.table_files import is_table

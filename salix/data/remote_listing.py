@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from salix.data.decode import Unreadable
+from salix.data.filesystems import attempt, filesystem
 from salix.data.image_paths import SUFFIXES, is_passed_over, suffix_of
 from salix.data.listing import describe_suffixes
 from salix.data.notes import note, printable
-from salix.data.remote import attempt, filesystem
 from salix.data.shard_paths import is_shard
 from salix.data.url import Url
 from salix.typing import InputError

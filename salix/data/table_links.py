@@ -3,7 +3,7 @@
 import posixpath
 from pathlib import Path
 
-from salix.data.remote import require
+from salix.data.filesystems import require
 from salix.data.url import Url, is_url, place_of
 from salix.typing import InputError
 

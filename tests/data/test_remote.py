@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from salix.cli import main
-from salix.data import Folder, Shards, Table, Unreadable, open_source, remote
+from salix.data import Folder, Shards, Table, Unreadable, filesystems, open_source, remote
 from salix.data.content import UNREADABLE, file_digest
 from salix.data.url import Url, is_url, public
 from salix.store import Run
@@ -39,7 +39,7 @@ FILES |= {"notes.txt": b"text", "list.csv": b"path,label\nreal/b.png,real\nfake/
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(remote, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(filesystems, "WAITS", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ NoCredentialsError = type("NoCredentialsError", (Exception,), {})
 )  # fmt: skip
 def test_failures_of_the_network(memory, monkeypatch, error, times, calls, reason):
     source = open_source(["memory://bucket"])
-    files = remote.filesystem(Url("memory://bucket"))[0]
+    files = filesystems.filesystem(Url("memory://bucket"))[0]
     failing = Failing(files.cat_file, error, times)
     monkeypatch.setattr(files, "cat_file", failing)
     if reason is None:
