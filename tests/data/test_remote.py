@@ -380,6 +380,12 @@ def test_a_folder_and_a_table_of_a_web_server(web):
     assert same == file_digest(Url("memory://none")) or len(same) == 64
 
 
+def test_a_folder_of_a_web_server_of_which_a_part_cannot_be_listed(web, tmp_path):
+    (tmp_path / "site" / "real" / "secret").mkdir()
+    with pytest.raises(InputError, match="/real cannot be listed: no permission"):
+        open_source([f"{web}/real"])
+
+
 def test_a_sweep_over_links_of_which_some_fail(web, tmp_path, capfd, caplog):
     caplog.set_level(logging.DEBUG, logger="salix")
     signed = web.replace("http://", "http://user:pass@")
