@@ -262,7 +262,7 @@ def folders_of_workers():
     """Yield the working directories of Ray's workers; its agents end later."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "cmdline").read_bytes().startswith(b"ray::"):
+            if (process / "cmdline").read_bytes().startswith(b"ray::RangeWorker"):
                 yield (process / "cwd").readlink()
         except OSError:
             continue
