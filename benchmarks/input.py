@@ -83,7 +83,7 @@ def main() -> None:
             "packed, threads": lambda: input_rate(packed, 20, "threads", options.workers),
             "saliency": device_rate(Gradient(), 16),
             f"integrated gradients, {STEPS} steps": device_rate(
-                IntegratedGradients(steps=STEPS), 2
+                IntegratedGradients(steps=STEPS), 1
             ),
         }
         rates: dict[str, list[float]] = {name: [] for name in ways}

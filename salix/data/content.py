@@ -7,6 +7,8 @@ import stat
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,6 +22,8 @@ from salix.typing import InputError
 
 WINDOWS, WINDOW = 16, 16 * 1024  # of a large file: their number and their size in bytes
 UNREADABLE = "unreadable"
+# Digests of the image files whose identity is being computed, where somebody collects them.
+RECORD: ContextVar[bytearray | None] = ContextVar("record", default=None)
 THREADS, FILES = 16, 32  # that read, and files that one of them is handed at once
 
 
@@ -96,12 +100,31 @@ def files_identity(
     full: bool,
 ) -> dict[str, str]:
     """Return the `identity` of a source of image files and, where not None, of mask files."""
-    identity = {"images": files_digest(images, full=full)}
+    identity = {"images": join_digests(_recorded(_file_digests(iter(images), full)))}
     return (
         identity
         if masks is None
         else identity | {"reference_masks": files_digest(masks, full=full)}
     )
+
+
+@contextmanager
+def recorded_digests() -> Iterator[bytearray]:
+    """Collect 8 bytes of the digest of each image file whose identity is computed meanwhile."""
+    digests = bytearray()
+    token = RECORD.set(digests)
+    try:
+        yield digests
+    finally:
+        RECORD.reset(token)
+
+
+def _recorded(digests: Iterator[str]) -> Iterator[str]:
+    record = RECORD.get()
+    for digest in digests:
+        if record is not None:
+            record += hashlib.sha256(digest.encode()).digest()[:8]
+        yield digest
 
 
 def source_identity(source: Any, *, full: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Run of a problem over a data set: its directory, its program, its ranges."""
 
 import os
+from contextlib import suppress
 from math import gcd
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from salix.data import Examples, count_batches
+from salix.data.content import recorded_digests
 from salix.data.loaders import Loader
 from salix.engine.configuration import check_names, configuration
 from salix.engine.problem import Problem
@@ -17,6 +19,7 @@ from salix.engine.run import PreparedRun
 from salix.engine.shard import Shard, as_shard
 from salix.engine.traced_identity import traced_identity
 from salix.store import KEYS, Run, circumstances, open_run
+from salix.store.inputs import DIGEST_BYTES, changed_images, write_inputs
 from salix.store.manifest import check_directory, read_manifest
 from salix.store.ranges import Ranges, choose_length
 from salix.typing import InputError, Params
@@ -105,13 +108,23 @@ def prepare_run(
     columns = (*KEYS, *examples.columns, *stored_columns(problem.columns, traced.out_info))
     check_names(columns, examples)
     name = name or out.name
-    config = configuration(
-        problem, traced_identity(traced.jaxpr), params, examples, batch_size=size, seed=seed
-    )
+    with recorded_digests() as digests:
+        config = configuration(
+            problem, traced_identity(traced.jaxpr), params, examples, batch_size=size, seed=seed
+        )
+    if len(digests) != DIGEST_BYTES * len(examples.ids):  # not one file for each
+        digests = b""
     about = {"name": name, "group": group or name, **circumstances()}
     total, count = count_batches(examples, size), len(examples.ids)
     length = choose_length(out, size, count, range_size)
-    open_run(out, config, about, columns=columns, range_batches=length)
+    try:
+        open_run(out, config, about, columns=columns, range_batches=length)
+    except InputError as error:
+        if changed := changed_images(out, examples.ids, digests):
+            raise InputError(f"{error}; {changed}") from None
+        raise
+    with suppress(OSError):  # a finished run in a folder without permission; rows tell full disks
+        write_inputs(out, examples.ids, digests)
     ranges = Ranges(out, total, read_manifest(out).get("range_batches"))
     return PreparedRun(
         name=name,
