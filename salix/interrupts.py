@@ -25,6 +25,11 @@ class _State:
     deferrals: int = 0
 
 
+def request() -> None:
+    """Let the next `check` raise `Interrupted`, as after SIGTERM."""
+    _State.requested = Interrupted(signal.SIGTERM)
+
+
 def check() -> None:
     """Raise `Interrupted` if a signal has arrived: an exception in a callback may be lost."""
     if _State.requested is not None:

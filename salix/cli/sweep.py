@@ -3,17 +3,20 @@
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from salix.cli.data_options import DataOptions
 from salix.cli.options import Option
 from salix.cli.preprocess_options import PreprocessOptions
+from salix.cli.sweep_summary import print_summary
 from salix.cli.weight_options import WeightOptions
 from salix.precision import Precision
+from salix.typing import InputError
 
-SHOWN = 5  # most skipped images that are listed in the terminal
+if TYPE_CHECKING:
+    from salix.engine.run import PreparedRun
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,23 @@ class Sweep:
         int | None,
         Option(help="images of a range, of which one process computes all; 10000 by default"),
     ] = None
+    ray: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            metavar="[ADDRESS]",
+            help="compute on a Ray cluster: a worker for each GPU or TPU, or without any for each "
+            "node's cores. Without ADDRESS the cluster that RAY_ADDRESS names, or a new one of "
+            "this machine; auto, or HOST:6379, for a running one, whose nodes see --out and the "
+            "data in the same places",
+        ),
+    ] = None
+    ray_cores: Annotated[
+        int | None,
+        Option(
+            help="cores of a worker of --ray on clusters without accelerators, for example 8; all "
+            "cores of a node by default"
+        ),
+    ] = None
     seed: Annotated[int, Option(help="seed of random methods and measures")] = 0
     name: Annotated[
         str | None, Option(help="name of the run in reports; the directory's by default")
@@ -116,15 +136,26 @@ class Sweep:
     ] = None
 
     def run(self) -> int:
-        """Run the sweep and print the path of the run, its counts and the skipped images.
+        """Run the sweep and print its result; returns 1 where no image could be read."""
+        from salix.engine.shard import as_shard
 
-        Returns 1 where no image could be read.
-        """
+        shard = as_shard(self.shard)
+        if self.ray is None:
+            if self.ray_cores is not None:
+                raise InputError("--ray-cores is of --ray: give --ray too")
+            run = self.prepare().complete(shard, progress=True)
+        else:
+            from salix.cli.ray_sweep import ray_sweep
+
+            run = ray_sweep(self)
+        return print_summary(run)
+
+    def prepare(self, workers: int | None = None) -> "PreparedRun":
+        """Open the run, with `workers` threads that load images, to compute its ranges."""
         from salix import spec
         from salix.attribution import METHODS
         from salix.cli.references import reference_images, with_references
-        from salix.data.notes import printable
-        from salix.engine import sweep
+        from salix.engine.image_run import prepare_sweep
         from salix.measures import ARGUMENTS, MEASURES
         from salix.measures.presets import PRESETS
         from salix.models import load
@@ -145,7 +176,7 @@ class Sweep:
         methods = [spec.parse(text, METHODS, PARTITIONS) for text in self.attribution]
         if self.references is not None:
             methods = with_references(methods, reference_images(model, self.references))
-        run = sweep(
+        return prepare_sweep(
             model,
             params,
             source,
@@ -159,30 +190,11 @@ class Sweep:
             maps=None if self.maps == "none" else self.maps,
             side=self.side,
             batch_size=self.batch_size,
-            workers=self.workers,
+            workers=self.workers or workers,
             loader=self.loader,
-            shard=self.shard,
             range_size=self.range_size,
             seed=self.seed,
             name=self.name or self.out.name,
             group=self.group,
             content=self.images.content,
-            progress=True,
         )
-        if not run.complete:  # of several shards, or what another process is writing
-            print(f"{run.path}: {' '.join(run.missing[:SHOWN])}")
-            print("next: the other shards, or without --shard all that is left")
-            return 0
-        skipped = run.skipped
-        print(f"{run.path}: {run.count - len(skipped)} images explained, {len(skipped)} skipped")
-        for row in skipped[:SHOWN]:
-            print(printable(f"  skipped {row['id']}: {row['skipped']}"))
-        if len(skipped) > SHOWN:
-            print(f"  … and {len(skipped) - SHOWN} more, listed in the report")
-        if len(skipped) == run.count:
-            print("salix: no image could be read: see the reasons above", file=sys.stderr)
-            return 1
-        print(f"next: salix report {run.path} --out report.html")
-        if "region_area" in run.columns:
-            print(f"or with another model's run: salix compare {run.path} OTHER --out compare.html")
-        return 0
