@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from salix.data.decode import Unreadable
 from salix.data.filesystems import attempt, filesystem
@@ -73,9 +75,24 @@ def _names(root: Url, folder: Url, *, pattern: bool) -> list[str]:
         files, path = filesystem(root)
         _, base = filesystem(folder)
         files.invalidate_cache()
-        walk = {"maxdepth": DEPTH, "on_error": "raise"} if root.protocol.startswith("http") else {}
-        names = attempt(root, lambda: files.glob(path) if pattern else files.find(path, **walk))
+        if root.protocol.startswith("http") and not pattern:
+            names = _walk(root, files, path)
+        else:
+            names = attempt(root, lambda: files.glob(path) if pattern else files.find(path))
     except Unreadable as error:
         raise InputError(f"{root} cannot be listed: {error}") from None
     base = base.rstrip("/") + "/" if base.strip("/") else base
     return [name.removeprefix(base).lstrip("/") for name in names]
+
+
+def _walk(root: Url, files: Any, path: str) -> list[str]:
+    """Return the files below a folder of a web server; `find` would leave out what fails."""
+    names, waiting = [], [(path, DEPTH)]
+    while waiting:
+        folder, depth = waiting.pop()
+        for info in attempt(root, partial(files.ls, folder, detail=True)):
+            if info["type"] != "directory":
+                names.append(info["name"])
+            elif depth > 1 and info["name"].rstrip("/") != folder.rstrip("/"):
+                waiting.append((info["name"], depth - 1))
+    return names

@@ -320,6 +320,8 @@ def web_server(folder):
         def do_GET(self):
             seen.append(self.path)
             path = self.path.partition("?")[0]
+            if "gone" in path:
+                return self.send_error(404)
             if "secret" in path:
                 return self.send_error(403)
             if "flaky" in path and seen.count(self.path) == 1:
@@ -381,8 +383,8 @@ def test_a_folder_and_a_table_of_a_web_server(web):
 
 
 def test_a_folder_of_a_web_server_of_which_a_part_cannot_be_listed(web, tmp_path):
-    (tmp_path / "site" / "real" / "secret").mkdir()
-    with pytest.raises(InputError, match="/real cannot be listed: no permission"):
+    (tmp_path / "site" / "real" / "gone").mkdir()
+    with pytest.raises(InputError, match="/real cannot be listed: not found"):
         open_source([f"{web}/real"])
 
 
