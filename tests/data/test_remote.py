@@ -388,6 +388,7 @@ def test_a_folder_of_a_web_server_of_which_a_part_cannot_be_listed(web, tmp_path
         open_source([f"{web}/real"])
 
 
+@pytest.mark.slow
 def test_a_sweep_over_links_of_which_some_fail(web, tmp_path, capfd, caplog):
     caplog.set_level(logging.DEBUG, logger="salix")
     signed = web.replace("http://", "http://user:pass@")
