@@ -20,8 +20,9 @@ PixelsAndMasks = tuple[np.ndarray, np.ndarray | None]  # of one batch
 class Streamed:
     """Labelled images of a source that does not fit into memory, decoded by threads as needed.
 
-    An unreadable image is replaced by the first readable one of its batch; `unread` collects the
-    reasons, by id, and `black` the ids of reference masks that are all zero.
+    An unreadable image is replaced by the first readable one of its label, of the batch if it has
+    one; `unread` collects the reasons, by id, and `black` the ids of reference masks that are all
+    zero.
     """
 
     source: Source
@@ -54,8 +55,8 @@ class Streamed:
             return
         view = Reordered(self.source, self.indices[np.concatenate(positions)], self.black)
         loaded = image_batches(view, self.preprocess, size, range(len(positions)), self.workers)
-        for batch, everyone in zip(loaded, batches, strict=True):
-            yield self._without_gaps(view, batch, everyone)
+        for batch, part, everyone in zip(loaded, positions, batches, strict=True):
+            yield self._without_gaps(view, batch, part, everyone)
 
     def subset(self, indices: np.ndarray) -> "Streamed":
         """Return the images at positions."""
@@ -67,7 +68,7 @@ class Streamed:
         return digest([text, self.source.identity()])
 
     def _without_gaps(
-        self, view: "Reordered", batch: Batch, everyone: np.ndarray
+        self, view: "Reordered", batch: Batch, part: np.ndarray, everyone: np.ndarray
     ) -> PixelsAndMasks:
         for index, reason in batch.reasons.items():
             self.unread[view.ids[index]] = reason
@@ -75,21 +76,23 @@ class Streamed:
         pixels, masks = batch.examples["pixels"][:count], batch.examples["reference_mask"]
         masks = None if masks is None else masks[:count]
         missing = np.flatnonzero(~batch.valid[:count])
-        if len(missing):
-            pixels[missing], mask = self._first_readable(everyone)
+        for label in np.unique(self.labels[part[missing]]).tolist():
+            alike = missing[self.labels[part[missing]] == label]
+            pixels[alike], mask = self._first_readable(label, everyone)
             if masks is not None:
-                masks[missing] = mask
+                masks[alike] = mask
         return pixels, masks
 
-    def _first_readable(self, everyone: np.ndarray) -> PixelsAndMasks:
-        """Return the first readable image of a batch, which may be another process's."""
-        view = Reordered(self.source, self.indices[everyone], set())
-        for batch in image_batches(view, self.preprocess, 1, range(len(everyone)), 1):
-            if batch.valid[0]:
-                masks = batch.examples["reference_mask"]
-                return batch.examples["pixels"], masks
+    def _first_readable(self, label: int, everyone: np.ndarray) -> PixelsAndMasks:
+        """Return the first readable image of a label: of a batch, whoever loads it, or of all."""
+        for positions in (everyone, np.arange(len(self.labels))):
+            alike = positions[self.labels[positions] == label]
+            view = Reordered(self.source, self.indices[alike], set())
+            for batch in image_batches(view, self.preprocess, 1, range(len(alike)), 1):
+                if batch.valid[0]:
+                    return batch.examples["pixels"], batch.examples["reference_mask"]
         names = ", ".join(view.ids[:5])
-        raise InputError(f"no image of a batch can be read ({names} …): check the files")
+        raise InputError(f"no image of label {label} can be read ({names} …): check the files")
 
 
 @dataclass(eq=False)

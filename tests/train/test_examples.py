@@ -101,10 +101,15 @@ def test_unreadable_images_are_left_out_or_replaced_with_a_warning(folder):
     assert reference_masks is None
     assert (pixels == np.stack([PIXELS[3], PIXELS[3], PIXELS[5]])).all()  # the first of its batch
     assert streamed.unread == {"fake/01.png": "empty file"}
-    with pytest.raises(InputError, match="no image of a batch can be read"):
-        list(streamed.take([np.array([0])]))
+    ((pixels, _),) = streamed.take([np.array([12, 0])])  # a batch with another label beside it
+    assert streamed.labels[[12, 0, 1]].tolist() == [0, 1, 1]
+    assert (pixels == np.stack([PIXELS[0], PIXELS[3]])).all()
     with pytest.warns(UserWarning, match="1 image cannot be read"):
         train(Net, source, Recipe(CrossEntropy(), epochs=1, batch_size=8), preprocess=TO, memory=0)
+    for file in (folder / "data" / "fake").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(InputError, match=r"no image of label 1 can be read \(fake/01.png, .*check"):
+        list(streamed.take([np.array([12, 0])]))
 
 
 @pytest.mark.parametrize("memory", [0, 1 << 20])
