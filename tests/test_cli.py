@@ -261,6 +261,7 @@ def test_the_demo_from_end_to_end(tmp_path, monkeypatch, capsys):
     assert checkpoint.stat().st_size > 200_000
 
 
+@pytest.mark.slow
 def test_the_demo_on_own_faces(material, tmp_path, monkeypatch, capsys):
     for folder in ("real", "fake"):
         (tmp_path / folder).mkdir()

@@ -75,6 +75,7 @@ def test_host_pixels_are_those_of_pillow(size, shape):
         np.testing.assert_array_equal(fit(pixels, stretched), np.asarray(expected))
 
 
+@pytest.mark.slow
 def test_crop_keeps_the_middle_and_the_aspect_ratio():
     pixels = np.zeros((100, 200, 3), np.uint8)
     pixels[:, 50:100] = 255  # the left half of the middle square

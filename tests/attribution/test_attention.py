@@ -165,6 +165,7 @@ def test_without_a_class_token_the_mean_over_the_tokens(name):
     close(out, np.asarray(matrix).mean(0).reshape(2, 3, 1))
 
 
+@pytest.mark.slow
 def test_rollout_adds_up_with_the_class_tokens_share_to_one_and_ignores_the_class():
     out = run(AttentionRollout(), network())
     assert out.min() >= 0

@@ -141,6 +141,7 @@ def convolutional(x):
     return (h.mean((0, 1, 2)) @ kernels[3])[1]
 
 
+@pytest.mark.slow
 def test_relevance_is_conserved_without_shifts():
     image = rng.normal(size=(9, 8, 2))
     methods = [LRP(name, epsilon=1e-12) for name in RULES if name != "z_plus"]

@@ -131,6 +131,7 @@ def test_preprocessing_on_the_device():
     np.testing.assert_allclose(grey, (0.587 * 51 + 0.114 * 255) / 255, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_device_resizes_as_the_host_does():
     image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
     to = Preprocess((16, 20))

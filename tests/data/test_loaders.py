@@ -17,6 +17,12 @@ from tests.data.numbered_examples import Numbers
 EXAMPLE = {"x": jax.ShapeDtypeStruct((2,), np.int32)}
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """Let processes import the examples from here, as they import this process's path."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+
+
 def load(examples, loader):
     return list(batches(examples, EXAMPLE, 4, range(6), workers=2, loader=loader))
 
@@ -29,6 +35,7 @@ def test_batches_are_those_of_threads():
         np.testing.assert_array_equal(one.valid, other.valid)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_an_error_with_the_remedy():
     with pytest.raises(InputError, match="has ended, killed or out of memory: run the same"):
         load(Numbers(deadly=9), "processes")

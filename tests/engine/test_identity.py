@@ -265,6 +265,7 @@ def test_a_global_variable_of_a_measure_is_part_of_the_program(run, monkeypatch)
         start(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["images", "masks"])
 def test_other_files_under_the_same_names_are_refused(tmp_path, part):
     for folder in ("images", "masks"):

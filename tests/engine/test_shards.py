@@ -125,6 +125,7 @@ def test_a_range_of_another_process_is_left_to_it(whole, tmp_path, capsys):
     assert compute(tmp_path).table.equals(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signs", [True, False])
 def test_a_range_of_another_host_is_awaited_until_its_claim_lapses(
     signs, whole, tmp_path, monkeypatch, capsys

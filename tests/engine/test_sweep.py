@@ -487,6 +487,7 @@ def lead(logits):
     return logits[1] - logits[0]
 
 
+@pytest.mark.slow
 def test_a_score_is_any_function_of_the_logits(tiny, pictures, tmp_path):
     run = salix.sweep(*tiny, pictures, CAM(), out=tmp_path / "run", score=lead)
     rows = run.rows

@@ -162,6 +162,7 @@ def test_signs_zeros_and_tiny_values_are_in_order():
     np.testing.assert_array_equal(np.argsort(-least, kind="stable"), np.arange(7))
 
 
+@pytest.mark.slow
 def test_a_smaller_map_is_enlarged_linearly_and_any_rank_goes():
     coarse = rng.uniform(size=(4, 4)).astype(np.float32)
     fine = jax.image.resize(coarse, SPACE, "linear")

@@ -47,6 +47,7 @@ def solve_directly(image, removed):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smooth", [0, 3])
 def test_the_fill_is_that_of_a_direct_solver(smooth):
     noise = rng.normal(size=IMAGE.shape[:2])

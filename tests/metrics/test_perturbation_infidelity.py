@@ -39,6 +39,7 @@ def slow(score, attribution, steps, normalise=False):
     return np.mean((predicted - changes) ** 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalise", [False, True])
 def test_it_is_that_of_slow_numpy(normalise):
     score = Score(curved, black=(-1.0, 0.0), white=(1.0, 1.0))

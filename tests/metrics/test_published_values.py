@@ -59,6 +59,7 @@ def explainer(name):
     return Explainer(explain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "entropy", "sparseness", "residual"),
     [
@@ -99,6 +100,7 @@ def test_relu_network_of_torchxai():
     assert float(estimate(partition=Patches(1))) == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1, -1])
 def test_perfect_and_worst_correlation_of_xplique(sign):
     image = np.random.default_rng(0).uniform(size=(18, 18, 1)).astype(np.float32)

@@ -42,6 +42,7 @@ def patches(side, space=SPACE):
     return y * -(-space[1] // side) + x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("least", [False, True])
 def test_curves_are_those_of_slow_numpy(least):
     score = Score(lambda x: jnp.tanh(linear_score(x)), black=(-1.0, 0.0), white=(1.0, 3.0))

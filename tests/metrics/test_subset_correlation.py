@@ -72,6 +72,7 @@ def slow_subsets(score, map, labels, share, samples, keys, other):
     return sums, effects
 
 
+@pytest.mark.slow
 def test_correlations_are_those_of_slow_numpy():
     samples, shares, subset_key = 7, (0.2, 0.6), jax.random.split(KEY)[1]
     options = {"partition": Patches(2), "samples": samples, "fill": 0.3}
@@ -199,6 +200,7 @@ def test_costs_of_defaults_and_presets():
     assert passes("monotonicity_correlation") == 491
 
 
+@pytest.mark.slow
 def test_correlations_leave_invalid_entries_out():
     a, b = rng.normal(size=(2, 12)).astype(np.float32)
     a[3] = a[5]

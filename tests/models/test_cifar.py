@@ -60,6 +60,7 @@ def test_the_network_agrees_with_numpy(randomise: Any, numpy_layers: Any) -> Non
     assert np.std(h) > 0.1
 
 
+@pytest.mark.slow
 def test_a_folded_network_is_the_same_function(randomise: Any) -> None:
     module = randomise(cifar_resnet8(nnx.Rngs(0)))
     folded = fold(module)

@@ -101,6 +101,7 @@ def test_squeeze_and_excitation_scales_each_channel() -> None:
     np.testing.assert_allclose(squeeze(x)[0], x[0] / (1 + np.exp(-h)), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_block_adds_its_input_where_it_fits() -> None:
     x = np.random.default_rng(3).normal(size=(1, 8, 8, 16)).astype(np.float32)
     for strides, outputs, added in [(1, 16, True), (2, 16, False)]:

@@ -140,6 +140,7 @@ def doubles(arrays: Arrays) -> Arrays:
     return {name: array.astype(np.float64) for name, array in arrays.items()}
 
 
+@pytest.mark.slow
 def test_dcgan_agrees_with_numpy(tmp_path: Path) -> None:
     arrays = drawn(0, DCGAN_SHAPES)
     named = {f"netG_state_dict.main.{name}": array for name, array in arrays.items()}

@@ -255,6 +255,7 @@ BLOCKS = {
 }
 
 
+@pytest.mark.slow
 @each
 def test_all_normalisations_can_be_folded(name: str) -> None:
     draw, block = np.random.default_rng(0), BLOCKS[name]()

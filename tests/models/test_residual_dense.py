@@ -60,6 +60,7 @@ def test_a_folded_network_is_the_same_function(name: str, random_network: Any) -
         assert np.std(plain) > 0.01
 
 
+@pytest.mark.slow
 def test_folded_parameters_load_and_cannot_be_saved(tmp_path: Path, random_network: Any) -> None:
     path = tmp_path / "net.safetensors"
     module = random_network("resnet18")

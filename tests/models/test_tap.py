@@ -86,6 +86,7 @@ def test_folding_the_last_convolution_changes_the_tap(name: str, random_network:
     np.testing.assert_allclose(folded, expected, atol=2e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_the_salience_loss_has_no_gradient_after_the_tap(random_network: Any) -> None:
     """In ResNet the last normalisation gets none; the layers before it do."""
     model, params = from_nnx(random_network("resnet18"))

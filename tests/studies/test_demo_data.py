@@ -69,6 +69,7 @@ def test_lfw_faces():
     assert "for a test" in faces.about[0]
 
 
+@pytest.mark.slow
 @pytest.mark.assets
 def test_olivetti_faces():
     try:

@@ -195,6 +195,7 @@ def test_a_flat_map_has_a_finite_gradient(loss):
     assert all(np.isfinite(slope).all() for slope in slopes)
 
 
+@pytest.mark.slow
 def test_volumes_halves_and_heads_of_one_output():
     f = rng.normal(size=(3, 4, 2, 3)).astype(np.float32)
     reference_mask = rng.random((6, 8, 4)).astype(np.float32)

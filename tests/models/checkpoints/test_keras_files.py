@@ -62,6 +62,7 @@ def shifted(key: str) -> str:
     return f"{kind}_{int(number) + 17}" if number.isdigit() else f"{key}_17"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "titles",
     [str, lambda key: None, shifted, lambda key: f"mine_{key}"],

@@ -80,6 +80,7 @@ def test_classes_are_counted_at_the_head(tmp_path: Path) -> None:
         models.load("resnet18", path, classes=("a", "b"))
 
 
+@pytest.mark.slow
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     _, params = randomised("small")
     tree: Any = jax.tree.map(np.asarray, nnx.to_pure_dict(params))
