@@ -197,4 +197,5 @@ def draw_subset(key: PRNGKey, size: Index, is_segment: Bool[AnyArray, " n"]) -> 
     # The number of rank `size`, bit by bit: ten times faster than a sort on the CPU.
     last = jax.lax.fori_loop(0, 32, refine, jnp.uint32(0))
     below, equal = bits < last, bits == last
-    return below | (equal & (jnp.cumsum(equal) <= size - below.sum(dtype=jnp.int32)))
+    ties = jnp.cumsum(equal, dtype=jnp.int32)
+    return below | (equal & (ties <= size - below.sum(dtype=jnp.int32)))
