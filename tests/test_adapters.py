@@ -108,6 +108,7 @@ class Stateful(nnx.Module):
         return {"logits": self.linear(jnp.mean(x, (1, 2)))}
 
 
+@pytest.mark.slow
 def test_a_stateful_module_is_evaluated_and_never_changed(tmp_path):
     module = Stateful(nnx.Rngs(0))
     module.norm.mean[...] = jnp.array([0.5, 0.2, 0.1])

@@ -279,6 +279,7 @@ def cut_models():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "params", "shapes"), cut_models(), ids=["nnx", "linen"])
 def test_a_model_is_cut_at_each_named_place(model, params, shapes):
     assert model.cuts == tuple(shapes)

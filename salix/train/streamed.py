@@ -84,7 +84,7 @@ class Streamed:
         return pixels, masks
 
     def _first_readable(self, label: int, everyone: np.ndarray) -> PixelsAndMasks:
-        """Return the first readable image of a label: of a batch, whoever loads it, or of all."""
+        """Return the first readable image of a label, in the batch or else in all."""
         for positions in (everyone, np.arange(len(self.labels))):
             alike = positions[self.labels[positions] == label]
             view = Reordered(self.source, self.indices[alike], set())

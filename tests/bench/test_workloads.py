@@ -70,6 +70,7 @@ def test_forward_gives_the_logits(net, programs):
     close(programs["forward"].run(jnp.asarray(x)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_maps_are_those_of_the_methods(net, programs, name):
     model, params = net

@@ -28,6 +28,7 @@ def same(a, b, **tolerance):
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), **tolerance)
 
 
+@pytest.mark.slow
 def test_the_sweep_s_explainer_is_this_one(tiny, explain):
     model, params = tiny
     of_sweep = Classification(model, Gradient()).explainer(params, KEY)

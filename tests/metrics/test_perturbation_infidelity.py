@@ -98,6 +98,7 @@ def test_squares_lie_inside_at_every_place():
     assert np.asarray(draw_square(KEY, (3, 2), 9)).all()
 
 
+@pytest.mark.slow
 def test_maps_share_passes_keys_differ_and_what_is_not_finite_is_nan():
     assert METRICS["infidelity"].passes({}, IMAGE.shape) == Passes(101)
     assert METRICS["infidelity"].passes({"preset": "captum"}, IMAGE.shape) == Passes(11)

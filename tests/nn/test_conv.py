@@ -218,6 +218,7 @@ def test_a_context_recompiles_a_compiled_program() -> None:
             switch(wrong)
 
 
+@pytest.mark.slow
 def test_a_gradient_has_the_precision_of_its_forward_pass() -> None:
     x, kernel = map(jnp.asarray, random_operands(WIDE["shifted"], np.float32))
     with precision("bfloat16_dots"):
@@ -285,6 +286,7 @@ def test_parameters_of_other_libraries_are_not_rounded() -> None:
     assert round_kernels(params, "bfloat16") == params
 
 
+@pytest.mark.slow
 def test_pools_are_maxima_and_means_of_windows() -> None:
     x = np.random.default_rng(0).normal(size=(1, 5, 4, 2)).astype(np.float32)
     padded = np.full((1, 7, 6, 2), np.nan, np.float32)

@@ -194,6 +194,7 @@ def test_numbers_are_bit_identical_after_a_kill_and_a_resume(uninterrupted, cach
     assert same(uninterrupted[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
 
 
+@pytest.mark.slow
 def test_another_training_is_refused(uninterrupted, tmp_path):
     _, out, _ = uninterrupted
     with pytest.raises(InputError, match=r"another configuration.*recipe"):

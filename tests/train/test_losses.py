@@ -122,6 +122,7 @@ def test_viser_weighs_by_the_whole_batch_and_not_by_each_image():
     np.testing.assert_allclose(slope["human"], (1 - alpha) / 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [CYBORG(1.0), ModelFocus(0.0), Blend(1, 0, 0)], ids=repr)
 def test_without_its_other_terms_a_loss_is_cross_entropy_bit_for_bit(loss):
     reference_mask = REFERENCE_MASK.astype(np.float32)
