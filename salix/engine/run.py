@@ -73,8 +73,10 @@ class PreparedRun:
 
     def bar(self, numbers: Iterable[int], *, show: bool) -> Progress:
         """Return a counter of the examples of ranges."""
-        owned = sum(len(self.ranges.numbers(n)) for n in numbers) * self.size
-        return Progress(self.name, min(owned, len(self.examples.ids)), show=show, unit=self.unit)
+        count, size = len(self.examples.ids), self.size
+        batches = map(self.ranges.numbers, numbers)
+        owned = sum(min(b.stop * size, count) - b.start * size for b in batches)
+        return Progress(self.name, owned, show=show, unit=self.unit)
 
     def compute(
         self, numbers: Iterable[int], bar: Progress, *, patient: bool = True

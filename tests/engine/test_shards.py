@@ -103,6 +103,8 @@ def test_finished_ranges_are_passed_over(whole, tmp_path, monkeypatch, capsys):
     compute(tmp_path, "1/3")
     run = compute(tmp_path, progress=True, name="n")
     assert capsys.readouterr().err.startswith("n: 44 of 44 examples")
+    compute(tmp_path / "last", "2/3", progress=True, name="n")
+    assert capsys.readouterr().err.startswith("n: 12 of 12 examples")
     monkeypatch.setattr(engine_run, "compile_traced", None)
     for shard in (None, "0/2", (1, 2)):
         assert compute(tmp_path, shard).table.equals(whole)
