@@ -8,7 +8,7 @@ from typing import Any
 from salix.data.notes import printable
 from salix.progress import Progress
 from salix.store import update_about
-from salix.store.ranges import Ranges
+from salix.store.ranges import Ranges, count_examples
 
 TRIES = 4  # of a range
 SHOWN = 3  # most failed ranges that an error names
@@ -52,8 +52,7 @@ class RangeQueue:
 
     def images(self, number: int) -> int:
         """Return the number of images of a range."""
-        batches = self.ranges.numbers(number)
-        return min(batches.stop * self.size, self.count) - batches.start * self.size
+        return count_examples(self.ranges.numbers(number), self.size, self.count)
 
     def next(self) -> tuple[int, bool] | None:
         """Return the next range, and whether a lapse of another host's claim is awaited."""

@@ -1,9 +1,10 @@
 """Classes from the names of folders: the level of a path whose names are classes of a model."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from salix.data.notes import note
+from salix.data.texts import Categories
 from salix.typing import InputError
 
 
@@ -18,6 +19,12 @@ class FolderName(str):
         name = super().__new__(cls, folders[0])
         name.folders = tuple(folders)
         return name
+
+
+def folder_names(ids: Iterable[str]) -> Sequence[FolderName | None]:
+    """Return the name of the first folder of each image's path, None where it has no folder."""
+    folders = Categories(id.rpartition("/")[0] for id in ids)
+    return folders.mapped(lambda folder: FolderName(f"{folder}/") if folder else None)
 
 
 def match_folders(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.data.class_labels import FolderName
+from salix.data.class_folders import folder_names
 from salix.data.content import files_identity
 from salix.data.decode import decode
 from salix.data.image_paths import SUFFIXES, id_of, path_of
@@ -57,8 +57,7 @@ class Folder:
         """First folder of each path, as `FolderName`, or `label`."""
         if self.label is not None:
             return Categories.constant(self.label, len(self.ids))
-        folders = Categories(id.rpartition("/")[0] for id in self.ids)
-        return folders.mapped(lambda folder: FolderName(f"{folder}/") if folder else None)
+        return folder_names(self.ids)
 
     @property
     def groups(self) -> Sequence[str | None]:

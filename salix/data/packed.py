@@ -13,6 +13,7 @@ from salix.data.content import join_digests
 from salix.data.fitted import FittedPixels, fitted_pixels
 from salix.data.packed_layout import PackedLayout, PackedShard, read_label, read_packing
 from salix.data.packed_shards import DamagedShard, ShardReader, open_shard
+from salix.data.texts import Categories, Compact
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 
@@ -62,7 +63,7 @@ class Packed:
     def labels(self) -> Sequence[Label]:
         """Labels of the data that were packed, or `label`."""
         if self.label is not None:
-            return [self.label] * self.ends[-1]
+            return Categories.constant(self.label, self.ends[-1])
         return PackedColumn(self, ("label", "label_kind"), read_label)
 
     @property
@@ -157,7 +158,7 @@ class Packed:
 
 
 @dataclass(frozen=True, eq=False)
-class PackedColumn(Sequence[Any]):
+class PackedColumn(Compact):
     """A column of a packed data set, read as it is asked for; `convert` takes the named values."""
 
     source: Packed
@@ -167,11 +168,8 @@ class PackedColumn(Sequence[Any]):
     def __len__(self) -> int:
         return self.source.ends[-1]
 
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        number, batch, row = self.source._place(index)
+    def _item(self, position: int) -> Any:
+        number, batch, row = self.source._place(position)
         rows = self.source._batch(number, batch)
         return self.convert(*(rows.column(name)[row].as_py() for name in self.names))
 

@@ -14,12 +14,13 @@ import numpy as np
 
 from salix.data.arrow_columns import ArrowColumn
 from salix.data.bounds import MAX_FILE
-from salix.data.class_labels import FolderName
+from salix.data.class_folders import folder_names
 from salix.data.content import files_identity
 from salix.data.decode import Unreadable, decode
 from salix.data.notes import note
 from salix.data.regular_file import open_file, read_file
 from salix.data.tar_index import index_shard, schema
+from salix.data.texts import Categories
 from salix.data.url import Url
 from salix.typing import InputError
 
@@ -71,14 +72,12 @@ class Shards:
     def labels(self) -> Sequence[str | int | None]:
         """Names or indices of the shards' labels, else folders of the keys, or `label`."""
         if self.label is not None:
-            return [self.label] * len(self.ids)
+            return Categories.constant(self.label, len(self.ids))
         names, indices = self.rows["name"], self.rows["index"]
         if names.null_count == indices.null_count == len(names):
-            return [
-                FolderName(key) if "/" in key else None for key in ArrowColumn(self.rows["key"])
-            ]
+            return folder_names(ArrowColumn(self.rows["key"]))
         pairs = zip(ArrowColumn(names), ArrowColumn(indices), strict=True)
-        return [index if name is None else name for name, index in pairs]
+        return Categories(index if name is None else name for name, index in pairs)
 
     @property
     def groups(self) -> Sequence[str | None]:

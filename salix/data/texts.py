@@ -23,7 +23,7 @@ def repeated(texts: Iterable[str]) -> str | None:
     return None
 
 
-class _Compact(Sequence[Any]):
+class Compact(Sequence[Any]):
     """A sequence that is equal to every sequence of the same items."""
 
     def __getitem__(self, index: Any) -> Any:
@@ -53,7 +53,7 @@ class _Compact(Sequence[Any]):
         raise NotImplementedError
 
 
-class Texts(_Compact):
+class Texts(Compact):
     """Texts in one buffer of UTF-8, with four or eight bytes more for each."""
 
     def __init__(self, texts: Iterable[str]):
@@ -80,7 +80,7 @@ class Texts(_Compact):
         return self._bytes[first:last].decode("utf-8", "surrogatepass")
 
 
-class Categories(_Compact):
+class Categories(Compact):
     """Items with few distinct values, such as labels, each value held once."""
 
     def __init__(self, items: Iterable[Hashable]):
@@ -109,7 +109,7 @@ class Categories(_Compact):
         return self._values[self._codes[position]]
 
 
-class Mapped(_Compact):
+class Mapped(Compact):
     """Values of a function of the items of another sequence, computed when they are asked for."""
 
     def __init__(self, function: Callable[[Any], Any], items: Sequence[Any]):
@@ -122,7 +122,7 @@ class Mapped(_Compact):
         return self._function(self._items[position])
 
 
-class Chained(_Compact):
+class Chained(Compact):
     """Several sequences in a row."""
 
     def __init__(self, parts: Iterable[Sequence[Any]]):

@@ -7,11 +7,11 @@ from typing import Any
 
 from salix.interrupts import check
 from salix.progress import Progress
-from salix.store import Writer, update_about
+from salix.store import Writer
 from salix.store.claim import Claim, Claimed
-from salix.store.manifest import read_manifest
+from salix.store.manifest import note_set_aside, read_manifest
 from salix.store.parts import set_aside
-from salix.store.ranges import Ranges
+from salix.store.ranges import Ranges, count_examples
 from salix.typing import Column
 
 POLL_SECONDS = 2.0  # between two looks at the claim of another host's process
@@ -37,8 +37,7 @@ class OpenRange:
         self.writer.flush()
         ranges = self.ranges
         if self.aside and ranges.length is None:
-            before = read_manifest(ranges.path)["about"].get("set_aside", [])
-            update_about(ranges.path, set_aside=[*before, *self.aside])
+            note_set_aside(ranges.path, self.aside)
         if not self.left:
             seconds = round(time.monotonic() - self.started, 3)
             asides = {"set_aside": self.aside} if self.aside else {}
@@ -98,18 +97,15 @@ class Assignment:
         """Claim a range and return its missing batches."""
         numbers = self.ranges.numbers(number)
         if self.ranges.is_finished(number):  # read without a claim
-            self.bar.skip(self._examples(numbers))
+            self.bar.skip(count_examples(numbers, self.size, self.count))
             return []
         opened = OpenRange(self.ranges, number, self.columns, self.unit)
-        self.bar.skip(self._examples(set(numbers) - opened.left))
+        self.bar.skip(count_examples(set(numbers) - opened.left, self.size, self.count))
         if not opened.left:
             self._close(opened)
             return []
         self.open[number] = opened
         return sorted(opened.left)
-
-    def _examples(self, batches: Iterable[int]) -> int:
-        return sum(min((b + 1) * self.size, self.count) - b * self.size for b in batches)
 
     def add(self, batch: int, rows: list[dict[str, Any]]) -> None:
         """Add the rows of a batch, the next of its range; the last one closes the range."""

@@ -23,7 +23,7 @@ from salix.engine.shard import Shard
 from salix.progress import Progress
 from salix.store import Run, circumstances, note_circumstances, update_about
 from salix.store.claim import Claimed
-from salix.store.ranges import Ranges
+from salix.store.ranges import Ranges, count_examples
 from salix.typing import Column, Params
 
 FLUSH_SECONDS = 10.0  # at most this much work is lost to a kill
@@ -75,7 +75,7 @@ class PreparedRun:
         """Return a counter of the examples of ranges."""
         count, size = len(self.examples.ids), self.size
         batches = map(self.ranges.numbers, numbers)
-        owned = sum(min(b.stop * size, count) - b.start * size for b in batches)
+        owned = sum(count_examples(b, size, count) for b in batches)
         return Progress(self.name, owned, show=show, unit=self.unit)
 
     def compute(

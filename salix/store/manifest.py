@@ -157,6 +157,12 @@ def update_about(path: Path, **about: Any) -> None:
     _write(path, manifest)
 
 
+def note_set_aside(path: Path, entries: Sequence[dict[str, Any]]) -> None:
+    """Add parts that were set aside to the `about` part of a run's manifest."""
+    before = read_manifest(path)["about"].get("set_aside", [])
+    update_about(path, set_aside=[*before, *entries])
+
+
 def _check_same(
     path: Path, config: dict[str, Any], columns: list[dict[str, Any]], about: dict[str, Any]
 ) -> None:

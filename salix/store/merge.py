@@ -66,6 +66,7 @@ class _Source:
             print(f"{part.path} {reason}: left out", file=sys.stderr)
         self.path, self.parts = path, result.sound
         self.firsts = [part.first for part in self.parts]
+        self.file: tuple[Part, Any] | None = None  # of the latest part
         self.group: tuple[Part, int, Any] | None = None  # the latest row group
 
     def part(self, batch: int) -> Part | None:
@@ -76,7 +77,6 @@ class _Source:
     def rows(self, batch: int, expected: Expected) -> Any:
         """Return the rows of a batch as a table."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         part = self.part(batch)
         assert part is not None
@@ -85,16 +85,26 @@ class _Source:
         start = (batch - part.first) * expected.batch_size
         stop, begin, slices = start + len(positions), 0, []
         names = [column.name for column in expected.columns]
-        with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
-            for group in range(file.num_row_groups):
-                end = begin + file.metadata.row_group(group).num_rows
-                if begin < stop and end > start:
-                    if self.group is None or self.group[:2] != (part, group):
-                        self.group = (part, group, file.read_row_group(group, columns=names))
-                    table = self.group[2].select(names)
-                    slices.append(table[max(start - begin, 0) : stop - begin])
-                begin = end
+        file = self._open(part)
+        for group in range(file.num_row_groups):
+            end = begin + file.metadata.row_group(group).num_rows
+            if begin < stop and end > start:
+                if self.group is None or self.group[:2] != (part, group):
+                    self.group = (part, group, file.read_row_group(group, columns=names))
+                table = self.group[2].select(names)
+                slices.append(table[max(start - begin, 0) : stop - begin])
+            begin = end
         return pa.concat_tables(slices)
+
+    def _open(self, part: Part) -> Any:
+        """Return the file of a part, opened once for all batches in a row."""
+        import pyarrow.parquet as pq
+
+        if self.file is None or self.file[0] != part:
+            if self.file is not None:
+                self.file[1].close()
+            self.file = (part, pq.ParquetFile(part.path, page_checksum_verification=True))
+        return self.file[1]
 
 
 def _check_runs(paths: Sequence[Path], out: Path) -> Path:

@@ -7,6 +7,7 @@ directory.
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,12 @@ class Ranges:
         content = json.dumps({"parts": files, **about}, indent=1, ensure_ascii=False)
         with atomic(folder / MARK) as unfinished:
             unfinished.write_text(content + "\n", encoding="utf-8")
+
+
+def count_examples(batches: Collection[int], size: int, count: int) -> int:
+    """Return the number of examples in some batches of `size`, of `count` examples in all."""
+    has_last = (count - 1) // size in batches
+    return len(batches) * size - has_last * (-count % size)
 
 
 def describe_file(path: Path) -> dict[str, Any]:

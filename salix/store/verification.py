@@ -7,7 +7,7 @@ from typing import Any
 
 from salix.store.claim import Claim, writing_process
 from salix.store.identity import digest, digest_items
-from salix.store.manifest import expected_parts, read_manifest, update_about
+from salix.store.manifest import expected_parts, note_set_aside, read_manifest
 from salix.store.parts import Damage, Part, damage_of, gaps, parts, set_aside
 from salix.store.ranges import MARK, Ranges, describe_file, read_mark
 
@@ -78,8 +78,7 @@ def repair(result: Verification) -> None:
             ]
             entries = set_aside(folder, damaged, "examples")
             if folder == result.path:
-                before = read_manifest(folder)["about"].get("set_aside", [])
-                update_about(folder, set_aside=[*before, *entries])
+                note_set_aside(folder, entries)
 
 
 def _verified_ids(result: Verification, ranges: Ranges, expected: Any) -> Iterator[str]:

@@ -6,70 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
-from salix.data import Unreadable
 from salix.engine import run as engine_run
-from salix.engine import run_problem
 from salix.engine.shard import Shard, as_shard
 from salix.store import Run, claim
 from salix.store.claim import Claim
 from salix.store.ranges import read_mark
-from salix.typing import Column, InputError
-
-COUNT = 44  # in six batches of eight, three ranges of two
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """Numbers as examples; one of them cannot be read."""
-
-    sleep: float = 0.0
-    columns: tuple[Column, ...] = ()
-    ids = tuple(f"n{i:02d}" for i in range(COUNT))
-
-    def load(self, index):
-        """Return one number, slowly."""
-        time.sleep(self.sleep)
-        if index == 21:
-            raise Unreadable("no number")
-        return np.float32(index)
-
-    def describe(self, index, example):
-        """Return nothing."""
-        return {}
-
-    def identity(self):
-        """Return nothing."""
-        return {}
-
-
-@dataclass(frozen=True)
-class Noisy:
-    """A square and noise."""
-
-    columns: tuple[Column, ...] = (Column("square", "Square"), Column("noise", "Noise"))
-    example = jax.ShapeDtypeStruct((), np.float32)
-
-    def row(self, params, example, key):
-        """Return the square times the parameter, and noise of the example's own key."""
-        return {"square": example**2 * params, "noise": jax.random.normal(key, (8,))}
-
-    def identity(self):
-        """Return the name."""
-        return {"problem": "noisy"}
+from salix.typing import InputError
+from tests.store import small_runs
+from tests.store.small_runs import COUNT, Numbers
 
 
 def compute(out, shard=None, range_size=16, sleep=0.0, **options):
-    return run_problem(
-        Noisy(), np.float32(2), Numbers(sleep), out=out, batch_size=8, workers=1, shard=shard,
-        range_size=range_size, **options,
-    )  # fmt: skip
+    return small_runs.compute(out, range_size, shard, data=Numbers(sleep=sleep), **options)
 
 
 @pytest.fixture(scope="module")

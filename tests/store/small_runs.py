@@ -1,5 +1,6 @@
 """Small runs of numbers, in one range or several."""
 
+import time
 from dataclasses import dataclass
 
 import jax
@@ -17,10 +18,12 @@ class Numbers:
     """Numbers as examples; one of them cannot be read."""
 
     columns: tuple[Column, ...] = ()
+    sleep: float = 0.0
     ids = tuple(f"n{i:02d}" for i in range(COUNT))
 
     def load(self, index):
-        """Return one number."""
+        """Return one number, slowly."""
+        time.sleep(self.sleep)
         if index == 21:
             raise Unreadable("no number")
         return np.float32(index)
