@@ -8,6 +8,7 @@ tuples. A bool is not a number, and NaN and infinity are none.
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -56,15 +57,16 @@ def _scalar(value: Any) -> Any:
 
 def integer(low: int, high: int | None = None, *, remedy: str = "") -> Hyperparameter:
     """Return the whole numbers of a range, both ends included."""
-
-    def plain(value: Any) -> int:
-        number = _scalar(value)
-        if type(number) is not int or number < low or (high is not None and number > high):
-            raise ValueError
-        return number
-
     limits = f"{low} or more" if high is None else f"from {low} to {high}"
+    plain = partial(_plain_integer, low, high)
     return Hyperparameter(plain, remedy or f"give a whole number, {limits}")
+
+
+def _plain_integer(low: int, high: int | None, value: Any) -> int:
+    number = _scalar(value)
+    if type(number) is not int or number < low or (high is not None and number > high):
+        raise ValueError
+    return number
 
 
 def number(
@@ -74,78 +76,81 @@ def number(
     traced: bool = False,
 ) -> Hyperparameter:
     """Return the finite numbers for which `within` is true; unchecked where they are traced."""
+    return Hyperparameter(partial(_plain_number, within, traced), remedy)
 
-    def plain(value: Any) -> Any:
-        if traced and isinstance(value, Tracer) and value.shape == ():
-            return value
-        number = _scalar(value)
-        if type(number) not in (int, float) or not math.isfinite(number) or not within(number):
-            raise ValueError
-        return number
 
-    return Hyperparameter(plain, remedy)
+def _plain_number(within: Callable[[float], bool], traced: bool, value: Any) -> Any:
+    if traced and isinstance(value, Tracer) and value.shape == ():
+        return value
+    number = _scalar(value)
+    if type(number) not in (int, float) or not math.isfinite(number) or not within(number):
+        raise ValueError
+    return number
 
 
 def choice(names: Collection[str]) -> Hyperparameter:
     """Return one of some names."""
+    return Hyperparameter(partial(_plain_choice, names), f"choose one of {', '.join(names)}")
 
-    def plain(value: Any) -> str:
-        if not isinstance(value, str) or value not in names:
-            raise ValueError
-        return str(value)
 
-    return Hyperparameter(plain, f"choose one of {', '.join(names)}")
+def _plain_choice(names: Collection[str], value: Any) -> str:
+    if not isinstance(value, str) or value not in names:
+        raise ValueError
+    return str(value)
 
 
 def several(
     item: Hyperparameter, *, remedy: str, low: int = 1, unique: bool = False
 ) -> Hyperparameter:
     """Return tuples of at least `low` items; lists and arrays of one axis become tuples."""
+    return Hyperparameter(partial(_plain_tuple, item, low, unique), remedy)
 
-    def plain(value: Any) -> tuple[Any, ...]:
-        is_array = isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 1
-        if not (is_array or isinstance(value, (tuple, list))) or len(value) < low:
-            raise ValueError
-        items = []
-        for part in value:
-            try:
-                items.append(item.plain(part))
-            except ValueError:
-                raise ValueError(part) from None
-        if unique and len(set(items)) < len(items):
-            raise ValueError
-        return tuple(items)
 
-    return Hyperparameter(plain, remedy)
+def _plain_tuple(item: Hyperparameter, low: int, unique: bool, value: Any) -> tuple[Any, ...]:
+    is_array = isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 1
+    if not (is_array or isinstance(value, (tuple, list))) or len(value) < low:
+        raise ValueError
+    items = []
+    for part in value:
+        try:
+            items.append(item.plain(part))
+        except ValueError:
+            raise ValueError(part) from None
+    if unique and len(set(items)) < len(items):
+        raise ValueError
+    return tuple(items)
 
 
 def either(first: Hyperparameter, second: Hyperparameter, *, remedy: str) -> Hyperparameter:
     """Return the values of two hyper-parameters."""
+    return Hyperparameter(partial(_plain_either, first, second), remedy)
 
-    def plain(value: Any) -> Any:
-        try:
-            return first.plain(value)
-        except ValueError:
-            return second.plain(value)
 
-    return Hyperparameter(plain, remedy)
+def _plain_either(first: Hyperparameter, second: Hyperparameter, value: Any) -> Any:
+    try:
+        return first.plain(value)
+    except ValueError:
+        return second.plain(value)
 
 
 def optional(item: Hyperparameter, *, remedy: str = "") -> Hyperparameter:
     """Return a hyper-parameter that may also be None."""
-    plain = lambda value: None if value is None else item.plain(value)  # noqa: E731
-    return Hyperparameter(plain, remedy or f"{item.remedy}, or None")
+    return Hyperparameter(partial(_plain_optional, item), remedy or f"{item.remedy}, or None")
+
+
+def _plain_optional(item: Hyperparameter, value: Any) -> Any:
+    return None if value is None else item.plain(value)
 
 
 def instance(kind: type, *, remedy: str) -> Hyperparameter:
     """Return the instances of a class."""
+    return Hyperparameter(partial(_plain_instance, kind), remedy)
 
-    def plain(value: Any) -> Any:
-        if not isinstance(value, kind):
-            raise ValueError
-        return value
 
-    return Hyperparameter(plain, remedy)
+def _plain_instance(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError
+    return value
 
 
 def _flag(value: Any) -> bool:

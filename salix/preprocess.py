@@ -20,11 +20,15 @@ Fit = Literal["stretch", "crop"]
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "box", "nearest"]
 
 
+_SIDE = hp.integer(1)
+_SIDES = hp.several(_SIDE, remedy="give height and width")
+
+
 def _plain_size(value: Any) -> tuple[int, int]:
     try:
-        side = hp.integer(1).plain(value)
+        side = _SIDE.plain(value)
     except ValueError:
-        sides = hp.several(hp.integer(1), remedy="").plain(value)
+        sides = _SIDES.plain(value)
         if len(sides) > 2:
             raise ValueError from None
         return sides[0], sides[-1]
