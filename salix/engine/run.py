@@ -123,7 +123,7 @@ class PreparedRun:
         path = self.ranges.path
         note_circumstances(path, circumstances(), record=self.ranges.length is None)
         start = time.perf_counter()
-        ahead = IN_FLIGHT * (self.size // self.micro)
+        ahead = (IN_FLIGHT + 1) * (self.size // self.micro) - 1  # executions
         step = Step(self.problem, self.params, seed=self.seed, mesh=self.mesh, ahead=ahead)
         step.compile(self.micro, self.traced)
         if self.automatic:
