@@ -21,7 +21,7 @@ Data = Annotated[
 LabelNames = Annotated[
     tuple[str, ...],
     Option(
-        metavar="CLASS=NAME[,NAME]",
+        metavar="CLASS=NAME[,NAME] …",
         help="classes of the names in the data, for example real=youtube,actors fake='*'; by "
         "default folder names and the table's labels are classes",
     ),

@@ -67,6 +67,8 @@ def relabel(sources: Sequence[Source], classes: Sequence[ClassNames]) -> list[So
     Raises `InputError` for names without a class, with all of them, and for a pattern other than
     `*` that no name matches.
     """
+    if not sources:
+        raise InputError("--labels: each --data has its CLASS already: leave --labels out")
     names = {str(name) for source in sources for name in _names(source) if name is not None}
     matches = {name: class_of(name, classes) for name in names}
     if missing := sorted(name for name, match in matches.items() if match is None):

@@ -63,7 +63,11 @@ def open_source(
     if isinstance(group_by, str) and group_by in GROUPINGS:
         opened, group_by = grouped_by(opened, group_by), None
     if label_names:
-        opened = relabel(opened, label_names)
+        unnamed = [i for i, place in enumerate(places) if place.name is None]
+        for i, source in zip(
+            unnamed, relabel([opened[i] for i in unnamed], label_names), strict=True
+        ):
+            opened[i] = source
     sources = dict(zip(_keys(places), opened, strict=True))
     level = group_by if isinstance(group_by, int) else None
     alone = len(sources) == 1 and places[0].name is None

@@ -286,6 +286,8 @@ def test_several_data_sets_in_one_run(tmp_path, faces):
     assert list(source.groups)[:4] == expected
     assert list(source.labels)[:6] == ["fake", "real", "fake", "real", "fake", "fake"]
     assert len({*source.ids}) == len(source.ids)
+    named = open_source([f"x={faces}/train", texts[0]], labels=["y=real", "z=*"])
+    assert [*named.labels] == ["x", "x", "z", "y"]
     same = f"folder:{tmp_path}/a/faces/{{label}}/{{source}}/*.png"
     with pytest.raises(InputError, match="two sources are called 'faces' and are both of"):
         open_source([texts[0], same])

@@ -18,7 +18,7 @@ TRIED = 20  # frames by which the root is looked for
 
 
 class ListedVideo(NamedTuple):
-    """One video of a list: the names above it, the last of which is its own, and its frames."""
+    """One video of a list: the names of its levels, ending with its own, and its frames."""
 
     names: tuple[str, ...]  # data set, label, split, perhaps a compression, video
     label: str
