@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from salix import interrupts
+from salix import interrupts, sweep
 from salix.cli import main
 from salix.engine import run as engine_run
+from salix.engine.program import Step
 from salix.store import Run
 
 SLOW = """
@@ -83,6 +84,28 @@ def test_a_sweep_ends_in_good_order_and_resumes(folder, tmp_path, number, status
     assert repr(Run(tmp_path / "run").table.to_pylist()) == repr(whole.table.to_pylist())
 
 
+def test_batches_on_the_device_are_finished(tiny, pictures, tmp_path, monkeypatch):
+    model, params = tiny
+    start, started = Step.__call__, []
+
+    def interrupted(self, batch, hashes):
+        results = start(self, batch, hashes)
+        started.append(batch.number)
+        if len(started) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return results
+
+    with monkeypatch.context() as patch, interrupts.signals_as_exceptions():
+        patch.setattr(Step, "__call__", interrupted)
+        with pytest.raises(interrupts.Interrupted):
+            sweep(model, params, pictures, out=tmp_path / "run", batch_size=8)
+    assert started == [0, 1]
+    assert len(Run(tmp_path / "run").table) == 16
+    whole = sweep(model, params, pictures, out=tmp_path / "whole", batch_size=8)
+    again = sweep(model, params, pictures, out=tmp_path / "run", batch_size=8)
+    assert again.table.equals(whole.table)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_training_ends_in_good_order(folder, tmp_path, number):
@@ -108,6 +131,19 @@ def test_a_second_signal_ends_at_once(folder, tmp_path):
         process.send_signal(signal.SIGTERM)
         _, text = process.communicate(timeout=20)
     assert process.returncode == 143
+    assert "Traceback" not in text
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_group_spares_the_processes_that_load(folder, tmp_path):
+    # Slurm signals all processes of a task.
+    sweep = ["sweep", "--model", "small", "--data", folder, "--batch-size", "8"]
+    sweep += ["--loader", "processes", "--workers", "1", "--out", tmp_path / "run"]
+    with start(sweep, start_new_session=True) as process:
+        wait_for(lambda: list((tmp_path / "run").glob("part-*")), process)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, text = process.communicate(timeout=60)
+    assert process.returncode == 143, text
     assert "Traceback" not in text
 
 
