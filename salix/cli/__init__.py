@@ -19,6 +19,7 @@ from salix.cli.explain import ExplainImages
 from salix.cli.figure import DrawFigure
 from salix.cli.methods import ListMethods
 from salix.cli.metrics import ListMetrics
+from salix.cli.models import ListModels
 from salix.cli.pack import Pack
 from salix.cli.report import Report
 from salix.cli.runs import Runs
@@ -44,6 +45,7 @@ COMMANDS = {
     "bench": Bench,
     "methods": ListMethods,
     "metrics": ListMetrics,
+    "models": ListModels,
 }
 DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, Study, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
