@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Parts that every other part may import.
 COMMON = {"typing", "spec", "hyperparameters", "progress", "precision", "compiler", "interrupts"}
-COMMON |= {"atomic", "measurement"}
+COMMON |= {"atomic", "measurement", "optional"}
 MAY = {
     "typing": set(),
     "spec": set(),
@@ -20,6 +20,7 @@ MAY = {
     "interrupts": set(),
     "measurement": set(),
     "atomic": set(),
+    "optional": set(),
     "precision": set(),
     "compiler": set(),  # of the engine, of training and of benchmarks
     "scores": set(),

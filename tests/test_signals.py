@@ -135,19 +135,6 @@ def test_a_second_signal_ends_at_once(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_signal_to_the_group_spares_the_processes_that_load(folder, tmp_path):
-    # Slurm signals all processes of a task.
-    sweep = ["sweep", "--model", "small", "--data", folder, "--batch-size", "8"]
-    sweep += ["--loader", "processes", "--workers", "1", "--out", tmp_path / "run"]
-    with start(sweep, start_new_session=True) as process:
-        wait_for(lambda: list((tmp_path / "run").glob("part-*")), process)
-        os.killpg(process.pid, signal.SIGTERM)
-        _, text = process.communicate(timeout=60)
-    assert process.returncode == 143, text
-    assert "Traceback" not in text
-
-
-@pytest.mark.slow
 def test_a_closed_pipe_ends_without_a_word(folder, tmp_path):
     sweep = ["sweep", "--model", "small", "--data", folder, "--out", tmp_path / "run"]
     reader, writer = os.pipe()
