@@ -46,7 +46,7 @@ def split_frame_id(id: str) -> tuple[str, int | None, float | None]:
 def pyav() -> Any:
     """Return the module of PyAV; raises `InputError` where it is not installed."""
     try:
-        import av
+        import av  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError("videos need PyAV: pip install 'salix[video]'") from None
     return av
