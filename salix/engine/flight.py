@@ -1,5 +1,6 @@
 """Batches on the devices: sent ahead, landed in order, computed again after a lack of memory."""
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import numpy as np
 from salix.data import Batch
 from salix.engine.memory import first_line, is_out_of_memory
 from salix.engine.step import Step
+from salix.interrupts import deferred
+from salix.progress import Progress
 
 Columns = dict[str, Any]
 
@@ -31,25 +34,32 @@ class Unfinished:
         return self.sent >= len(self.batch.indices)
 
 
-class Flight:
-    """Executions of a step in flight, of batches in their order.
+class BatchesInFlight:
+    """Batches that were sent to a step and have not landed, in their order.
 
     `land` receives each batch with its columns once all are computed. Where the devices run out of
-    memory, `reduce` is called with the reason, and what was in flight is computed again.
+    memory, `reduce` is called with the reason, and what was in flight is computed again. A signal
+    waits for the end of `add` and `finish`.
     """
 
     def __init__(
-        self, step: Step, land: Callable[[Batch, Columns], None], reduce: Callable[[str], None]
+        self,
+        step: Step,
+        bar: Progress,
+        land: Callable[[Batch, Columns], None],
+        reduce: Callable[[str], None],
     ):
-        self.step, self.land, self.reduce = step, land, reduce
+        self.step, self.bar, self.land, self.reduce = step, bar, land, reduce
         self.unfinished: deque[Unfinished] = deque()
         self.flying: deque[tuple[Unfinished, range, Columns]] = deque()
 
+    @deferred()
     def add(self, batch: Batch, hashes: np.ndarray) -> None:
         """Send a batch; land earlier ones as far as the step's executions ahead allow."""
         self.unfinished.append(Unfinished(batch, hashes))
         self._advance()
 
+    @deferred()
     def finish(self) -> None:
         """Land all that is in flight. A batch that an error left half sent is given up."""
         self.unfinished = deque(one for one in self.unfinished if one.is_sent)
@@ -82,7 +92,9 @@ class Flight:
 
     def _land(self) -> None:
         one, slots, started = self.flying.popleft()
+        start = time.monotonic()
         columns = jax.device_get(started)  # the errors of an execution arrive here
+        self.bar.device_seconds += time.monotonic() - start
         if slots.start != one.landed:
             return  # an execution before it failed
         one.parts.append(columns)

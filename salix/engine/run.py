@@ -13,12 +13,13 @@ from salix.data import Batch, Examples, batches
 from salix.data.loaders import Loader
 from salix.data.notes import note
 from salix.engine.assignment import Assignment
-from salix.engine.flight import Columns, Flight
+from salix.engine.flight import BatchesInFlight, Columns
 from salix.engine.problem import Problem
 from salix.engine.program import cost
 from salix.engine.rows import id_hashes, make_rows
 from salix.engine.shard import Shard
 from salix.engine.step import Step
+from salix.interrupts import Interrupted, deferred
 from salix.progress import Progress
 from salix.store import Run, circumstances, note_circumstances, update_about
 from salix.store.claim import Claimed
@@ -115,7 +116,8 @@ class PreparedRun:
                 with bar:
                     _loop(step, self._reduce, feed, self.examples, work, bar)
         finally:  # however the run ends, finished rows are kept
-            work.close()
+            with deferred():
+                work.close()
         update_about(path, **self.notes())
         return work.left
 
@@ -158,22 +160,30 @@ def _loop(
     work: Assignment,
     bar: Progress,
 ) -> None:
-    """Keep batches in flight while the next are loaded, and write finished rows."""
+    """Keep batches in flight while the next are loaded, and write finished rows.
+
+    A signal ends the wait for input; batches on the device are finished, and their rows written.
+    """
     flushed = time.monotonic()
 
     def land(batch: Batch, columns: Columns) -> None:
         nonlocal flushed
         work.add(batch.number, make_rows(batch, examples, columns))
+        bar.count(f"{bar.unit}_skipped", len(batch.reasons))
         bar.advance(len(batch.indices))
         if time.monotonic() - flushed > FLUSH_SECONDS:
             work.flush()
             flushed = time.monotonic()
 
-    flight = Flight(step, land, reduce)
+    flight = BatchesInFlight(step, bar, land, reduce)
     try:
-        for batch in feed:
+        for batch in bar.input(feed):
             flight.add(batch, id_hashes(batch, examples))
     finally:
-        # An interrupt stops at once; after an error of one batch, those before it are finished.
-        if not isinstance(sys.exception(), (KeyboardInterrupt, SystemExit)):
+        # After a signal or an error of one batch, those before it are finished.
+        error = sys.exception()
+        if isinstance(error, Interrupted):  # a kill may follow: finished rows first
+            with deferred():
+                work.flush()
+        if isinstance(error, Interrupted) or not isinstance(error, (KeyboardInterrupt, SystemExit)):
             flight.finish()
