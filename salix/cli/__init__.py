@@ -11,6 +11,7 @@ from typing import Any
 import tyro
 
 from salix import runtime
+from salix.cli.audit import AuditImages
 from salix.cli.bench import Bench
 from salix.cli.compare import CompareModels
 from salix.cli.convert import Convert
@@ -38,6 +39,7 @@ COMMANDS = {
     "report": Report,
     "runs": Runs,
     "figure": DrawFigure,
+    "audit": AuditImages,
     "study": Study,
     "compare": CompareModels,
     "convert": Convert,
@@ -45,7 +47,7 @@ COMMANDS = {
     "methods": ListMethods,
     "metrics": ListMetrics,
 }
-DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, Study, Bench)
+DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, AuditImages, Study, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
 
 Environment: SALIX_CACHE is the folder of downloads and compiled programs (~/.cache/salix);
