@@ -1,6 +1,6 @@
 """Callbacks that send the numbers of a run to TensorBoard, W&B, mlflow or a log of JSON lines."""
 
-from salix.callbacks.json_log import JsonLog, json_log
+from salix.callbacks.json_log import JsonLog, open_json_log
 from salix.callbacks.mlflow import MLflow
 from salix.callbacks.tensorboard import TensorBoard
 from salix.callbacks.wandb import WandB
@@ -14,7 +14,7 @@ __all__ = [
     "Measurement",
     "TensorBoard",
     "WandB",
-    "json_log",
+    "open_json_log",
     "open_tracker",
 ]
 

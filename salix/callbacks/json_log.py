@@ -112,7 +112,7 @@ class NoteStream(io.TextIOBase):
 
 
 @contextmanager
-def json_log(target: str, command: str, run: str) -> Iterator[JsonLog]:
+def open_json_log(target: str, command: str, run: str) -> Iterator[JsonLog]:
     """Append the events of a command to a file, or write them to stderr for `-`.
 
     Inside of the context what is printed on stderr is a note; with `-` it is printed as such only.

@@ -55,13 +55,13 @@ class OperationOptions:
 
         Raises `InputError` for what cannot be opened.
         """
-        from salix.callbacks import json_log, open_tracker
+        from salix.callbacks import open_json_log, open_tracker
         from salix.measurement import Callbacks
 
         callbacks: list[Callback] = []
         with ExitStack() as stack:
             if self.log_json is not None:
-                callbacks.append(stack.enter_context(json_log(self.log_json, command, run)))
+                callbacks.append(stack.enter_context(open_json_log(self.log_json, command, run)))
             for place in self.metrics_to:
                 tracker = open_tracker(place, run)
                 stack.callback(_close, tracker)

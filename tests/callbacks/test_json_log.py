@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from salix.callbacks import JsonLog, Measurement, json_log
+from salix.callbacks import JsonLog, Measurement, open_json_log
 from salix.interrupts import Interrupted
 from salix.typing import InputError
 
@@ -35,7 +35,7 @@ def test_events_of_a_run():
 
 
 def test_notes_are_printed_and_logged_up_to_a_limit(tmp_path, capsys):
-    with json_log(str(tmp_path / "log"), "sweep", "photos"):
+    with open_json_log(str(tmp_path / "log"), "sweep", "photos"):
         for i in range(150):
             print(f"note {i}", file=sys.stderr)
         print("progress", file=sys.stderr.without_log)
@@ -53,7 +53,7 @@ def test_notes_are_printed_and_logged_up_to_a_limit(tmp_path, capsys):
 )  # fmt: skip
 def test_stderr_is_json_alone(capsys, error, status):
     def work():
-        with json_log("-", "train", "nets"):
+        with open_json_log("-", "train", "nets"):
             print("a note", file=sys.stderr)
             print("a line of progress", file=sys.stderr.without_log)
             raise error
@@ -79,6 +79,6 @@ def test_a_log_that_fails_is_noted_once(capsys):
 
 
 def test_a_file_without_its_folder_is_named(tmp_path):
-    context = json_log(str(tmp_path / "none" / "log"), "sweep", "photos")
+    context = open_json_log(str(tmp_path / "none" / "log"), "sweep", "photos")
     with pytest.raises(InputError, match=r"--log-json .*log: No such file .*: name a file in"):
         context.__enter__()
