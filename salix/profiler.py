@@ -26,10 +26,10 @@ class Profiler:
     def __enter__(self) -> "Profiler":
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
         if self.active:
             self._stop()
-        elif self.folder is not None:
+        elif self.folder is not None and kind is None:
             print(f"no trace in {self.folder}: this needs {WARM + 1} batches", file=sys.stderr)
 
     def watch(self, feed: Iterable[T]) -> Iterator[T]:

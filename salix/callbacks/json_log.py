@@ -97,6 +97,7 @@ class NoteStream(io.TextIOBase):
         self.rest = ""
 
     def write(self, text: str) -> int:
+        """Log the lines of a text that are whole."""
         if self.echo:
             self.stream.write(text)
         *lines, self.rest = (self.rest + text).split("\n")
@@ -105,9 +106,11 @@ class NoteStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
+        """Flush stderr."""
         self.stream.flush()
 
     def fileno(self) -> int:
+        """Return the file descriptor of stderr."""
         return self.stream.fileno()
 
 
