@@ -86,7 +86,8 @@ def class_indices(
         raise InputError(
             f"labels {listed} are not classes of {model}: {len(unknown)} images have none of the "
             f"classes {', '.join(classes)}: {first}; give names or indices of the classes, name "
-            f"each folder by its class, --data {classes[0]}=DIR, or use --no-labels"
+            f"each folder by its class, --data {classes[0]}=DIR, map the names, --labels "
+            f"{classes[0]}=NAME,NAME, or use --no-labels"
         )
     return tuple(indices)
 

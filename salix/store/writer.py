@@ -1,6 +1,6 @@
 """Atomic Parquet writer: each part is written under a temporary name, synced and renamed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,19 @@ class Writer:
 
     A part's name has its first and last batch, so that a resumed run knows what is finished from
     the directory alone. A row is a mapping from column to value; a column left out is missing.
-    `owner` is the hash of the run, by default that of the run in `path`.
+    `owner` is the hash of the run, by default that of the run in `path`. `on_part` is called with
+    the number of rows of each part that is written.
     """
 
-    def __init__(self, path: Path, columns: Sequence[Column], owner: str | None = None):
-        self.path, self.columns = path, tuple(columns)
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[Column],
+        owner: str | None = None,
+        *,
+        on_part: Callable[[int], None] | None = None,
+    ):
+        self.path, self.columns, self.on_part = path, tuple(columns), on_part
         self.rows: list[dict[str, Any]] = []
         self.first = self.last = -1
         self.owner = read_manifest(path)["hash"] if owner is None else owner
@@ -46,6 +54,8 @@ class Writer:
         schema = arrow_schema(self.columns).with_metadata({OWNER: self.owner})
         table = pa.Table.from_arrays(arrays, schema=schema)
         write_parquet(self.path / f"part-{self.first:09d}-{self.last:09d}.parquet", table)
+        if self.on_part is not None:
+            self.on_part(len(self.rows))
         self.rows = []
 
 
