@@ -34,7 +34,8 @@ def ignore_interrupts(number: int, count: int) -> None:
 def grain_examples(examples: ImageExamples, indices: list[int], workers: int) -> Iterator[Any]:
     """Return an iterator of the examples at `indices`, loaded by worker processes of Grain."""
     grain: Any = import_module("grain")
-    import_module("absl.flags").FLAGS.mark_as_parsed()  # without it, Grain raises UnparsedFlagAccessError
+    # Without it, Grain raises UnparsedFlagAccessError.
+    import_module("absl.flags").FLAGS.mark_as_parsed()
     options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=BUFFER)
     reading = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
     data = grain.MapDataset.source(indices).map(examples.load).to_iter_dataset(reading)
