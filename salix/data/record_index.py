@@ -17,7 +17,7 @@ from salix.data.regular_file import open_file
 from salix.data.source import group_name
 from salix.data.tar_index import batch_rows
 from salix.data.tar_members import MAX_NAME
-from salix.data.tf_examples import Values, parse_example
+from salix.data.tf_examples import FeatureValues, parse_example
 from salix.optional import import_extra
 from salix.typing import InputError
 
@@ -50,7 +50,7 @@ def index_records(path: Path) -> list[Any]:
     return [*batches, batch_rows(rows)] if rows else batches
 
 
-def read_record(path: Path, position: int) -> Mapping[str, Values]:
+def read_record(path: Path, position: int) -> Mapping[str, FeatureValues]:
     """Return the features of a record by name; raises `Unreadable`."""
     try:
         (record,) = record_reader(path).read([position])
@@ -107,7 +107,7 @@ def _row(path: Path, position: int) -> tuple[Any, ...]:
     return key, id, name, index, group, 0, 0, 0 if features.get(MASK) else -1, 0
 
 
-def _keys(features: Mapping[str, Values]) -> Iterator[str]:
+def _keys(features: Mapping[str, FeatureValues]) -> Iterator[str]:
     """Yield what may be the id of a record."""
     for name in KEYS:
         value = _scalar(features, name)
@@ -115,7 +115,7 @@ def _keys(features: Mapping[str, Values]) -> Iterator[str]:
             yield str(value)
 
 
-def _scalar(features: Mapping[str, Values], name: str) -> str | int | float | None:
+def _scalar(features: Mapping[str, FeatureValues], name: str) -> str | int | float | None:
     """Return the only value of a feature, bytes as text; None where it has none or several."""
     values = features.get(name, ())
     if len(values) != 1:

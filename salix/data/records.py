@@ -15,7 +15,7 @@ from salix.data.record_index import IMAGES, MASK, index_records, read_record
 from salix.data.shard_ids import shard_ids
 from salix.data.tar_index import schema
 from salix.data.texts import Categories
-from salix.data.tf_examples import Values
+from salix.data.tf_examples import FeatureValues
 from salix.typing import InputError
 
 THREADS = 8
@@ -91,13 +91,13 @@ class Records:
         """Digests of the files' content."""
         return {"records": files_identity(self.files, None, full=full)["images"]}
 
-    def _features(self, index: int) -> Mapping[str, Values]:
+    def _features(self, index: int) -> Mapping[str, FeatureValues]:
         number = int(np.searchsorted(self.ends, index, side="right"))
         first = int(self.ends[number - 1]) if number else 0
         return read_record(self.files[number], index - first)
 
 
-def _encoded(features: Mapping[str, Values], name: str) -> bytes:
+def _encoded(features: Mapping[str, FeatureValues], name: str) -> bytes:
     values = features[name]
     if len(values) != 1 or not isinstance(values[0], bytes):
         raise Unreadable(f"the feature {name} of its record is no encoded image")

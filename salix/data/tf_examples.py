@@ -6,11 +6,11 @@ from typing import Any
 
 from salix.optional import import_extra
 
-Values = Sequence[bytes] | Sequence[int] | Sequence[float]
+FeatureValues = Sequence[bytes] | Sequence[int] | Sequence[float]
 _LISTS = (("bytes_list", "TYPE_BYTES"), ("float_list", "TYPE_FLOAT"), ("int64_list", "TYPE_INT64"))
 
 
-def parse_example(record: bytes) -> Mapping[str, Values]:
+def parse_example(record: bytes) -> Mapping[str, FeatureValues]:
     """Return the features of an example by name; raises `ValueError` for other bytes."""
     message = example_class()()
     try:
