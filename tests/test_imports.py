@@ -46,6 +46,7 @@ MAY = {
     "train": {"model", "models", "nn", "scores", "preprocess", "adapters", "attribution"}
     | {"metrics", "data", "stats", "store", "perturb"},
 }
+MAY["audit"] = MAY["engine"] | {"engine", "analysis", "compare", "stats", "report"}
 MAY["bench"] = MAY["engine"] | {"engine", "models"}
 MAY["extend"] = {"engine", "report"}  # the protocols that they are extended by
 MAY["runtime"] = {"data"}  # the folder of the cache

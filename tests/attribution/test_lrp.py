@@ -229,7 +229,7 @@ def test_conservation_on_the_architectures(name, side):
 
     # Compiling takes nearly all the time, so the largest networks have the rule that conserves.
     composite = LRP(composite="epsilon_gamma_box")
-    others = {"xception": [composite], **dict.fromkeys(LARGE, ())}
+    others = {"xception": [composite], **{large: [] for large in LARGE}}
     methods = [LRP("zero"), *others.get(name, [LRP("epsilon"), composite])]
 
     def explain(params, x):
