@@ -1,9 +1,7 @@
 """Strictness for every test, a small model and data set, and runs with planted numbers."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
@@ -25,21 +23,6 @@ from salix.typing import Column
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_traceback_filtering", "off")  # thousands of tests expect errors: it is slow
-
-QUICK_COMPILER = (
-    "--xla_backend_optimization_level=0",
-    "--xla_llvm_disable_expensive_passes=true",
-    "--xla_cpu_use_fusion_emitters=false",
-)
-
-
-def pytest_configure(config):
-    """Without the long tests, let XLA compile in half the time; with them, as users' programs are.
-
-    XLA ends a process at a flag that it does not know, and later versions lack the last one.
-    """
-    if "not slow" in config.option.markexpr and version("jaxlib").startswith("0.10."):
-        os.environ["XLA_FLAGS"] = " ".join([*QUICK_COMPILER, os.environ.get("XLA_FLAGS", "")])
 
 
 class Tiny(nnx.Module):
