@@ -66,7 +66,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class View:
-    """A source as it is: a base of views, each of which replaces what it changes."""
+    """The base of views of another source, each of which replaces some of its parts."""
 
     source: Source
 
