@@ -66,7 +66,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class View:
-    """The base of views of another source, each of which replaces some of its parts."""
+    """The base of views of another source: subclasses replace some of its parts."""
 
     source: Source
 
