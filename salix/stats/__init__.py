@@ -41,12 +41,15 @@ from salix.stats.ranks import (
     split_half_tau,
     unit_count,
 )
+from salix.stats.reliability import Calibration, calibration
+from salix.stats.roc import det_coordinates, drawn_points, roc_points
 from salix.stats.sample import Sample, mean_difference
 
 __all__ = [
     "ACER_GRID",
     "FDR_LEVELS",
     "Acer",
+    "Calibration",
     "DistributionShift",
     "GroupComparison",
     "Interval",
@@ -61,6 +64,7 @@ __all__ = [
     "bootstrap_difference",
     "bootstrap_mean",
     "bootstrap_pairwise_mean",
+    "calibration",
     "cliffs_delta",
     "cluster_codes",
     "cluster_count",
@@ -68,8 +72,10 @@ __all__ = [
     "compare_groups",
     "correct_family",
     "crossed_mean",
+    "det_coordinates",
     "detection_rate",
     "difference_interval",
+    "drawn_points",
     "exchange_p",
     "flipped_means",
     "hedges_g",
@@ -91,6 +97,7 @@ __all__ = [
     "rank_correlation",
     "rank_methods",
     "resampled_means",
+    "roc_points",
     "share_interval",
     "sign_flip_test",
     "split_half_tau",

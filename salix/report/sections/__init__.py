@@ -2,6 +2,8 @@
 
 from salix.report.section import Build
 from salix.report.sections import (
+    curves,
+    data_sets,
     differences,
     distributions,
     gallery,
@@ -21,6 +23,8 @@ SECTIONS: tuple[Build, ...] = (
     overview.build,
     differences.build,
     numbers.build,
+    data_sets.build,
+    curves.build,
     leaderboard.build,
     series.build,
     stability.build,
