@@ -1,4 +1,4 @@
-"""Images chosen by a stated rule: most wrong, most uncertain, and where detectors or maps differ."""
+"""Images chosen by rules: most wrong, most uncertain, and where detectors or maps differ."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

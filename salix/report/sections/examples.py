@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from salix.analysis import Analysis
+from salix.analysis import Analysis, Frame
 from salix.analysis.chosen_examples import ChosenExamples, chosen_examples
 from salix.report.pictures import ImagePictures, draw_images
 from salix.report.section import Build, Section, read_template
@@ -23,8 +23,10 @@ def build(analysis: Analysis, *, data: Any = None) -> Section | None:
         return None
     frames = _shown(analysis)
     ids = list(dict.fromkeys(id for choice in chosen for id in choice.ids))
+    ids = [id for id in ids if any((frame.ids == id).any() for frame in frames)]
     pictures = _read(analysis, ids, data)
-    images = dict(zip(ids, draw_images(frames, ids, first=FIRST, pictures=pictures), strict=True))
+    drawn = draw_images(frames, ids, first=FIRST, pictures=pictures)
+    images = {image.id: image for image in drawn}
     return Section(
         "examples",
         "Chosen examples",
@@ -50,11 +52,12 @@ def with_pictures(data: Any) -> Build:
     return partial(build, data=data)
 
 
-def _shown(analysis: Analysis) -> list[Any]:
+def _shown(analysis: Analysis) -> list[Frame]:
     """Return the first run of each group, then the others, as many as are drawn."""
-    firsts = {f.run.group: f for f in reversed(analysis.frames)}.values()
-    order = sorted(analysis.frames, key=lambda f: f not in firsts)[:RUNS]
-    return [f for f in analysis.frames if f in order]
+    firsts = {f.run.group: f.run.name for f in reversed(analysis.frames)}.values()
+    order = sorted(analysis.frames, key=lambda f: f.run.name not in firsts)
+    names = [f.run.name for f in order[:RUNS]]
+    return [f for f in analysis.frames if f.run.name in names]
 
 
 def _read(analysis: Analysis, ids: list[str], data: Any) -> dict[str, bytes]:
@@ -68,4 +71,5 @@ def _read(analysis: Analysis, ids: list[str], data: Any) -> dict[str, bytes]:
 def _rows(
     choice: ChosenExamples, images: dict[str, ImagePictures]
 ) -> list[tuple[ImagePictures, str]]:
-    return [(images[id], value) for id, value in zip(choice.ids, choice.values, strict=True)]
+    pairs = zip(choice.ids, choice.values, strict=True)
+    return [(images[id], value) for id, value in pairs if id in images]
