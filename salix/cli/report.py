@@ -43,14 +43,11 @@ class Report:
         """Write the report."""
         from salix import report, store
         from salix.analysis import analyse
-        from salix.report.sections import SECTIONS, examples
+        from salix.report.sections import SECTIONS, sections_with
 
         runs = store.read_runs(self.runs)
         analysis = analyse(runs, in_set=self.in_set or None, primary=self.primary)
-        sections = tuple(
-            examples.with_pictures(self.data) if build is examples.build and self.data else build
-            for build in SECTIONS
-        )
+        sections = sections_with(self.data) if self.data else SECTIONS
         page = report.write_page(analysis, self.out, title=self.title, sections=sections)
         if analysis.grouped_rows:
             print(f"warning: {analysis.grouped_rows.text}", file=sys.stderr)

@@ -1,5 +1,8 @@
 """Sections of the report, in the order of the page: to add one, add its file and a line here."""
 
+from functools import partial
+from typing import Any
+
 from salix.report.section import Build
 from salix.report.sections import (
     curves,
@@ -7,6 +10,7 @@ from salix.report.sections import (
     differences,
     distributions,
     examples,
+    film,
     gallery,
     leaderboard,
     mean_maps,
@@ -33,8 +37,18 @@ SECTIONS: tuple[Build, ...] = (
     subsets.build,
     distributions.build,
     examples.build,
+    film.build,
     gallery.build,
     skipped.build,
     settings.build,
     methods.build,
 )
+PICTURED = (examples.build, film.build)  # of images that the runs may have no picture of
+
+
+def sections_with(data: Any) -> tuple[Build, ...]:
+    """Return all sections, with pictures of the swept images `data`.
+
+    `data` are paths as `salix.data.open_source` takes them, or a source.
+    """
+    return tuple(partial(build, data=data) if build in PICTURED else build for build in SECTIONS)

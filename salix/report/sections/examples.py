@@ -1,12 +1,11 @@
 """Section: images chosen by stated rules, with the map and the decision of each run."""
 
-from functools import partial
 from typing import Any
 
 from salix.analysis import Analysis, Frame
 from salix.analysis.chosen_examples import ChosenExamples, chosen_examples
 from salix.report.pictures import ImagePictures, draw_images
-from salix.report.section import Build, Section, read_template
+from salix.report.section import Section, read_template
 
 RUNS = 6  # of which maps are drawn
 FIRST = 1000  # index of the first picture: those of the gallery are smaller
@@ -24,7 +23,7 @@ def build(analysis: Analysis, *, data: Any = None) -> Section | None:
     frames = _shown(analysis)
     ids = list(dict.fromkeys(id for choice in chosen for id in choice.ids))
     ids = [id for id in ids if any((frame.ids == id).any() for frame in frames)]
-    pictures = _read(analysis, ids, data)
+    pictures = read_data(analysis, ids, data)
     drawn = draw_images(frames, ids, first=FIRST, pictures=pictures)
     images = {image.id: image for image in drawn}
     return Section(
@@ -47,11 +46,6 @@ def build(analysis: Analysis, *, data: Any = None) -> Section | None:
     )
 
 
-def with_pictures(data: Any) -> Build:
-    """Return the section with pictures of the swept images `data`."""
-    return partial(build, data=data)
-
-
 def _shown(analysis: Analysis) -> list[Frame]:
     """Return the first run of each group, then the others, as many as are drawn."""
     firsts = {f.run.group: f.run.name for f in reversed(analysis.frames)}.values()
@@ -60,7 +54,8 @@ def _shown(analysis: Analysis) -> list[Frame]:
     return [f for f in analysis.frames if f.run.name in names]
 
 
-def _read(analysis: Analysis, ids: list[str], data: Any) -> dict[str, bytes]:
+def read_data(analysis: Analysis, ids: list[str], data: Any) -> dict[str, bytes]:
+    """Return pictures of the swept images `data` by id, none where there are no data."""
     if data is None:
         return {}
     from salix.report.comparison.images import read_pictures
