@@ -20,6 +20,7 @@ from salix.report.sections import (
     series,
     settings,
     skipped,
+    spectra,
     stability,
     subsets,
 )
@@ -36,6 +37,7 @@ SECTIONS: tuple[Build, ...] = (
     mean_maps.build,
     subsets.build,
     distributions.build,
+    spectra.build,
     examples.build,
     film.build,
     gallery.build,
