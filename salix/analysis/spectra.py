@@ -10,6 +10,7 @@ from salix.stats import Interval, mean_interval
 
 LEAST = 16  # pixels of a map's side: a smaller one has too few frequencies
 IMAGES = 1000  # of a run and class, evenly over the data
+EXACT = 1e-24  # relative energy of what differs from a constant map by rounding alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +40,8 @@ def radial_power(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x = maps.astype(np.float64)
     x = (x - (x * window).sum((1, 2), keepdims=True) / window.sum()) * window
     energy = (x**2).sum((1, 2), keepdims=True)
-    with np.errstate(invalid="ignore"):
-        power = np.abs(np.fft.fft2(x)) ** 2 / energy
+    least = EXACT * (maps.astype(np.float64) ** 2).sum((1, 2), keepdims=True)
+    power = np.abs(np.fft.fft2(x)) ** 2 / np.where(energy > least, energy, np.nan)
     side = min(h, w)
     radius = np.hypot(np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None, :])
     ring = np.rint(radius * side).astype(int)

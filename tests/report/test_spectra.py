@@ -2,7 +2,6 @@
 
 import numpy as np
 
-
 from salix.analysis.spectra import radial_power
 from salix.report import write
 from salix.report.sections import spectra
