@@ -25,21 +25,23 @@ def weights_key(frame: Frame) -> tuple[Any, Any]:
 
 
 def shared_names(members: Sequence[Sequence[Frame]], frames: Sequence[Frame]) -> tuple[str, ...]:
-    """Name some of the runs in `frames`, set by set, by words that no other set's runs all share.
+    """Name sets of the runs in `frames` by the words that all runs of a set and no others have.
 
-    These are the words that all runs of a set share, and not all of `frames`; the group that they
-    share, where there is no such word, or else the names of the first runs.
+    Where there is no such word, by those that all runs of a set share, and not all of `frames`;
+    then by their one group, or the names of the first runs.
     """
-    words = {f: WORD.findall(f.run.name) for f in frames}
-    common = set.intersection(*map(set, words.values()))
+    words = {f.run.name: WORD.findall(f.run.name) for f in frames}
+    everywhere = set.intersection(*map(set, words.values()))
     names = []
     for own in members:
-        shared = [w for w in dict.fromkeys(words[own[0]]) if all(w in words[f] for f in own)]
-        groups = list(dict.fromkeys(f.run.group for f in own))
         runs = [f.run.name for f in own]
+        others = {w for name, listed in words.items() if name not in runs for w in listed}
+        shared = [w for w in dict.fromkeys(words[runs[0]]) if all(w in words[r] for r in runs)]
+        distinct = [w for w in shared if w not in others]
+        rest = [w for w in shared if w not in everywhere]
+        groups = list(dict.fromkeys(f.run.group for f in own))
         listed = ", ".join(runs[:LISTED]) + (" …" if len(runs) > LISTED else "")
-        named = " ".join(w for w in shared if w not in common)
-        names.append(named or (groups[0] if len(groups) == 1 else listed))
+        names.append(" ".join(distinct or rest) or (groups[0] if len(groups) == 1 else listed))
     if len(set(names)) < len(names):
         return tuple(", ".join(f.run.name for f in own) for own in members)
     return tuple(names)

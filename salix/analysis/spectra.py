@@ -32,7 +32,7 @@ def radial_power(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     $|F|^2 / (h w)$ of a map less its mean, divided by its variance and averaged over rings one
     frequency step $1 / \min(h, w)$ wide, up to 0.5 cycles per pixel: 1 at all frequencies for white
-    noise, on average. A constant map gives NaN. A Hann window keeps the edges of a map, which the
+    noise, on average, but below 1 at the lowest, as the mean is taken off. A constant map gives NaN. A Hann window keeps the edges of a map, which the
     transform joins, from adding power.
     """
     h, w = maps.shape[1:]

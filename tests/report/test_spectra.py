@@ -13,7 +13,7 @@ def test_a_wave_has_its_power_at_its_frequency_and_noise_everywhere():
     frequencies, power = radial_power(waves)
     assert frequencies[power.argmax(1)].tolist() == [0.25, 0.125]
     noise = np.random.default_rng(0).normal(size=(300, 32, 32))
-    np.testing.assert_allclose(radial_power(noise)[1].mean(0), 1, rtol=0.1)
+    np.testing.assert_allclose(radial_power(noise)[1].mean(0)[1:], 1, rtol=0.1)
     assert np.isnan(radial_power(np.ones((1, 16, 16)))[1]).all()
 
 
