@@ -31,9 +31,9 @@ def radial_power(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     r"""Return frequencies and the power of `maps` [image y x] at each: [image frequency].
 
     $|F|^2 / (h w)$ of a map less its mean, divided by its variance and averaged over rings one
-    frequency step $1 / \min(h, w)$ wide, up to 0.5 cycles per pixel: 1 at all frequencies for white
-    noise, on average, but below 1 at the lowest, as the mean is taken off. A constant map gives NaN. A Hann window keeps the edges of a map, which the
-    transform joins, from adding power.
+    frequency step $1 / \min(h, w)$ wide, up to 0.5 cycles per pixel: on average 1 for white noise,
+    but less at the lowest frequency, as the mean is taken off. A constant map gives NaN. A Hann
+    window keeps the edges of a map, which the transform joins, from adding power.
     """
     h, w = maps.shape[1:]
     window = np.outer(np.hanning(h + 2)[1:-1], np.hanning(w + 2)[1:-1])
