@@ -25,7 +25,7 @@ def roc_figure(curves: DetectorCurves, palette: Palette) -> Figure:
     """Draw the ROC curves of all runs."""
     drawing = _lines(curves.curves, palette, _of_roc, "false %{x:.2%}, true %{y:.2%}")
     _diagonal(drawing)
-    drawing.update_xaxes(title="false positive rate", range=[0, 1], tickformat=".0%")
+    drawing.update_xaxes(title="false positive rate", range=[0, 1], tickformat=".0%", dtick=0.25)
     drawing.update_yaxes(title="true positive rate", range=[0, 1.005], tickformat=".0%")
     return _finished("curves-roc", "ROC curve of each run", drawing)
 

@@ -12,6 +12,7 @@ from salix.report.palette import Palette
 from salix.report.section import Section, read_template
 
 HEIGHT = 320
+TICKS = (0.02, 0.05, 0.1, 0.2, 0.5)  # cycles per pixel
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -55,6 +56,7 @@ def _draw(spectra: Sequence[Spectrum], labels: Sequence[str], palette: Palette) 
         for trace in (band.update(hoverinfo="skip"), line):
             drawing.add_trace(trace.update(showlegend=False), 1, labels.index(s.label) + 1)
     drawing.update_xaxes(title="cycles per pixel", type="log", **GREY_AXIS)
+    drawing.update_xaxes(tickvals=list(TICKS), ticktext=[f"{t:g}" for t in TICKS])
     drawing.update_yaxes(**GREY_AXIS)
     drawing.update_yaxes(title="log10 of power", col=1)
     lay_out(drawing, height=HEIGHT, margin={"l": 52, "r": 12, "t": 34, "b": 46})
