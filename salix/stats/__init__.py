@@ -9,6 +9,7 @@ from salix.stats.clusters import cluster_codes, cluster_count
 from salix.stats.compare import compare_groups
 from salix.stats.comparison import GroupComparison
 from salix.stats.crossed import crossed_mean
+from salix.stats.detector_rates import FPR_LEVELS, RATES, detector_rates
 from salix.stats.distribution_shift import DistributionShift
 from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
 from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, Acer, detection_rate, minimum_acer
@@ -42,10 +43,13 @@ from salix.stats.ranks import (
     unit_count,
 )
 from salix.stats.sample import Sample, mean_difference
+from salix.stats.video_scores import VideoScores, design_effect, video_scores
 
 __all__ = [
     "ACER_GRID",
     "FDR_LEVELS",
+    "FPR_LEVELS",
+    "RATES",
     "Acer",
     "DistributionShift",
     "GroupComparison",
@@ -53,6 +57,7 @@ __all__ = [
     "MeanMap",
     "MeanMapShift",
     "Sample",
+    "VideoScores",
     "auc_difference",
     "auc_group_difference",
     "auc_group_interval",
@@ -68,7 +73,9 @@ __all__ = [
     "compare_groups",
     "correct_family",
     "crossed_mean",
+    "design_effect",
     "detection_rate",
+    "detector_rates",
     "difference_interval",
     "exchange_p",
     "flipped_means",
@@ -96,4 +103,5 @@ __all__ = [
     "split_half_tau",
     "student_p",
     "unit_count",
+    "video_scores",
 ]

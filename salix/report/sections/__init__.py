@@ -15,12 +15,14 @@ from salix.report.sections import (
     skipped,
     stability,
     subsets,
+    videos,
 )
 
 SECTIONS: tuple[Build, ...] = (
     overview.build,
     differences.build,
     numbers.build,
+    videos.build,
     leaderboard.build,
     series.build,
     stability.build,
