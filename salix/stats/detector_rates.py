@@ -41,7 +41,8 @@ def detector_rates(
     as `detection_rate`, without limits where the clusters of class 0 are fewer than 100, for 0.01:
     of fewer, resamples know nothing about so low a rate; `acer` half the least sum of both error
     rates over all thresholds, as `minimum_acer`, whose threshold is chosen on these very images.
-    The AUC has the interval of `auc_interval`. NaN and infinite scores are left out and counted; NaN for an empty class.
+    The AUC has the interval of `auc_interval`. NaN and infinite scores are left out and counted;
+    NaN for an empty class.
     """
     s, y = np.asarray(scores, np.float64), np.asarray(labels)
     if s.shape != y.shape or s.ndim != 1 or not np.isin(y, (0, 1)).all():
