@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Parts that every other part may import.
 COMMON = {"typing", "spec", "hyperparameters", "progress", "precision", "compiler", "interrupts"}
-COMMON |= {"atomic", "measurement", "optional"}
+COMMON |= {"atomic", "measurement", "optional", "profiler"}
 MAY = {
     "typing": set(),
     "spec": set(),
@@ -19,6 +19,8 @@ MAY = {
     "progress": set(),
     "interrupts": set(),
     "measurement": set(),
+    "profiler": set(),
+    "callbacks": set(),
     "atomic": set(),
     "optional": set(),
     "precision": set(),
