@@ -9,6 +9,7 @@ from salix.stats.clusters import cluster_codes, cluster_count
 from salix.stats.compare import compare_groups
 from salix.stats.comparison import GroupComparison
 from salix.stats.crossed import crossed_mean
+from salix.stats.detector_rates import FPR_LEVELS, RATES, detector_rates
 from salix.stats.distribution_shift import DistributionShift
 from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
 from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, Acer, detection_rate, minimum_acer
@@ -44,10 +45,13 @@ from salix.stats.ranks import (
 from salix.stats.reliability import Calibration, calibration
 from salix.stats.roc import det_coordinates, drawn_points, roc_points
 from salix.stats.sample import Sample, mean_difference
+from salix.stats.video_scores import VideoScores, design_effect, video_scores
 
 __all__ = [
     "ACER_GRID",
     "FDR_LEVELS",
+    "FPR_LEVELS",
+    "RATES",
     "Acer",
     "Calibration",
     "DistributionShift",
@@ -56,6 +60,7 @@ __all__ = [
     "MeanMap",
     "MeanMapShift",
     "Sample",
+    "VideoScores",
     "auc_difference",
     "auc_group_difference",
     "auc_group_interval",
@@ -72,8 +77,10 @@ __all__ = [
     "compare_groups",
     "correct_family",
     "crossed_mean",
+    "design_effect",
     "det_coordinates",
     "detection_rate",
+    "detector_rates",
     "difference_interval",
     "drawn_points",
     "exchange_p",
@@ -103,4 +110,5 @@ __all__ = [
     "split_half_tau",
     "student_p",
     "unit_count",
+    "video_scores",
 ]

@@ -23,6 +23,7 @@ from salix.report.sections import (
     spectra,
     stability,
     subsets,
+    videos,
 )
 
 SECTIONS: tuple[Build, ...] = (
@@ -31,6 +32,7 @@ SECTIONS: tuple[Build, ...] = (
     numbers.build,
     data_sets.build,
     curves.build,
+    videos.build,
     leaderboard.build,
     series.build,
     stability.build,
