@@ -1,6 +1,6 @@
 """The compiled step of a problem: batched, sharded over the devices, with its FLOPs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, prod
 from typing import Any
@@ -147,3 +147,10 @@ class Step:
                 self.program(list(self.leaves), *part, self.seed)
             )  # it sends the part itself
         return started
+
+
+def fetch(started: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Return the columns of a batch [slots ...] from those of its micro-batches on the devices."""
+    if jax.default_backend() != "cpu":  # it copies all of them at once
+        started = jax.device_get(started)
+    return {n: np.concatenate([np.asarray(part[n]) for part in started]) for n in started[0]}

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-import jax
-import numpy as np
 from jax.sharding import Mesh
 
 from salix.compiler import compile_traced
@@ -17,8 +15,8 @@ from salix.data import Batch, Examples, batches
 from salix.data.loaders import Loader
 from salix.engine.assignment import Assignment
 from salix.engine.problem import Problem
-from salix.engine.program import Step, cost
-from salix.engine.rows import id_hashes, make_rows
+from salix.engine.program import Step, cost, fetch
+from salix.engine.rows import arrow_rows, id_hashes
 from salix.engine.shard import Shard
 from salix.progress import Progress
 from salix.store import Run, circumstances, note_circumstances, update_about
@@ -136,8 +134,7 @@ def _loop(
     def land() -> None:
         nonlocal flushed
         batch, started = flying.popleft()
-        columns = jax.tree.map(lambda *parts: np.concatenate(parts), *jax.device_get(started))
-        work.add(batch.number, make_rows(batch, examples, columns))
+        work.add(batch.number, arrow_rows(batch, examples, fetch(started), work.columns))
         bar.advance(len(batch.indices))
         if time.monotonic() - flushed > FLUSH_SECONDS:
             work.flush()
