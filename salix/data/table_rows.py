@@ -2,7 +2,7 @@
 
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class TableRows:
     maps: Texts | None
     numbers: np.ndarray
     unit: str
-    links: dict[int, Url]
+    links: Mapping[int, Url]
 
     def place(self, row: int) -> str:
         """Return the line or row of an image, for messages."""
