@@ -6,10 +6,12 @@
 from salix.models.antispoof import AntiSpoof, LivenessNet
 from salix.models.dcgan import DCGAN, load_dcgan
 from salix.models.densenet import DenseNet
+from salix.models.detectors import DETECTORS, PublishedDetector, architecture_of
 from salix.models.efficientnet import EfficientNet
 from salix.models.inception import InceptionV3
 from salix.models.loading import build, load, save
 from salix.models.meso import Meso4, MesoInception4
+from salix.models.meso_pytorch import PyTorchMeso4, PyTorchMesoInception4
 from salix.models.mobilenet import MobileNetV2
 from salix.models.registry import MODELS, Architecture
 from salix.models.resnet import ResNet
@@ -22,6 +24,7 @@ from salix.precision import precision
 
 __all__ = [
     "DCGAN",
+    "DETECTORS",
     "MODELS",
     "VAE",
     "AntiSpoof",
@@ -33,10 +36,14 @@ __all__ = [
     "Meso4",
     "MesoInception4",
     "MobileNetV2",
+    "PublishedDetector",
+    "PyTorchMeso4",
+    "PyTorchMesoInception4",
     "ResNet",
     "Small",
     "ViT",
     "Xception",
+    "architecture_of",
     "build",
     "conv_form",
     "fold",

@@ -17,6 +17,8 @@ IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 INCEPTION = Preprocess(size=(299, 299), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 PHOTOGRAPHS = replace(IMAGENET, fit="crop", interpolation="bicubic")
 TENSORFLOW = replace(PHOTOGRAPHS, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+# As DeepfakeBench preprocesses crops of faces
+FACES = replace(INCEPTION, size=(256, 256), interpolation="bicubic")
 CLIP = replace(
     PHOTOGRAPHS,
     mean=(0.48145466, 0.4578275, 0.40821073),

@@ -12,8 +12,8 @@ from salix.adapters import from_nnx
 from salix.model import Model
 from salix.models.checkpoints.module_state import arrays, expected, filled, match
 from salix.models.checkpoints.safetensors import write_safetensors
-from salix.models.reading import read_weights
-from salix.models.registry import MODELS, Architecture
+from salix.models.detectors import DETECTORS, architecture_of
+from salix.models.reading import FileWeights, read_weights
 from salix.nn import fold
 from salix.preprocess import Preprocess
 from salix.typing import InputError, Params
@@ -21,15 +21,9 @@ from salix.typing import InputError, Params
 __all__ = ["build", "load", "save"]
 
 
-def _architecture(name: str) -> Architecture:
-    if name not in MODELS:
-        raise InputError(f"no architecture {name!r}: choose one of {', '.join(sorted(MODELS))}")
-    return MODELS[name]
-
-
 def _checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names of the classes, None for the architecture's own."""
-    architecture = _architecture(name)
+    _, architecture = architecture_of(name)
     classes = architecture.classes if classes is None else tuple(classes)
     if len(classes) < 2 or len(set(classes)) < len(classes):
         raise InputError(f"{name} needs at least two classes with different names, not {classes}")
@@ -42,10 +36,21 @@ def _checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...
 def build(name: str, seed: int = 0, *, classes: Sequence[str] | None = None) -> Any:
     """Return the Flax module of an architecture, its weights initialised with `seed`.
 
-    Raises InputError for an unknown name, or classes that the architecture cannot have.
+    `name` is one of `MODELS` or of `DETECTORS`. Raises InputError for an unknown name, or classes that the architecture cannot have.
     """
     count = len(_checked_classes(name, classes))
-    return MODELS[name].build(nnx.Rngs(seed), count)
+    return architecture_of(name)[1].build(nnx.Rngs(seed), count)
+
+
+def _check_detector(name: str, path: str | Path, file: FileWeights) -> None:
+    """Refuse weights of a network with more classes than a detector has."""
+    if name in DETECTORS and len(file.classes) != len(DETECTORS[name].classes):
+        raise InputError(
+            f"{path} has {len(file.classes)} outputs, and {name} is a detector of "
+            f"{' and '.join(DETECTORS[name].classes)}: give its own weights, "
+            f"{' or '.join(DETECTORS[name].files)}, or load the file as "
+            f"{DETECTORS[name].architecture}"
+        )
 
 
 def load(
@@ -66,13 +71,16 @@ def load(
     themselves (False). `Model.chosen` says which it is. The preprocessing is the one that `save`
     wrote in the file, else the architecture's.
 
+    The name of a published detector, of `DETECTORS`, stands for its architecture, with the
+    detector's own preprocessing and the classes real and fake.
+
     `classes` names the outputs in order; None takes the names in the file, else the
     architecture's own, else "0", "1", ... where the file has another number of them. A network
     with one output z has two classes, and sigmoid(z) is the probability of the second. `folded`
     returns a network for maps alone, see `fold`. Raises InputError for an unknown name, a file
     that does not fit, contains NaN or several networks, or a wrong number of classes.
     """
-    architecture = _architecture(name)
+    architecture_name, architecture = architecture_of(name)
     chosen, preprocess = None, architecture.preprocess
     if weights is None:
         if prefix is not None or ema is not None:
@@ -80,7 +88,8 @@ def load(
         names = _checked_classes(name, classes)
         module = build(name, classes=names)
     else:
-        file = read_weights(name, weights, prefix=prefix, ema=ema)
+        file = read_weights(architecture_name, weights, prefix=prefix, ema=ema)
+        _check_detector(name, weights, file)
         names = _checked_classes(name, file.classes if classes is None else classes)
         if len(names) != len(file.classes):
             one = " (one output, the probability of the second)" if file.outputs == 1 else ""
@@ -90,7 +99,7 @@ def load(
             lambda: architecture.build(nnx.Rngs(0), file.outputs),
             dict(file.arrays),
             file.network,
-            name,
+            architecture_name,
         )
     module = fold(module) if folded else module
     model, params = from_nnx(module, preprocess=preprocess, classes=names, name=name)
@@ -113,15 +122,15 @@ def save(
     `Model.chosen`. Raises InputError when the parameters are not those of the architecture, or
     contain NaN.
     """
-    architecture = _architecture(name)
+    architecture_name, architecture = architecture_of(name)
     names = _checked_classes(name, classes)
     weights = arrays(params)
     head = weights.get(architecture.head)
     outputs = 1 if head is not None and head.size == 1 and len(names) == 2 else len(names)
     shapes = expected(lambda: architecture.build(nnx.Rngs(0), outputs))
-    fitted = match(shapes, weights, path, name)
+    fitted = match(shapes, weights, path, architecture_name)
     metadata = {
-        "architecture": name,
+        "architecture": architecture_name,
         "classes": json.dumps(names),
         "preprocess": json.dumps(asdict(preprocess or architecture.preprocess)),
     }

@@ -13,6 +13,7 @@ from salix.models import (
     meso,
     mobilenet,
     nsfwjs,
+    registry_convolutions,
     resnet,
     resnet_names,
     small,
@@ -47,7 +48,7 @@ _LITE_REMARK = (
     "names and other padding: load those as timm_efficientnet_lite0"
 )
 
-MODELS: dict[str, Architecture] = {
+_ENTRIES: dict[str, Architecture] = {
     "antispoof": Architecture(
         build=lambda rngs, classes: antispoof.AntiSpoof(rngs),
         preprocess=Preprocess(size=(128, 128)),
@@ -247,3 +248,5 @@ MODELS: dict[str, Architecture] = {
         torch=xception.torch_tables,
     ),
 }
+
+MODELS: dict[str, Architecture] = dict(sorted((_ENTRIES | registry_convolutions.ENTRIES).items()))

@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-50, residual networks of photographs."""
+"""ResNet-18, 34 and 50, residual networks of photographs."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,8 +11,6 @@ from jaxtyping import Array, Float
 
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
 from salix.typing import AnyArray
-
-_POOL = partial(max_pool, size=3, strides=2, padding=1)
 
 
 class Basic(nnx.Module):
@@ -127,9 +125,11 @@ class ResNet(ResidualNetwork):
     64, 128, 256, 512 (times 4 after a bottleneck), strides 4, 1, 2, 2, 2: features [b 7 7 c] of
     layer4, the last grid, on which Grad-CAM works. The stride of a bottleneck is that of its 3x3
     convolution, as in PyTorch. Normalisations have epsilon 1e-5. With 1000 classes, ResNet-18 has
-    11,689,512 weights and ResNet-50 25,557,032.
+    11,689,512 weights and ResNet-50 25,557,032. `stem` is the stride of both the first convolution
+    and the pool: 1 for detectors that keep the full resolution, whose grid is four times as fine.
 
     He, Zhang, Ren and Sun (2016), arXiv:1512.03385, sec. 3.3 and table 1; torchvision 0.28.
+    Stride 1: Gragnaniello et al. (2021), arXiv:2104.02617, sec. 4.
     """
 
     folds: ClassVar = {"conv1": "norm1"}
@@ -140,9 +140,10 @@ class ResNet(ResidualNetwork):
         depths: tuple[int, int, int, int],
         classes: int,
         *,
+        stem: int = 2,
         rngs: nnx.Rngs,
     ):
-        self.conv1 = Conv(3, 64, 7, 2, 3, rngs=rngs)
+        self.conv1 = Conv(3, 64, 7, stem, 3, rngs=rngs)
         self.norm1 = batch_norm(64, rngs=rngs)
         width = 64
         stages: list[nnx.List] = []
@@ -154,11 +155,13 @@ class ResNet(ResidualNetwork):
             stages.append(nnx.List(blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nnx.Linear(width, classes, rngs=rngs)
+        self.stem = stem
 
     def named_stages(self) -> dict[str, Stage]:
         """Return `layer1` to `layer4`, the first with the convolution and pool before it."""
+        pool = partial(max_pool, size=3, strides=self.stem, padding=1)
         return {
-            "layer1": sequence(self.conv1, self.norm1, jax.nn.relu, _POOL, *self.layer1),
+            "layer1": sequence(self.conv1, self.norm1, jax.nn.relu, pool, *self.layer1),
             "layer2": sequence(*self.layer2),
             "layer3": sequence(*self.layer3),
             "layer4": sequence(*self.layer4),
@@ -174,6 +177,16 @@ def resnet18(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
     return ResNet(Basic, (2, 2, 2, 2), classes, rngs=rngs)
 
 
+def resnet34(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
+    """Return ResNet-34: 3, 4, 6 and 3 basic blocks."""
+    return ResNet(Basic, (3, 4, 6, 3), classes, rngs=rngs)
+
+
 def resnet50(rngs: nnx.Rngs, classes: int = 1000) -> ResNet:
     """Return ResNet-50: 3, 4, 6 and 3 bottlenecks."""
     return ResNet(Bottleneck, (3, 4, 6, 3), classes, rngs=rngs)
+
+
+def resnet50_nodown(rngs: nnx.Rngs, classes: int = 1) -> ResNet:
+    """Return ResNet-50 with strides 1 in its first convolution and its pool."""
+    return ResNet(Bottleneck, (3, 4, 6, 3), classes, stem=1, rngs=rngs)

@@ -31,8 +31,11 @@ def request() -> None:
 
 
 def check() -> None:
-    """Raise `Interrupted` if a signal has arrived: an exception in a callback may be lost."""
-    if _State.requested is not None:
+    """Raise `Interrupted` if a signal has arrived: an exception in a callback may be lost.
+
+    Does nothing inside of `deferred`, which raises it at its end.
+    """
+    if _State.requested is not None and not _State.deferrals:
         raise _State.requested
 
 
@@ -40,8 +43,9 @@ def check() -> None:
 def deferred() -> Iterator[None]:
     """Let the context finish before a signal that arrives inside of it raises `Interrupted`.
 
-    For work that a library shares with threads of its own, such as a write of Orbax: interrupted
-    half-way, its threads fail while the interpreter ends, with a traceback each.
+    For work that is lost if it is not finished, and for work that a library shares with threads of
+    its own, such as a write of Orbax: interrupted half-way, its threads fail while the interpreter
+    ends, with a traceback each.
     """
     before = _State.requested
     _State.deferrals += 1

@@ -22,6 +22,7 @@ from salix.typing import Column
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_traceback_filtering", "off")  # thousands of tests expect errors: it is slow
 
 
 class Tiny(nnx.Module):

@@ -11,14 +11,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Parts that every other part may import.
 COMMON = {"typing", "spec", "hyperparameters", "progress", "precision", "compiler", "interrupts"}
-COMMON |= {"atomic"}
+COMMON |= {"atomic", "measurement", "optional"}
 MAY = {
     "typing": set(),
     "spec": set(),
     "hyperparameters": set(),
     "progress": set(),
     "interrupts": set(),
+    "measurement": set(),
     "atomic": set(),
+    "optional": set(),
     "precision": set(),
     "compiler": set(),  # of the engine, of training and of benchmarks
     "scores": set(),

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from salix import interrupts
+from salix import interrupts, sweep
 from salix.cli import main
 from salix.engine import run as engine_run
+from salix.engine.program import Step
 from salix.store import Run
 
 SLOW = """
@@ -81,6 +82,28 @@ def test_a_sweep_ends_in_good_order_and_resumes(folder, tmp_path, number, status
         assert main([*map(str, sweep), str(out), "--name", "run"]) == 0
     whole = Run(tmp_path / "whole")
     assert repr(Run(tmp_path / "run").table.to_pylist()) == repr(whole.table.to_pylist())
+
+
+def test_batches_on_the_device_are_finished(tiny, pictures, tmp_path, monkeypatch):
+    model, params = tiny
+    start, started = Step.__call__, []
+
+    def interrupted(self, batch, hashes):
+        results = start(self, batch, hashes)
+        started.append(batch.number)
+        if len(started) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return results
+
+    with monkeypatch.context() as patch, interrupts.signals_as_exceptions():
+        patch.setattr(Step, "__call__", interrupted)
+        with pytest.raises(interrupts.Interrupted):
+            sweep(model, params, pictures, out=tmp_path / "run", batch_size=8)
+    assert started == [0, 1]
+    assert len(Run(tmp_path / "run").table) == 16
+    whole = sweep(model, params, pictures, out=tmp_path / "whole", batch_size=8)
+    again = sweep(model, params, pictures, out=tmp_path / "run", batch_size=8)
+    assert again.table.equals(whole.table)
 
 
 @pytest.mark.slow

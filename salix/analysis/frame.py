@@ -13,7 +13,7 @@ from salix.typing import Column
 
 BUDGET = 2**28  # bytes of array columns that are read at once
 # Columns with a place of their own on the page, which are no number of an example to average
-RESERVED = ("logits", "map", "constant_map", "finite")
+RESERVED = ("logits", "map", "constant_map", "finite", "frame_time")
 # Read with the scalars
 RECORD = ("id", "label", "group", "predicted", "target", "constant_map", "finite")
 # The same, in units of the score, and so not comparable between models

@@ -19,6 +19,7 @@ from salix.cli.explain import ExplainImages
 from salix.cli.figure import DrawFigure
 from salix.cli.methods import ListMethods
 from salix.cli.metrics import ListMetrics
+from salix.cli.models import ListModels
 from salix.cli.pack import Pack
 from salix.cli.report import Report
 from salix.cli.runs import Runs
@@ -44,6 +45,7 @@ COMMANDS = {
     "bench": Bench,
     "methods": ListMethods,
     "metrics": ListMetrics,
+    "models": ListModels,
 }
 DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, Study, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
@@ -53,8 +55,9 @@ JAX_ENABLE_COMPILATION_CACHE=false turns the cache of compiled programs off (ben
 SALIX_KEEP_MEMORY=0 returns freed memory to the system instead of keeping it for the next batch.
 
 Exit status: 0 done; 1 nothing could be read, or an error of the system, such as a full disk; 2
-unusable input; 130 after SIGINT (Ctrl-C), 143 after SIGTERM: finished work is kept, run the same
-command to go on; 141 where the reader of the output has ended."""
+unusable input; 143 after SIGTERM and 130 after SIGINT (Ctrl-C): resumable, what was on the device
+is finished and written, run the same command to go on (a second signal ends at once); 141 where
+the reader of the output has ended."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 

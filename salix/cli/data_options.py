@@ -5,7 +5,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from salix.cli.options import Data, Option
+import tyro
+
+from salix.cli.options import Data, Frames, LabelNames, Option, Root
+from salix.typing import InputError
 
 if TYPE_CHECKING:
     from salix.data import Source
@@ -21,10 +24,16 @@ class DataOptions:
         Option(
             help="groups of dependent images (a video, an identity): a folder level, 1 for the "
             "first below the data folder, -1 for the image's own, or a regular expression with "
-            "one capture group, such as '(id[0-9]+)_'"
+            "one capture group, such as '(id[0-9]+)_'; of layouts also video (the default), source "
+            "or identity"
         ),
     ] = None
-    labels: Annotated[bool, Option(help="use folder names or the table's labels as classes")] = True
+    labels: LabelNames = ()
+    no_labels: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, Option(help="leave the labels of the data out")
+    ] = False
+    frames: Frames = None
+    root: Root = None
     content: Annotated[
         Literal["sampled", "full"],
         Option(help="content of the files by which a resumed run knows its images"),
@@ -35,8 +44,14 @@ class DataOptions:
         from salix.data import Unlabelled, open_source
 
         by = self.group_by
+        if self.labels and self.no_labels:
+            raise InputError("--labels and --no-labels: give one of them")
         source = open_source(
-            self.data, group_by=int(by) if by and re.fullmatch(r"-?\d+", by) else by
+            self.data,
+            group_by=int(by) if by and re.fullmatch(r"-?\d+", by) else by,
+            labels=self.labels,
+            frames=self.frames,
+            root=self.root,
         )
         without = sum(group is None for group in source.groups)
         if by is not None and without:
@@ -45,4 +60,4 @@ class DataOptions:
                 "independent of all others",
                 file=sys.stderr,
             )
-        return source if self.labels else Unlabelled(source)
+        return Unlabelled(source) if self.no_labels else source

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from salix.cli.data_options import DataOptions
-from salix.cli.options import Data, Option
+from salix.cli.options import Data, Frames, LabelNames, Option, Root
 from salix.preprocess import Fit, Interpolation
 from salix.typing import InputError
 
@@ -42,6 +42,9 @@ class Pack:
     group_by: Annotated[
         str | None, Option(help="groups of dependent images, as --group-by of salix sweep")
     ] = None
+    labels: LabelNames = ()
+    frames: Frames = None
+    root: Root = None
     workers: Annotated[
         int | None, Option(help="threads or processes that decode images; one for each core")
     ] = None
@@ -71,7 +74,9 @@ class Pack:
             )
         except InputError as error:
             raise InputError(f"--{error}") from None
-        source = DataOptions(self.data, self.group_by).source()
+        source = DataOptions(
+            self.data, self.group_by, labels=self.labels, frames=self.frames, root=self.root
+        ).source()
         packed = pack(
             source,
             to,

@@ -139,25 +139,41 @@ class ExportRuns:
 
     Files are FOLDER/model=NAME/range=000012/part-000000.parquet; every file has the same columns.
     Example: salix runs export runs/* --out rows --columns id label gini
+    With --maps, stored maps alone, with an index by id, of use where sweeps had a large --side.
+    Example: salix runs export runs/first --maps zarr --out maps
     """
 
     runs: Folders
     out: Annotated[Path, Option(help="folder to write, FOLDER")]
     columns: Annotated[
-        tuple[str, ...], Option(help="columns to write, such as id label gini; all by default")
+        tuple[str, ...],
+        Option(
+            help="columns to write, such as id label gini; all by default, with --maps all maps"
+        ),
     ] = ()
     format: Annotated[
         Literal["parquet", "csv"],
         Option(help="csv has arrays as JSON, and only those that --columns names"),
     ] = "parquet"
+    maps: Annotated[
+        Literal["zarr", "array_record"] | None,
+        Option(help="write maps, not rows, as Zarr arrays or as ArrayRecord files"),
+    ] = None
 
     def run(self) -> int:
         """Export and print the folder of each run."""
         from salix.store import read_runs
         from salix.store.export import export_runs
+        from salix.store.map_export import export_maps
 
         runs = read_runs(self.runs)
-        for path in export_runs(runs, self.out, columns=self.columns, format=self.format):
+        if self.maps is None:
+            paths = export_runs(runs, self.out, columns=self.columns, format=self.format)
+        elif self.format != "parquet":
+            raise InputError("--format is that of rows: leave it out with --maps")
+        else:
+            paths = export_maps(runs, self.out, columns=self.columns, format=self.maps)
+        for path in paths:
             print(path)
         return 0
 

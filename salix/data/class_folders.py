@@ -20,6 +20,9 @@ class FolderName(str):
         name.folders = tuple(folders)
         return name
 
+    def __getnewargs__(self) -> tuple[str]:
+        return ("/".join((*self.folders, "")),)
+
 
 def folder_names(ids: Iterable[str]) -> Sequence[FolderName | None]:
     """Return the name of the first folder of each image's path, None where it has no folder."""

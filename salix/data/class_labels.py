@@ -97,7 +97,8 @@ def class_indices(
         raise InputError(
             f"labels {listed} are not classes of {model}: {sum(unknown.values())} images have none "
             f"of the classes {', '.join(classes)}: {first}; give names or indices of the classes, "
-            f"name each folder by its class, --data {classes[0]}=DIR, or use --no-labels"
+            f"name each folder by its class, --data {classes[0]}=DIR, map the names, --labels "
+            f"{classes[0]}=NAME,NAME, or use --no-labels"
         )
     return labels.mapped(lambda label: indices[_key(label)])
 

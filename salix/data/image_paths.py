@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from salix.data.decode import suffixes
 
 SUFFIXES = tuple(sorted(suffixes()))
+VIDEO_SUFFIXES = ("avi", "m4v", "mkv", "mov", "mp4", "webm")
 # Folders and files of systems, archives and editors, which no one means as data.
 PASSED_OVER = frozenset(
     {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information"}
@@ -14,7 +15,8 @@ PASSED_OVER = frozenset(
 # What to do with files of these suffixes.
 HINTS = {
     "install pillow-heif": ("heic", "heif", "hif"),
-    "extract the frames": ("mp4", "avi", "mov", "mkv", "webm", "m4v", "mpg", "mpeg", "wmv"),
+    "name their folder videos:DIR": VIDEO_SUFFIXES,
+    "extract the frames": ("mpg", "mpeg", "wmv", "flv", "3gp"),
     "name the tar, or a folder of tars alone": ("tar",),
     "unpack": ("zip", "tgz", "gz", "bz2", "xz", "7z", "rar"),
     "give arrays in Python": ("npy", "npz", "pt", "mat"),
@@ -32,6 +34,11 @@ def suffix_of(name: str) -> str:
     """
     suffix = PurePosixPath(name).suffix.strip().lower()[1:]
     return "" if suffix.isdigit() else suffix
+
+
+def is_video(name: str) -> bool:
+    """Whether the suffix of a name is that of a video."""
+    return suffix_of(name) in VIDEO_SUFFIXES
 
 
 def without_suffix(id: str) -> str:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from salix.data.decode import FORMATS, Unreadable
-from salix.data.image_paths import SUFFIXES, hint, is_passed_over, suffix_of
+from salix.data.image_paths import SUFFIXES, VIDEO_SUFFIXES, hint, is_passed_over, suffix_of
 from salix.data.regular_file import kind_of, read_failure, read_file
 from salix.data.text_buffer import Texts, TextsBuilder
 
@@ -28,6 +28,7 @@ class Listing:
 
     root: Path
     exclude: Path | None = None  # a folder that is not listed
+    videos: bool = False  # list them too
     files: Texts = field(init=False)
     suffixes: Counter[str] = field(default_factory=Counter)  # of files that were left out
     others: list[str] = field(default_factory=list)  # special files and dangling links
@@ -86,7 +87,9 @@ class Listing:
 
     def _take_file(self, path: str, entry: os.DirEntry[str]) -> None:
         suffix = suffix_of(entry.name)
-        if suffix in SUFFIXES:  # also what cannot be read: each of them leaves a row
+        if suffix in SUFFIXES or (
+            self.videos and suffix in VIDEO_SUFFIXES
+        ):  # also what cannot be read: each of them leaves a row
             self._files.append(path)
         elif (reason := _special(entry.path)) is not None:
             self.others.append(f"{path} ({reason})")

@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any, Literal
 
 from salix.data.bounds import Unreadable
+from salix.interrupts import check
 from salix.typing import InputError
 
 Loader = Literal["threads", "processes"]
@@ -54,6 +55,7 @@ def results(futures: Futures) -> Iterator[Any]:
         for future in futures:
             yield from future.result()
     except BrokenProcessPool:
+        check()  # the same signal may have ended them
         raise InputError(
             "a process that loads images has ended, killed or out of memory: run the same command "
             "again, with fewer --workers or with --loader threads; a script of your own needs "
@@ -88,8 +90,10 @@ class _Process:
 
 
 def _start(content: bytes) -> None:
-    """Take over the function of the parent, of whose signals and end it decides."""
+    """Take over the function of the parent, which alone decides how signals end both."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal
+    if hasattr(os, "setpgid"):  # SIGTERM of Slurm reaches all processes of the parent's group
+        os.setpgid(0, 0)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _Process.load = pickle.loads(content)
 

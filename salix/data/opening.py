@@ -6,26 +6,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from salix.data.assets import fetch
-from salix.data.datasets import TFDS, open_dataset
-from salix.data.files import Folder
+from salix.data.datasets import TFDS
 from salix.data.grouped import Grouped
 from salix.data.image_paths import SUFFIXES, hint, id_of, suffix_of
+from salix.data.label_names import parse_label_names, relabel
+from salix.data.layouts.entries import GROUPINGS
+from salix.data.layouts.opening import UNLABELLED, parse_layout
 from salix.data.listing import has_signature
 from salix.data.notes import note
-from salix.data.packed import Packed
-from salix.data.packed_layout import is_packed
+from salix.data.place_sources import grouped_by, open_places
 from salix.data.places import Place, gather, remote_place
 from salix.data.shard_paths import expand, is_shard, shards_in
-from salix.data.shards import Shards
 from salix.data.source import Source
-from salix.data.table import Table
 from salix.data.table_files import is_table
 from salix.data.url import Url, is_url, place_of
 from salix.data.views import Joined
 from salix.typing import InputError
 
 
-def open_source(texts: Sequence[str], *, group_by: int | str | None = None) -> Source:
+def open_source(
+    texts: Sequence[str],
+    *,
+    group_by: int | str | None = None,
+    labels: Sequence[str] = (),
+    frames: str | None = None,
+    root: Path | str | None = None,
+) -> Source:
     """Open what the command line names: `DIR`, `IMAGE`, `TABLE` or `CLASS=DIR`, one or several.
 
     Several may have one class: `real=a real=b`. DIR may be a data set that `salix pack` has
@@ -35,20 +41,34 @@ def open_source(texts: Sequence[str], *, group_by: int | str | None = None) -> S
     `tfds:NAME[/CONFIG][:VERSION]:SPLIT` stands for a data set of TensorFlow Datasets:
     `tfds:mnist:test`, `tfds:mnist:3.0.1:train[:100]`; see `salix.data.datasets`. Each may be the
     address of a remote one, `s3://bucket/faces` or `zip://*.jpg::faces.zip`, see `salix.data.url`.
+    Data sets of a known layout and videos are `LAYOUT:PATH`, see `salix.data.layouts`.
+
     Ids of several sources begin with the class or the folder's name, followed by as much of its
     path as distinguishes it from others of that name.
 
     `group_by` is that of `Grouped`: levels count from each data folder, a pattern is searched for
-    in the id.
+    in the id; "video", "source" and "identity" are groups that layouts name. `labels` are classes
+    of the names in the data, `real=youtube,actors`, see `parse_label_names`. `frames` chooses those
+    of each video, see `parse_frames`; `root` is the folder of the files that a layout's list names.
     """
     if not texts:
         raise InputError("no data given: name a folder, an image or a table")
+    label_names = parse_label_names(labels)
     places = gather([_place(text) for text in texts])
     folders = [folder for p in places if (folder := p.local_folder) is not None]
     for inner, outer in itertools.permutations(folders, 2):
         if Path(inner).is_relative_to(outer) and inner != outer:
             note(f"{inner} lies in {outer}: its images are in the data twice")
-    sources = dict(zip(_keys(places), map(_open, places), strict=True))
+    opened = open_places(places, frames, root)
+    if isinstance(group_by, str) and group_by in GROUPINGS:
+        opened, group_by = grouped_by(opened, group_by), None
+    if label_names:
+        unnamed = [i for i, place in enumerate(places) if place.name is None]
+        for i, source in zip(
+            unnamed, relabel([opened[i] for i in unnamed], label_names), strict=True
+        ):
+            opened[i] = source
+    sources = dict(zip(_keys(places), opened, strict=True))
     level = group_by if isinstance(group_by, int) else None
     alone = len(sources) == 1 and places[0].name is None
     if level is not None:
@@ -61,6 +81,8 @@ def open_source(texts: Sequence[str], *, group_by: int | str | None = None) -> S
 def _place(text: str) -> Place:
     """Read the text of one source."""
     name, equals, place = text.partition("=")
+    if (layout := parse_layout(text)) is not None:
+        return Place(None, layout.path, layout=layout)
     if not equals or text.startswith(TFDS) or is_url(text) or os.path.lexists(text):
         name, place = None, text
     elif not (name := name.strip()):
@@ -69,6 +91,10 @@ def _place(text: str) -> Place:
         if name is not None:
             raise InputError(f"{text}: such data have their own labels, leave out {name}=")
         return Place(None, Path(place))
+    if (layout := parse_layout(place)) is not None:
+        if layout.layout not in UNLABELLED:
+            raise InputError(f"{text}: such data have their own labels, leave out {name}=")
+        return Place(name, layout.path, layout=layout)
     if isinstance(path := place_of(place), Url):
         return remote_place(name, path)
     kind, _, asset = place.partition(":")
@@ -93,10 +119,7 @@ def _place(text: str) -> Place:
 def _keys(places: Sequence[Place]) -> list[str]:
     """Return what the ids of each place begin with, where there are several."""
     parts = [place.parts for place in places]
-    bases = [
-        str(p.path).removeprefix(TFDS) if p.is_dataset else p.name or parts[i][-1]
-        for i, p in enumerate(places)
-    ]
+    bases = [place.base for place in places]
     keys = []
     for i, base in enumerate(bases):
         others = [j for j, other in enumerate(bases) if other == base and j != i]
@@ -111,24 +134,3 @@ def _keys(places: Sequence[Place]) -> list[str]:
         key = base if not others else f"{base}/{tail}" if places[i].name else tail
         keys.append(id_of(key))
     return keys
-
-
-def _open(place: Place) -> Source:
-    if place.is_dataset:
-        return open_dataset(str(place.path))
-    if place.shards:
-        return Shards(place.shards, label=place.name)
-    if isinstance(place.path, Url):
-        if is_table(place.path):
-            return Table(place.path)
-        return Folder(place.path, label=place.name, files=place.files or None)
-    if place.images:
-        files = tuple(os.path.relpath(f, place.path).replace(os.sep, "/") for f in place.images)
-        return Folder(place.path, label=place.name, files=files)
-    if is_packed(place.path):
-        return Packed(place.path, label=place.name)
-    return (
-        Table(place.path)
-        if is_table(place.path) and not place.path.is_dir()
-        else Folder(place.path, label=place.name)
-    )

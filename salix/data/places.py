@@ -9,6 +9,7 @@ from typing import NamedTuple
 from salix.data.datasets import TFDS
 from salix.data.filesystems import require
 from salix.data.image_paths import SUFFIXES, suffix_of
+from salix.data.layouts.opening import LayoutPlace
 from salix.data.remote_listing import list_images, list_shards
 from salix.data.shard_paths import expand, is_shard
 from salix.data.table_files import is_table
@@ -24,6 +25,7 @@ class Place(NamedTuple):
     images: tuple[Path, ...] = ()  # files below the folder, rather than all
     shards: tuple[Path | Url, ...] = ()  # tar files at or below the path
     files: tuple[str, ...] = ()  # files below a remote folder, relative to it, rather than all
+    layout: LayoutPlace | None = None  # of a data set with labels and groups of its own
 
     @property
     def is_dataset(self) -> bool:
@@ -35,6 +37,8 @@ class Place(NamedTuple):
         """Path of a local folder whose images are all data, with links resolved, or None."""
         if self.is_dataset or self.images or self.shards or isinstance(self.path, Url):
             return None
+        if self.layout is not None:
+            return None
         return os.path.realpath(self.path)
 
     @property
@@ -42,7 +46,17 @@ class Place(NamedTuple):
         """Parts of the absolute path or of the address."""
         if isinstance(self.path, Url):
             return tuple(part for part in str(self.path).replace("::", "/").split("/") if part)
-        return Path(os.path.abspath(self.path)).parts
+        parts = Path(os.path.abspath(self.path)).parts
+        if self.layout is not None:
+            return (*parts[:-1], self.layout.name)
+        return parts
+
+    @property
+    def base(self) -> str:
+        """Name of the class or of the data, which begins ids where there are several sources."""
+        if self.is_dataset:
+            return str(self.path).removeprefix(TFDS)
+        return self.name or (self.layout.name if self.layout is not None else self.parts[-1])
 
 
 def remote_place(name: str | None, url: Url) -> Place:

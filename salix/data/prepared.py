@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from salix.optional import import_extra
 from salix.typing import InputError
 
 # Exceptions of tensorflow-datasets for unknown names and missing files
@@ -33,12 +34,7 @@ class SplitRange(NamedTuple):
 
 def import_tfds() -> Any:
     """Return the module tensorflow_datasets; raises `InputError` where it is not installed."""
-    try:
-        return importlib.import_module("tensorflow_datasets")
-    except ImportError as error:
-        raise InputError(
-            f"tensorflow-datasets cannot be imported ({error}): pip install 'salix[tfds]'"
-        ) from None
+    return import_extra("tensorflow_datasets", "tensorflow-datasets", "tfds")
 
 
 def open_builder(place: str, name: str, data_dir: Path | str | None) -> Any:

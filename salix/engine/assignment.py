@@ -20,7 +20,9 @@ POLL_SECONDS = 2.0  # between two looks at the claim of another host's process
 class OpenRange:
     """A claimed range with its missing batches, their writer, and what set its parts aside."""
 
-    def __init__(self, ranges: Ranges, number: int, columns: tuple[Column, ...], unit: str):
+    def __init__(
+        self, ranges: Ranges, number: int, columns: tuple[Column, ...], bar: Progress, unit: str
+    ):
         self.ranges, self.number, self.started = ranges, number, time.monotonic()
         folder = ranges.folder(number)
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,7 +31,8 @@ class OpenRange:
             missing, damaged = ranges.unfinished(number)
             self.aside = set_aside(folder, damaged, unit)
             self.left, self.count = set(missing), len(missing)
-            self.writer = Writer(folder, columns, read_manifest(ranges.path)["hash"])
+            owner = read_manifest(ranges.path)["hash"]
+            self.writer = Writer(folder, columns, owner, on_part=bar.part)
             self.claim = stack.pop_all()
 
     def finish(self, about: dict[str, Any]) -> None:
@@ -99,7 +102,7 @@ class Assignment:
         if self.ranges.is_finished(number):  # read without a claim
             self.bar.skip(count_examples(numbers, self.size, self.count))
             return []
-        opened = OpenRange(self.ranges, number, self.columns, self.unit)
+        opened = OpenRange(self.ranges, number, self.columns, self.bar, self.unit)
         self.bar.skip(count_examples(set(numbers) - opened.left, self.size, self.count))
         if not opened.left:
             self._close(opened)

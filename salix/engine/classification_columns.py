@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from salix.engine.labelled_images import GROUP, HOST_COLUMNS
+from salix.engine.labelled_images import FRAMES, GROUP, HOST_COLUMNS
 from salix.store import KEYS
 from salix.typing import Column
 
@@ -26,7 +26,7 @@ NUMBERS = (
     Column("finite", "Finite", "Logits and map have no NaN or infinity.", dtype="bool"),
 )
 MAP = Column("map", "Map", "The map, scaled by its own least and greatest value.")
-RESERVED = frozenset(c.name for c in (*KEYS, *HOST_COLUMNS, GROUP, *LOGITS, *NUMBERS, MAP))
+RESERVED = frozenset(c.name for c in (*KEYS, *HOST_COLUMNS, GROUP, *FRAMES, *LOGITS, *NUMBERS, MAP))
 
 
 def row_columns(classes: int, grid: Sequence[int]) -> tuple[Column, ...]:

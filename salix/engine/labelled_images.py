@@ -11,6 +11,7 @@ import numpy as np
 
 from salix.data import ImageExamples, Source, Unreadable, id_hash
 from salix.data.class_labels import class_indices
+from salix.data.videos import split_frame_id
 from salix.engine.segmentation import segmentation_identity
 from salix.engine.targets import Targets, read_targets
 from salix.model import Model
@@ -31,6 +32,15 @@ GROUP = Column(
     "Images of one group are not independent: frames of a video, crops of an identity.",
     dtype="string",
 )
+FRAMES = (
+    Column("frame", "Frame", "Position of the frame in its video, from 0.", dtype="int64"),
+    Column(
+        "frame_time",
+        "Frame time",
+        "Seconds of the frame from the start of its video, by the video's mean frame rate.",
+        dtype="float64",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,8 @@ class LabelledImages:
     """The images of a source, as `Examples` of a classifier.
 
     `thumbs` images, an equal share of each class, are stored small for the gallery of a report.
-    Rows have the column `group` where the source names the group of any image. `full_content`
+    Rows have the column `group` where the source names the group of any image, and `frame` and
+    `frame_time` where any is a frame of a video file. `full_content`
     hashes files as a whole for the identity of a run, not by samples. `segmentation` adds
     `segments`, and `targets`, "label" or a run, the explained class `target`; images without one
     are skipped. Raises `InputError` for a label that is not a class of the model, see
@@ -61,6 +72,8 @@ class LabelledImages:
     def __post_init__(self):
         groups = self.source.groups
         columns = (*HOST_COLUMNS, GROUP) if any(groups) else HOST_COLUMNS
+        if any("#frame=" in id and split_frame_id(id)[1] is not None for id in self.source.ids):
+            columns = (*columns, *FRAMES)
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "ids", self.source.ids)
         object.__setattr__(self, "groups", groups)
@@ -106,6 +119,10 @@ class LabelledImages:
         row: dict[str, Any] = {"label": self.labels[index]}
         if GROUP in self.columns:
             row["group"] = self.groups[index]
+        if FRAMES[0] in self.columns:
+            _, frame, time = split_frame_id(self.ids[index])
+            row |= {} if frame is None else {"frame": frame}
+            row |= {} if time is None else {"frame_time": time}
         if example is not None and index in self.pictured:
             row["thumb"] = picture(example["pixels"], "JPEG")
             mask = example["reference_mask"]

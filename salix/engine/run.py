@@ -18,6 +18,7 @@ from salix.engine.problem import Problem
 from salix.engine.program import Step, cost, fetch
 from salix.engine.rows import arrow_rows, id_hashes
 from salix.engine.shard import Shard
+from salix.interrupts import Interrupted, deferred
 from salix.progress import Progress
 from salix.store import Run, circumstances, note_circumstances, update_about
 from salix.store.claim import Claimed
@@ -110,7 +111,8 @@ class PreparedRun:
                 with bar:
                     _loop(self.step, feed, self.examples, work, bar)
         finally:  # however the run ends, finished rows are kept
-            work.close()
+            with deferred():
+                work.close()
         update_about(path, **self.notes())
         return work.left
 
@@ -127,25 +129,40 @@ class PreparedRun:
 def _loop(
     step: Step, feed: Iterable[Batch], examples: Examples, work: Assignment, bar: Progress
 ) -> None:
-    """Keep batches in flight while the next are loaded, and write finished rows."""
+    """Keep batches in flight while the next are loaded, and write finished rows.
+
+    A signal ends the wait for input; batches on the device are finished, and their rows written.
+    """
     flying: deque[tuple[Batch, list[dict[str, Any]]]] = deque()
     flushed = time.monotonic()
 
+    @deferred()
     def land() -> None:
         nonlocal flushed
         batch, started = flying.popleft()
-        work.add(batch.number, arrow_rows(batch, examples, fetch(started), work.columns))
+        start = time.monotonic()
+        columns = fetch(started)
+        bar.device_seconds += time.monotonic() - start
+        work.add(batch.number, arrow_rows(batch, examples, columns, work.columns))
+        bar.count(f"{bar.unit}_skipped", len(batch.reasons))
         bar.advance(len(batch.indices))
         if time.monotonic() - flushed > FLUSH_SECONDS:
             work.flush()
             flushed = time.monotonic()
 
     try:
-        for batch in feed:
-            flying.append((batch, step(batch, id_hashes(batch, examples))))
+        for batch in bar.input(feed):
+            hashes = id_hashes(batch, examples)
+            with deferred():  # what is sent to the device is finished
+                flying.append((batch, step(batch, hashes)))
             if len(flying) > IN_FLIGHT:
                 land()
     finally:
-        # An interrupt stops at once; after an error of one batch, those before it are finished.
-        while flying and not isinstance(sys.exception(), (KeyboardInterrupt, SystemExit)):
+        # After a signal or an error of one batch, those before it are finished.
+        error = sys.exception()
+        if isinstance(error, Interrupted):  # a kill may follow: finished rows first
+            with deferred():
+                work.flush()
+        at_once = isinstance(error, (KeyboardInterrupt, SystemExit))
+        while flying and (isinstance(error, Interrupted) or not at_once):
             land()

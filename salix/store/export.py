@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -37,7 +38,23 @@ def export_runs(
     Raises `InputError` for a column that no run has, for one of two types, and for a run that the
     folder has already.
     """
-    described = _shared_columns(runs, columns, format)
+    described = shared_columns(runs, columns)
+    if reserved := [column.name for column in described if column.name in FOLDERS]:
+        raise InputError(f"column {reserved[0]} has the name of a folder level: leave it out")
+    if format == "csv":
+        if binary := [c.name for c in described if c.dtype == "binary" and c.name in columns]:
+            raise InputError(f"column {binary[0]} has pictures, which CSV cannot have")
+        described = [c for c in described if c.dtype != "binary" and (columns or not c.shape)]
+    return write_folders(runs, folder, partial(_export_run, columns=described, format=format))
+
+
+def write_folders(
+    runs: Sequence[Run], folder: Path, write: Callable[[Run, Path], None]
+) -> list[Path]:
+    """Let `write` make `folder/model=NAME` for each run, under a temporary name until it is whole.
+
+    Raises `InputError` for a run that the folder has already.
+    """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give --out a folder")
     targets = [folder / f"model={quote(run.name, safe='')}" for run in runs]
@@ -50,15 +67,19 @@ def export_runs(
         unfinished = temporary(target)
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
-            _export_run(run, unfinished, described, format)
+            unfinished.mkdir(parents=True)
+            write(run, unfinished)
             os.replace(unfinished, target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return targets
 
 
-def _shared_columns(runs: Sequence[Run], names: Sequence[str], format: str) -> list[Column]:
-    """Return the columns of the export; raises `InputError` for unknown ones and two types."""
+def shared_columns(runs: Sequence[Run], names: Sequence[str]) -> list[Column]:
+    """Return the columns of the runs that have one of the names, all if there are none.
+
+    Raises `InputError` for unknown names and for a column of two types.
+    """
     shared: dict[str, tuple[Column, Run]] = {}
     for run in runs:
         for column in run.columns.values():
@@ -73,14 +94,7 @@ def _shared_columns(runs: Sequence[Run], names: Sequence[str], format: str) -> l
                 )
     if unknown := [name for name in names if name not in shared]:
         raise InputError(f"no run has the column {unknown[0]}: choose from {_names(runs)}")
-    described = [column for column, _ in shared.values()]
-    if reserved := [column.name for column in described if column.name in FOLDERS]:
-        raise InputError(f"column {reserved[0]} has the name of a folder level: leave it out")
-    if format == "csv":
-        if binary := [c.name for c in described if c.dtype == "binary" and c.name in names]:
-            raise InputError(f"column {binary[0]} has pictures, which CSV cannot have")
-        described = [c for c in described if c.dtype != "binary" and (names or not c.shape)]
-    return described
+    return [column for column, _ in shared.values()]
 
 
 def _names(runs: Sequence[Run]) -> str:
@@ -89,7 +103,6 @@ def _names(runs: Sequence[Run]) -> str:
 
 def _export_run(run: Run, target: Path, columns: Sequence[Column], format: str) -> None:
     """Write one file for each range that has rows."""
-    target.mkdir(parents=True)
     length = run.manifest.get("range_batches")
     ranges: dict[int, list[Part]] = {}
     for part in sound_parts(run.path, expected_parts(run.manifest))[0]:

@@ -1,6 +1,6 @@
 """Atomic Parquet writer: each part is written under a temporary name, synced and renamed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,19 @@ class Writer:
     A part's name has its first and last batch, so that a resumed run knows what is finished from
     the directory alone. A row is a mapping from column to value; a column left out is missing. Rows
     wait in memory as Arrow tables, at most 8 MiB or 1,024 of them and those of the last batch.
-    `owner` is the hash of the run, by default that of the run in `path`.
+    `owner` is the hash of the run, by default that of the run in `path`. `on_part` is called with
+    the number of rows of each part that is written.
     """
 
-    def __init__(self, path: Path, columns: Sequence[Column], owner: str | None = None):
-        self.path, self.columns = path, tuple(columns)
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[Column],
+        owner: str | None = None,
+        *,
+        on_part: Callable[[int], None] | None = None,
+    ):
+        self.path, self.columns, self.on_part = path, tuple(columns), on_part
         self.tables: list[Any] = []
         self.rows = self.bytes = 0
         self.first = self.last = -1
@@ -60,6 +68,8 @@ class Writer:
 
         table = pa.concat_tables(self.tables).combine_chunks()
         write_parquet(self.path / f"part-{self.first:09d}-{self.last:09d}.parquet", table)
+        if self.on_part is not None:
+            self.on_part(self.rows)
         self.tables, self.rows, self.bytes = [], 0, 0
 
 

@@ -45,9 +45,11 @@ class Checkpoints:
 
     @deferred()
     def save(self, step: int, arrays: Any, progress: dict[str, Any]) -> None:
-        """Write a checkpoint after that many steps."""
+        """Write a checkpoint after that many steps, unless there is one."""
         import orbax.checkpoint as ocp
 
+        if self.manager.latest_step() == step:
+            return
         items = ocp.args.Composite(
             arrays=ocp.args.StandardSave(_as_saved(_by_name(arrays))),
             progress=ocp.args.JsonSave({"owner": self.owner, **progress}),

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
-from salix.models import MODELS, build, load
+from salix.models import architecture_of, build, load
 from salix.models.checkpoints.module_state import WEIGHTS
 from salix.typing import InputError
 
@@ -30,13 +30,13 @@ def initialiser(
     """
     if weights is None:
         nnx.eval_shape(lambda: build(name, classes=classes))  # raises for invalid classes
-        architecture = MODELS[name]
+        _, architecture = architecture_of(name)
         names = architecture.classes if classes is None else tuple(classes)
         about = {"preprocess": architecture.preprocess, "classes": names, "name": name}
         return lambda seed: build(name, seed, classes=names), about
     model, params = load(name, weights, prefix=prefix, ema=ema)
     names = model.classes if classes is None else tuple(classes)
-    head, same = MODELS[name].head.rpartition(".")[0], len(names) == len(model.classes)
+    head, same = architecture_of(name)[1].head.rpartition(".")[0], len(names) == len(model.classes)
     if not same and not head:
         raise InputError(f"{name} has {len(model.classes)} classes and cannot have {len(names)}")
     loaded = dict(nnx.to_flat_state(params))

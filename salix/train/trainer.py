@@ -1,16 +1,15 @@
 """Trainer of one seed, or of several that step together, from the first step to the last."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from salix.data import id_hash
+from salix.interrupts import Interrupted, deferred
 from salix.progress import Progress
 from salix.train import history
 from salix.train.check import missing_reference_masks
@@ -19,13 +18,14 @@ from salix.train.evaluate import evaluate, positive_class
 from salix.train.examples import TrainingImages
 from salix.train.exchange import in_first, is_first
 from salix.train.feed import epoch_feed
+from salix.train.flight import StepsInFlight
 from salix.train.history import Record
 from salix.train.network import Weights, select_weights
 from salix.train.placement import local_copies
 from salix.train.program import TrainingProgram
-from salix.train.state import Throughput, TrainingResult, TrainingState, diverged, epoch_record
+from salix.train.state import Throughput, TrainingResult, TrainingState, epoch_record
 from salix.train.step import ModelState
-from salix.train.streamed import Streamed, pick
+from salix.train.streamed import Streamed
 from salix.typing import InputError
 
 IN_FLIGHT = 2  # steps on the device while the next batch is made
@@ -99,56 +99,52 @@ class Trainer:
     def _train_epoch(
         self, model: ModelState, best: Weights | None, state: TrainingState, bar: Progress
     ) -> tuple[ModelState, Throughput]:
-        """Take the remaining steps of an epoch."""
-        in_flight: deque[tuple[int, list[np.ndarray], Any]] = deque()
+        """Take the remaining steps of an epoch; after a signal, save those on the device."""
         throughput, start, saved = Throughput(), time.monotonic(), time.monotonic()
         compiling = sum(self.program.seconds.values())
-
-        def finish(remaining: int) -> None:
-            while len(in_flight) > remaining:
-                batch, positions, means = in_flight.popleft()
-                self._add(state, batch, positions, jax.device_get(means))
-                bar.advance(1)
-
+        ids, per_epoch, together = self.examples.ids, self.per_epoch, self.program.together
+        flight = StepsInFlight(self.seeds, ids, state, bar, together=together, per_epoch=per_epoch)
         feed = epoch_feed(
             self.program, self.examples, self.seeds, self.hashes, state.epoch, state.batch
         )
-        while True:
-            requested = time.monotonic()
-            fed = next(feed, None)
-            throughput.waiting += time.monotonic() - requested
-            if fed is None:
-                break
-            batch, positions, arguments = fed
-            step = state.epoch * self.per_epoch + batch
-            model, means = self.program.step(model, arguments, step, self.key, len(positions[0]))
-            in_flight.append((batch, positions, means))
-            throughput.images += sum(map(len, positions))
-            finish(IN_FLIGHT)
-            due = self.checkpoints and time.monotonic() - saved > SAVE_SECONDS
-            if due and batch + 1 < self.per_epoch:  # the end of an epoch is always saved
-                finish(0)
-                self._save(model, best, state)
-                saved = time.monotonic()
-        finish(0)
+        try:
+            while True:
+                requested = time.monotonic()
+                fed = next(feed, None)
+                throughput.waiting += time.monotonic() - requested
+                if fed is None:
+                    break
+                batch, positions, arguments = fed
+                step = state.epoch * self.per_epoch + batch
+                size = len(positions[0])
+                with deferred():  # a step donates the state before it
+                    model, means = self.program.step(model, arguments, step, self.key, size)
+                    flight.start(batch, positions, means)
+                    flight.finish(IN_FLIGHT)
+                throughput.images += sum(map(len, positions))
+                due = self.checkpoints and time.monotonic() - saved > SAVE_SECONDS
+                if due and batch + 1 < self.per_epoch:  # the end of an epoch is always saved
+                    flight.finish(0)
+                    self._save(model, best, state)
+                    saved = time.monotonic()
+            flight.finish(0)
+        except Interrupted:
+            if jax.process_count() == 1:  # of several, each may be at another step
+                self._save_interrupted(flight, model, best, state)
+            raise
+        bar.input_seconds += throughput.waiting
         compiling = sum(self.program.seconds.values()) - compiling
         throughput.seconds = time.monotonic() - start - compiling
         return model, throughput
 
-    def _add(
-        self, state: TrainingState, batch: int, positions: list[np.ndarray], means: Any
+    @deferred()
+    def _save_interrupted(
+        self, flight: StepsInFlight, model: ModelState, best: Weights | None, state: TrainingState
     ) -> None:
-        """Add a batch to the sums of its epoch; raises `InputError` for a non-finite loss."""
-        by_seed = [
-            {n: float(v[i] if self.program.together else v) for n, v in means.items()}
-            for i in range(len(self.seeds))
-        ]
-        for seed, indices, values in zip(self.seeds, positions, by_seed, strict=True):
-            if not np.isfinite(values["loss"]):
-                step = state.epoch * self.per_epoch + batch
-                ids = pick(self.examples.ids, indices)
-                raise diverged(seed, values["loss"], step, state.epoch, ids)
-        state.add_batch(by_seed, len(positions[0]))
+        """Finish the steps on the device and save them; the last of an epoch needs validation."""
+        flight.finish(0)
+        if 0 < state.batch < self.per_epoch:
+            self._save(model, best, state)
 
     def _validate(
         self, model: ModelState, state: TrainingState, best: Weights | None

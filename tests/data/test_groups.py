@@ -119,7 +119,7 @@ def test_groups_of_what_the_command_line_names(folder, capsys):
     ]
     assert list(open_source(names, group_by=r"^\w+/(\d+)/").groups) == ["033", "033", "033", "7"]
     assert set(open_source([str(folder)]).groups) == {None}
-    one = DataOptions((str(folder),), group_by="-1", labels=False).source()
+    one = DataOptions((str(folder),), group_by="-1", no_labels=True).source()
     assert list(one.ids) == sorted(IDS)
     assert list(one.groups) == ["fake/033", "fake/7/a", None, "real/033", "real/033"]
     assert set(one.labels) == {None}

@@ -100,7 +100,7 @@ def test_what_is_left_out_is_counted_by_suffix_on_one_line(tmp_path, caplog):
     assert line(photos, caplog) == (
         ["a.png"],
         "photos: 6 files left out: 2 .txt, 1 without suffix, 1 .csv, 1 .gz (unpack), 1 .mp4 "
-        "(extract the frames)",
+        "(name their folder videos:DIR)",
     )
     (photos / "a.png").unlink()
     with pytest.raises(InputError, match=r"contains no image .*; 6 files left out: 2 \.txt"):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from salix.data import batches
+from salix.data.loaders import open_loader, results
 from salix.typing import InputError
 from tests.data.numbered_examples import Numbers
 
@@ -76,3 +77,11 @@ def test_processes_end_with_a_killed_parent(tmp_path):
         time.sleep(0.1)
     os.kill(int(ran.stdout), 9)
     pytest.fail("the process outlives its parent")
+
+
+@pytest.mark.slow
+def test_processes_are_out_of_reach_of_signals_to_the_group():
+    # Slurm sends SIGTERM to all processes of a task, of which the first alone knows what to finish.
+    with open_loader("processes", 1, os.getpgid) as submit:
+        (group,) = results(submit(range(1)))
+    assert group != os.getpgrp()

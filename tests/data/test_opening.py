@@ -87,7 +87,7 @@ def test_a_folder_within_another_is_spoken_of(root, caplog):
         (["cat", "cat/0_real", "dog/0_real"], "'cat/0_real/0.png' is in the data twice"),
         (["=cat"], "'=cat' has no class before its =: write CLASS=DIR"),
         (["notes.txt"], r"notes.txt is neither an image nor a table \(.csv, .tsv, .parquet"),
-        (["film.mp4"], "film.mp4 is neither an image nor a table .*: extract the frames"),
+        (["film.mp4"], "film.mp4 is neither an image nor a table .*: name their folder videos:DIR"),
         (["real=list.tsv"], "real=list.tsv: a table has its own labels, leave out real="),
         (["pipe"], "pipe is neither an image nor a table"),
     ],
@@ -120,7 +120,7 @@ def test_nested_classes_with_indices_on_the_command_line(root, caplog):
         zip(IDS, [0, 1, 0, 1, None], strict=True)
     )
     assert caplog.messages == [
-        f"{root.name}: 3 files left out: 1 .mp4 (extract the frames), 1 .tsv, 1 .txt",
+        f"{root.name}: 3 files left out: 1 .mp4 (name their folder videos:DIR), 1 .tsv, 1 .txt",
         "classes from the folders of level 2: 0_real = real, 1_fake = fake",
     ]
 

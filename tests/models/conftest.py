@@ -7,12 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
 from salix import models
+from salix.attribution import GradCAM
+from salix.scores import logit
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +86,53 @@ def _norm(x: np.ndarray, layer: Any) -> np.ndarray:
 def numpy_layers() -> SimpleNamespace:
     """Convolution and normalisation layers of one image [h w c] in NumPy, in float64."""
     return SimpleNamespace(conv=_conv, norm=_norm)
+
+
+def _check_parity(
+    loaded: tuple[Any, Any], image: np.ndarray, trunk: Any, head: Any, *, tolerance: float = 1e-9
+) -> None:
+    """Compare logits, features and Grad-CAM of a loaded classifier with PyTorch's, in float64.
+
+    `trunk` and `head` are functions of tensors, channels first, in float64.
+    """
+    import torch  # pyright: ignore[reportMissingImports]
+
+    model, params = loaded
+    features = trunk(torch.from_numpy(image).permute(2, 0, 1)[None]).detach().requires_grad_()
+    logits = head(features)
+    if logits.shape[1] == 1:
+        logits = torch.cat([-logits / 2, logits / 2], 1)
+    (slope,) = torch.autograd.grad(logits[0, 1], features)
+    signed = (slope.mean((2, 3), keepdim=True) * features).sum(1)[0]
+    expected = {
+        "logits": logits[0],
+        "features": features[0].permute(1, 2, 0),
+        "map": signed,
+        "rectified map": signed.relu(),
+    }
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
+
+        def run(params: Any, image: Any) -> dict[str, Any]:
+            score, key = model.score(params, logit(1)), jax.random.key(0)
+            return {
+                "logits": model.logits(params, image),
+                "features": model.features(params, image),
+                "map": GradCAM(relu=False)(score, image, key)[..., 0],
+                "rectified map": GradCAM()(score, image, key)[..., 0],
+            }
+
+        actual = jax.jit(run)(wide, image)
+    for name, value in expected.items():
+        numbers = value.detach().numpy()
+        scale = np.abs(numbers).max()
+        assert name == "rectified map" or np.ptp(numbers) > 1e-6 * scale > 0, name
+        np.testing.assert_allclose(
+            actual[name], numbers, rtol=tolerance, atol=tolerance * scale, err_msg=name
+        )
+
+
+@pytest.fixture(scope="session")
+def check_parity() -> Callable[..., None]:
+    """Comparison of a loaded classifier with a definition in PyTorch."""
+    return _check_parity

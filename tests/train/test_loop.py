@@ -15,6 +15,7 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix.data import Arrays
+from salix.interrupts import Interrupted, signals_as_exceptions
 from salix.preprocess import Preprocess
 from salix.train import CYBORG, CrossEntropy, Recipe, TrainingImages, history, train, trainer
 from salix.train.augment import Augment
@@ -157,6 +158,31 @@ def test_resume_within_an_epoch_is_bit_identical(uninterrupted, tmp_path, monkey
         train(Net, cut, RECIPE, preprocess=TO, out=tmp_path)
     steps = [int(p.name) for p in (tmp_path / "seed-0" / "checkpoints").iterdir()]
     assert steps[0] % 5, steps  # a step of no epoch's end
+    assert same(uninterrupted[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
+
+
+@pytest.mark.slow
+def test_a_signal_saves_the_steps_on_the_device(uninterrupted, tmp_path):
+    calls = 0
+
+    class Stopped(TrainingImages):
+        def take(self, positions):
+            nonlocal calls
+            for taken in super().take(positions):
+                calls += 1
+                if calls == 18:  # the fourth batch of the third epoch
+                    signal.raise_signal(signal.SIGTERM)
+                yield taken
+
+        def subset(self, indices):
+            some = super().subset(indices)
+            return Stopped(some.pixels, some.labels, some.reference_masks, some.ids)
+
+    stopped = Stopped(FACES.pixels, FACES.labels, FACES.reference_masks)
+    with pytest.raises(Interrupted), signals_as_exceptions():
+        train(Net, stopped, RECIPE, preprocess=TO, out=tmp_path)
+    steps = [int(p.name) for p in (tmp_path / "seed-0" / "checkpoints").iterdir()]
+    assert steps == [13]
     assert same(uninterrupted[0], train(Net, FACES, RECIPE, preprocess=TO, out=tmp_path)[0])
 
 

@@ -1,0 +1,1 @@
+"""Layouts of published data sets: files whose labels, masks and groups follow from their places."""
