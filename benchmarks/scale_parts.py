@@ -130,6 +130,8 @@ def loop(network: str, count: str, rounds: str, out: str) -> dict[str, Any]:
     source = Arrays(pixels)
     ratios, sweeps, bare = [], [], []
     step: Any = None
+    loaded: list[Any] = []
+    hashes: list[Any] = []
     for number in range(int(rounds) + 1):  # the first one warms up
         prepared = prepare_sweep(model, params, source, Gradient(), out=f"{out}/{number}")
         if step is None:

@@ -1,7 +1,7 @@
 """Readers of table files, row by row: CSV in its dialects and encodings, Parquet, JSON."""
 
 import csv
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -89,7 +89,7 @@ def _csv_rows(
     open_file: Callable[[], IO[bytes]],
     encoding: table_text.Encoding,
     delimiter: str | None,
-) -> Iterator[NumberedRow]:
+) -> Generator[NumberedRow, None, None]:
     """Yield the header as row 0, and the rows of a CSV file."""
     with table_text.open_text(open_file, encoding, newline="") as text:
         lines = table_text.lines(text)

@@ -38,6 +38,7 @@ def _open(file: Path) -> IO[bytes]:
 def detect_encoding(file: Path | Url, open_file: Callable[[], IO[bytes]]) -> Encoding:
     """Return UTF-8 or UTF-16 for a text in it, otherwise Windows-1252, which is logged."""
     decoder, read = codecs.getincrementaldecoder("utf-8")(), 0
+    waiting = 0  # bytes of a character that the next block continues
     with open_file() as content:
         block = content.read(BLOCK)
         for encoding, mark in BOMS:

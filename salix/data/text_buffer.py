@@ -31,11 +31,15 @@ class TextsBuilder:
 class Texts(Compact):
     """Texts in one buffer of UTF-8, with four or eight bytes more for each."""
 
+    _bytes: bytearray
+    _ends: np.ndarray  # 0, and the end of each text
+
     def __init__(self, texts: Iterable[str]):
         builder = TextsBuilder()
         for text in texts:
             builder.append(text)
-        self.__dict__ = builder.build().__dict__
+        built = builder.build()
+        self._bytes, self._ends = built._bytes, built._ends
 
     @classmethod
     def from_buffer(cls, buffer: bytearray, lengths: np.ndarray) -> "Texts":
@@ -69,8 +73,7 @@ class Texts(Compact):
 
         Equal texts stay in their order.
         """
-        import pyarrow.compute as pc
-
+        pc = _compute()
         texts = self.arrow
         if len(self) < 2 or pc.all(pc.less_equal(texts[:-1], texts[1:])).as_py():
             return None
@@ -91,8 +94,14 @@ class Texts(Compact):
 
     def repeats(self) -> np.ndarray:
         """Return the positions of texts that are equal to the one before."""
-        import pyarrow.compute as pc
-
+        pc = _compute()
         texts = self.arrow
         equal = pc.equal(texts[1:], texts[:-1]).to_numpy(zero_copy_only=False)
         return np.flatnonzero(equal) + 1
+
+
+def _compute() -> Any:
+    """Return Arrow's functions, which are made as their module is imported."""
+    import pyarrow.compute
+
+    return pyarrow.compute
