@@ -18,6 +18,7 @@ from salix.adapters import from_function
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.data import Arrays, Folder
 from salix.engine import run as engine_run
+from salix.engine import step as engine_step
 from salix.engine.classification import Classification
 from salix.engine.program import abstract_arguments, compile_step, cost, micro_batch
 from salix.measures import Noise, RelevanceMass
@@ -113,13 +114,14 @@ def same(a, b):
 def test_an_example_has_the_same_slot_for_every_batch_size(tiny, pictures, tmp_path, size):
     slots = {}
 
-    def place(self, batch, hashes):
+    def place(self, batch, hashes, first):
+        assert first == 0
         slots.update({index: slot % 8 for slot, index in enumerate(batch.indices)})
         raise RuntimeError("seen")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_run.Step, "__call__", place)
-        patch.setattr(engine_run, "compile_traced", lambda traced: None)
+        patch.setattr(engine_step.Step, "__call__", place)
+        patch.setattr(engine_step, "compile_traced", lambda traced: None)
         patch.setattr(engine_run, "cost", lambda compiled: {})
         with pytest.raises(RuntimeError, match="seen"):
             salix.sweep(*tiny, pictures, CAM(), out=tmp_path / "run", batch_size=size)
@@ -350,6 +352,7 @@ def test_measures_add_columns(tiny, pictures, tmp_path):
     np.testing.assert_allclose(run.rows["row"][0], maps.mean(0) / 255, atol=1 / 255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", [logit(1), probability(0), margin(1), probability()], ids=repr)
 def test_the_score_is_what_is_asked_for(tiny, pictures, tmp_path, score):
     rows = salix.sweep(*tiny, pictures, out=tmp_path / "run", score=score).rows
@@ -416,6 +419,7 @@ class Folderless(Arrays):
         super().__init__(arrays.images)
 
 
+@pytest.mark.slow
 def test_a_folder_and_its_array_give_the_same_rows(tiny, pictures, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
@@ -503,6 +507,7 @@ def test_a_score_is_any_function_of_the_logits(tiny, pictures, tmp_path):
     assert same(again, run)
 
 
+@pytest.mark.slow
 def test_measures_of_a_score_without_a_target_explain_the_same_score(tiny, pictures, tmp_path):
     run = salix.sweep(
         *tiny, pictures, CAM(), [Noise(levels=(0.0,))], out=tmp_path / "run", score=lead
