@@ -147,7 +147,8 @@ def loop(network: str, count: str, rounds: str, out: str) -> dict[str, Any]:
         swept = time.perf_counter() - begin
         begin = time.perf_counter()
         for batch, some in zip(loaded, hashes, strict=True):
-            jax.block_until_ready(step(batch, some))
+            slots = range(0, len(batch.indices), step.micro)
+            jax.block_until_ready([step(batch, some, first) for first in slots])
         alone = time.perf_counter() - begin
         if number:
             ratios.append(alone / swept)
