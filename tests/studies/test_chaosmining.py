@@ -10,9 +10,9 @@ from jax import numpy as jnp
 from salix.cli import main
 from salix.studies.chaosmining import run as study
 from salix.studies.chaosmining.data import NoiseSetting, symbolic_set
+from salix.studies.chaosmining.experiment import Trial, read_network, train_trials
 from salix.studies.chaosmining.expressions import parse
 from salix.studies.chaosmining.formulas import FORMULAS, MENDED, Formula, choose_formulas
-from salix.studies.chaosmining.experiment import Trial, read_network, train_trials
 from salix.studies.chaosmining.metrics import (
     attribution_score,
     consistency,
@@ -21,7 +21,7 @@ from salix.studies.chaosmining.metrics import (
     uniform_score,
 )
 from salix.studies.chaosmining.network import (
-    Batch,
+    NetworkBatch,
     NetworkSetting,
     initial_params,
     pad_params,
@@ -221,7 +221,7 @@ def test_networks_trained_together_equal_serial_ones(together):
     sizes, rates = (5, 3), (1e-2, 3e-3)
     sets = [symbolic_set(FORMULAS["0"], NoiseSetting(n - 1, 1000), seed=1) for n in sizes]
     starts = [initial_params(setting, n, seed=2) for n in sizes]
-    batch = Batch(
+    batch = NetworkBatch(
         stack_params([pad_params(p, 5) for p in starts]),
         jnp.stack([np.pad(s.x, ((0, 0), (0, 5 - s.x.shape[1])), constant_values=9) for s in sets]),
         jnp.stack([s.y for s in sets]),

@@ -17,7 +17,7 @@ from salix.atomic import atomic
 from salix.studies.chaosmining.data import NoiseSetting, SymbolicSet, symbolic_set
 from salix.studies.chaosmining.formulas import Formula
 from salix.studies.chaosmining.network import (
-    Batch,
+    NetworkBatch,
     NetworkSetting,
     initial_params,
     pad_params,
@@ -26,6 +26,7 @@ from salix.studies.chaosmining.network import (
 )
 from salix.typing import Params
 
+DEFAULT_NOISE, DEFAULT_NETWORK = NoiseSetting(), NetworkSetting()
 VERSION = 1  # of data, initial values and training: raised where their numbers change
 
 
@@ -35,8 +36,8 @@ class Trial:
 
     formula: Formula
     seed: int = 0
-    noise: NoiseSetting = NoiseSetting()
-    network: NetworkSetting = NetworkSetting()
+    noise: NoiseSetting = DEFAULT_NOISE
+    network: NetworkSetting = DEFAULT_NETWORK
     snapshots: int = 1
 
     @cached_property
@@ -91,7 +92,7 @@ def _train_chunk(trials: Sequence[Trial], features: int) -> Params:
     sets = [t.data() for t in trials]
     params = [initial_params(t.network, s.x.shape[1], seed=t.seed) for t, s in _pairs(trials, sets)]
     widths = np.array([s.x.shape[1] for s in sets])
-    batch = Batch(
+    batch = NetworkBatch(
         stack_params([pad_params(p, features) for p in params]),
         jnp.stack([np.pad(s.x, ((0, 0), (0, features - s.x.shape[1]))) for s in sets]),
         jnp.stack([s.y for s in sets]),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -48,7 +49,7 @@ class NetworkSetting:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Batch:
+class NetworkBatch:
     """Networks to train, along the first axis of each array.
 
     `mask` has 1 for the features that a network reads and 0 for the others, such as padding. The
@@ -69,7 +70,7 @@ def initial_params(setting: NetworkSetting, features: int, *, seed: int) -> Para
     rng = np.random.default_rng([seed, 1])
     sizes = [features, *[setting.width] * setting.depth, 1]
     layers = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         bound = inputs**-0.5
         weights = rng.uniform(-bound, bound, (inputs, outputs)).astype(np.float32)
         layers.append((weights, rng.uniform(-bound, bound, outputs).astype(np.float32)))
@@ -110,7 +111,7 @@ def stack_params(params: Sequence[Params]) -> Params:
 
 @partial(jax.jit, static_argnames=("setting", "snapshots", "together"))
 def train_networks(
-    batch: Batch, setting: NetworkSetting, *, snapshots: int = 1, together: bool = False
+    batch: NetworkBatch, setting: NetworkSetting, *, snapshots: int = 1, together: bool = False
 ) -> Params:
     """Train networks in one program and return their parameters [n snapshots …].
 

@@ -11,7 +11,13 @@ from salix.atomic import atomic
 from salix.attribution import ARGUMENTS
 from salix.attribution import METHODS as EVERY
 from salix.studies.chaosmining.data import NoiseSetting
-from salix.studies.chaosmining.experiment import Trial, read_network, train_trials
+from salix.studies.chaosmining.experiment import (
+    DEFAULT_NETWORK,
+    DEFAULT_NOISE,
+    Trial,
+    read_network,
+    train_trials,
+)
 from salix.studies.chaosmining.formulas import choose_formulas
 from salix.studies.chaosmining.network import NetworkSetting
 from salix.studies.chaosmining.results import print_rows, score_rows, write_results
@@ -28,8 +34,8 @@ def run_chaosmining(
     *,
     seeds: int = 5,
     formulas: Sequence[str] = (),
-    noise: NoiseSetting = NoiseSetting(),
-    network: NetworkSetting = NetworkSetting(),
+    noise: NoiseSetting = DEFAULT_NOISE,
+    network: NetworkSetting = DEFAULT_NETWORK,
     methods: Sequence[str] = (),
     quick: bool = False,
 ) -> Path:
