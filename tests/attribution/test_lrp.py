@@ -206,6 +206,9 @@ def test_text_reads_back_and_bad_fields_are_errors():
         LRP()(lambda x: jnp.sort(x)[0, 0], IMAGE.astype(np.float32), KEY)
 
 
+LARGE = ("densenet121", "efficientnet_b0", "nsfwjs_mobilenet_v2")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "side"),
@@ -224,14 +227,18 @@ def test_conservation_on_the_architectures(name, side):
     model, params = load(name)
     image = rng.uniform(-1, 1, (side, side, 3)).astype(np.float32)
 
+    # Compiling takes nearly all the time, so the largest networks have the rule that conserves.
+    composite = LRP(composite="epsilon_gamma_box")
+    others = {"xception": [composite], **{large: [] for large in LARGE}}
+    methods = [LRP("zero"), *others.get(name, [LRP("epsilon"), composite])]
+
     def explain(params, x):
         score = model.score(params, logit(0))
-        maps = [LRP(r)(score, x, KEY) for r in ("zero", "epsilon")]
-        return [*maps, LRP(composite="epsilon_gamma_box")(score, x, KEY)], score(x)
+        return [method(score, x, KEY) for method in methods], score(x)
 
-    (out, *others), value = quickly(explain)(params, image)
+    (out, *further), value = quickly(explain)(params, image)
     out = np.asarray(out, np.float64)
     np.testing.assert_allclose(out.sum(), value, atol=1e-5 * np.abs(out).sum() + 1e-6)
-    assert all(np.isfinite(o).all() and np.abs(o).max() > 0 for o in others)
+    assert all(np.isfinite(o).all() and np.abs(o).max() > 0 for o in further)
     if name == "xception":  # with outputs below 0 before pointwise convolutions and sums
-        assert np.abs(others[1]).sum() < 10 * abs(value)
+        assert np.abs(further[-1]).sum() < 10 * abs(value)
