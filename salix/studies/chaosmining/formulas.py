@@ -40,6 +40,11 @@ class Formula:
         """The relevant features: variables of the text and declared ones."""
         return tuple(sorted({*variables(self.tree), *self.declared}))
 
+    @cached_property
+    def partials(self) -> tuple[ast.expr, ...]:
+        """The derivatives by each variable, in closed form."""
+        return tuple(derivative(self.tree, v) for v in self.variables)
+
     def __call__(self, features: Float[np.ndarray, "*rows k"]) -> Float[np.ndarray, "*rows"]:
         """Return the values of the formula for rows of its features, by NumPy."""
         with np.errstate(all="ignore"):
@@ -55,7 +60,7 @@ class Formula:
         """Return the closed-form gradient at rows of features."""
         columns = self._columns(features)
         with np.errstate(all="ignore"):
-            parts = [evaluate(derivative(self.tree, v), columns) for v in self.variables]
+            parts = [evaluate(partial, columns) for partial in self.partials]
         shape = features.shape[:-1]
         return np.stack([np.broadcast_to(np.asarray(p, features.dtype), shape) for p in parts], -1)
 
