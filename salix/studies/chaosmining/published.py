@@ -1,5 +1,6 @@
 """Published table of ChaosMining's symbolic data: means over the 15 formulas."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -7,7 +8,7 @@ from salix.studies.chaosmining.data import NoiseSetting
 from salix.studies.chaosmining.network import NetworkSetting
 
 # Scores of the columns, by the names that `score_network` gives them.
-COLUMNS = ("Pred", "SA", "DL", "IG", "FA", "U SA released", "U IG", "U FA")
+COLUMNS: tuple[str, ...] = ("Pred", "SA", "DL", "IG", "FA", "U SA released", "U IG", "U FA")
 # Shi et al. (2024), arXiv:2406.12150, as in the released results: one setting is swept at a time.
 # fmt: off
 _ROWS = {
@@ -50,6 +51,6 @@ def _settings(name: str, value: float | str) -> tuple[NoiseSetting, NetworkSetti
     return noise, replace(network, **change)  # pyright: ignore[reportArgumentType]
 
 
-PUBLISHED = MappingProxyType(
+PUBLISHED: Mapping[tuple[NoiseSetting, NetworkSetting], Mapping[str, float]] = MappingProxyType(
     {_settings(*key): dict(zip(COLUMNS, row, strict=True)) for key, row in _ROWS.items()}
 )
