@@ -260,7 +260,8 @@ def test_training_continues_and_mends_a_broken_file(tmp_path):
         assert again is not None
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), again, params)
         assert again[0][0].shape == (1, len(trial.formula.variables) + 2, 3)
-        assert np.isfinite(predict([(w[0], b[0]) for w, b in again], trial.data().test_x)).all()
+        rows = jnp.asarray(trial.data().test_x)
+        assert jnp.isfinite(predict([(w[0], b[0]) for w, b in again], rows)).all()
 
 
 def test_the_table_compares_means_over_formulas_with_published_ones(capsys):

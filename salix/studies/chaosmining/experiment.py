@@ -125,7 +125,7 @@ def read_network(folder: Path, trial: Trial) -> Params | None:
     """Return the parameters [snapshots …] of a trained network, None without a usable file."""
     path = folder / f"{trial.digest}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             layers = range(trial.network.depth + 1)
             return [(file[f"w{i}"], file[f"b{i}"]) for i in layers]
     except (FileNotFoundError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
