@@ -100,7 +100,7 @@ def _outputs(params: Params, hidden: Array) -> Array:
     return (hidden @ weights + _row(bias, hidden))[..., 0]
 
 
-def _row(bias: Array, like: Array) -> Array:
+def _row(bias: Any, like: Array) -> Array:
     return jnp.asarray(bias).reshape((1,) * (like.ndim - 1) + (-1,)) if like.ndim > 1 else bias
 
 
