@@ -16,6 +16,8 @@ from salix.models.mobilenet import MobileNetV2
 from salix.models.registry import MODELS, Architecture
 from salix.models.resnet import ResNet
 from salix.models.small import Small
+from salix.models.transformer import VisionTransformer
+from salix.models.transformer_config import TransformerConfig
 from salix.models.vae import VAE, load_vae
 from salix.models.vit import ViT
 from salix.models.xception import Xception
@@ -41,7 +43,9 @@ __all__ = [
     "PyTorchMesoInception4",
     "ResNet",
     "Small",
+    "TransformerConfig",
     "ViT",
+    "VisionTransformer",
     "Xception",
     "architecture_of",
     "build",

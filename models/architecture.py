@@ -1,6 +1,6 @@
 """Registry entry of an architecture, and preprocessings that several share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ DETECTOR = ("real", "fake")
 IMAGENET = Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 INCEPTION = Preprocess(size=(299, 299), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 PHOTOGRAPHS = replace(IMAGENET, fit="crop", interpolation="bicubic")
+VIT = replace(PHOTOGRAPHS, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 TENSORFLOW = replace(PHOTOGRAPHS, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 # As DeepfakeBench preprocesses crops of faces
 FACES = replace(INCEPTION, size=(256, 256), interpolation="bicubic")
@@ -43,6 +44,9 @@ class Architecture:
     tables: Mapping[str, WeightTable | Naming] = field(default_factory=dict)
     head: str = ""  # the array with one element per class
     unused: tuple[str, ...] = ()  # prefixes of arrays in published files that are no weights
+    beside: Callable[[Collection[str]], frozenset[str]] | None = (
+        None  # names of a file -> of no part
+    )
     ones: tuple[str, ...] = ()  # suffixes of arrays absent from published files, which are one
     elsewhere: Mapping[str, str] = field(default_factory=dict)  # origin of names -> architecture
     remarks: Mapping[str, str] = field(default_factory=dict)  # origin of names -> a line for stderr

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from salix.models.architecture import DETECTOR, FACES, IMAGENET, INCEPTION
+from salix.models.architecture import CLIP, DETECTOR, FACES, IMAGENET, INCEPTION
 from salix.models.registry import MODELS, Architecture
 from salix.preprocess import Preprocess
 from salix.typing import InputError
@@ -51,6 +51,13 @@ DETECTORS: dict[str, PublishedDetector] = {
         "GRIP-UNINA: research without profit",
         outputs=1,
         note="published for the full resolution: give --size where images are not of 256 pixels",
+    ),
+    "deepfakebench_clip": PublishedDetector(
+        "clip_vit_b16_pooled",
+        replace(FACES, size=(224, 224)),
+        ("clip_best.pth",),
+        f"Radford et al. (2021), arXiv:2103.00020; {_BENCH}",
+        _NC,
     ),
     "deepfakebench_cnn_aug": PublishedDetector(
         "resnet34", FACES, ("cnnaug_best.pth",), f"Wang et al. (2020); {_BENCH}", _NC
@@ -109,6 +116,16 @@ DETECTORS: dict[str, PublishedDetector] = {
         ("FFc23.tar", "FFraw.tar"),
         "Shiohara and Yamasaki (2022), arXiv:2204.08376",
         "research alone, by its authors",
+    ),
+    "universal_fake_detect": PublishedDetector(
+        "clip_vit_l14_embedding",
+        replace(CLIP, resize=256),
+        ("fc_weights.pth",),
+        "Ojha, Li and Lee (2023), arXiv:2302.10174 (UniversalFakeDetect, UnivFD)",
+        "not stated beside the weights; CLIP: MIT",
+        outputs=1,
+        head_file=True,
+        note=f"give CLIP's weights, and fc_weights.pth with --head-weights; {_CROP}",
     ),
 }
 

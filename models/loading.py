@@ -13,7 +13,8 @@ from salix.model import Model
 from salix.models.checkpoints.module_state import arrays, expected, filled, match
 from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.detectors import DETECTORS, architecture_of
-from salix.models.reading import FileWeights, read_weights
+from salix.models.reading import read_weights
+from salix.models.saved_weights import FileWeights
 from salix.nn import fold
 from salix.preprocess import Preprocess
 from salix.typing import InputError, Params
@@ -36,7 +37,8 @@ def _checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...
 def build(name: str, seed: int = 0, *, classes: Sequence[str] | None = None) -> Any:
     """Return the Flax module of an architecture, its weights initialised with `seed`.
 
-    `name` is one of `MODELS` or of `DETECTORS`. Raises InputError for an unknown name, or classes that the architecture cannot have.
+    `name` is one of `MODELS` or of `DETECTORS`. Raises InputError for an unknown name, or classes
+    that the architecture cannot have.
     """
     count = len(_checked_classes(name, classes))
     return architecture_of(name)[1].build(nnx.Rngs(seed), count)
@@ -60,6 +62,7 @@ def load(
     classes: Sequence[str] | None = None,
     prefix: str | None = None,
     ema: bool | None = None,
+    head: str | Path | None = None,
     folded: bool = False,
 ) -> tuple[Model, Params]:
     """Return a classifier by name and its parameters, read from a file or initialised with seed 0.
@@ -68,7 +71,8 @@ def load(
     Orbax checkpoint of such parameters. The network is recognised by its trunk, under any prefix
     and with a linear head of any name; of several different networks in the file `prefix` names
     one ("state_dict_ema"), or `ema` chooses the average of the weights (True) or the weights
-    themselves (False). `Model.chosen` says which it is. The preprocessing is the one that `save`
+    themselves (False). `Model.chosen` says which it is. `head` is a file of a linear layer alone,
+    as published for the trunk in `weights`. The preprocessing is the one that `save`
     wrote in the file, else the architecture's.
 
     The name of a published detector, of `DETECTORS`, stands for its architecture, with the
@@ -83,12 +87,12 @@ def load(
     architecture_name, architecture = architecture_of(name)
     chosen, preprocess = None, architecture.preprocess
     if weights is None:
-        if prefix is not None or ema is not None:
-            raise InputError("prefix and ema choose a network of a weight file: give weights")
+        if (prefix, ema, head) != (None, None, None):
+            raise InputError("prefix, ema and head belong to a weight file: give weights")
         names = _checked_classes(name, classes)
         module = build(name, classes=names)
     else:
-        file = read_weights(architecture_name, weights, prefix=prefix, ema=ema)
+        file = read_weights(architecture_name, weights, prefix=prefix, ema=ema, head=head)
         _check_detector(name, weights, file)
         names = _checked_classes(name, file.classes if classes is None else classes)
         if len(names) != len(file.classes):

@@ -1,11 +1,7 @@
 """Weights of an architecture in a file: the network that fits, its classes and what is left out."""
 
-import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from flax import nnx
@@ -14,36 +10,31 @@ from salix.models.architecture import Architecture
 from salix.models.checkpoints.choice import choose, left_out, unknown
 from salix.models.checkpoints.errors import input_errors, printable
 from salix.models.checkpoints.formats import FORMATS, kind, read, weights_file
+from salix.models.checkpoints.head_file import check_head, with_head
 from salix.models.checkpoints.module_state import expected
 from salix.models.checkpoints.naming import NamedArrays, Shapes, WeightTables, convert, same
 from salix.models.checkpoints.networks import best_partial, find_networks
 from salix.models.checkpoints.origins import describe_names
 from salix.models.checkpoints.safetensors import read_metadata
 from salix.models.registry import MODELS
-from salix.preprocess import Preprocess
+from salix.models.saved_weights import FileWeights, read_saved
 from salix.typing import InputError
 
 __all__ = ["FileWeights", "read_weights"]
 
 
-@dataclass(frozen=True)
-class FileWeights:
-    """Arrays of one network of a file by our names, in our layouts."""
-
-    arrays: Mapping[str, np.ndarray]
-    classes: tuple[str, ...]
-    outputs: int  # one output is P(second class), see `Model`
-    network: str  # the file and the network in it, for messages
-    chosen: str | None  # its prefix in the file; None where its names have none
-    preprocess: Preprocess | None = None  # what `save` wrote beside them
-
-
 def read_weights(
-    name: str, path: str | Path, *, prefix: str | None = None, ema: bool | None = None
+    name: str,
+    path: str | Path,
+    *,
+    prefix: str | None = None,
+    ema: bool | None = None,
+    head: str | Path | None = None,
 ) -> FileWeights:
     """Return the weights in a file for an architecture.
 
-    `prefix` and `ema` choose one of several networks, see `choose`. A network under a prefix, a
+    `prefix` and `ema` choose one of several networks, see `choose`; `head` is a file of its last
+    layer, where `path` has the trunk alone. A network under a prefix, a
     head of another name and branches that are left out are said in one line on stderr. Raises
     InputError for a file of another architecture, of none and of several networks.
     """
@@ -52,7 +43,9 @@ def read_weights(
     form = file_format.names or kind(path)
     if form == "safetensors":
         if "torch" not in architecture.tables or "architecture" in read_metadata(path):
-            return _saved(name, path)
+            if head is not None:
+                raise InputError(f"{path} has a head of its own: leave head={head} out")
+            return read_saved(name, path, _titles(architecture))
         form = "torch"  # a state dict, as timm publishes them
     if form not in ("orbax", *architecture.tables):
         raise InputError(
@@ -62,6 +55,10 @@ def read_weights(
     shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(architecture.classes)))
     tables = _tables(architecture, form, shapes)
     arrays = read(path)
+    omitted = architecture.beside(arrays) if architecture.beside else set()
+    arrays = {n: a for n, a in arrays.items() if n not in omitted}
+    if head is not None:
+        arrays = with_head(arrays, head, path)
     last = architecture.head.rpartition(".")[0]
     with input_errors(Path(path), "a weight file"):
         networks = find_networks(tables, shapes, last, arrays, optional=architecture.ones)
@@ -73,18 +70,21 @@ def read_weights(
         return _described(architecture, weights, where, None)
     network = choose(networks, arrays, path, name, prefix=prefix, ema=ema)
     _check_origin(architecture, name, network.origin, path)
+    if head is not None:
+        check_head(network, head, path)
     extra, dead = unknown(network, networks, arrays, architecture.unused)
     weights = {ours: layout(arrays[theirs]) for ours, (theirs, layout) in network.rows.items()}
-    head = weights.get(architecture.head)
-    if head is not None and head.size in architecture.unreadable:
+    outputs = weights[architecture.head].size if architecture.head in weights else 0
+    if outputs in architecture.unreadable:
         raise InputError(
-            f"{path}: {head.size} outputs are those of {architecture.unreadable[head.size]}: "
+            f"{path}: {outputs} outputs are those of {architecture.unreadable[outputs]}: "
             f"{name} computes another network"
         )
     omitted = [n for n in shapes if n.endswith(architecture.ones) and n not in weights]
     weights |= extra | {n: np.ones(shapes[n].shape, np.float32) for n in omitted}
     remarks = [f"{name} under {printable(network.name)!r}"] if network.prefix else []
     remarks += [network.head.note] if network.head and network.head.note else []
+    dead = [*dead, *sorted(omitted)]
     remarks += [f"left out: {left_out(dead, network.prefix)}"] if dead else []
     remarks += [r for r in [architecture.remarks.get(network.origin)] if r]
     beside = path.parent / "preprocessor_config.json"
@@ -145,45 +145,3 @@ def _described(
     if max(outputs, 2) != len(classes):
         classes = tuple(map(str, range(max(outputs, 2))))
     return FileWeights(weights, classes, outputs, network, chosen)
-
-
-def _saved(name: str, path: str | Path) -> FileWeights:
-    """Return the weights in a file of `save`, and the classes in its metadata."""
-    metadata, architecture = read_metadata(path), MODELS[name]
-    if "architecture" not in metadata:
-        origin = describe_names(read(path))
-        raise InputError(
-            f"{path}: its metadata name no architecture, as those of `salix convert` do"
-            + (f"; its names are those of {origin}" if origin else "")
-            + f". Weights of {name} are read from {_titles(architecture)}"
-        )
-    saved = metadata["architecture"]
-    if saved != name:
-        raise InputError(f"{path} contains weights of {saved!a}, not of {name}")
-    try:
-        classes = json.loads(metadata["classes"])
-    except (KeyError, ValueError, RecursionError):
-        classes = None
-    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes):
-        raise InputError(f"{path}: its metadata names no classes")
-    weights = read(path)
-    one = architecture.head in weights and weights[architecture.head].size == 1
-    outputs = 1 if one and len(classes) == 2 else len(classes)
-    chosen, preprocess = metadata.get("chosen"), _saved_preprocess(metadata, path)
-    return FileWeights(weights, tuple(classes), outputs, f"{path}", chosen, preprocess)
-
-
-def _saved_preprocess(metadata: Mapping[str, str], path: str | Path) -> Preprocess | None:
-    """Return the preprocessing in the metadata of a file of `save`, None where it has none."""
-    if "preprocess" not in metadata:
-        return None
-    try:
-        saved = dict(json.loads(metadata["preprocess"]))
-        tuples: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()
-        }
-        return Preprocess(**tuples)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: the preprocessing in its metadata is unusable: {error}"
-        ) from None

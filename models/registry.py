@@ -14,6 +14,7 @@ from salix.models import (
     mobilenet,
     nsfwjs,
     registry_convolutions,
+    registry_transformers,
     resnet,
     resnet_names,
     small,
@@ -249,4 +250,6 @@ _ENTRIES: dict[str, Architecture] = {
     ),
 }
 
-MODELS: dict[str, Architecture] = dict(sorted((_ENTRIES | registry_convolutions.ENTRIES).items()))
+MODELS: dict[str, Architecture] = dict(
+    sorted((_ENTRIES | registry_convolutions.ENTRIES | registry_transformers.ENTRIES).items())
+)

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Parts that every other part may import.
 COMMON = {"typing", "spec", "hyperparameters", "progress", "precision", "compiler", "interrupts"}
-COMMON |= {"atomic", "measurement", "optional"}
+COMMON |= {"atomic", "measurement", "optional", "profiler"}
 MAY = {
     "typing": set(),
     "spec": set(),
@@ -19,6 +19,8 @@ MAY = {
     "progress": set(),
     "interrupts": set(),
     "measurement": set(),
+    "profiler": set(),
+    "callbacks": set(),
     "atomic": set(),
     "optional": set(),
     "precision": set(),
@@ -46,6 +48,7 @@ MAY = {
     "train": {"model", "models", "nn", "scores", "preprocess", "adapters", "attribution"}
     | {"metrics", "data", "stats", "store", "perturb"},
 }
+MAY["audit"] = MAY["engine"] | {"engine", "analysis", "compare", "stats", "report"}
 MAY["bench"] = MAY["engine"] | {"engine", "models"}
 MAY["extend"] = {"engine", "report"}  # the protocols that they are extended by
 MAY["runtime"] = {"data"}  # the folder of the cache

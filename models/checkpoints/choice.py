@@ -79,7 +79,8 @@ def choose(
     if faults and all(faults):
         raise InputError(
             f"{path}: the trunk of {architecture} fits {_titles(different)}, but {faults[0]}; "
-            "a head is read that is one linear layer, with a bias, on the trunk's features"
+            "a head is read that is one linear layer, with a bias, on the trunk's features; where "
+            "it was published alone, give the file of its head with --head-weights (Python: head=)"
         )
     if len(different) > 1:
         different.sort(key=lambda n: n.prefix)

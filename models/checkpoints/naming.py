@@ -94,14 +94,16 @@ def convert(table: WeightTable, arrays: NamedArrays) -> NamedArrays:
     An array that the table lacks keeps its name, so that `match` reports it; the batch counters of
     PyTorch are dropped. An array with another number of axes than its layout is not transposed.
     """
-    rows = {theirs: (ours, layout) for ours, (theirs, layout) in table.items()}
+    rows: dict[str, list[tuple[str, Layout]]] = {}
+    for ours, (theirs, layout) in table.items():
+        rows.setdefault(theirs, []).append((ours, layout))
     result: NamedArrays = {}
     for theirs, array in arrays.items():
         if theirs.endswith("num_batches_tracked"):
             continue
-        ours, layout = rows.get(theirs, (theirs, same))
-        try:
-            result[ours] = layout(array)
-        except ValueError:
-            result[ours] = array
+        for ours, layout in rows.get(theirs, [(theirs, same)]):
+            try:
+                result[ours] = layout(array)
+            except ValueError:
+                result[ours] = array
     return result

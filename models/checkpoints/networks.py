@@ -100,8 +100,9 @@ def find_networks(
     for origin, table in tables.items():
         trunk = {ours: row for ours, row in table.items() if not (head and _below(ours, head))}
         required = {n: row for n, row in trunk.items() if not n.endswith(optional)}
+        number = len({theirs for theirs, _ in required.values()})  # one may have several of ours
         for prefix, count in _count_names(required, arrays).items():
-            if count < len(required) or is_training_state(prefix):
+            if count < number or is_training_state(prefix):
                 continue
             rows = {
                 ours: (prefix + theirs, layout)

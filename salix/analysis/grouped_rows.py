@@ -6,8 +6,9 @@ within a candidate's groups, beyond what the class of an image tells.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import special
@@ -55,7 +56,29 @@ def grouped_rows(frames: Sequence[Frame]) -> GroupedRows | None:
 
 
 def _look(frame: Frame) -> GroupedRows | None:
-    ids = [str(id) for id in frame.ids]
+    names = [*frame.numbers, *(["score"] if frame.has("score") else [])]
+    columns = {n: partial(_column, frame, n) for n in names}
+    likeness = group_likeness(frame.run.name, [str(id) for id in frame.ids], frame.labels, columns)
+    if likeness is None:
+        return None
+    title = frame.run.columns[likeness.number].title or likeness.number.replace("_", " ")
+    return replace(likeness, number=title.lower())
+
+
+def _column(frame: Frame, name: str) -> np.ndarray:
+    return frame.scalars[name] if name in frame.scalars else frame.run.read([name])[name]
+
+
+def group_likeness(
+    run: str,
+    ids: Sequence[str],
+    labels: np.ndarray,
+    columns: Mapping[str, Callable[[], np.ndarray]],
+) -> GroupedRows | None:
+    """Return the groups that images look like by their ids and numbers, None for none.
+
+    `columns` read the numbers [image], by name; `labels[image]` are the classes.
+    """
     candidates = (
         ("-1", [id.rpartition("/")[0] for id in ids]),
         (f"'{SERIES}'", [m[1] if (m := re.match(SERIES, id)) else id for id in ids]),
@@ -66,23 +89,21 @@ def _look(frame: Frame) -> GroupedRows | None:
         # Most images must have a companion, and a group must not be most of the images.
         if len(sizes) < LEAST_GROUPS or len(sizes) > 0.6 * len(ids) or sizes.max() > len(ids) / 2:
             continue
-        number, icc = _strongest(frame, code)
+        number, icc = _strongest(columns, labels, code)
         if icc >= LEAST_ICC:
             places = np.flatnonzero(code == int(sizes.argmax()))
             example = names[int(places[0])]
-            title = frame.run.columns[number].title or number.replace("_", " ")
-            return GroupedRows(
-                frame.run.name, len(ids), len(sizes), example, title.lower(), icc, by
-            )
+            return GroupedRows(run, len(ids), len(sizes), example, number, icc, by)
     return None
 
 
-def _strongest(frame: Frame, code: np.ndarray) -> tuple[str, float]:
+def _strongest(
+    columns: Mapping[str, Callable[[], np.ndarray]], labels: np.ndarray, code: np.ndarray
+) -> tuple[str, float]:
     """Number of the greatest intraclass correlation that is significant; 0 without any."""
-    names, best = [*frame.numbers, *(["score"] if frame.has("score") else [])], ("", 0.0)
-    for name in dict.fromkeys(names):
-        values = frame.scalars[name] if name in frame.scalars else frame.run.read([name])[name]
-        icc, p = class_icc(values.astype(np.float64), frame.labels, code)
+    names, best = list(columns), ("", 0.0)
+    for name in names:
+        icc, p = class_icc(columns[name]().astype(np.float64), labels, code)
         if p * len(names) < LEVEL and icc > best[1]:
             best = name, icc
     return best

@@ -11,6 +11,7 @@ from typing import Any
 import tyro
 
 from salix import runtime
+from salix.cli.audit import AuditImages
 from salix.cli.bench import Bench
 from salix.cli.compare import CompareModels
 from salix.cli.convert import Convert
@@ -39,6 +40,7 @@ COMMANDS = {
     "report": Report,
     "runs": Runs,
     "figure": DrawFigure,
+    "audit": AuditImages,
     "study": Study,
     "compare": CompareModels,
     "convert": Convert,
@@ -47,7 +49,7 @@ COMMANDS = {
     "metrics": ListMetrics,
     "models": ListModels,
 }
-DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, Study, Bench)
+DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, AuditImages, Study, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
 
 Environment: SALIX_CACHE is the folder of downloads and compiled programs (~/.cache/salix);

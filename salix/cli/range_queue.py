@@ -5,6 +5,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from salix.cli.operation_options import Reports
 from salix.data.notes import printable
 from salix.progress import Progress
 from salix.store import update_about
@@ -20,7 +21,10 @@ class RangeQueue:
     One that another process is writing is tried again after all others, and then left to it.
     """
 
-    def __init__(self, ranges: Ranges, *, size: int, count: int, name: str):
+    def __init__(
+        self, ranges: Ranges, *, size: int, count: int, name: str, reports: Reports | None = None
+    ):
+        reports = reports or Reports()
         self.ranges, self.size, self.count = ranges, size, count
         numbers = range(len(ranges))
         self.finished = {n for n in numbers if ranges.length is not None and ranges.is_finished(n)}
@@ -30,15 +34,16 @@ class RangeQueue:
         self.reasons: dict[int, list[str]] = {}  # of failures, by range
         self.left: dict[int, str] = {}  # to other processes, with the message
         self.done: dict[int, int] = {}  # images of ranges that were begun here
-        self.bar = Progress(name, count, show=True)
+        self.bar = Progress(name, count, show=reports.show, callback=reports.callback)
         self.bar.skip(sum(map(self.images, self.finished)))
         self.bar.__enter__()
 
     @classmethod
-    def of_run(cls, path: Path, opened: dict[str, Any]) -> "RangeQueue":
+    def of_run(cls, path: Path, opened: dict[str, Any], reports: Reports) -> "RangeQueue":
         """Return the queue of a run as a worker describes it."""
         ranges = Ranges(path, opened["batches"], opened["length"])
-        return cls(ranges, size=opened["size"], count=opened["count"], name=opened["name"])
+        about = {name: opened[name] for name in ("size", "count", "name")}
+        return cls(ranges, **about, reports=reports)
 
     @property
     def is_empty(self) -> bool:

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from salix.cli.operation_options import Reports
 from salix.cli.plain import to_plain
 from salix.cli.range_queue import RangeQueue
 from salix.cli.range_worker import versions
@@ -29,8 +30,8 @@ STOP_SECONDS = 15.0  # for workers to write finished rows after an interrupt
 class Driver:
     """Keeps a worker in each place of a cluster, and each worker at a range."""
 
-    def __init__(self, ray: Any, command: "Sweep"):
-        self.ray, self.command = ray, command
+    def __init__(self, ray: Any, command: "Sweep", reports: Reports):
+        self.ray, self.command, self.reports = ray, command, reports
         self.workers: list[Worker] = []
         self.refused: dict[str, str] = {}  # by node, with the reason
         self.starts: dict[str, int] = {}  # that failed, by node
@@ -128,7 +129,7 @@ class Driver:
             if self.queue is None:
                 for line in result["notes"].splitlines():
                     print(printable(line), file=sys.stderr)
-                self.queue = RangeQueue.of_run(self.command.out, result)
+                self.queue = RangeQueue.of_run(self.command.out, result, self.reports)
 
     def _open(self, worker: Worker, answer: dict[str, Any]) -> None:
         if answer["versions"] != versions():

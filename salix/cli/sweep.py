@@ -1,13 +1,13 @@
 """`salix sweep`: maps and measures of a model for every image of a data set."""
 
-import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from salix.cli.data_options import DataOptions
+from salix.cli.operation_options import OperationOptions
 from salix.cli.options import Option
 from salix.cli.preprocess_options import PreprocessOptions
 from salix.cli.sweep_summary import print_summary
@@ -134,67 +134,34 @@ class Sweep:
     group: Annotated[
         str | None, Option(help="name shared by runs that differ by training seed only")
     ] = None
+    operation: Annotated[OperationOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=OperationOptions
+    )
 
     def run(self) -> int:
         """Run the sweep and print its result; returns 1 where no image could be read."""
         from salix.engine.shard import as_shard
 
         shard = as_shard(self.shard)
-        if self.ray is None:
-            if self.ray_cores is not None:
-                raise InputError("--ray-cores is of --ray: give --ray too")
-            run = self.prepare().complete(shard, progress=True)
-        else:
-            from salix.cli.ray_sweep import ray_sweep
+        part = f"-shard-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
+        with self.operation.opened("sweep", f"{self.out.name}{part}") as reports:
+            if self.ray is None:
+                if self.ray_cores is not None:
+                    raise InputError("--ray-cores is of --ray: give --ray too")
+                run = self.prepare().complete(
+                    shard,
+                    progress=reports.show,
+                    callback=reports.callback,
+                    profile=self.operation.profile,
+                )
+            else:
+                from salix.cli.ray_sweep import ray_sweep
 
-            run = ray_sweep(self)
+                run = ray_sweep(self, reports)
         return print_summary(run)
 
     def prepare(self, workers: int | None = None) -> "PreparedRun":
         """Open the run, with `workers` threads that load images, to compute its ranges."""
-        from salix import spec
-        from salix.attribution import METHODS
-        from salix.cli.references import reference_images, with_references
-        from salix.engine.image_run import prepare_sweep
-        from salix.measures import ARGUMENTS, MEASURES
-        from salix.measures.presets import PRESETS
-        from salix.models import load
-        from salix.perturb.partition import PARTITIONS
-        from salix.scores import SCORES
+        from salix.cli.sweep_preparation import prepare_command
 
-        source = self.images.source()
-        model, params = load(self.model, self.weights.path, **self.weights.choice)
-        model = model if self.cut is None else model.at(self.cut)
-        model = replace(model, preprocess=self.preprocess.apply(model.preprocess))
-        if self.weights.path is None:
-            print(f"{self.model} has random weights: give --weights", file=sys.stderr)
-        measures = [
-            measure
-            for text in self.measures
-            for measure in PRESETS.get(text) or (spec.parse(text, MEASURES, ARGUMENTS | METHODS),)
-        ]
-        methods = [spec.parse(text, METHODS, PARTITIONS) for text in self.attribution]
-        if self.references is not None:
-            methods = with_references(methods, reference_images(model, self.references))
-        return prepare_sweep(
-            model,
-            params,
-            source,
-            methods or None,
-            measures,
-            metrics=self.metrics,
-            out=self.out,
-            score=spec.parse(self.score, SCORES),
-            targets=self.targets,
-            precision=self.precision,
-            maps=None if self.maps == "none" else self.maps,
-            side=self.side,
-            batch_size=self.batch_size,
-            workers=self.workers or workers,
-            loader=self.loader,
-            range_size=self.range_size,
-            seed=self.seed,
-            name=self.name or self.out.name,
-            group=self.group,
-            content=self.images.content,
-        )
+        return prepare_command(self, workers)

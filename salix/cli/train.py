@@ -1,16 +1,17 @@
 """`salix train`: training of a detector from labelled images, with one or several seeds."""
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from salix.cli.operation_options import OperationOptions
 from salix.cli.options import Classes, Data, Option
 from salix.cli.preprocess_options import PreprocessOptions
 from salix.cli.process_options import ProcessOptions
 from salix.cli.weight_options import WeightOptions
+from salix.measurement import progress_stream
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class Train:
         ),
     ] = None
 
+    operation: Annotated[OperationOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=OperationOptions
+    )
     several: Annotated[ProcessOptions, tyro.conf.OmitArgPrefixes] = field(
         default_factory=ProcessOptions
     )
@@ -83,21 +87,25 @@ class Train:
             self.arch, self.weights.path, classes=self.classes or None, **self.weights.choice
         )
         about["preprocess"] = self.preprocess.apply(about["preprocess"])
-        trained = train(
-            build,
-            source
-            if self.reference_masks is None
-            else WithReferenceMasks(source, self.reference_masks),
-            recipe,
-            seeds=range(self.first_seed, self.first_seed + self.seeds),
-            validation=open_source(self.validation) if self.validation else None,
-            out=self.out,
-            together=self.together,
-            title=self.out.name,
-            progress=True,
-            log=lambda line: print(line, file=sys.stderr),
-            **about,
-        )
+        if self.reference_masks is not None:
+            source = WithReferenceMasks(source, self.reference_masks)
+        operation = self.operation if is_first() else OperationOptions()
+        with operation.opened("train", self.out.name) as reports:
+            trained = train(
+                build,
+                source,
+                recipe,
+                seeds=range(self.first_seed, self.first_seed + self.seeds),
+                validation=open_source(self.validation) if self.validation else None,
+                out=self.out,
+                together=self.together,
+                title=self.out.name,
+                progress=reports.show,
+                log=lambda line: print(line, file=progress_stream()),
+                callback=reports.callback,
+                profile=operation.profile,
+                **about,
+            )
         if not is_first():
             return 0
         best = self.out

@@ -31,6 +31,15 @@ class WeightOptions:
         bool, Option(help="read the weights themselves, not their average over training")
     ] = False
 
+    head: Annotated[
+        Path | None,
+        Option(
+            name="head-weights",
+            help="file of the last layer alone, published for the trunk in --weights, for example "
+            "fc_weights.pth of UniversalFakeDetect",
+        ),
+    ] = None
+
     @property
     def choice(self) -> dict[str, Any]:
         """Return the keyword arguments of `salix.models.load` that choose a network."""
@@ -40,4 +49,9 @@ class WeightOptions:
             raise InputError(f"{both} exclude each other: give one of them")
         if any(options.values()) and self.path is None:
             raise InputError("--prefix, --ema and --raw choose a network of --weights: give it too")
-        return {"prefix": self.prefix, "ema": self.ema if self.ema or self.raw else None}
+        if self.head is not None and self.path is None:
+            raise InputError(
+                "--head-weights is the last layer of the network in --weights: give it"
+            )
+        ema = self.ema if self.ema or self.raw else None
+        return {"prefix": self.prefix, "ema": ema, "head": self.head}

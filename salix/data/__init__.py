@@ -1,4 +1,4 @@
-"""Sources of images and labels: folders, tables, tar shards, arrays, TFDS data sets; batches."""
+"""Sources of images and labels: folders, tables, shards, arrays, TFDS data sets; batches."""
 
 from salix.data.arrays import Arrays
 from salix.data.datasets import Dataset
@@ -10,6 +10,7 @@ from salix.data.grouped import Grouped
 from salix.data.opening import open_source
 from salix.data.packed import Packed
 from salix.data.packing import pack
+from salix.data.records import Records
 from salix.data.shards import Shards
 from salix.data.source import Source, id_hash
 from salix.data.table import Table
@@ -26,6 +27,7 @@ __all__ = [
     "ImageExamples",
     "Joined",
     "Packed",
+    "Records",
     "Shards",
     "Source",
     "Table",

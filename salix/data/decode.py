@@ -21,8 +21,9 @@ Wide values are rounded to the nearest level. What is refused is a row in `skipp
 A file takes at most 800 MB beside its own bytes while it is decoded, see `salix.data.bounds`.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -72,6 +73,8 @@ HEIF_PLUGINS = ("pillow_heif", "pi_heif")
 # Turns of Pillow that undo an orientation of EXIF; 1 is upright.
 TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
 TURNS |= {6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
+# Contents of the files that are decoded, where somebody collects them.
+CONTENTS: ContextVar[list[bytes] | None] = ContextVar("contents", default=None)
 
 
 def decode(file: Path | Url | bytes) -> Any:
@@ -81,9 +84,11 @@ def decode(file: Path | Url | bytes) -> Any:
     content = file if isinstance(file, bytes) else read_file(file)
     if not content:
         raise Unreadable("empty file")
+    if (contents := CONTENTS.get()) is not None:
+        contents.append(content)
     try:
         picture = without_metadata(content)
-        with Image.open(BytesIO(picture.content), formats=_available_formats()) as image:
+        with Image.open(BytesIO(picture.content), formats=available_formats()) as image:
             check_size(
                 image,
                 size=len(content),
@@ -99,10 +104,21 @@ def decode(file: Path | Url | bytes) -> Any:
     except (Unreadable, MemoryError):
         raise
     except Image.UnidentifiedImageError:
-        raise Unreadable(describe_foreign(content, opened=_available_formats())) from None
+        raise Unreadable(describe_foreign(content, opened=available_formats())) from None
     # A hostile file can raise nearly anything inside a decoder; one image must not end a run.
     except Exception as error:
         raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+@contextmanager
+def recorded_contents() -> Iterator[list[bytes]]:
+    """Collect the contents of the files that this thread decodes meanwhile."""
+    contents: list[bytes] = []
+    token = CONTENTS.set(contents)
+    try:
+        yield contents
+    finally:
+        CONTENTS.reset(token)
 
 
 def _sample_bytes(picture: Picture) -> int:
@@ -121,7 +137,7 @@ def suffixes() -> tuple[str, ...]:
 
 
 @cache
-def _available_formats() -> tuple[str, ...]:
+def available_formats() -> tuple[str, ...]:
     """Return the formats of `FORMATS` that this Pillow and its plugins can open."""
     from PIL import Image
 

@@ -34,6 +34,8 @@ class FrameChoice:
         if self.rate is not None:
             if not rate:
                 raise ValueError("the video gives no frame rate: choose a number of frames")
+            if self.rate >= rate:
+                return list(range(total))
             steps = np.arange(int(total / rate * self.rate) + 1) / self.rate
             positions = np.round(steps * rate).astype(int)
             return np.unique(positions[positions < total]).tolist()

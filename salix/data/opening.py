@@ -16,6 +16,7 @@ from salix.data.listing import has_signature
 from salix.data.notes import note
 from salix.data.place_sources import grouped_by, open_places
 from salix.data.places import Place, gather, remote_place
+from salix.data.record_index import is_record_file
 from salix.data.shard_paths import expand, is_shard, shards_in
 from salix.data.source import Source
 from salix.data.table_files import is_table
@@ -37,7 +38,8 @@ def open_source(
     Several may have one class: `real=a real=b`. DIR may be a data set that `salix pack` has
     written. In its place, `asset:NAME` stands for a folder of `salix.data.assets`; a tar file, a
     folder of tar files and a pattern such as `shard-{000000..000012}.tar` stand for `Shards`, those
-    of one class together. In that of TABLE, a file as `Table` reads it,
+    of one class together, and so does an ArrayRecord file, `a.array_record` or
+    `array_record:FILE`, for `Records`. In that of TABLE, a file as `Table` reads it,
     `tfds:NAME[/CONFIG][:VERSION]:SPLIT` stands for a data set of TensorFlow Datasets:
     `tfds:mnist:test`, `tfds:mnist:3.0.1:train[:100]`; see `salix.data.datasets`. Each may be the
     address of a remote one, `s3://bucket/faces` or `zip://*.jpg::faces.zip`, see `salix.data.url`.
@@ -101,6 +103,9 @@ def _place(text: str) -> Place:
     path = fetch(asset) if kind == "asset" and asset else path.expanduser()
     if is_table(path) and not path.is_dir() and name is not None:
         raise InputError(f"{text}: a table has its own labels, leave out {name}=")
+    if kind == "array_record" or (is_record_file(path.name) and not path.is_dir()):
+        file = Path(asset).expanduser() if kind == "array_record" else path
+        return Place(name, file, shards=tuple(map(Path, expand(str(file)))), has_records=True)
     if is_shard(path.name) and not path.is_dir():
         return Place(name, path, shards=tuple(map(Path, expand(str(path)))))
     if path.is_dir() and kind != "asset":

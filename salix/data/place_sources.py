@@ -13,6 +13,7 @@ from salix.data.layouts.source import LayoutSource
 from salix.data.packed import Packed
 from salix.data.packed_layout import is_packed
 from salix.data.places import Place
+from salix.data.records import Records
 from salix.data.shards import Shards
 from salix.data.source import Source
 from salix.data.table import Table
@@ -83,6 +84,8 @@ def _apart(sources: Sequence[Source]) -> list[Source]:
 def _open(place: Place) -> Source:
     if place.is_dataset:
         return open_dataset(str(place.path))
+    if place.has_records:
+        return Records(tuple(p for p in place.shards if isinstance(p, Path)), label=place.name)
     if place.shards:
         return Shards(place.shards, label=place.name)
     if isinstance(place.path, Url):

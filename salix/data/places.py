@@ -10,6 +10,7 @@ from salix.data.datasets import TFDS
 from salix.data.filesystems import require
 from salix.data.image_paths import SUFFIXES, suffix_of
 from salix.data.layouts.opening import LayoutPlace
+from salix.data.record_index import is_record_file
 from salix.data.remote_listing import list_images, list_shards
 from salix.data.shard_paths import expand, is_shard
 from salix.data.table_files import is_table
@@ -23,8 +24,9 @@ class Place(NamedTuple):
     name: str | None  # of the class
     path: Path | Url  # of a folder, or a file; the text of a data set
     images: tuple[Path, ...] = ()  # files below the folder, rather than all
-    shards: tuple[Path | Url, ...] = ()  # tar files at or below the path
+    shards: tuple[Path | Url, ...] = ()  # tar or ArrayRecord files at or below the path
     files: tuple[str, ...] = ()  # files below a remote folder, relative to it, rather than all
+    has_records: bool = False  # whether the shards are ArrayRecord files
     layout: LayoutPlace | None = None  # of a data set with labels and groups of its own
 
     @property
@@ -69,6 +71,8 @@ def remote_place(name: str | None, url: Url) -> Place:
         if name is not None:
             raise InputError(f"{url}: a table has its own labels, leave out {name}=")
         return Place(name, url)
+    if is_record_file(url.name):
+        raise InputError(f"{url}: ArrayRecord files are read from this machine: copy it here")
     if is_shard(url.name):
         return Place(name, url, shards=tuple(map(Url, expand(url.full))))
     if "*" in url.path:
@@ -82,7 +86,7 @@ def remote_place(name: str | None, url: Url) -> Place:
 
 
 def gather(places: Sequence[Place]) -> list[Place]:
-    """Gather single images and tar shards of one class, each into one place, that of the first."""
+    """Gather single images and shards of one class, each into one place, that of the first."""
     return _gather_shards(_gather_images(_gather_files(places)))
 
 
@@ -120,21 +124,21 @@ def _gather_images(places: Sequence[Place]) -> list[Place]:
 
 
 def _gather_shards(places: Sequence[Place]) -> list[Place]:
-    """Gather tar shards of one class into one place, that of the first."""
-    shards: dict[str | None, list[Path | Url]] = {}
+    """Gather shards of one class and format into one place, that of the first."""
+    shards: dict[tuple[str | None, bool], list[Path | Url]] = {}
     for place in places:
-        shards.setdefault(place.name, []).extend(place.shards)
+        shards.setdefault((place.name, place.has_records), []).extend(place.shards)
     gathered = []
     for place in places:
         if not place.shards:
             gathered.append(place)
-        elif files := shards.pop(place.name, []):
+        elif files := shards.pop((place.name, place.has_records), []):
             if len({f if isinstance(f, Url) else os.path.realpath(f) for f in files}) < len(files):
                 raise InputError(f"{place.path}: a shard is given twice: give each once")
             root = place.path
             if len(files) > len(place.shards):
                 root = _common_folder(files)
-            gathered.append(Place(place.name, root, shards=tuple(files)))
+            gathered.append(place._replace(path=root, shards=tuple(files)))
     return gathered
 
 

@@ -1,8 +1,6 @@
 """Source of the images in tar shards of webdataset; each is read at its place in the file."""
 
 import hashlib
-import itertools
-import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ from salix.data.content import files_identity
 from salix.data.decode import Unreadable, decode
 from salix.data.notes import note
 from salix.data.regular_file import open_file, read_file
+from salix.data.shard_ids import shard_ids
 from salix.data.tar_index import index_shard, schema
 from salix.data.texts import Categories
 from salix.data.url import Url
@@ -55,15 +54,10 @@ class Shards:
         ends = np.cumsum([len(table) for table in tables])
         if not ends.size or not ends[-1]:
             raise InputError(f"{self.files[0]} contains no image: give shards of webdataset")
-        ids = pa.chunked_array([
-            chunk
-            for table, prefix in zip(tables, self._prefixes(), strict=True)
-            for chunk in _ids(table, prefix).chunks
-        ], pa.string())  # fmt: skip
-        _check_unique(ids)
+        ids = shard_ids(self.files, tables)
         rows = pa.concat_tables(tables)
         spans = [rows[c].to_numpy() for c in ("offset", "size", "mask_offset", "mask_size")]
-        object.__setattr__(self, "ids", ArrowColumn(ids))
+        object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "rows", rows.select(["key", "name", "index", "group"]))
         object.__setattr__(self, "shard_ends", ends)
         object.__setattr__(self, "spans", np.stack(spans, axis=1))
@@ -120,18 +114,6 @@ class Shards:
             raise Unreadable(f"{file.name} has become shorter since it was opened")
         return content
 
-    def _prefixes(self) -> list[str]:
-        """Return what the keys of each shard follow in the ids."""
-        if len(self.files) == 1:
-            return [""]
-        names = [
-            str(file) if isinstance(file, Url) else os.path.abspath(file).replace(os.sep, "/")
-            for file in self.files
-        ]
-        levels = zip(*(name.split("/")[:-1] for name in names), strict=False)
-        depth = sum(1 for _ in itertools.takewhile(lambda level: len({*level}) == 1, levels))
-        return ["/".join(n.split("/")[depth:]).removesuffix(".tar") + "/" for n in names]
-
 
 def _index(place: Path | Url) -> list[Any]:
     """Return the rows of a shard as tables, at least one; logs what was left out."""
@@ -147,24 +129,3 @@ def _index(place: Path | Url) -> list[Any]:
         counts = ", ".join(f"{reason} ({n})" for reason, n in left_out.most_common())
         note(f"{place.name}: left out: {counts}")
     return [pa.Table.from_batches(batches, schema())]
-
-
-def _ids(table: Any, prefix: str) -> Any:
-    """Return the ids of a shard's rows, a chunked array."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    parts = [pa.scalar(prefix), table["key"], pa.scalar("")]
-    keys = pc.call_function("binary_join_element_wise", parts)
-    return pc.call_function("coalesce", [table["id"], keys])
-
-
-def _check_unique(ids: Any) -> None:
-    """Raise `InputError` for ids that are not distinct."""
-    counts = ids.value_counts()
-    if len(counts) < len(ids):
-        first = next(pair["values"] for pair in ArrowColumn(counts) if pair["counts"] > 1)
-        raise InputError(
-            f"the shards have two images with the id {first!r}: rename one of the keys, or leave "
-            '"id" out of the .json files'
-        )

@@ -69,12 +69,13 @@ def index_shard(place: Path | Url, file: BinaryFile, left_out: Counter[str]) -> 
         name, index = (None, label) if isinstance(label, int) else (label, None)
         rows.append((key, id, name, index, group, *image[1:], *mask[1:]))
         if len(rows) == ROWS:
-            batches.append(_batch(rows))
+            batches.append(batch_rows(rows))
             rows = []
-    return [*batches, _batch(rows)] if rows else batches
+    return [*batches, batch_rows(rows)] if rows else batches
 
 
-def _batch(rows: list[tuple[Any, ...]]) -> Any:
+def batch_rows(rows: list[tuple[Any, ...]]) -> Any:
+    """Return rows of `schema()` as a record batch."""
     import pyarrow as pa
 
     columns = zip(*rows, strict=True)

@@ -9,6 +9,7 @@ from salix.engine.classification_columns import MapType
 from salix.engine.evaluated_methods import MetricChoice
 from salix.engine.image_run import prepare_sweep
 from salix.engine.shard import Shard, as_shard
+from salix.measurement import Callback
 from salix.model import Model
 from salix.precision import Precision
 from salix.scores import ScoreOf, logit
@@ -41,6 +42,7 @@ def sweep(
     thumbs: int = 16,
     content: Literal["sampled", "full"] = "sampled",
     progress: bool = False,
+    callback: Callback | None = None,
 ) -> Run:
     """Explain every image of a data set and write one row for each; run it again to resume.
 
@@ -60,8 +62,8 @@ def sweep(
     the files of images count in the identity of the run: by size and sampled content, at most 256
     KiB of each, or "full", by all of it. `precision` is that of the model's convolutions and matrix
     products, see `salix.precision`; measures are exact in any. `out`, `batch_size`, `seed`, `name`,
-    `group`, `workers`, `loader`, `shard` ("3/16" or (3, 16)) and `range_size` are those of
-    `salix.engine.run_problem`.
+    `group`, `workers`, `loader`, `shard` ("3/16" or (3, 16)), `range_size` and `callback` are those
+    of `salix.engine.run_problem`.
 
     Rows are equal to the last bit for the same inputs on the same hardware, JAX, and number of
     devices and CPUs, after any interruption, and on the CPU for every `batch_size`; for another
@@ -95,4 +97,4 @@ def sweep(
         thumbs=thumbs,
         content=content,
     )
-    return prepared.complete(shard, progress=progress)
+    return prepared.complete(shard, progress=progress, callback=callback)

@@ -18,6 +18,7 @@ from salix.engine.program import abstract_arguments, micro_batch, stored_columns
 from salix.engine.run import PreparedRun
 from salix.engine.shard import Shard, as_shard
 from salix.engine.traced_identity import traced_identity
+from salix.measurement import Callback
 from salix.store import KEYS, Run, circumstances, open_run
 from salix.store.inputs import DIGEST_BYTES, changed_images, write_inputs
 from salix.store.manifest import check_directory, read_manifest
@@ -40,6 +41,7 @@ def run_problem(
     shard: Shard | tuple[int, int] | str | None = None,
     range_size: int | None = None,
     progress: bool = False,
+    callback: Callback | None = None,
     unit: str = "examples",
 ) -> Run:
     """Compute one row for each example and write them to `out`; run it again to resume.
@@ -49,7 +51,8 @@ def run_problem(
     processes with the `loader` "processes": the one setting of memory; on the CPU it is rounded up
     to whole micro-batches, see `micro_batch`. Random keys depend on `seed` and the example's id.
     Runs that differ by their training seed alone share `group`. `unit` is the examples' name in
-    messages about progress.
+    messages about progress. `callback` receives a `salix.callbacks.Measurement` about every ten
+    seconds and at the end.
 
     A run of more than `range_size` examples, 10,000 by default, is cut into ranges of as many, in
     whole batches, each a folder of its own. `shard` (k, n) computes every n-th range from the k-th
@@ -75,7 +78,7 @@ def run_problem(
         range_size=range_size,
         unit=unit,
     )
-    return prepared.complete(shard, progress=progress)
+    return prepared.complete(shard, progress=progress, callback=callback)
 
 
 def prepare_run(

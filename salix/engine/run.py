@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,6 +22,8 @@ from salix.engine.program import Step, cost
 from salix.engine.rows import id_hashes, make_rows
 from salix.engine.shard import Shard
 from salix.interrupts import Interrupted, deferred
+from salix.measurement import Callback
+from salix.profiler import Profiler
 from salix.progress import Progress
 from salix.store import Run, circumstances, note_circumstances, update_about
 from salix.store.claim import Claimed
@@ -56,31 +59,46 @@ class PreparedRun:
     notes: Callable[[], dict[str, Any]] = dict
     step: Step | None = None
 
-    def complete(self, shard: Shard, *, progress: bool) -> Run:
-        """Compute the ranges of a shard and return the run."""
+    def complete(
+        self,
+        shard: Shard,
+        *,
+        progress: bool,
+        callback: Callback | None = None,
+        profile: Path | None = None,
+    ) -> Run:
+        """Compute the ranges of a shard and return the run; `profile` is the folder of a trace."""
         path, numbers = self.ranges.path, shard.ranges(len(self.ranges))
         if not numbers:
             print(
                 f"{path}: shard {shard} has no range: the run has {len(self.ranges)}",
                 file=sys.stderr,
             )
-        bar = self.bar(numbers, show=progress)
-        left = self.compute(numbers, bar)
+        bar = self.bar(numbers, show=progress, callback=callback)
+        with Profiler(profile) as profiler:
+            left = self.compute(numbers, bar, profiler=profiler)
         if bar.done:
             update_about(path, **bar.timing())
         for claimed in left:
             print(f"left to another process: {claimed}", file=sys.stderr)
         return Run(path)
 
-    def bar(self, numbers: Iterable[int], *, show: bool) -> Progress:
+    def bar(
+        self, numbers: Iterable[int], *, show: bool, callback: Callback | None = None
+    ) -> Progress:
         """Return a counter of the examples of ranges."""
         count, size = len(self.examples.ids), self.size
         batches = map(self.ranges.numbers, numbers)
         owned = sum(count_examples(b, size, count) for b in batches)
-        return Progress(self.name, owned, show=show, unit=self.unit)
+        return Progress(self.name, owned, show=show, unit=self.unit, callback=callback)
 
     def compute(
-        self, numbers: Iterable[int], bar: Progress, *, patient: bool = True
+        self,
+        numbers: Iterable[int],
+        bar: Progress,
+        *,
+        patient: bool = True,
+        profiler: Profiler | None = None,
     ) -> list[Claimed]:
         """Compute what the ranges `numbers` lack; return the claims of other processes on them.
 
@@ -111,6 +129,7 @@ class PreparedRun:
                     loader=self.loader,
                 )
                 with bar:
+                    feed = profiler.watch(feed) if profiler else feed
                     _loop(self.step, feed, self.examples, work, bar)
         finally:  # however the run ends, finished rows are kept
             with deferred():

@@ -23,6 +23,7 @@ from salix.stats.interval import (
 )
 from salix.stats.joint_bootstrap import joint_limits, resampled_means
 from salix.stats.joint_flips import flipped_means, joint_flip_p
+from salix.stats.label_exchange import exchange_p
 from salix.stats.mean_map import MeanMap, MeanMapShift
 from salix.stats.permutation import (
     benjamini_hochberg,
@@ -69,6 +70,7 @@ __all__ = [
     "crossed_mean",
     "detection_rate",
     "difference_interval",
+    "exchange_p",
     "flipped_means",
     "hedges_g",
     "holm",

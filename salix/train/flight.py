@@ -64,5 +64,7 @@ class StepsInFlight:
                 ids = pick(self.ids, indices)
                 raise diverged(seed, values["loss"], step, self.state.epoch, ids)
         self.state.add_batch(by_seed, len(positions[0]))
-        for seed, sums in zip(self.seeds, self.state.sums, strict=True):
-            self.bar.numbers[f"seed-{seed}/train_loss"] = sums["loss"] / sums["images"]
+        self.bar.numbers = {
+            f"seed-{seed}/train_loss": sums["loss"] / sums["images"]
+            for seed, sums in zip(self.seeds, self.state.sums, strict=True)
+        }

@@ -25,6 +25,14 @@ def read(path: Path) -> list[Record]:
     return [record for part in parts for record in pq.read_table(part).to_pylist()]
 
 
+def values(record: Record) -> dict[str, float]:
+    """Return the numbers of a record for callbacks, named by seed, with units."""
+    names = {"waiting": "share_waiting_for_input"}
+    seed = f"seed-{record['seed']}"
+    numbers = {n: v for n, v in record.items() if n not in ("seed", "step") and v is not None}
+    return {f"{seed}/{names.get(n, n)}": v for n, v in numbers.items()}
+
+
 def line(record: Record, epochs: int) -> str:
     """Return a line of log for a record, without undefined metrics."""
 

@@ -19,13 +19,14 @@ def initialiser(
     classes: Sequence[str] | None = None,
     prefix: str | None = None,
     ema: bool | None = None,
+    head: Path | str | None = None,
 ) -> tuple[Callable[[int], Any], dict[str, Any]]:
     """Return `build` and the keyword arguments `preprocess, classes, name` for `train`.
 
     `build(seed)` returns an initialised module: with `weights`, a file as for
     `salix.models.load`, each seed starts from them. Where the file is for another number of
     classes the last layer is drawn by the seed instead; one output z becomes the two (-z/2, z/2).
-    `prefix` and `ema` choose one of several networks in the file. Raises `InputError` as `load`
+    `prefix`, `ema` and `head` are those of `load`. Raises `InputError` as `load`
     does, and where the number of classes cannot change.
     """
     if weights is None:
@@ -34,10 +35,10 @@ def initialiser(
         names = architecture.classes if classes is None else tuple(classes)
         about = {"preprocess": architecture.preprocess, "classes": names, "name": name}
         return lambda seed: build(name, seed, classes=names), about
-    model, params = load(name, weights, prefix=prefix, ema=ema)
+    model, params = load(name, weights, prefix=prefix, ema=ema, head=head)
     names = model.classes if classes is None else tuple(classes)
-    head, same = architecture_of(name)[1].head.rpartition(".")[0], len(names) == len(model.classes)
-    if not same and not head:
+    last, same = architecture_of(name)[1].head.rpartition(".")[0], len(names) == len(model.classes)
+    if not same and not last:
         raise InputError(f"{name} has {len(model.classes)} classes and cannot have {len(names)}")
     loaded = dict(nnx.to_flat_state(params))
     about = {"preprocess": model.preprocess, "classes": names, "name": name}
@@ -46,7 +47,7 @@ def initialiser(
         module = build(name, seed, classes=names)
         state = nnx.state(module, WEIGHTS)
         for path, leaf in nnx.to_flat_state(state):
-            if same or ".".join(map(str, path[:-1])) != head:
+            if same or ".".join(map(str, path[:-1])) != last:
                 value = loaded[path].get_value()
                 if value.shape != leaf.get_value().shape:  # one output z: logits (-z/2, z/2)
                     value = jnp.concatenate([-value / 2, value / 2], axis=-1)

@@ -11,8 +11,10 @@ import jax
 from flax import nnx
 
 from salix.data import Source
+from salix.measurement import Callback
 from salix.model import Model
 from salix.preprocess import Preprocess
+from salix.profiler import Profiler
 from salix.progress import Progress
 from salix.store import digest, open_run
 from salix.store.claim import Claim
@@ -69,6 +71,8 @@ def train(
     title: str | None = None,
     progress: bool = False,
     log: Callable[[str], None] | None = None,
+    callback: Callback | None = None,
+    profile: Path | str | None = None,
 ) -> list[Trained]:
     """Train the module `build(seed)` for each seed; call it again to resume after a stop.
 
@@ -79,7 +83,8 @@ def train(
     the history as one Parquet part for each epoch. Data of at most `memory` bytes are decoded
     once. Over the processes of `jax.distributed` each loads its part of every batch; process 0
     alone writes and prints. `progress` shows a bar under `title`; `log` receives a line for each
-    epoch.
+    epoch, `callback` a `salix.callbacks.Measurement` for each epoch and about every ten seconds.
+    `profile` is the folder of a trace of the steps 2 to 6.
 
     Raises `InputError` before any work for data of one class, missing reference masks that the
     loss needs, or an `out` of another configuration; and for a loss that is not finite, with its
@@ -115,9 +120,14 @@ def train(
     groups = [seeds] if together else [(seed,) for seed in seeds]
     results: list[Trained] = []
     steps = recipe.batches(count) * recipe.epochs
-    with Progress(
-        title or name, steps * len(groups), show=progress and is_first(), unit="steps"
-    ) as bar:
+    bar = Progress(
+        title or name,
+        steps * len(groups),
+        show=progress and is_first(),
+        unit="steps",
+        callback=callback if is_first() else None,
+    )
+    with bar, Profiler(profile) as profiler:
         for group in groups:
             weights = [Network.split(build(seed))[1] for seed in group]
             path, owner = None, ""
@@ -147,8 +157,11 @@ def train(
                     classes=classes,
                     path=path,
                     owner=owner,
+                    bar=bar,
+                    log=log,
+                    profiler=profiler,
                 )
-                result = trainer.run(weights, bar, log)
+                result = trainer.run(weights)
             about_model: dict[str, Any] = {
                 "preprocess": preprocess,
                 "classes": classes,

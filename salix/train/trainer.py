@@ -10,6 +10,7 @@ import numpy as np
 
 from salix.data import id_hash
 from salix.interrupts import Interrupted, deferred
+from salix.profiler import Profiler
 from salix.progress import Progress
 from salix.train import history
 from salix.train.check import missing_reference_masks
@@ -47,7 +48,11 @@ class Trainer:
         classes: tuple[str, ...],
         path: Path | None,
         owner: str,
+        bar: Progress,
+        log: Callable[[str], None],
+        profiler: Profiler,
     ):
+        self.bar, self.log, self.profiler = bar, log, profiler
         self.program, self.recipe = program, program.recipe
         self.examples, self.validation, self.seeds = examples, validation, seeds
         self.positive, self.path = positive_class(classes), path
@@ -57,9 +62,7 @@ class Trainer:
         self.checkpoints = Checkpoints(path / "checkpoints", owner) if path and is_first() else None
         self.key = np.array(seeds if program.together else seeds[0], np.uint32)
 
-    def run(
-        self, weights: list[Weights], bar: Progress, log: Callable[[str], None]
-    ) -> TrainingResult:
+    def run(self, weights: list[Weights]) -> TrainingResult:
         """Train to the end, from the newest checkpoint if there is one."""
         together = self.program.together
         start = jax.tree.map(lambda *a: jnp.stack(a), *weights) if together else weights[0]
@@ -69,16 +72,17 @@ class Trainer:
         records: list[Record] = []
         try:
             if self.path:
-                model, best, state = self._restored(model, best, state, bar, log)
+                model, best, state = self._restored(model, best, state)
             while state.epoch < self.recipe.epochs:
-                model, throughput = self._train_epoch(model, best, state, bar)
+                model, throughput = self._train_epoch(model, best, state)
                 without_masks = not any(sums["has_reference_mask"] for sums in state.sums)
                 if without_masks and self.program.needs_reference_masks:
                     raise missing_reference_masks(self.recipe)
                 best, metrics = self._validate(model, state, best)
                 epoch_records = self._records(state, throughput, metrics)
                 for record in epoch_records:
-                    log(history.line(record, self.recipe.epochs))
+                    self.log(history.line(record, self.recipe.epochs))
+                    self.bar.measure(history.values(record), record["step"])
                 if (
                     self.path and is_first()
                 ):  # before the checkpoint: a kill between them repeats the epoch
@@ -97,15 +101,18 @@ class Trainer:
         return TrainingResult(local_copies(best) or last, last, best_epochs, tuple(records))
 
     def _train_epoch(
-        self, model: ModelState, best: Weights | None, state: TrainingState, bar: Progress
+        self, model: ModelState, best: Weights | None, state: TrainingState
     ) -> tuple[ModelState, Throughput]:
         """Take the remaining steps of an epoch; after a signal, save those on the device."""
         throughput, start, saved = Throughput(), time.monotonic(), time.monotonic()
         compiling = sum(self.program.seconds.values())
         ids, per_epoch, together = self.examples.ids, self.per_epoch, self.program.together
-        flight = StepsInFlight(self.seeds, ids, state, bar, together=together, per_epoch=per_epoch)
-        feed = epoch_feed(
-            self.program, self.examples, self.seeds, self.hashes, state.epoch, state.batch
+        flight = StepsInFlight(
+            self.seeds, ids, state, self.bar, together=together, per_epoch=per_epoch
+        )
+        position = state.epoch, state.batch
+        feed = self.profiler.watch(
+            epoch_feed(self.program, self.examples, self.seeds, self.hashes, *position)
         )
         try:
             while True:
@@ -132,7 +139,7 @@ class Trainer:
             if jax.process_count() == 1:  # of several, each may be at another step
                 self._save_interrupted(flight, model, best, state)
             raise
-        bar.input_seconds += throughput.waiting
+        self.bar.input_seconds += throughput.waiting
         compiling = sum(self.program.seconds.values()) - compiling
         throughput.seconds = time.monotonic() - start - compiling
         return model, throughput
@@ -179,18 +186,13 @@ class Trainer:
             save_training(self.checkpoints, step, model, best, state)
 
     def _restored(
-        self,
-        model: ModelState,
-        best: Weights | None,
-        state: TrainingState,
-        bar: Progress,
-        log: Callable[[str], None],
+        self, model: ModelState, best: Weights | None, state: TrainingState
     ) -> tuple[ModelState, Weights | None, TrainingState]:
         if not (restored := restore_training(self.checkpoints, model, best)):
             return model, best, state
         model, best, state = restored
-        bar.skip(bar.before + state.epoch * self.per_epoch + state.batch)
+        self.bar.skip(self.bar.before + state.epoch * self.per_epoch + state.batch)
         names = ", ".join(map(str, self.seeds))
-        log(f"seed {names}: {state.epoch} of {self.recipe.epochs} epochs are done")
+        self.log(f"seed {names}: {state.epoch} of {self.recipe.epochs} epochs are done")
         # Restored arrays go where the steps expect them, and share no buffer with the best.
         return self.program.place(model), best, state

@@ -119,6 +119,17 @@ def data(made):
     )
 
 
+def test_array_record_files_are_read_without_their_builder(made):
+    files = sorted(map(str, (made / "array_record").rglob("toy-train.array_record*")))
+    assert len(files) == 3
+    source, expected = open_source(files), Dataset("toy", "train", data_dir=made / "array_record")
+    assert [f"train/{id}" for id in source.ids] == [*expected.ids]
+    assert [None if n is None else ("real", "fake")[n] for n in source.labels] == [*expected.labels]
+    for i in (0, 20, TRAIN - 1):
+        np.testing.assert_array_equal(source.read(i), expected.read(i))
+        np.testing.assert_array_equal(source.reference_mask(i), expected.reference_mask(i))
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_example_is_read(data, format):
     source = data(format)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -137,6 +138,9 @@ def test_hostile_members_are_left_out_and_counted(tmp_path, caplog):
             (member("4.png", tarfile.LNKTYPE, linkname="9.png"), b""),
             (member("5.png", tarfile.CHRTYPE), b""),
             (member("6.png", tarfile.FIFOTYPE), b""),
+            (member("6b.png", tarfile.BLKTYPE), b""),
+            (member("6c.png", tarfile.SYMTYPE, linkname="../../../etc/passwd"), b""),
+            ("x/../../6d.png", png(6)),
             ("7\n\x1b[2J.png", png(7)),
             (member("8.png", pax_headers={"GNU.sparse.map": "0,1", "GNU.sparse.size": "9"}), b"1"),
             (member("x", tarfile.DIRTYPE), b""),
@@ -148,7 +152,7 @@ def test_hostile_members_are_left_out_and_counted(tmp_path, caplog):
     assert [*source.ids] == ["9"]
     assert greys(source) == [9]
     assert caplog.messages == [
-        "a.tar: left out: names that lead out of the folder (2), links (2), devices (2), names "
+        "a.tar: left out: names that lead out of the folder (3), links (3), devices (3), names "
         "with a backslash, a control character or over 4096 characters (1), sparse files (1), keys "
         "without image (1)"
     ]
@@ -166,6 +170,10 @@ def broken(path, kind):
         content = bytearray(b"no tar at all" * 100)
     elif kind == "empty":
         content.clear()
+    elif kind == "size":  # a file of 8 GB, by its header
+        info = member("4.png")
+        info.size = 0o7777777777
+        content = content[: 3 * 1024] + bytearray(info.tobuf(tarfile.GNU_FORMAT)) + bytes(1024)
     else:  # a member of metadata of 8 GB
         info = member("x", tarfile.XHDTYPE if kind == "pax" else tarfile.GNUTYPE_LONGNAME)
         info.size = 0o7777777777
@@ -180,6 +188,7 @@ def broken(path, kind):
         ("header", "a.tar is damaged at byte 1024: make or fetch it again"),
         ("text", "a.tar cannot be read as a tar file"),
         ("empty", "a.tar cannot be read as a tar file: empty"),
+        ("size", "a.tar cannot be read as a tar file: unexpected end of data"),
         ("pax", "1,073,742,336 bytes of metadata|1,073,741,[0-9]{3} bytes of metadata"),
         ("longname", "1,073,742,336 bytes of metadata|1,073,741,[0-9]{3} bytes of metadata"),
     ],
@@ -189,6 +198,17 @@ def test_broken_files_are_refused(tmp_path, kind, message):
     with pytest.raises(InputError, match=message) as error:
         open_source([str(tmp_path / "a.tar")])
     assert "\n" not in str(error.value)
+
+
+def test_an_image_that_unpacks_to_too_much_is_skipped(tmp_path):
+    header = png(1)
+    sizes = (100_000).to_bytes(4, "big") * 2
+    chunk = b"IHDR" + sizes + header[24:29]
+    bomb = header[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + header[33:]
+    source = Shards((write(tmp_path / "a.tar", [("1.png", bomb), ("2.png", png(2))]),))
+    with pytest.raises(Unreadable, match="pixels"):
+        source.read(0)
+    assert int(np.asarray(source.read(1)).max()) == 2
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,23 @@ def test_a_turned_video_is_upright(tmp_path):
     assert open_source([f"videos:{tmp_path}"], frames="1").read(0).shape == (48, 32, 3)
 
 
+def test_videos_of_faceforensics_with_masks(tmp_path):
+    write_video(tmp_path / "original_sequences/youtube/c23/videos/033.mp4", frames=3)
+    write_video(tmp_path / "manipulated_sequences/Face2Face/c23/videos/033_097.mp4", frames=3)
+    write_video(tmp_path / "manipulated_sequences/Face2Face/masks/videos/033_097.mp4", frames=3)
+    source = open_source([f"ffpp:{tmp_path}"], frames="at:0,2", group_by="source")
+    assert list(source.labels) == ["fake", "fake", "real", "real"]
+    assert set(source.groups) == {"033"}
+    assert read(source) == [0, 2, 0, 2]
+    assert grey_of(source.reference_mask(1)) == 2
+    assert source.reference_mask(3) is None
+    videos = open_source([f"ffpp:{tmp_path}"], frames="1").groups
+    assert list(videos) == [
+        "manipulated_sequences/Face2Face/c23/videos/033_097",
+        "original_sequences/youtube/c23/videos/033",
+    ]
+
+
 def test_ids_of_frames():
     assert split_frame_id("a/b.MP4#frame=12&t=0.480") == ("a/b.MP4", 12, 0.48)
     assert split_frame_id("a.webm#frame=0") == ("a.webm", 0, None)

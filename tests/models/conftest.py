@@ -110,7 +110,7 @@ def _check_parity(
         "map": signed,
         "rectified map": signed.relu(),
     }
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):  # LayerNorm promotes
         wide = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
 
         def run(params: Any, image: Any) -> dict[str, Any]:

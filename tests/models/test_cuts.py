@@ -10,6 +10,7 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix import models
+from salix.models.registry_transformers import ENTRIES
 from salix.models.vit import ViT
 from salix.nn import Conv, StagedNetwork, fold
 from salix.nn.staged import split_stages
@@ -47,6 +48,10 @@ EXPECTED = {  # first and last cut, and their number
 QUICK = {"antispoof", "cifar_resnet8", "liveness", "meso4", "mesoinception4", "resnet18", "small"}
 
 
+def test_every_network_is_expected_here_or_a_transformer() -> None:
+    assert set(EXPECTED) == set(models.MODELS) - set(ENTRIES)
+
+
 def abstract(name: str) -> tuple[Any, Any]:
     """Return an architecture without numbers, in evaluation, and an image of its size."""
     about = models.MODELS[name]
@@ -67,7 +72,7 @@ def stage_outputs(module: Any, x: Any) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(models.MODELS))
+@pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_cuts_are_in_order_and_end_at_the_default(name: str) -> None:
     module, x = abstract(name)
     cuts = module.cuts
@@ -85,7 +90,7 @@ def test_cuts_are_in_order_and_end_at_the_default(name: str) -> None:
     "name",
     [
         name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in sorted(set(models.MODELS) - {"clip_vit_b16"})
+        for name in sorted(set(EXPECTED) - {"clip_vit_b16"})
     ],
 )
 def test_the_head_of_the_trunk_is_the_same_program_at_each_cut(name: str) -> None:

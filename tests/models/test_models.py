@@ -14,9 +14,12 @@ from salix import models
 from salix.adapters import from_nnx
 from salix.models.checkpoints import formats
 from salix.models.checkpoints.safetensors import write_safetensors
+from salix.models.registry_transformers import ENTRIES
 from salix.typing import InputError
 
-NAMES = sorted(models.MODELS)
+# Transformers differ in their sizes alone
+TOWERS = set(ENTRIES) - {"clip_vit_b32_pooled", "dinov2_s14_pooled", "siglip_b16"}
+NAMES = sorted(set(models.MODELS) - TOWERS)
 # The others run in files of their own: each program of theirs takes seconds to compile.
 SMALL = [name for name in NAMES if models.MODELS[name].parameters < 100_000]
 

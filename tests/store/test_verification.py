@@ -185,6 +185,19 @@ def test_repair_keeps_damaged_parts_under_a_name_that_no_search_reads(run, runs,
     assert pa.concat_tables([pq.read_table(p) for p in run.rglob("*.parquet")]).num_rows == COUNT
 
 
+def test_a_sweep_leaves_a_flipped_byte_of_a_finished_range_to_verify(runs, tmp_path, capsys):
+    run = shutil.copytree(runs / "cut", tmp_path / "run")
+    damaged = part(run, 2)
+    flip(damaged, 100)
+    content = damaged.read_bytes()
+    compute(run)
+    assert damaged.read_bytes() == content
+    assert cli.main(["runs", "verify", "--repair", str(run)]) == 1
+    assert "has another SHA-256 than in range.json" in capsys.readouterr().out
+    assert compute(run).table.equals(Run(runs / "cut").table)
+    assert cli.main(["runs", "verify", str(run)]) == 0
+
+
 def test_runs_that_are_being_written_are_not_repaired(run):
     flip(part(run, 2), 100)
     with Claim(part(run, 2).parent):

@@ -17,7 +17,8 @@ REAL = ("youtube", "actors")
 SPLITS = ("train", "val", "test")
 FOLDERS = ("original_sequences", "manipulated_sequences")
 _PATH = re.compile(
-    r"(?P<folder>(?P<kind>original|manipulated)_sequences/(?P<method>[^/]+))/(?P<compression>[^/]+)"
+    r"(?P<folder>(?P<kind>original|manipulated)_sequences/(?P<method>[^/]+))"
+    r"/(?!masks/)(?P<compression>[^/]+)"
     r"/(?P<form>videos|frames|images)/(?P<name>[^/]+?)(?P<frame>/[^/]+|\.[^./]+)"
 )
 _MASK = re.compile(
