@@ -4,6 +4,7 @@
 """
 
 from salix.models.antispoof import AntiSpoof, LivenessNet
+from salix.models.convnext import ConvNext
 from salix.models.dcgan import DCGAN, load_dcgan
 from salix.models.densenet import DenseNet
 from salix.models.detectors import DETECTORS, PublishedDetector, architecture_of
@@ -19,6 +20,7 @@ from salix.models.small import Small
 from salix.models.transformer import VisionTransformer
 from salix.models.transformer_config import TransformerConfig
 from salix.models.vae import VAE, load_vae
+from salix.models.vgg import VGG
 from salix.models.vit import ViT
 from salix.models.xception import Xception
 from salix.nn import conv_form, fold
@@ -29,8 +31,10 @@ __all__ = [
     "DETECTORS",
     "MODELS",
     "VAE",
+    "VGG",
     "AntiSpoof",
     "Architecture",
+    "ConvNext",
     "DenseNet",
     "EfficientNet",
     "InceptionV3",

@@ -15,7 +15,7 @@ from PIL import Image
 from salix import interrupts, sweep
 from salix.cli import main
 from salix.engine import run as engine_run
-from salix.engine.program import Step
+from salix.engine.step import Step
 from salix.store import Run
 
 SLOW = """
@@ -88,8 +88,8 @@ def test_batches_on_the_device_are_finished(tiny, pictures, tmp_path, monkeypatc
     model, params = tiny
     start, started = Step.__call__, []
 
-    def interrupted(self, batch, hashes):
-        results = start(self, batch, hashes)
+    def interrupted(self, batch, hashes, first):
+        results = start(self, batch, hashes, first)
         started.append(batch.number)
         if len(started) == 2:
             signal.raise_signal(signal.SIGTERM)

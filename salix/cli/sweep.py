@@ -90,7 +90,14 @@ class Sweep:
         Option(help="type in which maps are stored; none stores no maps"),
     ] = "uint8"
     side: Annotated[int, Option(help="longest side of a stored map in pixels")] = 64
-    batch_size: Annotated[int, Option(help="images in memory at once")] = 32
+    batch_size: Annotated[
+        int | None,
+        Option(
+            help="images loaded and computed at once; by default batches of 32, of which an "
+            "accelerator computes as many at once as fit into its memory. Where memory runs out, "
+            "fewer are computed at once. Part of the run: a resumed run needs the same"
+        ),
+    ] = None
     workers: Annotated[
         int | None, Option(help="threads or processes that decode images; one for each core")
     ] = None

@@ -45,7 +45,7 @@ def prepare_sweep(
     precision: Precision = "float32",
     maps: MapType | None = "uint8",
     side: int = 64,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seed: int = 0,
     name: str | None = None,
     group: str | None = None,

@@ -25,6 +25,8 @@ from salix.store.manifest import check_directory, read_manifest
 from salix.store.ranges import Ranges, choose_length
 from salix.typing import InputError, Params
 
+BATCH_SIZE = 32  # of a run without a choice
+
 
 def run_problem(
     problem: Problem,
@@ -32,7 +34,7 @@ def run_problem(
     examples: Examples,
     *,
     out: Path | str,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seed: int = 0,
     name: str | None = None,
     group: str | None = None,
@@ -47,12 +49,14 @@ def run_problem(
     """Compute one row for each example and write them to `out`; run it again to resume.
 
     `out` is a directory of Parquet parts and a manifest, returned opened. `batch_size` examples are
-    loaded and sent at once, by `workers` threads (one for each core by default), or as many
-    processes with the `loader` "processes": the one setting of memory; on the CPU it is rounded up
-    to whole micro-batches, see `micro_batch`. Random keys depend on `seed` and the example's id.
-    Runs that differ by their training seed alone share `group`. `unit` is the examples' name in
-    messages about progress. `callback` receives a `salix.callbacks.Measurement` about every ten
-    seconds and at the end.
+    loaded together, by `workers` threads (one for each core by default), or as many processes with
+    the `loader` "processes"; on the CPU it is rounded up to whole micro-batches, see `micro_batch`.
+    None is 32, of which an accelerator computes as many at once as fit into its free memory; it
+    computes a number that is given as a whole. Where memory runs out all the same, the examples
+    computed at once are halved, which one line on stderr and `about.micro_batch` tell. Random keys
+    depend on `seed` and the example's id. Runs that differ by their training seed alone share
+    `group`. `unit` is the examples' name in messages about progress. `callback` receives a
+    `salix.callbacks.Measurement` about every ten seconds and at the end.
 
     A run of more than `range_size` examples, 10,000 by default, is cut into ranges of as many, in
     whole batches, each a folder of its own. `shard` (k, n) computes every n-th range from the k-th
@@ -61,7 +65,8 @@ def run_problem(
 
     Parts that are damaged or of another run are set aside, named on stderr and computed again.
     Raises `InputError` before any work for an `out` of another configuration or other ranges, for a
-    run of one range that another process is writing, and for a shard that is out of range.
+    run of one range that another process is writing, and for a shard that is out of range; with
+    all finished rows written where the devices lack the memory for one example.
     """
     shard = as_shard(shard)
     prepared = prepare_run(
@@ -87,7 +92,7 @@ def prepare_run(
     examples: Examples,
     *,
     out: Path | str,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seed: int = 0,
     name: str | None = None,
     group: str | None = None,
@@ -101,11 +106,12 @@ def prepare_run(
     Arguments and errors are those of `run_problem`.
     """
     out = Path(out)
-    if batch_size < 1:
+    requested = BATCH_SIZE if batch_size is None else batch_size
+    if requested < 1:
         raise InputError(f"batch_size is {batch_size}: give at least 1")
     check_directory(out)
-    micro = micro_batch(problem, batch_size)
-    size = -(-batch_size // micro) * micro
+    micro = micro_batch(problem, requested)
+    size = -(-requested // micro) * micro
     mesh = Mesh(np.array(jax.devices()[: gcd(micro, jax.device_count())]), ("batch",))
     traced = trace_step(problem, abstract_arguments(problem, params, micro), mesh)
     columns = (*KEYS, *examples.columns, *stored_columns(problem.columns, traced.out_info))
@@ -143,5 +149,6 @@ def prepare_run(
         mesh=mesh,
         traced=traced,
         workers=workers or os.cpu_count() or 1,
+        automatic=batch_size is None,
         loader=loader,
     )

@@ -1,7 +1,7 @@
 """The compiled step of a problem: batched, sharded over the devices, with its FLOPs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite, prod
 from typing import Any
 
@@ -12,7 +12,6 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from salix.compiler import compile_traced
-from salix.data import Batch
 from salix.engine.flops import count_flops
 from salix.engine.problem import Problem
 from salix.precision import computed_in
@@ -25,7 +24,8 @@ def micro_batch(problem: Problem, batch_size: int) -> int:
     On the CPU it is 8, the size at which convolutions are fastest, or 1 for large examples, for
     every batch size: the same program then gives the same bits, and no pixel of an 8-bit map is
     rounded to another value. Batches are rounded up to whole micro-batches, so that an example also
-    has the same slot in them. An accelerator computes the whole batch.
+    has the same slot in them. An accelerator computes the whole batch, where its memory suffices:
+    see `salix.engine.step.Step`.
     """
     if jax.default_backend() != "cpu":
         return batch_size
@@ -119,31 +119,3 @@ def stored_columns(described: tuple[Column, ...], traced: dict[str, Any]) -> tup
         dims = column.dims if len(column.dims) == len(shape) else by_axis
         stored.append(replace(column, shape=shape, dims=dims, dtype=dtype))
     return tuple(stored)
-
-
-@dataclass(frozen=True)
-class Step:
-    """The compiled program and its constant arguments, on the devices."""
-
-    program: Any
-    leaves: tuple[Any, ...]
-    seed: Any
-    micro: int
-
-    @staticmethod
-    def place(program: Any, params: Params, seed: int, micro: int, mesh: Mesh) -> "Step":
-        """Send the parameters and the seed to the devices of a mesh."""
-        constant = (jax.tree.leaves(params), np.uint32(seed))
-        leaves, sent = jax.device_put(constant, NamedSharding(mesh, P()))
-        return Step(program, tuple(leaves), sent, micro)
-
-    def __call__(self, batch: Batch, hashes: np.ndarray) -> list[dict[str, Any]]:
-        """Start the program on each micro-batch of a batch, without waiting for results."""
-        arrays = (batch.examples, batch.valid, hashes)
-        started = []
-        for first in range(0, len(batch.indices), self.micro):
-            part = jax.tree.map(lambda a, at=first: a[at : at + self.micro], arrays)
-            started.append(
-                self.program(list(self.leaves), *part, self.seed)
-            )  # it sends the part itself
-        return started

@@ -2,31 +2,31 @@
 
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
 from jax.sharding import Mesh
 
-from salix.compiler import compile_traced
 from salix.data import Batch, Examples, batches
 from salix.data.loaders import Loader
+from salix.data.notes import note
 from salix.engine.assignment import Assignment
+from salix.engine.flight import BatchesInFlight, Columns
 from salix.engine.problem import Problem
-from salix.engine.program import Step, cost
+from salix.engine.program import cost
 from salix.engine.rows import id_hashes, make_rows
 from salix.engine.shard import Shard
+from salix.engine.step import Step
 from salix.interrupts import Interrupted, deferred
 from salix.measurement import Callback
 from salix.profiler import Profiler
 from salix.progress import Progress
 from salix.store import Run, circumstances, note_circumstances, update_about
 from salix.store.claim import Claimed
+from salix.store.manifest import read_manifest
 from salix.store.ranges import Ranges, count_examples
 from salix.typing import Column, Params
 
@@ -39,7 +39,8 @@ class PreparedRun:
     """A run directory with the program that computes any of its ranges, compiled once.
 
     `size` is the number of examples of a batch, `micro` that of one execution of the program
-    `traced`. `notes` returns further entries of the manifest's `about`, once rows are computed.
+    `traced`; if `automatic`, as many fewer as the memory of the devices requires. `notes` returns
+    further entries of the manifest's `about`, once rows are computed.
     """
 
     name: str
@@ -55,8 +56,10 @@ class PreparedRun:
     mesh: Mesh
     traced: Any
     workers: int
+    automatic: bool = False
     loader: Loader = "threads"
     notes: Callable[[], dict[str, Any]] = dict
+    about: dict[str, Any] = field(default_factory=circumstances)
     step: Step | None = None
 
     def complete(
@@ -109,7 +112,7 @@ class PreparedRun:
             self.ranges,
             numbers,
             self.columns,
-            about=circumstances(),
+            about=self.about,
             bar=bar,
             size=self.size,
             count=count,
@@ -119,7 +122,7 @@ class PreparedRun:
         try:
             first = next(work.batches, None)
             if first is not None:
-                self.step = self.step or self._compile()
+                self.step = step = self.step or self._compile()
                 feed = batches(
                     self.examples,
                     self.problem.example,
@@ -130,7 +133,7 @@ class PreparedRun:
                 )
                 with bar:
                     feed = profiler.watch(feed) if profiler else feed
-                    _loop(self.step, feed, self.examples, work, bar)
+                    _loop(step, self._reduce, feed, self.examples, work, bar)
         finally:  # however the run ends, finished rows are kept
             with deferred():
                 work.close()
@@ -141,30 +144,49 @@ class PreparedRun:
         path = self.ranges.path
         note_circumstances(path, circumstances(), record=self.ranges.length is None)
         start = time.perf_counter()
-        compiled = compile_traced(self.traced)
+        ahead = (IN_FLIGHT + 1) * (self.size // self.micro) - 1  # executions
+        step = Step(self.problem, self.params, seed=self.seed, mesh=self.mesh, ahead=ahead)
+        step.compile(self.micro, self.traced)
+        if self.automatic:
+            step.fit()
+        if step.micro != self.micro:
+            self._note_memory(step)
         seconds = round(time.perf_counter() - start, 3)
-        update_about(path, compile_seconds=seconds, **cost(compiled))
-        return Step.place(compiled, self.params, self.seed, self.micro, self.mesh)
+        update_about(path, compile_seconds=seconds, **cost(step.program))
+        return step
+
+    def _reduce(self, reason: str) -> None:
+        """Go on with less memory after a lack of it."""
+        assert self.step is not None
+        self.step.reduce(reason)
+        self._note_memory(self.step)
+
+    def _note_memory(self, step: Step) -> None:
+        """Print the number of examples at once, and record it for the run and further ranges."""
+        path, alone = self.ranges.path, "" if step.ahead else ", one execution at a time"
+        text = f"going on with {step.micro} {self.unit} at once{alone}; rows agree to rounding"
+        note(f"{path}: {step.reason}: {text}")
+        self.about["micro_batch"] = step.micro
+        smallest = read_manifest(path)["about"].get("micro_batch", step.micro)
+        update_about(path, micro_batch=min(step.micro, smallest))
 
 
 def _loop(
-    step: Step, feed: Iterable[Batch], examples: Examples, work: Assignment, bar: Progress
+    step: Step,
+    reduce: Callable[[str], None],
+    feed: Iterable[Batch],
+    examples: Examples,
+    work: Assignment,
+    bar: Progress,
 ) -> None:
     """Keep batches in flight while the next are loaded, and write finished rows.
 
     A signal ends the wait for input; batches on the device are finished, and their rows written.
     """
-    flying: deque[tuple[Batch, list[dict[str, Any]]]] = deque()
     flushed = time.monotonic()
 
-    @deferred()
-    def land() -> None:
+    def land(batch: Batch, columns: Columns) -> None:
         nonlocal flushed
-        batch, started = flying.popleft()
-        start = time.monotonic()
-        parts = jax.device_get(started)
-        bar.device_seconds += time.monotonic() - start
-        columns = jax.tree.map(lambda *parts: np.concatenate(parts), *parts)
         work.add(batch.number, make_rows(batch, examples, columns))
         bar.count(f"{bar.unit}_skipped", len(batch.reasons))
         bar.advance(len(batch.indices))
@@ -172,19 +194,15 @@ def _loop(
             work.flush()
             flushed = time.monotonic()
 
+    flight = BatchesInFlight(step, bar, land, reduce)
     try:
         for batch in bar.input(feed):
-            hashes = id_hashes(batch, examples)
-            with deferred():  # what is sent to the device is finished
-                flying.append((batch, step(batch, hashes)))
-            if len(flying) > IN_FLIGHT:
-                land()
+            flight.add(batch, id_hashes(batch, examples))
     finally:
         # After a signal or an error of one batch, those before it are finished.
         error = sys.exception()
         if isinstance(error, Interrupted):  # a kill may follow: finished rows first
             with deferred():
                 work.flush()
-        at_once = isinstance(error, (KeyboardInterrupt, SystemExit))
-        while flying and (isinstance(error, Interrupted) or not at_once):
-            land()
+        if isinstance(error, Interrupted) or not isinstance(error, (KeyboardInterrupt, SystemExit)):
+            flight.finish()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from salix.engine import run as engine_run
+from salix.engine import step as engine_step
 from salix.engine.shard import Shard, as_shard
 from salix.store import Run, claim
 from salix.store.claim import Claim
@@ -58,7 +58,7 @@ def test_finished_ranges_are_passed_over(whole, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("n: 44 of 44 examples")
     compute(tmp_path / "last", "2/3", progress=True, name="n")
     assert capsys.readouterr().err.startswith("n: 12 of 12 examples")
-    monkeypatch.setattr(engine_run, "compile_traced", None)
+    monkeypatch.setattr(engine_step, "compile_traced", None)
     for shard in (None, "0/2", (1, 2)):
         assert compute(tmp_path, shard).table.equals(whole)
     mark = read_mark(tmp_path / "range=000001")
@@ -167,7 +167,8 @@ def test_shards_are_pairs_or_text():
 
 CODE = """
 import sys
-from tests.engine.test_shards import compute, engine_run
+from salix.engine import run as engine_run
+from tests.engine.test_shards import compute
 engine_run.FLUSH_SECONDS = 0.0
 compute(sys.argv[1], sys.argv[2], sleep=float(sys.argv[3]))
 """

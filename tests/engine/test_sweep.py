@@ -18,6 +18,7 @@ from salix.adapters import from_function
 from salix.attribution import CAM, GradCAM, Gradient, IntegratedGradients, SmoothGrad
 from salix.data import Arrays, Folder
 from salix.engine import run as engine_run
+from salix.engine import step as engine_step
 from salix.engine.classification import Classification
 from salix.engine.program import abstract_arguments, compile_step, cost, micro_batch
 from salix.measures import Noise, RelevanceMass
@@ -113,13 +114,14 @@ def same(a, b):
 def test_an_example_has_the_same_slot_for_every_batch_size(tiny, pictures, tmp_path, size):
     slots = {}
 
-    def place(self, batch, hashes):
+    def place(self, batch, hashes, first):
+        assert first == 0
         slots.update({index: slot % 8 for slot, index in enumerate(batch.indices)})
         raise RuntimeError("seen")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_run.Step, "__call__", place)
-        patch.setattr(engine_run, "compile_traced", lambda traced: None)
+        patch.setattr(engine_step.Step, "__call__", place)
+        patch.setattr(engine_step, "compile_traced", lambda traced: None)
         patch.setattr(engine_run, "cost", lambda compiled: {})
         with pytest.raises(RuntimeError, match="seen"):
             salix.sweep(*tiny, pictures, CAM(), out=tmp_path / "run", batch_size=size)

@@ -20,6 +20,8 @@ EXPECTED = {  # first and last cut, and their number
     "antispoof": ("conv1", "conv3", 3),
     "cifar_resnet8": ("stage1", "stage3", 3),
     "clip_vit_b16": ("block1", "attention12", 12),
+    "convnext_b": ("stage1", "stage4", 4),
+    "convnext_t": ("stage1", "stage4", 4),
     "deepfakebench_efficientnet_b4": ("stage1", "last_conv", 8),
     "deepfakebench_meso4": ("block1", "block4", 4),
     "deepfakebench_mesoinception4": ("block1", "block4", 4),
@@ -43,6 +45,8 @@ EXPECTED = {  # first and last cut, and their number
     "tf_efficientnet_b0": ("stage1", "last_conv", 8),
     "tf_efficientnet_b4": ("stage1", "last_conv", 8),
     "timm_efficientnet_lite0": ("stage1", "last_conv", 8),
+    "vgg16": ("conv1", "pool5", 6),
+    "vgg19": ("conv1", "pool5", 6),
     "xception": ("block1", "conv4", 13),
 }
 QUICK = {"antispoof", "cifar_resnet8", "liveness", "meso4", "mesoinception4", "resnet18", "small"}
