@@ -1,16 +1,15 @@
 """Sources whose images are brought to one size and one JPEG coding, in memory."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-from salix.data import Source
 from salix.data.content import source_identity
 from salix.data.decode import decode, fit
 from salix.data.fitted import packings
+from salix.data.views import View
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 
@@ -26,7 +25,7 @@ def check_coding(quality: int | None, side: int | None) -> None:
 
 
 @dataclass(frozen=True)
-class Recoded:
+class Recoded(View):
     """The images of a source, encoded again as JPEG of one quality, with its standard tables.
 
     With `side`, each is first resized to a square of so many pixels (bilinear, antialiased, not
@@ -34,7 +33,6 @@ class Recoded:
     `InputError` for packed data, whose images are resized already, and for values out of range.
     """
 
-    source: Source
     quality: int = 90
     side: int | None = None
     subsampling: str = "4:2:0"
@@ -45,21 +43,6 @@ class Recoded:
             raise InputError(
                 "packed data have lost their files: audit a detector on the images themselves"
             )
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the source."""
-        return self.source.ids
-
-    @property
-    def labels(self) -> Sequence[str | int | None]:
-        """Labels of the source."""
-        return self.source.labels
-
-    @property
-    def groups(self) -> Sequence[str | None]:
-        """Groups of the source."""
-        return self.source.groups
 
     @property
     def has_reference_masks(self) -> bool:

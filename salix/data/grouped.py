@@ -3,17 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-
-from salix.data.content import source_identity
-from salix.data.source import Source
+from salix.data.views import View
 from salix.typing import InputError
 
 
 @dataclass(frozen=True)
-class Grouped:
+class Grouped(View):
     """A source whose images are grouped by a folder of their ids, or by a pattern.
 
     With a level, the images of one folder are a group, named by its path: 1 is the first folder of
@@ -25,10 +21,9 @@ class Grouped:
     one capture group, and where no image has a group.
     """
 
-    source: Source
     by: int | str
     prefix: str = ""
-    groups: Sequence[str | None] = field(init=False, repr=False, compare=False)
+    _groups: Sequence[str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         ids = list(self.source.ids)
@@ -41,34 +36,12 @@ class Grouped:
                 f"no image has a group by {self.by!r}, for example {ids[0]!r}: give a level that "
                 r"this path has, such as 1 or -1, or a pattern such as '(\d+)_'"
             )
-        object.__setattr__(self, "groups", groups)
+        object.__setattr__(self, "_groups", groups)
 
     @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the source."""
-        return self.source.ids
-
-    @property
-    def labels(self) -> Sequence[str | int | None]:
-        """Labels of the source."""
-        return self.source.labels
-
-    @property
-    def has_reference_masks(self) -> bool:
-        """As the source."""
-        return self.source.has_reference_masks
-
-    def read(self, index: int) -> Any:
-        """Read from the source."""
-        return self.source.read(index)
-
-    def reference_mask(self, index: int) -> np.ndarray | None:
-        """Reference mask from the source."""
-        return self.source.reference_mask(index)
-
-    def identity(self, *, full: bool = False) -> dict[str, Any]:
-        """Identity of the source."""
-        return source_identity(self.source, full=full)
+    def groups(self) -> Sequence[str | None]:
+        """Folder or match of each id."""
+        return self._groups
 
 
 def _matches(pattern: str, ids: Sequence[str]) -> list[str | None]:

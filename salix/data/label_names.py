@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from salix.data.content import source_identity
 from salix.data.source import Source
 from salix.data.texts import Categories
+from salix.data.views import View
 from salix.typing import InputError
 
 SHOWN = 10  # names in a message
@@ -93,41 +91,13 @@ def _names(source: Source) -> Sequence[Any]:
 
 
 @dataclass(frozen=True)
-class Relabelled:
+class Relabelled(View):
     """A source whose labels are those of a table, by the names that its files give."""
 
-    source: Source
     table: tuple[tuple[str, str], ...]  # pairs of a name and its class
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the source."""
-        return self.source.ids
 
     @property
     def labels(self) -> Sequence[str | None]:
         """Class of each name."""
         table = dict(self.table)
         return Categories(None if n is None else table[str(n)] for n in _names(self.source))
-
-    @property
-    def groups(self) -> Sequence[str | None]:
-        """Groups of the source."""
-        return self.source.groups
-
-    @property
-    def has_reference_masks(self) -> bool:
-        """As the source."""
-        return self.source.has_reference_masks
-
-    def read(self, index: int) -> Any:
-        """Read from the source."""
-        return self.source.read(index)
-
-    def reference_mask(self, index: int) -> np.ndarray | None:
-        """Reference mask from the source."""
-        return self.source.reference_mask(index)
-
-    def identity(self, *, full: bool = False) -> dict[str, Any]:
-        """Identity of the source."""
-        return source_identity(self.source, full=full)

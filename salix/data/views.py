@@ -1,4 +1,4 @@
-"""Sources made of sources: several in a row, without labels."""
+"""Sources made of sources: several in a row, views of one, without labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,8 +65,8 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Unlabelled:
-    """A source without its labels."""
+class View:
+    """The base of views of another source: subclasses replace some of its parts."""
 
     source: Source
 
@@ -77,8 +77,8 @@ class Unlabelled:
 
     @property
     def labels(self) -> Sequence[str | int | None]:
-        """None for each."""
-        return Categories.constant(None, len(self.source.ids))
+        """Labels of the source."""
+        return self.source.labels
 
     @property
     def groups(self) -> Sequence[str | None]:
@@ -101,3 +101,13 @@ class Unlabelled:
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Identity of the source."""
         return source_identity(self.source, full=full)
+
+
+@dataclass(frozen=True)
+class Unlabelled(View):
+    """A source without its labels."""
+
+    @property
+    def labels(self) -> Sequence[str | int | None]:
+        """None for each."""
+        return Categories.constant(None, len(self.source.ids))

@@ -9,21 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from salix.data import Source
 from salix.data.content import files_digest, source_identity
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
+from salix.data.views import View
 from salix.train.losses import Loss
 
 
 @dataclass(frozen=True)
-class WithReferenceMasks:
+class WithReferenceMasks(View):
     """A source with reference masks from a folder of grey images, each named by its image's id.
 
     Suffixes may differ: `fake/a.png` is the mask of `fake/a.jpg`. An image may have none. Raises
     `InputError` for a folder without reference masks, or a reference mask without its image.
     """
 
-    source: Source
     root: Path
     files: Sequence[Path | None] = field(init=False, repr=False, compare=False)
 
@@ -32,28 +31,9 @@ class WithReferenceMasks:
         object.__setattr__(self, "files", files)
 
     @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the source."""
-        return self.source.ids
-
-    @property
-    def labels(self) -> Sequence[str | int | None]:
-        """Labels of the source."""
-        return self.source.labels
-
-    @property
-    def groups(self) -> Sequence[str | None]:
-        """Groups of the source."""
-        return self.source.groups
-
-    @property
     def has_reference_masks(self) -> bool:
         """Return True."""
         return True
-
-    def read(self, index: int) -> Any:
-        """Return one image of the source."""
-        return self.source.read(index)
 
     def reference_mask(self, index: int) -> np.ndarray | None:
         """Return the decoded reference mask of one image, or None; raises `Unreadable`."""

@@ -38,6 +38,7 @@ def hits(differences):
     return {k: d.comparison for k, d in differences.items() if k[0] in ("auc", "accuracy")}
 
 
+@pytest.mark.slow
 def test_several_runs_are_compared_by_the_aucs_of_runs(two_groups):
     (key, comparison), *rest = hits(compared(two_groups(40))).items()
     assert (key, comparison.over, rest) == (("auc", "guided"), "runs", [])

@@ -51,6 +51,7 @@ def test_levels_are_the_rule_itself(rule):
     assert spent == {"midpoint": 27, "trapezoid": 33, "gauss_legendre": 3 + 6 + 12 + 24 + 48}[rule]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["midpoint", "trapezoid", "gauss_legendre"])
 def test_it_stops_within_the_tolerance_and_not_before_or_later(rule):
     totals = np.cumsum([len(level[0]) for level in refinements(rule, 2, 20)])

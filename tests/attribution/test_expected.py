@@ -74,6 +74,7 @@ def test_it_is_the_mean_of_integrated_gradients_over_the_references():
     assert np.corrcoef(out.ravel(), expected.ravel())[0, 1] > 0.99
 
 
+@pytest.mark.slow
 def test_completeness_residual_falls_with_the_samples():
     score = lambda x: jnp.exp(x.mean())  # noqa: E731
 

@@ -61,6 +61,7 @@ def test_a_sampled_fit_of_a_linear_score_is_exact(antithetic):
     np.testing.assert_allclose(values, contributions(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("antithetic", [True, False])
 def test_the_fit_is_that_of_numpy_on_the_drawn_coalitions(antithetic):
     method = replace(GRID, antithetic=antithetic, chunk=5)

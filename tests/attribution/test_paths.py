@@ -86,6 +86,7 @@ def test_features_of_small_gradients_move_first():
     np.testing.assert_allclose(seen[:, [1, 2, 0, 3]].sum(0), [3, 2, 1, 0], atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "order"), [(GuidedIG, 1), (lambda steps: BlurIG(4, steps, difference=1e-4), 1)]
 )

@@ -66,6 +66,7 @@ def test_one_sample_has_independent_noise_in_every_pixel():
     assert noise.std() == pytest.approx(0.15 * RANGE, rel=0.3)
 
 
+@pytest.mark.slow
 def test_samples_are_independent():
     # copies that shared their noise would leave the mean as wide as a single copy
     wide, narrow = (moment(1, samples=n, noise=0.15).std() for n in (1, 64))
@@ -126,6 +127,7 @@ def explain(method, score):
     return compiled(lambda x: method(score, x, KEY))(IMAGE)
 
 
+@pytest.mark.slow
 def test_squares_and_variance_agree_with_numpy_over_the_same_copies():
     score, copies = lambda x: (x**3).sum(), []
 

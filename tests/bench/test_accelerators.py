@@ -42,6 +42,7 @@ def test_every_task_lowers_and_never_calls_the_host(net, workload, platform):
     assert "f64" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "bits", "precision"),
     [("float32", "f32", "HIGHEST"), ("tf32", "f32", "HIGH"), ("bfloat16", "bf16", "DEFAULT")],

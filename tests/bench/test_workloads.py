@@ -102,6 +102,7 @@ def test_deletion_is_the_curve_of_the_maps(net, programs):
             close(value, np.exp(z[0]) / np.exp(z).sum())
 
 
+@pytest.mark.slow
 def test_measures_are_the_row_of_a_sweep(net, monkeypatch):
     model, params = net
     few = (Halved(),)

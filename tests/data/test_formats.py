@@ -50,6 +50,7 @@ def test_image_files_are_opened_with_listed_formats_alone():
                 calls.setdefault(path.relative_to(ROOT).as_posix(), []).append(options)
     assert set(calls) == {
         "salix/data/decode.py",
+        "salix/data/headers.py",
         "salix/data/mask_files.py",
         "salix/report/comparison/images.py",
         "salix/report/heatmap.py",

@@ -28,6 +28,7 @@ def load(examples, loader):
     return list(batches(examples, EXAMPLE, 4, range(6), workers=2, loader=loader))
 
 
+@pytest.mark.slow
 def test_batches_are_those_of_threads():
     for one, other in zip(load(Numbers(), "threads"), load(Numbers(), "processes"), strict=True):
         assert (one.number, one.indices) == (other.number, other.indices)

@@ -90,6 +90,7 @@ def test_examples_are_equal_to_those_of_the_files(files, tmp_path, to):
                 np.testing.assert_array_equal(example[name], expected[name], strict=True)
 
 
+@pytest.mark.slow
 def test_rows_are_equal_to_those_of_the_files(files, model, tmp_path):
     to, source = GEOMETRIES[2], open_source([str(files / "list.csv")])
     pack(source, to, tmp_path / "packed", shard_bytes=2000)
@@ -193,6 +194,7 @@ pack(Folder(Path(sys.argv[1])), Preprocess((12, 10)), sys.argv[2], shard_bytes=1
 """
 
 
+@pytest.mark.slow
 def test_a_killed_packing_goes_on(files, tmp_path, capsys):
     images, out = files / "images", tmp_path / "packed"
     killed = subprocess.run([sys.executable, "-c", KILLED, images, out])

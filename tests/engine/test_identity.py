@@ -324,6 +324,7 @@ def square(x):
     return x * x
 
 
+@pytest.mark.slow
 def test_code_that_computes_the_same_is_the_same(tmp_path):
     def build(function):
         def apply(w, x):
@@ -358,6 +359,7 @@ def test_another_program_of_another_version_of_jax_is_refused_with_both_versions
     assert "computed with" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_an_equal_program_in_other_circumstances_resumes_and_says_so(run, capsys):
     edit_manifest(run, jax="0.1.2", cpus=99)
     start(run)

@@ -33,6 +33,7 @@ def test_the_released_score_is_the_sigmoid_of_the_output(tmp_path, shape):
         np.testing.assert_allclose(run.rows["logits"], np.c_[-Z, Z] / 2, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_that_of_two_outputs_is_the_sigmoid_of_the_last_as_released(tmp_path):
     both = np.stack([W, -W / 2], 1)
     model, w = salix.from_function(

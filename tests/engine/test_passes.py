@@ -112,6 +112,7 @@ def random_effects(score, image, map, key):
     return lax.map(effect, jax.random.split(key, 3)).mean()
 
 
+@pytest.mark.slow
 def test_methods_share_the_passes_that_do_not_depend_on_their_maps():
     methods, few = (Gradient(), CAM(), GradCAM()), Of(deletion, fractions=(0, 0.5, 1))
     # XLA of JAX 0.12 does not merge the row's own explanation with that behind the barrier.

@@ -58,6 +58,7 @@ def test_float32_is_the_default_and_rows_of_less_are_close_to_it(pictures, tmp_p
     assert 0 < np.abs(np.subtract(*maps)).mean() < 2  # of 255
 
 
+@pytest.mark.slow
 def test_kernels_are_rounded_once_and_not_in_every_pass(pictures, tmp_path, monkeypatch):
     seen = []
     trunk = NET[0].trunk

@@ -119,6 +119,7 @@ def test_ragged_sentences_are_padded_and_their_text_stays_on_the_host(tmp_path):
     assert (rows["dropped"] != rows["similarity"]).mean() > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLE_RUNS)
 def test_a_row_does_not_depend_on_its_batch_and_random_keys_on_the_seed_alone(name, tmp_path):
     module = load_example(name)

@@ -352,6 +352,7 @@ def test_measures_add_columns(tiny, pictures, tmp_path):
     np.testing.assert_allclose(run.rows["row"][0], maps.mean(0) / 255, atol=1 / 255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", [logit(1), probability(0), margin(1), probability()], ids=repr)
 def test_the_score_is_what_is_asked_for(tiny, pictures, tmp_path, score):
     rows = salix.sweep(*tiny, pictures, out=tmp_path / "run", score=score).rows
@@ -418,6 +419,7 @@ class Folderless(Arrays):
         super().__init__(arrays.images)
 
 
+@pytest.mark.slow
 def test_a_folder_and_its_array_give_the_same_rows(tiny, pictures, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
@@ -505,6 +507,7 @@ def test_a_score_is_any_function_of_the_logits(tiny, pictures, tmp_path):
     assert same(again, run)
 
 
+@pytest.mark.slow
 def test_measures_of_a_score_without_a_target_explain_the_same_score(tiny, pictures, tmp_path):
     run = salix.sweep(
         *tiny, pictures, CAM(), [Noise(levels=(0.0,))], out=tmp_path / "run", score=lead

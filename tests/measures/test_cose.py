@@ -173,6 +173,7 @@ def test_vmap_is_a_loop_and_the_choice_of_a_change_stays_a_choice():
             np.testing.assert_allclose(together(images, keys)[name][i], value, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_each_variant_costs_one_pass():
     passes, traced = [], []
 

@@ -165,6 +165,7 @@ def test_maps_are_not_computed():
     assert not asked  # only logits are: a pass costs no gradient
 
 
+@pytest.mark.slow
 def test_batches_chunks_and_order_change_nothing():
     images = normalised(rng.uniform(size=(3, SIDE, SIDE, 2)))
     keys = jax.random.split(KEY, 3)

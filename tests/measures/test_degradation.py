@@ -87,6 +87,7 @@ def run(measure, pixels=PIXELS, key=KEY):
     }
 
 
+@pytest.mark.slow
 def test_paper_images_are_the_released_ones():
     image = np.asarray(Image.fromarray(astronaut()).resize((224, 224)))
     image = np.clip(image + rng.normal(scale=2, size=image.shape), 0, 255).astype(np.uint8)
@@ -178,6 +179,7 @@ def test_8_bit_conditions_of_equal_change_are_whole_grey_levels():
     np.testing.assert_allclose(result, 0.05, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_a_planted_model_is_hurt_where_it_looks_and_nowhere_else():
     result = run(MATCHED)
     probability, flip = result["degradation_probability"], result["degradation_flip"]
@@ -239,6 +241,7 @@ def test_constant_map_maps_are_nan():
     assert all(np.isnan(v) for column in result.values() for v in column.values())
 
 
+@pytest.mark.slow
 def test_batches_are_loops_in_any_order():
     images = normalised(rng.uniform(size=(3, SIDE, SIDE, 3)))
     keys = jax.random.split(KEY, 3)

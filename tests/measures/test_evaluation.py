@@ -83,6 +83,7 @@ def test_each_method_has_the_value_of_the_metric_alone():
     np.testing.assert_allclose(values["evaluation_deletion_values"], curves, rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_metric_of_the_attribution_has_that_of_each_method(monkeypatch):
     """Methods of one shape and of another; the run's own attribution is that of one of them."""
 

@@ -110,6 +110,7 @@ def test_shares_of_pixels_are_rounded_and_at_least_one():
     assert round(0.02 * 224 * 224) == 1004
 
 
+@pytest.mark.slow
 def test_uniform_maps_are_at_chance():
     map, mask = np.full((10, 10), 0.3, np.float32), np.zeros((10, 10), bool)
     mask[:3] = True
@@ -146,6 +147,7 @@ def test_mosaics():
     assert float(focus(joined[..., 0], cells)) == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_and_batches():
     batch = rng.normal(size=(5, 6, 7)).astype(np.float32)
     regions = rng.uniform(size=(5, 6, 7)) < 0.4

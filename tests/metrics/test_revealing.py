@@ -34,6 +34,7 @@ def slow(score, image, other, map):
     return float((np.diff(values) >= 0).all())
 
 
+@pytest.mark.slow
 def test_it_is_that_of_slow_numpy():
     """A model of known truth: reading from the left is monotone, hardly any other order is."""
     rising = np.indices(SPACE)[1] + np.indices(SPACE)[0] / 9

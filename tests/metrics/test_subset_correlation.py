@@ -113,6 +113,7 @@ def test_single_features_are_those_of_slow_numpy():
     assert value == pytest.approx(stats.spearmanr(np.abs(sums), changes)[0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_input_times_gradient_of_a_linear_score_is_exact():
     """Sums of attributions are the effects: every correlation is 1, and -1 for the negated map."""
 

@@ -121,6 +121,7 @@ def test_a_transformer_shares_its_class_token_among_the_patches() -> None:
     assert np.ptp(features[..., 16:], axis=(1, 2)).max() == 0
 
 
+@pytest.mark.slow
 def test_a_folded_network_has_the_cuts_of_the_original() -> None:
     module: Any = models.build("cifar_resnet8")
     module.eval()

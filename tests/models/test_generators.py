@@ -194,6 +194,7 @@ def test_published_vae_reconstructs_its_faces(asset: Callable[[str], Path]) -> N
     assert np.mean((np.asarray(vae(turned)) - turned) ** 2) > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.assets
 def test_published_dcgan_makes_faces_of_many_kinds(asset: Callable[[str], Path]) -> None:
     generator = models.load_dcgan(asset("dcgan"))

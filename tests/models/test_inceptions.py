@@ -300,6 +300,7 @@ def test_the_mean_counts_the_zeros_beyond_the_border() -> None:
     np.testing.assert_allclose(actual, [row, edge, edge, row], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_input_of_a_block_is_added_unrectified_and_pools_ignore_their_padding() -> None:
     x = -np.random.default_rng(0).uniform(1, 2, (1, 5, 5, 4)).astype(np.float32)
     block = xception.SeparableBlock((4, 4, 4), 1, rngs=nnx.Rngs(0))

@@ -129,6 +129,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         models.load("meso4", path)
 
 
+@pytest.mark.slow
 def test_diverged_parameters_are_not_saved(tmp_path: Path) -> None:
     _, params = models.load("small")
     bad = jax.tree.map(lambda x: x * np.float32("nan"), params)

@@ -183,6 +183,7 @@ def test_ssim_of_each_window_is_that_of_scikit_image(window):
     np.testing.assert_allclose(result, full[edge:-edge, edge:-edge], atol=2e-5)
 
 
+@pytest.mark.slow
 def test_ssim_is_averaged_over_windows_that_are_valid_as_a_whole():
     a, b = maps()
     valid = np.asarray(valid_region(a.shape, rotation(25)))

@@ -136,6 +136,7 @@ def test_a_finished_training_is_read_back(uninterrupted):
     assert lines == ["seed 0: 4 of 4 epochs are done"]
 
 
+@pytest.mark.slow
 def test_resume_within_an_epoch_is_bit_identical(uninterrupted, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "SAVE_SECONDS", 0.0)
     calls = 0

@@ -87,6 +87,7 @@ def test_layers_are_ordered_by_their_making_where_keras_named_them(tmp_path: Pat
     assert read_keras(write_numbered(path, layers, one.get))["conv2d/kernel"] == 1
 
 
+@pytest.mark.slow
 def test_models_within_models_are_read(tmp_path: Path) -> None:
     layers, ours = meso_layers(3)
     paths = [tmp_path / name for name in ("a.h5", "b.h5", "c.h5", "d.h5")]

@@ -69,6 +69,7 @@ def test_a_checkpoint_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture
     assert all((a == converted[n]).all() for n, a in arrays(params).items())
 
 
+@pytest.mark.slow
 def test_classes_are_counted_at_the_head(tmp_path: Path) -> None:
     about = models.MODELS["resnet18"]
     module = nnx.eval_shape(lambda: about.build(nnx.Rngs(0), 3))
