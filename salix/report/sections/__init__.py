@@ -47,7 +47,6 @@ SECTIONS: tuple[Build, ...] = (
     settings.build,
     methods.build,
 )
-PICTURED = (examples.build, film.build)  # of images that the runs may have no picture of
 
 
 def sections_with(data: Any) -> tuple[Build, ...]:
@@ -55,4 +54,8 @@ def sections_with(data: Any) -> tuple[Build, ...]:
 
     `data` are paths as `salix.data.open_source` takes them, or a source.
     """
-    return tuple(partial(build, data=data) if build in PICTURED else build for build in SECTIONS)
+    pictured: dict[Build, Build] = {
+        examples.build: partial(examples.build, data=data),
+        film.build: partial(film.build, data=data),
+    }
+    return tuple(pictured.get(build, build) for build in SECTIONS)
