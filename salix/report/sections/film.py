@@ -18,7 +18,7 @@ FIRST = 2000  # index of the first picture: those of other sections are smaller
 
 
 @dataclass(frozen=True)
-class Strip:
+class FilmStrip:
     """A video, its figure, and the pictures of its film strip with their times."""
 
     film: Film
@@ -47,7 +47,7 @@ def build(analysis: Analysis, *, data: Any = None) -> Section | None:
         images = draw_images(drawn, ids, first=FIRST + 100 * n, pictures=stored)
         times = [f"{film.times[i]:.2f} s" for i in film.strip]
         strips.append(
-            Strip(
+            FilmStrip(
                 film,
                 frames[0].class_name(film.label),
                 _draw(f"film-{n}", film, frames[0], groups, palette),
