@@ -28,7 +28,7 @@ class ChosenExamples:
 
 @dataclass(frozen=True, eq=False)
 class _Ranking:
-    """Values of images, the smallest of which are chosen, NaN of those that are left out."""
+    """Values of images for one rule: the smallest are chosen, NaN are left out."""
 
     key: str
     title: str

@@ -106,13 +106,13 @@ def draw_images(
     `first` is the index of the first image. `pictures` are encoded images by id, in the place of
     the stored ones.
     """
-    given = pictures or {}
+    replacements = pictures or {}
     rows = [frame.rows(ids, (*SOURCE_COLUMNS, *MAP_COLUMNS)) for frame in frames]
     images = []
     for n, id in enumerate(ids, first):
         known = [(f, by[id]) for f, by in zip(frames, rows, strict=True) if id in by]
         frame, row = next((k for k in known if k[1].get("thumb") is not None), known[0])
-        source = row | {"thumb": given.get(id, row.get("thumb"))}
+        source = row | {"thumb": replacements.get(id, row.get("thumb"))}
         images.append(_draw(n, id, frame, source, frames, rows))
     return tuple(images)
 

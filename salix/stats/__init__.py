@@ -9,7 +9,6 @@ from salix.stats.clusters import cluster_codes, cluster_count
 from salix.stats.compare import compare_groups
 from salix.stats.comparison import GroupComparison
 from salix.stats.crossed import crossed_mean
-from salix.stats.detector_rates import FPR_LEVELS, RATES, detector_rates
 from salix.stats.distribution_shift import DistributionShift
 from salix.stats.effect_size import cliffs_delta, hedges_g, paired_delta
 from salix.stats.error_rates import ACER_GRID, FDR_LEVELS, Acer, detection_rate, minimum_acer
@@ -43,9 +42,10 @@ from salix.stats.ranks import (
     unit_count,
 )
 from salix.stats.reliability import Calibration, calibration
+from salix.stats.resampled_rates import FPR_LEVELS, RATES, detector_rates
 from salix.stats.roc import det_coordinates, drawn_points, roc_points
 from salix.stats.sample import Sample, mean_difference
-from salix.stats.video_scores import VideoScores, design_effect, video_scores
+from salix.stats.videos import VideoScores, design_effect, video_scores
 
 __all__ = [
     "ACER_GRID",

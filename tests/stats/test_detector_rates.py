@@ -15,7 +15,7 @@ from salix.stats import (
     minimum_acer,
     video_scores,
 )
-from salix.stats.detector_rates import _rates
+from salix.stats.resampled_rates import _rates
 from salix.typing import InputError
 
 
