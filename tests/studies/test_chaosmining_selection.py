@@ -79,7 +79,7 @@ def test_of_equal_importances_the_later_feature_is_chosen():
     [
         ({}, np.ones(20), "the target y is constant, at 1"),
         ({"n_features_to_select": 5}, np.arange(20), "5 relevant features of 4 columns"),
-        ({"n_features_to_select": "all"}, np.arange(20), "n_features_to_select is 'all'"),
+        ({"n_features_to_select": 1.5}, np.arange(20), "n_features_to_select is 1.5"),
         ({"validation_fraction": 1.5}, np.arange(20), "validation_fraction is 1.5"),
         ({"attribution": "lime"}, np.arange(20), "unknown 'lime'"),
         ({"step": 0.0}, np.arange(20), "step is 0"),

@@ -39,7 +39,8 @@ def classical_selection(
     """Return scikit-learn's RFE of an estimator, fitted to keep `count` features."""
     from sklearn.feature_selection import RFE
 
-    return RFE(estimator, n_features_to_select=count, step=STEP).fit(x, y)
+    step: Any = STEP
+    return RFE(estimator, n_features_to_select=count, step=step).fit(x, y)
 
 
 def permutation_ranking(
@@ -59,7 +60,7 @@ def permutation_ranking(
         n_repeats=5,
         random_state=seed,
     )
-    return np.asarray(result.importances_mean)
+    return np.asarray(result["importances_mean"])
 
 
 def shap_ranking(
