@@ -125,6 +125,7 @@ def _support(data: SymbolicSet, features: Any) -> Any:
 def _test_error(data: SymbolicSet, support: Any, setting: NetworkSetting, seed: int) -> float:
     """Return the test error of a network of some features, trained on all training rows."""
     rule = EliminationRule(count=int(support.sum()))
-    rows: Any = data.x[:, support], data.y, data.test_x[:, support], data.test_y
-    ((only,),) = eliminate([EliminationTask(*rows, METHODS["SA"], rule, seed)], setting)
+    x, test_x = data.x[:, support], data.test_x[:, support]
+    task = EliminationTask(x, data.y, test_x, data.test_y, METHODS["SA"], rule, seed)
+    ((only,),) = eliminate([task], setting)
     return only.error
