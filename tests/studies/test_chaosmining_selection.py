@@ -26,7 +26,7 @@ from salix.studies.chaosmining.selection_table import (
 )
 from salix.studies.chaosmining.selector import RFEwNA
 from salix.studies.chaosmining.sweeps import (
-    Sweep,
+    ConditionSweep,
     concordant_pairs,
     print_sweep,
     sweep_conditions,
@@ -111,11 +111,15 @@ def test_sweeps_have_the_published_conditions():
 
 def test_the_page_shows_tables_beside_published_ones(tmp_path, capsys):
     trials = [Trial(f, s) for s in (0, 1) for f in FORMULAS.values()]
-    names = ("Pred", "SA", "SA consistency", "DL", "DeepLIFT", "U SA released", "U SA")
+    names = ("Pred", "SA", "SA consistency", *("DL", "IG", "FA", "DeepLIFT"))
+    names += ("U SA released", "U SA")
     scores = [{n: 0.5 + 0.01 * i + 0.02 * t.seed for i, n in enumerate(names)} for t in trials]
     rows = score_rows(trials, scores)
     write_results(tmp_path, trials, scores, rows, mended=rows)
-    sweep = Sweep("label_noise", SWEEPS["label_noise"], (rows,) * 4)
+    swept = []
+    for pair in sweep_conditions("label_noise", NoiseSetting(), NetworkSetting()).values():
+        swept.append(score_rows([Trial(t.formula, t.seed, *pair) for t in trials], scores))
+    sweep = ConditionSweep("label_noise", SWEEPS["label_noise"], tuple(swept))
     selected = [SelectionRow("10", s, "NN + SA", "test rows", 1.0, 0.01) for s in (0, 1)]
     selected += [SelectionRow("10", 0, "<b>", "validation rows", 0.5, 0.02)]
     cells = selection_cells(selected)

@@ -56,11 +56,15 @@ def permutation_ranking(
         NetworkRegressor(tuple(params)),
         x,
         y,
-        scoring="neg_mean_squared_error",
+        scoring=_negative_error,
         n_repeats=5,
         random_state=seed,
     )
     return np.asarray(result["importances_mean"])
+
+
+def _negative_error(network: "NetworkRegressor", x: Any, y: Any) -> float:
+    return -float(((network.predict(x) - y) ** 2).mean())
 
 
 def shap_ranking(

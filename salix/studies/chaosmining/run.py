@@ -29,7 +29,12 @@ from salix.studies.chaosmining.selection_table import (
     selection_cells,
     write_selection,
 )
-from salix.studies.chaosmining.sweeps import Sweep, print_sweep, sweep_conditions, write_sweep
+from salix.studies.chaosmining.sweeps import (
+    ConditionSweep,
+    print_sweep,
+    sweep_conditions,
+    write_sweep,
+)
 from salix.studies.detectors import TimedLog
 from salix.typing import InputError, Method
 
@@ -101,7 +106,7 @@ def run_chaosmining(
             study.log(f"sweep of {name}: {value}")
             trials = study.trials(*pair)
             rows.append(score_rows(trials, study.scores(trials)))
-        sweep = Sweep(name, tuple(settings), tuple(rows))
+        sweep = ConditionSweep(name, tuple(settings), tuple(rows))
         print_sweep(sweep)
         write_sweep(out, sweep)
     if selection:

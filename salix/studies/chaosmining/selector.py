@@ -51,17 +51,18 @@ class RFEwNA(SelectorMixin, BaseEstimator):
     Shi et al. (2024), arXiv:2406.12150.
     """
 
+    # Types are checked by `fit`, as scikit-learn's conventions require.
     def __init__(
         self,
-        n_features_to_select: int | float | None = None,
+        n_features_to_select: Any = None,
         *,
-        step: float = 0.2,
+        step: Any = 0.2,
         attribution: Any = "saliency",
-        depth: int = 3,
-        width: int = 100,
-        epochs: int = 1000,
-        learning_rate: float = 1e-3,
-        validation_fraction: float = 0.25,
+        depth: Any = 3,
+        width: Any = 100,
+        epochs: Any = 1000,
+        learning_rate: Any = 1e-3,
+        validation_fraction: Any = 0.25,
         random_state: Any = None,
     ):
         self.n_features_to_select = n_features_to_select

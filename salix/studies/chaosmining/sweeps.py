@@ -19,7 +19,7 @@ SHOWN = ("Pred", "SA", "DL", "IG", "FA")  # columns of the printed table
 
 
 @dataclass(frozen=True)
-class Sweep:
+class ConditionSweep:
     """Scores of a study at each value of one condition."""
 
     name: str
@@ -64,7 +64,7 @@ def concordant_pairs(values: Sequence[float], published: Sequence[float]) -> tup
     return sum(ours * theirs > 0 for ours, theirs in known), len(known)
 
 
-def write_sweep(out: Path, sweep: Sweep) -> Path:
+def write_sweep(out: Path, sweep: ConditionSweep) -> Path:
     """Write `sweep-<name>.json`: means, intervals, published values and pairs in their order."""
     scores = {}
     for index, first in enumerate(sweep.rows[0]):
@@ -84,7 +84,7 @@ def write_sweep(out: Path, sweep: Sweep) -> Path:
     return out / f"sweep-{sweep.name}.json"
 
 
-def print_sweep(sweep: Sweep) -> None:
+def print_sweep(sweep: ConditionSweep) -> None:
     """Print the scores at each value, published ones in parentheses, and the pairs in order."""
     from rich.console import Console
     from rich.table import Table
