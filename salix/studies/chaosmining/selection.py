@@ -112,7 +112,11 @@ def _eliminations(
     seed: int,
 ) -> dict[str, tuple[EliminationRound, ...]]:
     rule = EliminationRule(STEP, data.relevant)
-    tasks = [EliminationTask(*rows, method, rule, seed) for method in methods.values()]
+    x, y, validation_x, validation_y = rows
+    tasks = [
+        EliminationTask(x, y, validation_x, validation_y, method, rule, seed)
+        for method in methods.values()
+    ]
     return dict(zip(methods, eliminate(tasks, setting), strict=True))
 
 
