@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from salix import hyperparameters as hp
 from salix.typing import InputError
 
-Several = Literal["largest", "first", "all", "max"]
+SEVERAL = ("largest", "first", "all", "max")
 _SCORE = re.compile(r"score:(\d*\.?\d+)")
 
 
@@ -28,14 +28,14 @@ class FaceRule:
     square: bool = False
     align: int | None = None
     no_face: str = "skip"
-    several: Several = "largest"
+    several: str = "largest"
 
     def __post_init__(self):
         hp.check_fields(
             self,
             margin=hp.number(lambda m: 0 <= m <= 10, remedy="give a fraction of the box, as 0.15"),
             align=hp.optional(hp.integer(8, 2048)),
-            several=hp.choice(get_args(Several)),
+            several=hp.choice(SEVERAL),
         )
         if self.no_face not in ("skip", "whole") and self.score is None:
             raise InputError(

@@ -175,8 +175,7 @@ def test_bad_rules_and_options(source, boxes):
 
 
 def means(params, image):
-    level = params * image.mean()
-    return np.array([0.0, 1.0]) * level
+    return np.array([0.0, 1.0]) * (params * (image**2).mean())
 
 
 @pytest.fixture
@@ -222,7 +221,7 @@ def test_the_most_forged_face_stands_for_its_image(boxes, sweep):
     rows = run.read(["id", "index", "logits"])
     assert rows["id"].tolist() == KEYS[:2]
     assert rows["index"].tolist() == [0, 2]
-    np.testing.assert_allclose(rows["logits"][:, 1], [90 / 255, 200 / 255], rtol=1e-5)
+    np.testing.assert_allclose(rows["logits"][:, 1], [(90 / 255) ** 2, (200 / 255) ** 2], rtol=1e-5)
     summary = analyse([run]).summary.runs[0]
     assert (summary.images, summary.skipped, summary.count) == (2, 1, 3)
     assert summary.complete
@@ -245,6 +244,7 @@ def test_models_of_three_classes_have_no_second_one(source, boxes, tmp_path):
     model, params = salix.from_function(
         lambda params, image: params * image.mean((0, 1)),
         np.float32(1),
+        classes=("a", "b", "c"),
         preprocess=salix.Preprocess((4, 4)),
     )
     data = FaceCrops(source, boxes, FaceRule(several="max"))
