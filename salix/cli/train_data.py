@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def open_training(command: "Train") -> tuple["Source", "Source | None"]:
     """Return the training data and the validation data, None without.
 
-    Options that no validation data take are left out there. Raises `InputError` for faces by a
-    rule that needs a network.
+    Options of layouts and names are left out for validation data without them. Raises `InputError`
+    for faces by a rule that needs a network.
     """
     labels, frames, root = command.labels, command.frames, command.root
     source = open_source(command.data, labels=labels, frames=frames, root=root)
