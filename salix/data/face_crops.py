@@ -18,7 +18,7 @@ from salix.data.texts import repeated
 from salix.data.views import View
 from salix.typing import InputError
 
-WHOLE_BOX = FaceRule()
+PLAIN_RULE = FaceRule()
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class FaceCrops(View):
     """
 
     table: Path | str
-    rule: FaceRule = WHOLE_BOX
+    rule: FaceRule = PLAIN_RULE
     faces: FaceTable = field(init=False, repr=False, compare=False)
     images: np.ndarray = field(init=False, repr=False, compare=False)  # of each row, in the source
     rows: np.ndarray = field(init=False, repr=False, compare=False)  # face of each row, -1 for none
