@@ -17,13 +17,13 @@ GROUP = Column("group", dtype="string")
 
 @pytest.fixture
 def runs(planted, simulated):
-    """Two runs of 24 images in videos of 2; their maps agree but for one image."""
+    """Two runs of 24 images in videos of 6; their maps agree but for one image."""
     both = []
     for seed in (0, 1):
         rows = simulated(24, seed, thumbs=2)
         shared = np.random.default_rng(5)
         for i, row in enumerate(rows):
-            row |= {"id": f"{i}.png", "group": f"clip {i // 2}"}
+            row |= {"id": f"{i}.png", "group": f"clip {i // 6}"}
             row["map"] = shared.integers(0, 256, 64).tolist()
         rows[17]["map"] = np.random.default_rng(seed).integers(0, 256, 64).tolist()
         options = {"name": f"r{seed}", "columns": (GROUP,), "extra": ("group",)}
@@ -44,8 +44,8 @@ def test_rules_are_those_of_a_slow_ranking(runs):
     for key, order in orders.items():
         first, clips = [], set()
         for i in order:
-            if i // 2 not in clips:
-                clips.add(i // 2)
+            if i // 6 not in clips:
+                clips.add(i // 6)
                 first.append(f"{i}.png")
         assert chosen[key].ids == tuple(first[:4]), key
     assert chosen["maps"].ids[0] == "17.png"
