@@ -67,10 +67,11 @@ class _Video:
         centre = (mass * grid).sum((1, 2))
         square = (mass * ((grid - centre[:, None, None]) ** 2).sum(0)).sum()
         sides = np.array(mass.shape)
-        self.sums["spread"] += np.sqrt(12 * square / (sides**2 - 1).sum())
+        self.sums["spread"] += float(np.sqrt(12 * square / (sides**2 - 1).sum()))
         if self.last is not None:
-            self.sums["variation"] += np.abs(mass - self.last).sum() / 2
-            self.sums["drift"] += np.linalg.norm(centre - self.centre) / np.linalg.norm(sides - 1)
+            self.sums["variation"] += float(np.abs(mass - self.last).sum() / 2)
+            shift = np.linalg.norm(centre - self.centre) / np.linalg.norm(sides - 1)
+            self.sums["drift"] += float(shift)
             self.steps += 1
         self.last, self.centre, self.frames = mass, centre, self.frames + 1
 
