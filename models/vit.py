@@ -33,11 +33,15 @@ class Attention(nnx.Module):
     def _split(self, x: Array) -> Array:
         return x.reshape(*x.shape[:-1], self.heads, -1)
 
-    def __call__(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
-        """Return the tokens after attention."""
+    def __call__(
+        self,
+        tokens: Float[AnyArray, "b n w"],
+        bias: Float[AnyArray, "#b h n n"] | None = None,
+    ) -> Float[Array, "b n w"]:
+        """Return the tokens after attention, with a bias of its products."""
         tokens = jnp.asarray(tokens)
         layers = (self.query, self.key, self.value)
-        mixed = attention(*(self._split(layer(tokens)) for layer in layers))
+        mixed = attention(*(self._split(layer(tokens)) for layer in layers), bias=bias)
         return self.out(mixed.reshape(tokens.shape))
 
     def contributions(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
