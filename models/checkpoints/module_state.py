@@ -84,7 +84,8 @@ def filled(
     module = build() if initialised else nnx.eval_shape(build)
     state = nnx.state(module, WEIGHTS)
     leaves = {n: leaf for n, leaf in _leaves(state).items() if n not in initialised}
-    shapes = {name: leaf.get_value() for name, leaf in leaves.items()}
+    values = {name: leaf.get_value() for name, leaf in leaves.items()}
+    shapes = {n: jax.ShapeDtypeStruct(v.shape, v.dtype) for n, v in values.items()}
     fitted = match(shapes, weights, path, architecture, remedy=remedy)
     for name, leaf in leaves.items():
         leaf.set_value(jnp.asarray(fitted[name]))
