@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from flax import nnx
 
@@ -16,7 +16,7 @@ from salix.models.reading import read_weights
 from salix.models.saved_weights import FileWeights
 from salix.typing import InputError
 
-__all__ = ["Placement", "inspect_weights", "loaded_weights", "place_arrays"]
+__all__ = ["FATES", "Placement", "inspect_weights", "loaded_weights", "place_arrays"]
 
 Fate = Literal[
     "taken",
@@ -28,6 +28,7 @@ Fate = Literal[
     "missing",
     "not read",
 ]
+FATES: tuple[Fate, ...] = get_args(Fate)
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,13 @@ class InspectWeights:
 
     def run(self) -> int:
         """Print the table; returns 2 where the checkpoint does not fit."""
-        from salix.models import inspect_weights
+        from salix.models.placements import FATES, inspect_weights
 
         if self.weights.path is None:
             raise InputError("no checkpoint to inspect: name it with --weights")
         placements, fault = inspect_weights(self.model, self.weights.path, **self.weights.choice)
-        counts = Counter(placement.fate for placement in placements)
+        numbers = Counter(placement.fate for placement in placements)
+        counts = {fate: numbers[fate] for fate in FATES if fate in numbers}
         if self.json:
             record = {"counts": counts, "fault": fault, "arrays": list(map(asdict, placements))}
             print(json.dumps(record, indent=1))
@@ -48,15 +49,10 @@ class InspectWeights:
 
             columns = ("name", "shape", "parameter", "model shape", "fate")
             print_records([_record(asdict(p)) for p in placements], columns, as_json=False)
-            print(summary(counts))
+            print(", ".join(f"{number} {fate}" for fate, number in counts.items()))
         if fault is not None:
             print(f"salix: {fault}", file=sys.stderr)
         return 0 if fault is None else 2
-
-
-def summary(counts: Mapping[str, int]) -> str:
-    """Return the number of each fate in one line."""
-    return ", ".join(f"{count} {fate}" for fate, count in counts.items())
 
 
 def _record(placement: Mapping[str, Any]) -> dict[str, Any]:

@@ -385,7 +385,7 @@ def test_a_file_of_very_many_networks_is_refused(write: Any) -> None:
 
 
 HEAD = {"classifier.kernel", "classifier.bias"}
-NECK = {"net.neck.weight": np.ones((64, 64), "f"), "net.neck.bias": np.ones(64, "f")}
+NECK = {"net.neck.weight": np.ones(64, "f"), "net.neck.bias": np.ones(64, "f")}
 
 
 def test_ignored_arrays_are_left_out_and_missing_ones_keep_initial_values(
@@ -462,7 +462,7 @@ def test_the_listing_names_the_place_of_every_array(write: Any, capsys: Any) -> 
     output = capsys.readouterr()
     assert "unknown 1 (neck.bias)" in output.err
     last = output.out.strip().split("\n")[-1]
-    assert last == "13 taken, 1 ignored, 1 no place, 1 left out, 1 missing"
+    assert last == "13 taken, 1 ignored, 1 left out, 1 no place, 1 missing"
     row = next(line for line in output.out.split("\n") if "net.classifier.weight" in line)
     assert " ".join(row.split()) == "net.classifier.weight 2 x 64 classifier.kernel 64 x 2 taken"
     words += ["--ignore", "*neck*", "--allow-missing", "classifier.bias", "--json"]
