@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional
 
 from salix.cli.options import Option
+from salix.typing import InputError
 
 
 @dataclass(frozen=True)
@@ -16,26 +17,79 @@ class Study:
     shift: train detectors of one architecture on two generators of faces and compare them by
     regions. One generator makes smooth eyes, the other coarse mouths: these should rank first.
 
+    chaosmining: train networks on formulas of a few features among features of noise, and score
+    attribution methods by the features that they find, beside the published table. An interrupted
+    study continues where it was.
+
     Example: salix study shift --out salix-shift
+    Example: salix study chaosmining --seeds 5 --out salix-chaosmining
+    Example: salix study chaosmining --formulas 0-5 "sin(a) * b" --noise-features 50
     """
 
-    study: Positional[Literal["shift"]]
-    out: Annotated[Path, Option(help="directory for models, runs, tables and compare.html")] = Path(
-        "salix-shift"
-    )
+    study: Positional[Literal["shift", "chaosmining"]]
+    out: Annotated[
+        Path | None,
+        Option(help="directory for models, tables and results; by default salix-shift, …"),
+    ] = None
     seeds: Annotated[
-        int, Option(help="detectors trained on each generator; about a minute each")
+        int,
+        Option(help="detectors of each generator, a minute each; or networks of each formula"),
     ] = 5
     offline: Annotated[
-        bool, Option(help="use the faces that come with scikit-image, without network")
+        bool, Option(help="shift: use the faces that come with scikit-image, without network")
     ] = False
     quick: Annotated[
         bool, Option(help="train for a tenth of the steps: shows that it runs, learns little")
     ] = False
+    formulas: Annotated[
+        tuple[str, ...],
+        Option(
+            help="chaosmining: numbers 0 to 14, ranges such as 0-5, 12-mended, or formulas of the "
+            "variables a to z such as 'sin(a) * b^2'; by default all 15"
+        ),
+    ] = ()
+    noise_features: Annotated[
+        int, Option(help="chaosmining: features of noise beside the relevant ones")
+    ] = 100
+    rows: Annotated[int, Option(help="chaosmining: rows of each formula, a fifth for tests")] = (
+        10_000
+    )
+    label_noise: Annotated[
+        float, Option(help="chaosmining: standard deviation of the noise of targets")
+    ] = 0.01
+    methods: Annotated[
+        tuple[str, ...],
+        Option(
+            help="chaosmining: more methods to score, such as 'ExpectedGradients(references=0)' or "
+            "'ShapleySampling(Patches(side=1))'"
+        ),
+    ] = ()
 
     def run(self) -> int:
         """Run the study."""
-        from salix.studies.shift.run import run_shift
+        out = self.out or Path(f"salix-{self.study}")
+        if self.study == "shift":
+            from salix.studies.shift.run import run_shift
 
-        run_shift(self.out, seeds=self.seeds, offline=self.offline, quick=self.quick)
+            for option in ("formulas", "noise_features", "rows", "label_noise", "methods"):
+                if getattr(self, option) != getattr(Study, option):
+                    raise InputError(
+                        f"--{option.replace('_', '-')} is an option of the study chaosmining, not "
+                        "of shift: leave it out"
+                    )
+            run_shift(out, seeds=self.seeds, offline=self.offline, quick=self.quick)
+            return 0
+        from salix.studies.chaosmining.data import NoiseSetting
+        from salix.studies.chaosmining.run import run_chaosmining
+
+        if self.offline:
+            raise InputError("--offline is an option of the study shift: chaosmining needs no data")
+        run_chaosmining(
+            out,
+            seeds=self.seeds,
+            formulas=self.formulas,
+            noise=NoiseSetting(self.noise_features, self.rows, self.label_noise),
+            methods=self.methods,
+            quick=self.quick,
+        )
         return 0

@@ -1,13 +1,14 @@
 """Labels of images as class indices: names, numbers, and names of folders."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from salix.data.class_folders import FolderName, match_folders
+from salix.data.texts import Categories
 from salix.typing import InputError
 
 Label = str | int | None
@@ -52,7 +53,7 @@ def plain_label(value: Any) -> Label:
 
 def class_indices(
     labels: Sequence[Label], ids: Sequence[str], classes: Sequence[str], *, model: str
-) -> tuple[int | None, ...]:
+) -> Categories:
     """Return the index of each image's class, None where unknown.
 
     Names are compared without case and surrounding spaces. An integer is an index of `classes`; so
@@ -60,49 +61,61 @@ def class_indices(
     matched by `match_folders`. Raises `InputError` for a name that is no class, for an index out of
     range, and for a number that is the name of a class other than that of its index.
     """
+    if len(labels) != len(ids):
+        raise ValueError(f"{len(labels)} labels for {len(ids)} images")
+    if not isinstance(labels, Categories):
+        labels = Categories(labels, key=_key)
+    counts = list(labels.counts())
     codes = {name.strip().casefold(): i for i, name in enumerate(classes)}
-    folders = Counter(n.folders for n in labels if isinstance(n, FolderName))
+    folders = {label.folders: count for label, count in counts if isinstance(label, FolderName)}
     by_folder = match_folders(folders, codes, classes, model=model) if folders else {}
-    texts = {n.strip() for n in labels if isinstance(n, str) and not isinstance(n, FolderName)}
+    texts = {n.strip() for n, _ in counts if isinstance(n, str) and not isinstance(n, FolderName)}
     numbers = not texts & codes.keys() and all(map(_INTEGER.fullmatch, texts))
-    indices: list[int | None] = []
-    unknown: list[tuple[str, str]] = []  # id and label
-    for label, id in zip(labels, ids, strict=True):
+    indices: dict[Hashable, int | None] = {}
+    unknown: dict[Label, int] = {}  # with the number of images
+    for label, count in counts:
         if isinstance(label, FolderName):
-            indices.append(by_folder[label.folders])
+            index = by_folder[label.folders]
         elif isinstance(label, str) and not numbers:
-            indices.append(codes.get(label.strip().casefold()))
-            if indices[-1] is None:
-                unknown.append((id, label))
+            index = codes.get(label.strip().casefold())
+            if index is None:
+                unknown[label] = count
         elif label is None:
-            indices.append(None)
+            index = None
         else:
             number = _INTEGER.fullmatch(label.strip()) if isinstance(label, str) else None
-            indices.append(_checked(int(number[1] if number else label), id, codes, classes))
+            index = int(number[1] if number else label)
+            if problem := _problem(index, codes, classes):
+                id = next(i for i, other in zip(ids, labels, strict=True) if other == label)
+                raise InputError(f"label {str(index)[:20]} of {id!r} {problem}")
+        indices[_key(label)] = index
     if unknown:
-        names = sorted({label for _, label in unknown})
+        names = sorted(map(str, unknown))
         listed = ", ".join(names[:5]) + ", …" * (len(names) > 5)
-        first = ", ".join(f"{id} ({label})" for id, label in unknown[:3])
+        pairs = ((i, n) for i, n in zip(ids, labels, strict=True) if n in unknown)
+        first = ", ".join(f"{id} ({label})" for id, label in islice(pairs, 3))
         raise InputError(
-            f"labels {listed} are not classes of {model}: {len(unknown)} images have none of the "
-            f"classes {', '.join(classes)}: {first}; give names or indices of the classes, name "
-            f"each folder by its class, --data {classes[0]}=DIR, map the names, --labels "
+            f"labels {listed} are not classes of {model}: {sum(unknown.values())} images have none "
+            f"of the classes {', '.join(classes)}: {first}; give names or indices of the classes, "
+            f"name each folder by its class, --data {classes[0]}=DIR, map the names, --labels "
             f"{classes[0]}=NAME,NAME, or use --no-labels"
         )
-    return tuple(indices)
+    return labels.mapped(lambda label: indices[_key(label)])
 
 
-def _checked(index: int, id: str, codes: dict[str, int], classes: Sequence[str]) -> int:
+def _key(label: Any) -> Hashable:
+    return type(label), getattr(label, "folders", label)
+
+
+def _problem(index: int, codes: dict[str, int], classes: Sequence[str]) -> str:
+    """Return why a number is no class, "" if it is one."""
     meaning = ", ".join(f"{i} = {name}" for i, name in enumerate(classes[:10]))
     meaning += ", …" * (len(classes) > 10)
     if not 0 <= index < len(classes):
-        raise InputError(
-            f"label {str(index)[:20]} of {id!r} is not an index of the classes ({meaning}): give "
-            f"0 to {len(classes) - 1}, names, or nothing where the class is unknown"
+        return (
+            f"is not an index of the classes ({meaning}): give 0 to {len(classes) - 1}, names, or "
+            "nothing where the class is unknown"
         )
     if codes.get(str(index), index) != index:
-        raise InputError(
-            f"label {index} of {id!r} is the name of one class and the index of another "
-            f"({meaning}): give names, as text"
-        )
-    return index
+        return f"is the name of one class and the index of another ({meaning}): give names, as text"
+    return ""

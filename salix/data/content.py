@@ -50,7 +50,7 @@ def file_digest(path: Path | Url | str, *, full: bool = False) -> str:
 def _digest(file: BinaryFile, size: int, *, full: bool) -> str:
     sha = hashlib.sha256(size.to_bytes(8, "big"))
     if full or size <= WINDOWS * WINDOW:
-        while block := file.read(1 << 20):
+        while block := file.read(min(size + 1, 1 << 20)):  # memory for so much is taken
             sha.update(block)
         return sha.hexdigest()
     for i in range(WINDOWS):

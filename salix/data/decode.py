@@ -157,7 +157,11 @@ def fit(image: Any, to: Preprocess) -> Pixels:
     """
     if isinstance(image, FittedPixels) and is_fitted(image):
         return image.as_inputs_of(to)
-    return to.on_host(_from_array(image) if isinstance(image, np.ndarray) else image)
+    if not isinstance(image, np.ndarray):
+        return to.on_host(image)
+    if image.dtype == np.uint8 and image.shape == (*to.size, to.channels) and to.resize is None:
+        return np.asarray(image)
+    return to.on_host(_from_array(image))
 
 
 def _from_array(array: np.ndarray) -> Any:

@@ -16,7 +16,8 @@ from salix.data.listing import Listing
 from salix.data.notes import note
 from salix.data.reference_masks import match_reference_masks, read_reference_mask
 from salix.data.remote_listing import list_images
-from salix.data.texts import Categories, Texts
+from salix.data.text_buffer import Texts
+from salix.data.texts import Categories
 from salix.data.url import Url, place_of
 from salix.typing import InputError
 
@@ -47,7 +48,9 @@ class Folder:
         masks = None if self.reference_masks is None else Path(self.reference_masks)
         object.__setattr__(self, "root", place_of(self.root))
         files = _files_below(self.root, masks) if self.files is None else self.files
-        ids = Texts(sorted(map(id_of, files)))
+        ids = Texts(map(id_of, files))
+        del files
+        ids = ids.take(ids.order())
         mask_files = None if masks is None else tuple(match_reference_masks(masks, ids))
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "mask_files", mask_files)
@@ -80,13 +83,17 @@ class Folder:
 
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Digests of the content of images and reference masks."""
-        return files_identity(map(self._path, self.ids), self.mask_files, full=full)
+        return files_identity(map(self._file, self.ids), self.mask_files, full=full)
+
+    def _file(self, id: str) -> str | Url:
+        path = path_of(id)  # as text, which takes less time than a Path
+        return self.root / path if isinstance(self.root, Url) else os.path.join(self.root, path)
 
     def _path(self, id: str) -> Path | Url:
         return self.root / path_of(id)
 
 
-def _files_below(root: Path | Url, masks: Path | None) -> list[str]:
+def _files_below(root: Path | Url, masks: Path | None) -> Sequence[str]:
     """Return the relative paths of the images below `root`, those of the masks left out."""
     if isinstance(root, Url):
         return list_images(root)[1]
@@ -106,4 +113,4 @@ def _files_below(root: Path | Url, masks: Path | None) -> list[str]:
         )
     if line:
         note(f"{root.name or root}: {line}")
-    return [path.replace(os.sep, "/") for path in listing.files]
+    return listing.files if os.sep == "/" else [f.replace(os.sep, "/") for f in listing.files]

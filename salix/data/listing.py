@@ -4,11 +4,13 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from salix.data.decode import FORMATS, Unreadable
 from salix.data.image_paths import SUFFIXES, VIDEO_SUFFIXES, hint, is_passed_over, suffix_of
 from salix.data.regular_file import kind_of, read_failure, read_file
+from salix.data.text_buffer import Texts, TextsBuilder
 
 SHOWN = 6  # kinds or names in a line at most
 UNSIGNED = ("TGA",)  # formats without a signature: any bytes may be one
@@ -27,12 +29,13 @@ class Listing:
     root: Path
     exclude: Path | None = None  # a folder that is not listed
     videos: bool = False  # list them too
-    files: list[str] = field(default_factory=list)
+    files: Texts = field(init=False)
     suffixes: Counter[str] = field(default_factory=Counter)  # of files that were left out
     others: list[str] = field(default_factory=list)  # special files and dangling links
     links: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)  # folders
     hidden: int = 0
+    _files: TextsBuilder = field(default_factory=TextsBuilder)
     _waiting: list[str] = field(default_factory=list)  # links to folders
     _places: dict[tuple[int, int], str | None] = field(default_factory=dict)  # folders by inode
 
@@ -50,11 +53,21 @@ class Listing:
                         self.links.append(f"{place} leads to {first or 'the data folder'}")
                     continue
                 with os.scandir(path) as entries:
-                    ordered = sorted(entries, key=lambda e: e.name)
+                    others = [entry for entry in entries if not self._take_image(place, entry)]
             except OSError as error:
                 self.unreadable.append(f"{place or '.'} ({read_failure(error, path)})")
                 continue
-            folders += self._take(place, ordered)
+            folders += self._take(place, sorted(others, key=attrgetter("name")))
+        self.files = self._files.build()
+
+    def _take_image(self, place: str, entry: os.DirEntry[str]) -> bool:
+        """Take an entry that is an image by its name alone, as nearly all are, and no folder."""
+        stem, _, suffix = entry.name.rpartition(".")
+        is_image = stem and not entry.name.startswith(".") and suffix.lower() in SUFFIXES
+        if not is_image or is_passed_over(entry.name) or _is_folder(entry, follow_symlinks=True):
+            return False
+        self._files.append(os.path.join(place, entry.name))
+        return True
 
     def _take(self, place: str, entries: list[os.DirEntry[str]]) -> Iterator[str]:
         """Sort the entries of a folder into files and links; yield its own folders."""
@@ -77,11 +90,11 @@ class Listing:
         if suffix in SUFFIXES or (
             self.videos and suffix in VIDEO_SUFFIXES
         ):  # also what cannot be read: each of them leaves a row
-            self.files.append(path)
+            self._files.append(path)
         elif (reason := _special(entry.path)) is not None:
             self.others.append(f"{path} ({reason})")
         elif not suffix and has_signature(Path(entry.path)):
-            self.files.append(path)
+            self._files.append(path)
         else:
             self.suffixes[suffix] += 1
 

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import wait
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from salix.typing import InputError
 Loader = Literal["threads", "processes"]
 Load = Callable[[int], Any]
 Futures = Sequence[Future[list[Any]]]
-CHUNK = 4  # examples in one message of a process
+CHUNK = 4  # examples in one message of a process, and at most in one task of a thread
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,11 @@ def open_loader(loader: Loader, workers: int, load: Load) -> Iterator[Callable[[
     """
     executor = _threads(workers) if loader == "threads" else _processes(workers, load)
     try:
+        # Several examples at once, for each message takes time.
         if loader == "threads":
-            yield lambda indices: [executor.submit(_loaded, load, [i]) for i in indices]
-        else:  # several at once: a message takes time
-            yield lambda indices: [
-                executor.submit(_loaded_here, indices[i : i + CHUNK])
-                for i in range(0, len(indices), CHUNK)
-            ]
+            yield partial(_submit, executor, partial(_loaded, load), workers)
+        else:
+            yield partial(_submit, executor, _loaded_here, 0)
     finally:  # the consumer stopped early: do not load what is not needed
         executor.shutdown(wait=True, cancel_futures=True)
 
@@ -62,6 +61,12 @@ def results(futures: Futures) -> Iterator[Any]:
             "again, with fewer --workers or with --loader threads; a script of your own needs "
             "if __name__ == '__main__': around its calls"
         ) from None
+
+
+def _submit(executor: Executor, task: Any, threads: int, indices: range) -> Futures:
+    """Submit a batch in tasks of a few examples, and of fewer where threads would have no task."""
+    size = max(1, min(CHUNK, len(indices) // (4 * threads))) if threads else CHUNK
+    return [executor.submit(task, indices[i : i + size]) for i in range(0, len(indices), size)]
 
 
 def _threads(workers: int) -> Executor:

@@ -9,11 +9,13 @@ import numpy as np
 
 from salix.data.content import files_identity
 from salix.data.decode import Unreadable, decode
-from salix.data.image_paths import id_of, path_of
+from salix.data.image_paths import path_of
 from salix.data.reference_masks import read_reference_mask
 from salix.data.table_files import read_cells
-from salix.data.table_rows import TableRow, read_rows
-from salix.data.texts import Categories, Texts
+from salix.data.table_header import COLUMNS
+from salix.data.table_rows import TableRows, read_rows
+from salix.data.text_buffer import Texts
+from salix.data.texts import Mapped
 from salix.data.url import Url, lexists, place_of, resolve
 from salix.typing import InputError
 
@@ -44,15 +46,15 @@ class Table:
     def __post_init__(self):
         file = place_of(self.file)
         object.__setattr__(self, "file", file)
-        rows = read_rows(file, read_cells(file))
-        _check_masks(file, rows)
-        masks = Categories(row.map for row in rows)
-        object.__setattr__(self, "ids", Texts(id_of(row.path) for row in rows))
-        object.__setattr__(self, "labels", Categories(row.label for row in rows))
-        object.__setattr__(self, "groups", Categories(row.group for row in rows))
-        object.__setattr__(self, "mask_paths", masks if any(masks) else None)
-        links = {i: Url(row.link) for i, row in enumerate(rows) if row.link}
-        object.__setattr__(self, "links", links)
+        rows = read_rows(file, read_cells(file, binary=COLUMNS))
+        if rows.maps is not None:
+            _check_masks(file, rows, rows.maps)
+        masks = None if rows.maps is None else Mapped(_or_none, rows.maps)
+        object.__setattr__(self, "ids", rows.ids)
+        object.__setattr__(self, "labels", rows.labels)
+        object.__setattr__(self, "groups", rows.groups)
+        object.__setattr__(self, "mask_paths", masks)
+        object.__setattr__(self, "links", rows.links)
 
     def read(self, index: int) -> Any:
         """Decode one file; raises `Unreadable`."""
@@ -87,15 +89,23 @@ class Table:
         return resolve(self.file.parent, path)
 
 
-def _check_masks(file: Path | Url, rows: Sequence[TableRow]) -> None:
+def _or_none(text: str) -> str | None:
+    return text or None
+
+
+def _check_masks(file: Path | Url, rows: TableRows, maps: Texts) -> None:
     """Raise `InputError` for reference masks that are not files, or whose images are not."""
-    with_mask = [row for row in rows if row.map]
-    for what, column in (("map", "map"), ("image of a map", "path")):
-        missing = [r for r in with_mask if not _is_file(resolve(file.parent, getattr(r, column)))]
+    paths = Mapped(path_of, rows.ids)
+    for what, column in (("map", maps), ("image of a map", paths)):
+        missing = [
+            i
+            for i, (map, path) in enumerate(zip(maps, column, strict=True))
+            if map and not _is_file(resolve(file.parent, path))
+        ]
         if missing:
-            first = min(missing, key=lambda row: row.number)
+            first = min(missing, key=lambda i: rows.numbers[i])
             raise InputError(
-                f"{file}, {first.place}: the {what}, {getattr(first, column)!r}, is not a file "
+                f"{file}, {rows.place(first)}: the {what}, {column[first]!r}, is not a file "
                 f"(one of {len(missing)}): give paths relative to {file.parent}, or no map"
             )
 

@@ -1,9 +1,12 @@
-"""Sequences that hold no Python object for each of their items: texts, and few distinct values."""
+"""Sequences that hold no Python object for each of their items: views, and few distinct values."""
 
+from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+PIECE = 1 << 20  # items that are counted at once
 
 
 def repeated(texts: Iterable[str]) -> str | None:
@@ -53,54 +56,71 @@ class Compact(Sequence[Any]):
         raise NotImplementedError
 
 
-class Texts(Compact):
-    """Texts in one buffer of UTF-8, with four or eight bytes more for each."""
+def _typed(item: Any) -> Hashable:
+    return type(item), item  # 1 and True are equal, and not one label
 
-    def __init__(self, texts: Iterable[str]):
-        buffer, ends = bytearray(), [np.zeros(1, np.int64)]
-        lengths: list[int] = []
-        for text in texts:
-            encoded = text.encode("utf-8", "surrogatepass")
-            buffer += encoded
-            lengths.append(len(encoded))
-            if len(lengths) == 2**16:
-                ends.append(np.cumsum(lengths) + ends[-1][-1])
-                lengths = []
-        ends.append(np.cumsum(lengths, dtype=np.int64) + ends[-1][-1])
-        self._bytes = bytes(buffer)
-        self._ends = np.concatenate(ends)
-        if len(self._bytes) < 2**32:
-            self._ends = self._ends.astype(np.uint32)
 
-    def __len__(self) -> int:
-        return len(self._ends) - 1
+class CategoriesBuilder:
+    """Items with few distinct values, to which more are appended."""
 
-    def _item(self, position: int) -> str:
-        first, last = self._ends[position : position + 2].tolist()
-        return self._bytes[first:last].decode("utf-8", "surrogatepass")
+    def __init__(self, key: Callable[[Any], Hashable] | None = None):
+        self.key = key or _typed
+        self.numbers: dict[Hashable, int] = {}
+        self.values: list[Any] = []
+        self.codes = array("I")
+
+    def append(self, item: Any) -> None:
+        """Add an item."""
+        number = self.numbers.setdefault(self.key(item), len(self.values))
+        if number == len(self.values):
+            self.values.append(item)
+        self.codes.append(number)
+
+    def content(self) -> tuple[np.ndarray, list[Any]]:
+        """Return the position of each item's value, and the values."""
+        return np.frombuffer(self.codes, np.uint32), self.values
 
 
 class Categories(Compact):
-    """Items with few distinct values, such as labels, each value held once."""
+    """Items with few distinct values, such as labels, each value held once.
 
-    def __init__(self, items: Iterable[Hashable]):
-        numbers: dict[tuple[type, Hashable], int] = {}
-        keys = ((type(item), item) for item in items)  # 1 and True are equal, and not one label
-        self._codes = np.fromiter((numbers.setdefault(k, len(numbers)) for k in keys), np.uint32)
-        self._values = [item for _, item in numbers]
+    Items of one `key` are one value, by default those of one type that are equal.
+    """
+
+    def __init__(self, items: Iterable[Any] = (), *, key: Callable[[Any], Hashable] | None = None):
+        builder = CategoriesBuilder(key)
+        for item in items:
+            builder.append(item)
+        self._codes, self._values = builder.content()
 
     @classmethod
     def constant(cls, item: Hashable, count: int) -> "Categories":
         """Return one item `count` times."""
-        result = cls([item])
-        result._codes = np.broadcast_to(result._codes, count)
+        return cls.from_codes(np.broadcast_to(np.uint32(0), count), [item])
+
+    @classmethod
+    def from_codes(cls, codes: np.ndarray, values: list[Any]) -> "Categories":
+        """Return items by the positions of their values."""
+        result = cls()
+        result._codes, result._values = codes, values
         return result
 
     def mapped(self, function: Callable[[Any], Any]) -> "Categories":
         """Return the values of a function of the items, computed once for each distinct one."""
-        result = Categories([])
-        result._codes, result._values = self._codes, [function(value) for value in self._values]
-        return result
+        return self.from_codes(self._codes, [function(value) for value in self._values])
+
+    def take(self, positions: np.ndarray | None) -> "Categories":
+        """Return the items at `positions`, these where None."""
+        if positions is None:
+            return self
+        return self.from_codes(self._codes[positions], self._values)
+
+    def counts(self) -> Iterator[tuple[Any, int]]:
+        """Yield each distinct item with the number of its occurrences."""
+        counts = np.zeros(len(self._values), np.int64)
+        for first in range(0, len(self), PIECE):
+            counts += np.bincount(self._codes[first : first + PIECE], minlength=len(counts))
+        return ((v, n) for v, n in zip(self._values, counts.tolist(), strict=True) if n)
 
     def __len__(self) -> int:
         return len(self._codes)

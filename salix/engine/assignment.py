@@ -1,7 +1,7 @@
 """Ranges of a run that this process computes: claimed one after another, written, and marked."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -110,10 +110,10 @@ class Assignment:
         self.open[number] = opened
         return sorted(opened.left)
 
-    def add(self, batch: int, rows: list[dict[str, Any]]) -> None:
-        """Add the rows of a batch, the next of its range; the last one closes the range."""
+    def add(self, batch: int, arrays: Mapping[str, Any]) -> None:
+        """Add the columns of a batch, the next of its range; the last one closes the range."""
         opened = self.open[batch // (self.ranges.length or self.ranges.batches)]
-        opened.writer.add(batch, rows)
+        opened.writer.add_arrays(batch, arrays)
         opened.left.discard(batch)
         if not opened.left:
             self._close(self.open.pop(opened.number))

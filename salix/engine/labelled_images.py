@@ -11,7 +11,6 @@ import numpy as np
 
 from salix.data import ImageExamples, Source, Unreadable, id_hash
 from salix.data.class_labels import class_indices
-from salix.data.texts import Categories
 from salix.data.videos import split_frame_id
 from salix.engine.segmentation import segmentation_identity
 from salix.engine.targets import Targets, read_targets
@@ -80,7 +79,7 @@ class LabelledImages:
         object.__setattr__(self, "groups", groups)
         names, model = self.source.labels, self.model
         labels = class_indices(names, self.ids, model.classes, model=model.name)
-        object.__setattr__(self, "labels", Categories(labels))
+        object.__setattr__(self, "labels", labels)
         targets = self.targets
         explained = None if targets is None else read_targets(targets, self.ids, labels, model)
         object.__setattr__(self, "explained", explained)
@@ -97,15 +96,12 @@ class LabelledImages:
         """Positions of the images that are stored small: the same ones for every model."""
         classes = set(self.labels)
         share = -(-self.thumbs // len(classes))
-        chosen: list[int] = []
-        for label in classes:
-            members = (
-                (id_hash(id), id, i)
-                for i, (id, other) in enumerate(zip(self.ids, self.labels, strict=True))
-                if other == label
-            )
-            chosen += [i for _, _, i in nsmallest(share, members)]
-        return frozenset(chosen)
+        members: dict[int | None, list[tuple[int, str, int]]] = {label: [] for label in classes}
+        for i, (id, label) in enumerate(zip(self.ids, self.labels, strict=True)):
+            members[label].append((id_hash(id), id, i))
+            if len(members[label]) > 2 * share + 100:
+                members[label] = nsmallest(share, members[label])
+        return frozenset(i for some in members.values() for *_, i in nsmallest(share, some))
 
     @property
     def loading(self) -> "TargetedImages":

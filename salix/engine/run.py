@@ -17,7 +17,7 @@ from salix.engine.assignment import Assignment
 from salix.engine.flight import BatchesInFlight, Columns
 from salix.engine.problem import Problem
 from salix.engine.program import cost
-from salix.engine.rows import id_hashes, make_rows
+from salix.engine.rows import arrow_rows, id_hashes
 from salix.engine.shard import Shard
 from salix.engine.step import Step
 from salix.interrupts import Interrupted, deferred
@@ -187,7 +187,7 @@ def _loop(
 
     def land(batch: Batch, columns: Columns) -> None:
         nonlocal flushed
-        work.add(batch.number, make_rows(batch, examples, columns))
+        work.add(batch.number, arrow_rows(batch, examples, columns, work.columns))
         bar.count(f"{bar.unit}_skipped", len(batch.reasons))
         bar.advance(len(batch.indices))
         if time.monotonic() - flushed > FLUSH_SECONDS:

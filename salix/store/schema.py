@@ -55,6 +55,25 @@ def arrow_array(column: Column, values: Sequence[Any]) -> Any:
     )
 
 
+def stacked_array(column: Column, values: np.ndarray, missing: np.ndarray | None = None) -> Any:
+    """Return the rows [n *shape] of a column as an Arrow array, null where `missing` [n].
+
+    It shares the memory of `values` where their type is the column's.
+    """
+    import pyarrow as pa
+
+    values = np.ascontiguousarray(values, column.dtype)
+    mask = None if missing is None or not missing.any() else missing
+    if not column.shape:
+        return pa.array(values, _arrow_type(column), mask=mask, from_pandas=False)
+    if mask is not None:
+        values = np.where(mask.reshape(-1, *[1] * (values.ndim - 1)), values.dtype.type(0), values)
+    nulls = None if mask is None else pa.array(mask)
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(values.reshape(-1), from_pandas=False), prod(column.shape), mask=nulls
+    )
+
+
 def numpy_array(column: Column, values: Any) -> np.ndarray:
     """Return an Arrow array of a column as NumPy, [n *shape].
 

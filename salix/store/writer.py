@@ -1,6 +1,6 @@
 """Atomic Parquet writer: each part is written under a temporary name, synced and renamed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ from salix.store.schema import KEYS, arrow_array, arrow_schema
 from salix.typing import Column
 
 GROUP_ROWS = 4096  # of a row group, the unit in which a reader holds rows
+PART_ROWS, PART_BYTES = 1024, 8 << 20  # of rows in memory, which are written once they have both
 
 
 class Writer:
     """Collects the rows of consecutive batches and writes them as parts.
 
     A part's name has its first and last batch, so that a resumed run knows what is finished from
-    the directory alone. A row is a mapping from column to value; a column left out is missing.
+    the directory alone. A row is a mapping from column to value; a column left out is missing. Rows
+    wait in memory as Arrow tables, at most 8 MiB or 1,024 of them and those of the last batch.
     `owner` is the hash of the run, by default that of the run in `path`. `on_part` is called with
     the number of rows of each part that is written.
     """
@@ -31,32 +33,44 @@ class Writer:
         on_part: Callable[[int], None] | None = None,
     ):
         self.path, self.columns, self.on_part = path, tuple(columns), on_part
-        self.rows: list[dict[str, Any]] = []
+        self.tables: list[Any] = []
+        self.rows = self.bytes = 0
         self.first = self.last = -1
         self.owner = read_manifest(path)["hash"] if owner is None else owner
 
-    def add(self, batch: int, rows: list[dict[str, Any]]) -> None:
+    def add(self, batch: int, rows: Sequence[dict[str, Any]]) -> None:
         """Add the rows of one batch; a batch that does not follow the last one starts a part."""
-        if self.rows and batch != self.last + 1:
+        arrays = {c.name: arrow_array(c, [row.get(c.name) for row in rows]) for c in self.columns}
+        self.add_arrays(batch, arrays)
+
+    def add_arrays(self, batch: int, arrays: Mapping[str, Any]) -> None:
+        """Add the rows of one batch as an Arrow array for each column."""
+        import pyarrow as pa
+
+        if self.tables and batch != self.last + 1:
             self.flush()
-        if not self.rows:
+        if not self.tables:
             self.first = batch
-        self.rows += rows
+        schema = arrow_schema(self.columns).with_metadata({OWNER: self.owner})
+        table = pa.Table.from_arrays([arrays[c.name] for c in self.columns], schema=schema)
+        self.tables.append(table)
         self.last = batch
+        self.rows += len(table)
+        self.bytes += table.nbytes
+        if self.rows >= PART_ROWS and self.bytes >= PART_BYTES:
+            self.flush()
 
     def flush(self) -> None:
         """Write the collected rows as one part."""
-        if not self.rows:
+        if not self.tables:
             return
         import pyarrow as pa
 
-        arrays = [arrow_array(c, [row.get(c.name) for row in self.rows]) for c in self.columns]
-        schema = arrow_schema(self.columns).with_metadata({OWNER: self.owner})
-        table = pa.Table.from_arrays(arrays, schema=schema)
+        table = pa.concat_tables(self.tables).combine_chunks()
         write_parquet(self.path / f"part-{self.first:09d}-{self.last:09d}.parquet", table)
         if self.on_part is not None:
-            self.on_part(len(self.rows))
-        self.rows = []
+            self.on_part(self.rows)
+        self.tables, self.rows, self.bytes = [], 0, 0
 
 
 def write_parquet(path: Path, table: Any) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salix.data.texts import Categories, Chained, Mapped, Texts, repeated
+from salix.data.text_buffer import Texts
+from salix.data.texts import Categories, Chained, Mapped, repeated
 
 texts = st.lists(st.text() | st.sampled_from(["a", "é", "\ud800", ""]))
 labels = st.lists(st.sampled_from([None, 0, 1, True, 1.0, "1", "real", ""]))

@@ -13,7 +13,8 @@ from salix.data.image_paths import id_of, is_video
 from salix.data.layouts.entries import GROUPINGS, Entry, Listed, in_order
 from salix.data.layouts.source import LayoutSource
 from salix.data.notes import note
-from salix.data.texts import Categories, Texts, repeated
+from salix.data.text_buffer import Texts
+from salix.data.texts import Categories, repeated
 from salix.data.videos import VideoInfo, frame_id, probe, pyav
 from salix.typing import InputError
 

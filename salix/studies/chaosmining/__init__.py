@@ -1,0 +1,1 @@
+"""ChaosMining: methods scored by the features that they find among noise, on known formulas."""
