@@ -43,14 +43,14 @@ def _windows(x: Array, window: int) -> Array:
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, window * window, c)
 
 
-def _grid(tokens: Array, shape: tuple[int, int, int, int], window: int) -> Array:
+def _grid(tokens: Array, shape: tuple[int, ...], window: int) -> Array:
     """Return the grid [b h w c] whose windows have these tokens."""
     b, h, w, c = shape
     x = tokens.reshape(b, h // window, w // window, window, window, c)
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(shape)
 
 
-def _mask(sides: tuple[int, int], shifts: tuple[int, int], window: int) -> np.ndarray:
+def _mask(sides: tuple[int, ...], shifts: tuple[int, ...], window: int) -> np.ndarray:
     """Return what is added to the products in each window of a shifted grid, [m 1 n n]."""
     rows, columns = (
         _regions(side, window, shift) if shift else np.zeros(side, int)
