@@ -71,7 +71,7 @@ def inspect_weights(
 
 
 def place_arrays(file: FileWeights, shapes: Shapes) -> Sequence[Placement]:
-    """Return where each array of a file goes in a network of these shapes, in the file's order.
+    """Return where each array of a file goes in a network of these shapes, by name.
 
     After them come the parameters without an array.
     """
@@ -79,7 +79,7 @@ def place_arrays(file: FileWeights, shapes: Shapes) -> Sequence[Placement]:
     for ours, theirs in file.sources.items():
         parameters.setdefault(theirs, []).append(ours)
     rows: list[Placement] = []
-    for name, shape in file.shapes.items():
+    for name, shape in sorted(file.shapes.items()):  # in some formats the order is random
         for ours in parameters.get(name, []):
             size = shapes[ours].shape if ours in shapes else None
             fits = size is not None and file.arrays[ours].shape == size

@@ -32,6 +32,7 @@ def matched(
 def _examples(pattern: str, names: Collection[str]) -> str:
     """Return up to three names, those first that contain a part of the pattern."""
     parts = [part for part in pattern.replace("*", ".").replace("?", ".").split(".") if part]
-    ordered = sorted(names, key=lambda name: -sum(part in name for part in parts))
+    # in some formats the order of a file is random
+    ordered = sorted(names, key=lambda name: (-sum(part in name for part in parts), name))
     shown = ", ".join(map(printable, ordered[:3]))
     return f"{shown} and {len(ordered) - 3} more" if len(ordered) > 3 else shown or "none"
