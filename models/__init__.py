@@ -14,7 +14,7 @@ from salix.models.loading import build, load, save
 from salix.models.meso import Meso4, MesoInception4
 from salix.models.meso_pytorch import PyTorchMeso4, PyTorchMesoInception4
 from salix.models.mobilenet import MobileNetV2
-from salix.models.placements import Placement, inspect_weights
+from salix.models.placements import ArrayPlacement, inspect_weights
 from salix.models.registry import MODELS, Architecture
 from salix.models.resnet import ResNet
 from salix.models.small import Small
@@ -35,6 +35,7 @@ __all__ = [
     "VGG",
     "AntiSpoof",
     "Architecture",
+    "ArrayPlacement",
     "ConvNext",
     "DenseNet",
     "EfficientNet",
@@ -43,7 +44,6 @@ __all__ = [
     "Meso4",
     "MesoInception4",
     "MobileNetV2",
-    "Placement",
     "PublishedDetector",
     "PyTorchMeso4",
     "PyTorchMesoInception4",

@@ -1,4 +1,4 @@
-"""Where each array of a weight file goes: to a parameter, ignored, left out, or nowhere."""
+"""Places of the arrays of a weight file in a network: a parameter, ignored, left out, or none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from salix.models.reading import read_weights
 from salix.models.saved_weights import FileWeights
 from salix.typing import InputError
 
-__all__ = ["FATES", "Placement", "inspect_weights", "loaded_weights", "place_arrays"]
+__all__ = ["FATES", "ArrayPlacement", "inspect_weights", "loaded_weights", "place_arrays"]
 
 Fate = Literal[
     "taken",
@@ -32,7 +32,7 @@ FATES: tuple[Fate, ...] = get_args(Fate)
 
 
 @dataclass(frozen=True)
-class Placement:
+class ArrayPlacement:
     """An array of a weight file and its parameter in the network; one of them may be absent.
 
     Shapes are those of the file, in its layout, and of the network, in ours.
@@ -47,7 +47,7 @@ class Placement:
 
 def inspect_weights(
     name: str, path: str | Path, **choice: Any
-) -> tuple[Sequence[Placement], str | None]:
+) -> tuple[Sequence[ArrayPlacement], str | None]:
     """Return where each array of a weight file goes, and the reason why `load` refuses it.
 
     `name` and `choice` are arguments of `load`. The reason is None where it does not. Raises
@@ -58,7 +58,7 @@ def inspect_weights(
         file = read_weights(network, path, **choice)
     except InputError as error:
         sizes = {n: array.shape for n, array in read(path).items()}
-        return [Placement("not read", n, s, None, None) for n, s in sizes.items()], f"{error}"
+        return [ArrayPlacement("not read", n, s, None, None) for n, s in sizes.items()], f"{error}"
     shapes = expected(lambda: architecture.build(nnx.Rngs(0), file.outputs))
     required = {n: leaf for n, leaf in shapes.items() if n not in file.initialised}
     fault = None
@@ -70,7 +70,7 @@ def inspect_weights(
     return place_arrays(file, shapes), fault
 
 
-def place_arrays(file: FileWeights, shapes: Shapes) -> Sequence[Placement]:
+def place_arrays(file: FileWeights, shapes: Shapes) -> Sequence[ArrayPlacement]:
     """Return where each array of a file goes in a network of these shapes, by name.
 
     After them come the parameters without an array.
@@ -78,21 +78,21 @@ def place_arrays(file: FileWeights, shapes: Shapes) -> Sequence[Placement]:
     parameters: dict[str, list[str]] = {}  # several where the file joins them in one array
     for ours, theirs in file.sources.items():
         parameters.setdefault(theirs, []).append(ours)
-    rows: list[Placement] = []
+    rows: list[ArrayPlacement] = []
     for name, shape in sorted(file.shapes.items()):  # in some formats the order is random
         for ours in parameters.get(name, []):
             size = shapes[ours].shape if ours in shapes else None
             fits = size is not None and file.arrays[ours].shape == size
             fate: Fate = "taken" if fits else "no place" if size is None else "another shape"
-            rows.append(Placement(fate, name, shape, ours, size))
+            rows.append(ArrayPlacement(fate, name, shape, ours, size))
         if name not in parameters:
             fate = "no place" if name in file.unplaced else "left out"
             fate = "ignored" if name in file.ignored else fate
-            rows.append(Placement(fate, name, shape, None, None))
+            rows.append(ArrayPlacement(fate, name, shape, None, None))
     for ours, leaf in shapes.items():
         if ours not in file.arrays:
             fate = "initial value" if ours in file.initialised else "missing"
-            rows.append(Placement(fate, None, None, ours, leaf.shape))
+            rows.append(ArrayPlacement(fate, None, None, ours, leaf.shape))
     return rows
 
 
