@@ -102,7 +102,7 @@ def summarise_run(frame: Frame, numbers: Mapping[str, Interval]) -> RunSummary:
         name=frame.run.name,
         group=frame.run.group,
         images=len(frame),
-        count=frame.run.count,
+        count=frame.run.count - len(frame.run.other_faces),
         labelled=int((frame.labels >= 0).sum()),
         constant_map=int(frame.constant_map.sum()),
         not_finite=int((~frame.flags("finite", missing=True)).sum()),

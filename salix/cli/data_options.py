@@ -2,11 +2,12 @@
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from salix.cli.face_options import FaceOptions
 from salix.cli.options import Data, Frames, LabelNames, Option, Root
 from salix.typing import InputError
 
@@ -38,6 +39,7 @@ class DataOptions:
         Literal["sampled", "full"],
         Option(help="content of the files by which a resumed run knows its images"),
     ] = "sampled"
+    faces: Annotated[FaceOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=FaceOptions)
 
     def source(self) -> "Source":
         """Open the source; says on stderr how many images have no group."""
@@ -60,4 +62,4 @@ class DataOptions:
                 "independent of all others",
                 file=sys.stderr,
             )
-        return Unlabelled(source) if self.no_labels else source
+        return self.faces.cut(Unlabelled(source) if self.no_labels else source)

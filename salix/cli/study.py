@@ -9,6 +9,17 @@ from tyro.conf import Positional
 from salix.cli.options import Option
 from salix.typing import InputError
 
+# Options of the study chaosmining alone.
+CHAOSMINING = (
+    "formulas",
+    "noise_features",
+    "rows",
+    "label_noise",
+    "methods",
+    "sweeps",
+    "selection",
+)
+
 
 @dataclass(frozen=True)
 class Study:
@@ -24,6 +35,7 @@ class Study:
     Example: salix study shift --out salix-shift
     Example: salix study chaosmining --seeds 5 --out salix-chaosmining
     Example: salix study chaosmining --formulas 0-5 "sin(a) * b" --noise-features 50
+    Example: salix study chaosmining --sweeps noise_features label_noise --selection
     """
 
     study: Positional[Literal["shift", "chaosmining"]]
@@ -64,6 +76,20 @@ class Study:
             "'ShapleySampling(Patches(side=1))'"
         ),
     ] = ()
+    sweeps: Annotated[
+        tuple[str, ...],
+        Option(
+            help="chaosmining: conditions to sweep over their published values: noise_features, "
+            "rows, depth, width, learning_rate, dropout, label_noise, optimiser"
+        ),
+    ] = ()
+    selection: Annotated[
+        bool,
+        Option(
+            help="chaosmining: also compare selectors of features, RFEwNA among them, with 150 "
+            "features of noise"
+        ),
+    ] = False
 
     def run(self) -> int:
         """Run the study."""
@@ -71,7 +97,7 @@ class Study:
         if self.study == "shift":
             from salix.studies.shift.run import run_shift
 
-            for option in ("formulas", "noise_features", "rows", "label_noise", "methods"):
+            for option in CHAOSMINING:
                 if getattr(self, option) != getattr(Study, option):
                     raise InputError(
                         f"--{option.replace('_', '-')} is an option of the study chaosmining, not "
@@ -90,6 +116,8 @@ class Study:
             formulas=self.formulas,
             noise=NoiseSetting(self.noise_features, self.rows, self.label_noise),
             methods=self.methods,
+            sweeps=self.sweeps,
+            selection=self.selection,
             quick=self.quick,
         )
         return 0

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import tyro
 
+from salix.cli.face_options import FaceOptions
 from salix.cli.operation_options import OperationOptions
-from salix.cli.options import Classes, Data, Option
+from salix.cli.options import Classes, Data, Frames, LabelNames, Option, Root
 from salix.cli.preprocess_options import PreprocessOptions
 from salix.cli.process_options import ProcessOptions
 from salix.cli.weight_options import WeightOptions
@@ -25,7 +26,13 @@ class Train:
     arch: Annotated[str, Option(help="architecture, for example resnet50", aliases=["--model"])]
     data: Data
     out: Annotated[Path, Option(help="directory of the training: created, or resumed")]
-    validation: Annotated[tuple[str, ...], Option(help="validation data, as --data")] = ()
+    validation: Annotated[
+        tuple[str, ...], Option(help="validation data, as --data, with the same options")
+    ] = ()
+    labels: LabelNames = ()
+    frames: Frames = None
+    root: Root = None
+    faces: Annotated[FaceOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=FaceOptions)
     reference_masks: Annotated[
         Path | None, Option(help="folder of grey reference masks, each named by its image's id")
     ] = None
@@ -69,7 +76,7 @@ class Train:
         from dataclasses import replace
 
         from salix import spec
-        from salix.data import open_source
+        from salix.cli.train_data import open_training
         from salix.models import save
         from salix.train import LOSSES, train
         from salix.train.exchange import is_first
@@ -82,7 +89,7 @@ class Train:
             recipe = replace(recipe, loss=spec.parse(self.loss, LOSSES))
         if self.validation_share is not None:
             recipe = replace(recipe, validation=self.validation_share)
-        source = open_source(self.data)
+        source, validation = open_training(self)
         build, about = initialiser(
             self.arch, self.weights.path, classes=self.classes or None, **self.weights.choice
         )
@@ -96,7 +103,7 @@ class Train:
                 source,
                 recipe,
                 seeds=range(self.first_seed, self.first_seed + self.seeds),
-                validation=open_source(self.validation) if self.validation else None,
+                validation=validation,
                 out=self.out,
                 together=self.together,
                 title=self.out.name,

@@ -4,6 +4,8 @@ from salix.data.arrays import Arrays
 from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, fit
 from salix.data.examples import Examples, ImageExamples, image_example
+from salix.data.face_crops import FaceCrops
+from salix.data.face_rule import FaceRule
 from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder
 from salix.data.grouped import Grouped
@@ -22,6 +24,8 @@ __all__ = [
     "Batch",
     "Dataset",
     "Examples",
+    "FaceCrops",
+    "FaceRule",
     "Folder",
     "Grouped",
     "ImageExamples",

@@ -17,7 +17,8 @@ from salix.typing import InputError
 
 MAX_FRAMES = 10_000_000  # of one video
 _FRAME = re.compile(
-    r"(?P<file>.*\.(?:avi|m4v|mkv|mov|mp4|webm))#frame=(?P<frame>\d+)(?:&t=(?P<time>\d+\.\d+))?",
+    r"(?P<file>.*\.(?:avi|m4v|mkv|mov|mp4|webm))#frame=(?P<frame>\d+)(?:&t=(?P<time>\d+\.\d+))?"
+    r"(?:&face=\d+)?",
     re.IGNORECASE | re.DOTALL,
 )
 _ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")  # first of MP4 and MOV

@@ -18,6 +18,7 @@ from salix.engine.classification_columns import (
     MapType,
 )
 from salix.engine.collisions import claim_columns
+from salix.engine.fixed_scores import FIXED, with_fixed_score
 from salix.engine.map_columns import map_numbers, stored_map
 from salix.engine.model_check import check_model
 from salix.engine.model_explainer import ModelExplainer
@@ -53,7 +54,8 @@ class Classification:
     are exact in any. Stored maps have the type `maps` (8-bit values, or shares in [0, 1]; None
     stores no map) and are averaged down to at most `side` pixels a side. `reference_masks` tells
     whether examples have them. `targets` is the rule by which examples have a `target`, the class
-    that is explained in the place of the predicted one; None: they have none.
+    that is explained in the place of the predicted one; None: they have none. With `fixed_scores`
+    they have a `fixed_score`, see `with_fixed_score`.
     """
 
     model: Model
@@ -66,6 +68,7 @@ class Classification:
     side: int = 64
     reference_masks: bool = False
     targets: str | None = None
+    fixed_scores: bool = False
 
     def __post_init__(self):
         if self.maps is not None and self.maps not in get_args(MapType):
@@ -92,8 +95,10 @@ class Classification:
         """`pixels`, `reference_mask`, `segments` and `target`, see `salix.data.ImageExamples`."""
         to, masks = self.model.preprocess, self.reference_masks
         example = image_example(to, reference_masks=masks, segmentation=self.segmentation)
-        target = {"target": jax.ShapeDtypeStruct((), np.int32)}
-        return example if self.targets is None else example | target
+        if self.targets is not None:
+            example |= {"target": jax.ShapeDtypeStruct((), np.int32)}
+        fixed = {FIXED: jax.ShapeDtypeStruct((), np.float32)}
+        return example | fixed if self.fixed_scores else example
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -163,6 +168,9 @@ class Classification:
             values = check_values(values, measure)
             claim_columns(owners, measure, values, RESERVED)
             row |= values
+        if self.fixed_scores:
+            targeted = target is None and getattr(self.score, "target", 0) is None
+            row = with_fixed_score(row, example[FIXED], targeted=targeted)
         return row
 
     def explainer(self, params: Params, key: Any, fixed: Index | None = None) -> Explainer:

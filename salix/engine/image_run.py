@@ -85,6 +85,7 @@ def prepare_sweep(
         side=side,
         reference_masks=masks,
         targets=None if explained is None else explained.rule,
+        fixed_scores=examples.fixed is not None,
     )
     prepared = prepare_run(
         problem,

@@ -1,6 +1,6 @@
 """Images of a source as examples of a model: labels as class indices, and small pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import nsmallest
@@ -11,12 +11,14 @@ import numpy as np
 
 from salix.data import ImageExamples, Source, Unreadable, id_hash
 from salix.data.class_labels import class_indices
+from salix.data.face_sources import face_rule, fixed_scores
 from salix.data.videos import split_frame_id
+from salix.engine.fixed_scores import FIXED
 from salix.engine.segmentation import segmentation_identity
 from salix.engine.targets import Targets, read_targets
 from salix.model import Model
 from salix.store import digest_items
-from salix.typing import Column
+from salix.typing import Column, InputError
 
 THUMB = 112  # longest side of a stored picture, in pixels
 HOST_COLUMNS = (
@@ -70,6 +72,12 @@ class LabelledImages:
     images: ImageExamples = field(init=False, repr=False)  # in the size of the model
 
     def __post_init__(self):
+        rule, classes = face_rule(self.source), self.model.classes
+        if rule is not None and rule.needs_two_classes and len(classes) != 2:
+            raise InputError(
+                f"faces with several={rule.several!r} and no_face={rule.no_face!r} need a model of "
+                f"two classes, {self.model.name} has {len(classes)}: give others"
+            )
         groups = self.source.groups
         columns = (*HOST_COLUMNS, GROUP) if any(groups) else HOST_COLUMNS
         if any("#frame=" in id and split_frame_id(id)[1] is not None for id in self.source.ids):
@@ -92,6 +100,12 @@ class LabelledImages:
         object.__setattr__(self, "images", images)
 
     @cached_property
+    def fixed(self) -> Mapping[int, float] | None:
+        """Fixed probabilities of the second class by position; None where no image can have one."""
+        rule = face_rule(self.source)
+        return None if rule is None or rule.score is None else fixed_scores(self.source)
+
+    @cached_property
     def pictured(self) -> frozenset[int]:
         """Positions of the images that are stored small: the same ones for every model."""
         classes = set(self.labels)
@@ -106,9 +120,8 @@ class LabelledImages:
     @property
     def loading(self) -> "TargetedImages":
         """The part that loads, which can be sent to processes, as a model cannot."""
-        return TargetedImages(
-            self.images, None if self.explained is None else self.explained.classes
-        )
+        targets = None if self.explained is None else self.explained.classes
+        return TargetedImages(self.images, targets, self.fixed)
 
     def load(self, index: int) -> dict[str, Any]:
         """Decode one image and its reference mask; `Unreadable` without a class to explain."""
@@ -149,15 +162,19 @@ class TargetedImages:
 
     images: ImageExamples
     targets: Sequence[int | str] | None
+    fixed: Mapping[int, float] | None = None
 
     def load(self, index: int) -> dict[str, Any]:
         """Decode one image and its reference mask; `Unreadable` without a class to explain."""
-        if self.targets is None:
-            return self.images.load(index)
-        target = self.targets[index]
-        if isinstance(target, str):
-            raise Unreadable(target)
-        return self.images.load(index) | {"target": np.int32(target)}
+        more: dict[str, Any] = {}
+        if self.targets is not None:
+            target = self.targets[index]
+            if isinstance(target, str):
+                raise Unreadable(target)
+            more["target"] = np.int32(target)
+        if self.fixed is not None:
+            more[FIXED] = np.float32(self.fixed.get(index, np.nan))
+        return self.images.load(index) | more
 
 
 def picture(pixels: np.ndarray, format: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from salix.store.faces import image_ids, other_faces, reduces_faces, without_rows
 from salix.store.manifest import expected_parts, manifest_columns, read_manifest
 from salix.store.parts import Damage, Part, gaps, sound_parts
 from salix.store.schema import arrow_schema, empty_array, numpy_array
@@ -84,6 +85,13 @@ class Run:
         return [{"id": r["id"], "label": r.get("label"), "skipped": r["skipped"]} for r in rows]
 
     @cached_property
+    def other_faces(self) -> np.ndarray:
+        """Positions of rows that `read` leaves out: the other faces of an image, see `FaceRule`."""
+        if not reduces_faces(self.manifest):
+            return np.zeros(0, np.int64)
+        return other_faces(self._row_groups(["index", "id", "skipped", "logits"]))
+
+    @cached_property
     def rows(self) -> dict[str, np.ndarray]:
         """All columns of the measured examples, see `read`."""
         return self.read()
@@ -130,13 +138,18 @@ class Run:
         return [self.columns[n] for n in dict.fromkeys(names)]
 
     def _chunks(self, chosen: Sequence[Column]) -> Iterator[dict[str, np.ndarray]]:
-        for table in self._row_groups(list({*(c.name for c in chosen), "skipped"})):
+        others, reduced = self.other_faces, reduces_faces(self.manifest)
+        index = ["index"] if len(others) else []
+        for table in self._row_groups(list({*(c.name for c in chosen), "skipped", *index})):
+            if len(others):
+                table = without_rows(table, others)
             measured = table.filter(table["skipped"].is_null()).combine_chunks()
             chunks = {c: measured[c.name] for c in chosen}
-            yield {
+            arrays = {
                 c.name: numpy_array(c, x.chunk(0) if x.num_chunks == 1 else x.combine_chunks())
                 for c, x in chunks.items()
             }
+            yield image_ids(arrays) if reduced else arrays
 
     def _row_groups(self, names: list[str]) -> Iterator[Any]:
         """Yield row groups as Arrow tables, part by part: parts follow the order of the data."""

@@ -6,6 +6,7 @@ from salix.analysis import Analysis, Frame
 from salix.analysis.columns import standard_columns
 from salix.analysis.frame import describe_columns, explained_class
 from salix.report import heatmap
+from salix.report.face_crops import describe_faces
 from salix.report.methods_statistics import describe_statistics, listed
 from salix.report.pictures import gallery
 from salix.report.section import Section, read_template
@@ -44,6 +45,7 @@ def paragraphs(analysis: Analysis) -> list[str]:
     parts = (
         _runs(analysis),
         initial_values(analysis.runs),
+        describe_faces(analysis.runs),
         _measures(analysis),
         describe_statistics(analysis),
         _left_out(analysis),
@@ -58,7 +60,7 @@ def _runs(analysis: Analysis) -> str:
         key: listed(str(run.manifest["about"].get(key, "not recorded")) for run in runs)
         for key in ("salix", "jax", "device")
     }
-    counts = sorted({run.count for run in runs})
+    counts = sorted({run.count for run in analysis.summary.runs})
     count = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     seed = listed(_setting(run, "seed") for run in runs)
     version = f"Salix {about['salix']} (JAX {about['jax']}, {about['device']}, seed {seed})"

@@ -54,3 +54,18 @@ def _settings(name: str, value: float | str) -> tuple[NoiseSetting, NetworkSetti
 PUBLISHED: Mapping[tuple[NoiseSetting, NetworkSetting], Mapping[str, float]] = MappingProxyType(
     {_settings(*key): dict(zip(COLUMNS, row, strict=True)) for key, row in _ROWS.items()}
 )
+
+
+def _swept(name: str) -> tuple[float | str, ...]:
+    noise, network = NoiseSetting(), NetworkSetting()
+    default = getattr(noise if hasattr(noise, name) else network, name)
+    others = [value for key, value in _ROWS if key == name]
+    if isinstance(default, str):
+        return (default, *others)
+    return tuple(sorted({default, *others}))
+
+
+# Published values of each swept condition, the default among them.
+SWEEPS: Mapping[str, tuple[float | str, ...]] = MappingProxyType(
+    {name: _swept(name) for name, _ in _ROWS if name != "default"}
+)

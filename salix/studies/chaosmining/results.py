@@ -60,8 +60,13 @@ def write_results(
     trials: Sequence[Trial],
     scores: Sequence[Mapping[str, float]],
     rows: Sequence[ScoreRow],
+    *,
+    mended: Sequence[ScoreRow] = (),
 ) -> Path:
-    """Write `scores.parquet`, a row for each network and score, and the table `results.json`."""
+    """Write `scores.parquet`, a row for each network and score, and the table `results.json`.
+
+    `mended` are the rows with formula 12 mended.
+    """
     columns: dict[str, list[str | int | float]] = {k: [] for k in ("formula", "seed", "score")}
     columns |= {"value": []}
     for trial, of in zip(trials, scores, strict=True):
@@ -73,24 +78,28 @@ def write_results(
         pq.write_table(pa.table(columns), path)
     setting = {"noise": asdict(trials[0].noise), "network": asdict(trials[0].network)}
     formulas = {t.formula.name: t.formula.text for t in trials}
-    table = [
-        {
-            "score": row.score,
-            "mean": row.mean.value,
-            "low": _number(row.mean.low),
-            "high": _number(row.mean.high),
-            "seeds": row.mean.n,
-            "published": _number(row.published),
-            "difference": _number(row.difference),
-        }
-        for row in rows
-    ]
+    contents = {**setting, "formulas": formulas, "scores": [_entry(row) for row in rows]}
+    if mended:
+        contents["formula 12 mended"] = [_entry(row) for row in mended]
     with atomic(out / "results.json") as path:
-        path.write_text(json.dumps({**setting, "formulas": formulas, "scores": table}, indent=1))
+        path.write_text(json.dumps(contents, indent=1))
     return out / "results.json"
 
 
-def _number(value: float) -> float | None:
+def _entry(row: ScoreRow) -> dict[str, str | float | None]:
+    return {
+        "score": row.score,
+        "mean": row.mean.value,
+        "low": plain_number(row.mean.low),
+        "high": plain_number(row.mean.high),
+        "seeds": row.mean.n,
+        "published": plain_number(row.published),
+        "difference": plain_number(row.difference),
+    }
+
+
+def plain_number(value: float) -> float | None:
+    """Return a number, None where it is not finite: JSON has no NaN."""
     return float(value) if np.isfinite(value) else None
 
 

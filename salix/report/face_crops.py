@@ -1,0 +1,36 @@
+"""Words for the faces that were cut out of the images of a run."""
+
+from collections.abc import Sequence
+
+from salix.store import Run
+
+SEVERAL = {
+    "largest": "of several faces the largest was taken",
+    "first": "of several faces the first of the table was taken",
+    "all": "of several faces each was an image",
+    "max": "of several faces the one with the greatest probability of the second class was taken",
+}
+
+
+def describe_rule(run: Run) -> str:
+    """Describe the faces of a run in words; nothing where its images are not cut."""
+    rule = run.manifest["config"].get("data", {}).get("faces")
+    if not rule:
+        return ""
+    margin = f"a margin of {100 * rule['margin']:.3g} % on each side"
+    kind = "boxes, the shorter side extended," if rule["square"] else "boxes"
+    cut = f"cut out by {kind} with {margin}, up to the image\u2019s edge"
+    if rule["align"] is not None:
+        side = rule["align"]
+        cut = f"aligned by five landmarks to {side} \u00d7 {side} pixels with {margin}"
+    none = {"skip": "was left out", "whole": "was taken as a whole"}.get(rule["no_face"])
+    if none is None:
+        score = rule["no_face"].partition(":")[2]
+        none = f"has the fixed probability {score} of the second class and no map"
+    return f"{cut}; an image without a face {none}; {SEVERAL[rule['several']]}"
+
+
+def describe_faces(runs: Sequence[Run]) -> str:
+    """Describe the faces of all runs in a sentence for each rule; nothing without any."""
+    rules = dict.fromkeys(text for run in runs if (text := describe_rule(run)))
+    return " ".join(f"Faces were {text}." for text in rules)
