@@ -119,13 +119,14 @@ class RunSimilarity:
 
     `mean` [run run] is the mean SSIM of two runs' maps; `within` [images] the mean over the pairs
     of runs of one group, then over groups: how stable an image's map is under training again, NaN
-    everywhere where no group has two runs.
+    everywhere where no group has two runs; `between` [images] the mean over all pairs of runs.
     """
 
     runs: tuple[Run, ...]
     ids: tuple[str, ...]
     mean: Float[np.ndarray, "runs runs"]
     within: Float[np.ndarray, " images"]
+    between: Float[np.ndarray, " images"]
     left_out: tuple[int, ...]
     clusters: np.ndarray | None = None
 
@@ -150,5 +151,11 @@ def run_similarity(runs: Sequence[Run]) -> RunSimilarity | None:
     counts = np.isfinite(within).sum(0)
     mean = np.where(counts > 0, np.nansum(within, 0) / np.maximum(counts, 1), np.nan)
     return RunSimilarity(
-        tuple(measured), shared.ids, similarity.mean, mean, shared.left_out, shared.clusters
+        tuple(measured),
+        shared.ids,
+        similarity.mean,
+        mean,
+        similarity.per_image,
+        shared.left_out,
+        shared.clusters,
     )

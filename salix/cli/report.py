@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from salix.cli.options import Option
+from salix.cli.options import Data, Option
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,24 @@ class Report:
             "it before you look, and its test is not corrected for the other numbers"
         ),
     ] = None
+    data: Annotated[
+        Data | None,
+        Option(
+            help="the swept images, as for salix sweep --data, for the pictures of the chosen "
+            "examples; by default the small pictures that runs store of a few"
+        ),
+    ] = None
 
     def run(self) -> int:
         """Write the report."""
         from salix import report, store
         from salix.analysis import analyse
+        from salix.report.sections import SECTIONS, sections_with
 
         runs = store.read_runs(self.runs)
         analysis = analyse(runs, in_set=self.in_set or None, primary=self.primary)
-        page = report.write_page(analysis, self.out, title=self.title)
+        sections = sections_with(self.data) if self.data else SECTIONS
+        page = report.write_page(analysis, self.out, title=self.title, sections=sections)
         if analysis.grouped_rows:
             print(f"warning: {analysis.grouped_rows.text}", file=sys.stderr)
         print(f"{page}: {len(runs)} runs")

@@ -10,6 +10,16 @@ function draw(canvas) {
   Plotly.newPlot(canvas, data, layout, { responsive: true, displayModeBar: false });
   drawn.push(canvas);
 }
+// The figure as a file: drawn first, if it has not been seen yet.
+function addLink(canvas) {
+  const link = Object.assign(document.createElement("button"), { className: "save", type: "button", textContent: "SVG" });
+  link.setAttribute("aria-label", `Save as SVG: ${canvas.id}`);
+  link.addEventListener("click", () => {
+    draw(canvas);
+    Plotly.downloadImage(canvas, { format: "svg", filename: canvas.id, width: canvas.clientWidth, height: canvas.clientHeight });
+  });
+  canvas.after(link);
+}
 const watch = new IntersectionObserver(
   (entries) => entries.filter((s) => s.isIntersecting).forEach((s) => draw(s.target)),
   { rootMargin: "600px" },
@@ -18,6 +28,7 @@ for (const source of document.querySelectorAll("script[data-figure]")) {
   const canvas = document.getElementById(source.dataset.figure);
   waiting.set(canvas, source);
   watch.observe(canvas);
+  addLink(canvas);
 }
 // Figures take the width of the paper, before the page is laid out.
 window.addEventListener("beforeprint", () => {

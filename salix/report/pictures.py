@@ -1,6 +1,6 @@
 """Pictures of the images that runs stored, with the map of each run, matched by the image's id."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,29 @@ def gallery(analysis: Analysis) -> Gallery:
     )
     drawn = any(f.has("map") and len(f.run.columns["map"].shape) == 2 for f in frames)
     return Gallery(tuple(images), len(origins), float(np.mean(shares)) if shares else None, drawn)
+
+
+def draw_images(
+    frames: Sequence[Frame],
+    ids: Sequence[str],
+    *,
+    first: int = 0,
+    pictures: Mapping[str, bytes] | None = None,
+) -> tuple[ImagePictures, ...]:
+    """Draw some images and their maps, whether a run stored a picture of them or not.
+
+    `first` is the index of the first image. `pictures` are encoded images by id, in the place of
+    the stored ones.
+    """
+    replacements = pictures or {}
+    rows = [frame.rows(ids, (*SOURCE_COLUMNS, *MAP_COLUMNS)) for frame in frames]
+    images = []
+    for n, id in enumerate(ids, first):
+        known = [(f, by[id]) for f, by in zip(frames, rows, strict=True) if id in by]
+        frame, row = next((k for k in known if k[1].get("thumb") is not None), known[0])
+        source = row | {"thumb": replacements.get(id, row.get("thumb"))}
+        images.append(_draw(n, id, frame, source, frames, rows))
+    return tuple(images)
 
 
 def _in_turn(labels: dict[str, int]) -> list[str]:

@@ -41,18 +41,26 @@ from salix.stats.ranks import (
     split_half_tau,
     unit_count,
 )
+from salix.stats.reliability import Calibration, calibration
+from salix.stats.resampled_rates import FPR_LEVELS, RATES, detector_rates
+from salix.stats.roc import det_coordinates, drawn_points, roc_points
 from salix.stats.sample import Sample, mean_difference
+from salix.stats.videos import VideoScores, design_effect, video_scores
 
 __all__ = [
     "ACER_GRID",
     "FDR_LEVELS",
+    "FPR_LEVELS",
+    "RATES",
     "Acer",
+    "Calibration",
     "DistributionShift",
     "GroupComparison",
     "Interval",
     "MeanMap",
     "MeanMapShift",
     "Sample",
+    "VideoScores",
     "auc_difference",
     "auc_group_difference",
     "auc_group_interval",
@@ -61,6 +69,7 @@ __all__ = [
     "bootstrap_difference",
     "bootstrap_mean",
     "bootstrap_pairwise_mean",
+    "calibration",
     "cliffs_delta",
     "cluster_codes",
     "cluster_count",
@@ -68,8 +77,12 @@ __all__ = [
     "compare_groups",
     "correct_family",
     "crossed_mean",
+    "design_effect",
+    "det_coordinates",
     "detection_rate",
+    "detector_rates",
     "difference_interval",
+    "drawn_points",
     "exchange_p",
     "flipped_means",
     "hedges_g",
@@ -91,9 +104,11 @@ __all__ = [
     "rank_correlation",
     "rank_methods",
     "resampled_means",
+    "roc_points",
     "share_interval",
     "sign_flip_test",
     "split_half_tau",
     "student_p",
     "unit_count",
+    "video_scores",
 ]

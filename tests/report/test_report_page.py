@@ -9,6 +9,7 @@ import pytest
 from salix.analysis import analyse
 from salix.report import write
 from salix.report.pictures import gallery
+from salix.report.sections import SECTIONS, examples
 from salix.stats import Interval
 from salix.typing import InputError
 
@@ -123,8 +124,11 @@ def test_names_are_text_wherever_they_stand(planted, simulated, tmp_path):
         assert f"{name}{NASTY}" in text
     for figure in drawn(page):
         texts = [t for trace in figure["data"] for t in trace.get("text", [])]
-        texts += [a["text"] for a in figure["layout"]["annotations"]]
-        texts += figure["layout"]["yaxis"]["ticktext"]
+        texts += [trace.get("hovertemplate", "") for trace in figure["data"]]
+        texts += [a["text"] for a in figure["layout"].get("annotations", [])]
+        for axis in ("xaxis", "yaxis"):
+            texts += figure["layout"][axis].get("ticktext", [])
+            texts.append(figure["layout"][axis].get("title", {}).get("text", ""))
         assert texts
         assert not any("<script" in t or "</style" in t for t in texts)
 
@@ -141,7 +145,9 @@ def test_ten_thousand_rows_of_six_runs(planted, simulated, tmp_path):
     assert time.process_time() - start < 12  # about 2 on one core
     assert path.stat().st_size < 8e6
     page, _ = read(path)
-    assert max(len(t["x"]) for f in drawn(page) for t in f["data"]) < 100  # bins, not rows
+    assert (
+        max(len(t["x"]) for f in drawn(page) for t in f["data"]) < 400
+    )  # bins and curves, not rows
 
 
 def test_bins_hold_every_image_once(planted, simulated, tmp_path):
@@ -149,7 +155,8 @@ def test_bins_hold_every_image_once(planted, simulated, tmp_path):
     page, _ = read(
         write([planted(rows, grid=(8, 8), extra=("relevance_mass",))], tmp_path / "r.html")
     )
-    figures = drawn(page)
+    curves, figures = drawn(page)[:4], drawn(page)[4:]
+    assert len(curves) == 4
     assert len(figures) == 3  # inside, and two entropies
     ridge, mean = figures[1]["data"][:2]
     heights = np.array(ridge["y"][1:-1:2])
@@ -219,7 +226,11 @@ def test_gallery_is_aligned_by_id(planted, simulated, tmp_path):
 def test_grids(planted, simulated, tmp_path, grid):
     rows = simulated(6, 0, grid=grid, thumbs=4)
     page, text = read(
-        write([planted(rows, grid=grid, extra=("relevance_mass",))], tmp_path / "r.html")
+        write(
+            [planted(rows, grid=grid, extra=("relevance_mass",))],
+            tmp_path / "r.html",
+            sections=[s for s in SECTIONS if s is not examples.build],
+        )
     )
     maps = sum(a.startswith("data:image/png") for a in page.addresses)
     assert maps == (8 + 2 if len(grid) == 2 else 0)  # the mean map of each class
