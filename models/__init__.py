@@ -14,6 +14,7 @@ from salix.models.loading import build, load, save
 from salix.models.meso import Meso4, MesoInception4
 from salix.models.meso_pytorch import PyTorchMeso4, PyTorchMesoInception4
 from salix.models.mobilenet import MobileNetV2
+from salix.models.placements import ArrayPlacement, inspect_weights
 from salix.models.registry import MODELS, Architecture
 from salix.models.resnet import ResNet
 from salix.models.small import Small
@@ -34,6 +35,7 @@ __all__ = [
     "VGG",
     "AntiSpoof",
     "Architecture",
+    "ArrayPlacement",
     "ConvNext",
     "DenseNet",
     "EfficientNet",
@@ -55,6 +57,7 @@ __all__ = [
     "build",
     "conv_form",
     "fold",
+    "inspect_weights",
     "load",
     "load_dcgan",
     "load_vae",

@@ -1,13 +1,14 @@
 """Published detectors of forged and generated images, by name."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from salix.models.architecture import CLIP, DETECTOR, FACES, IMAGENET, INCEPTION
 from salix.models.registry import MODELS, Architecture
 from salix.preprocess import Preprocess
 from salix.typing import InputError
 
-__all__ = ["DETECTORS", "PublishedDetector", "architecture_of"]
+__all__ = ["DETECTORS", "PublishedDetector", "architecture_of", "check_detector"]
 
 
 @dataclass(frozen=True)
@@ -151,3 +152,14 @@ def architecture_of(name: str) -> tuple[str, Architecture]:
             f"or a detector, {', '.join(sorted(DETECTORS))}"
         )
     return name, MODELS[name]
+
+
+def check_detector(name: str, path: str | Path, classes: int) -> None:
+    """Refuse weights of a network with more classes than a detector has."""
+    if name in DETECTORS and classes != len(DETECTORS[name].classes):
+        raise InputError(
+            f"{path} has {classes} outputs, and {name} is a detector of "
+            f"{' and '.join(DETECTORS[name].classes)}: give its own weights, "
+            f"{' or '.join(DETECTORS[name].files)}, or load the file as "
+            f"{DETECTORS[name].architecture}"
+        )

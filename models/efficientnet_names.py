@@ -5,16 +5,21 @@ from functools import partial
 
 from salix.models.checkpoints.naming import Shapes, WeightTables, torch_names
 
-_BlockPlace = tuple[int, int, int, list[str]]  # stage, index in it, number, layers
+BlockPlace = tuple[int, int, int, list[str]]  # stage, index in it, number, layers
 
 
-def _torchvision(place: _BlockPlace, layer: str, part: str) -> str:
-    stage, index, _, layers = place
+def block_part(place: BlockPlace, layer: str, part: str) -> str:
+    """Return torchvision's name of a layer in an inverted bottleneck."""
     inner = {"conv": "0", "norm": "1", "reduce": "fc1", "expand": "fc2"}[part]
-    return f"features.{stage + 1}.{index}.block.{layers.index(layer)}.{inner}"
+    return f"block.{place[3].index(layer)}.{inner}"
 
 
-def _timm(place: _BlockPlace, layer: str, part: str) -> str:
+def _torchvision(place: BlockPlace, layer: str, part: str) -> str:
+    stage, index, *_ = place
+    return f"features.{stage + 1}.{index}.{block_part(place, layer, part)}"
+
+
+def _timm(place: BlockPlace, layer: str, part: str) -> str:
     stage, index, _, layers = place
     units = {"expand": "conv_pw", "depthwise": "conv_dw", "project": "conv_pwl"}
     if "expand" not in layers:
@@ -25,7 +30,7 @@ def _timm(place: _BlockPlace, layer: str, part: str) -> str:
     return f"blocks.{stage}.{index}.{inner}"
 
 
-def _lukemelas(place: _BlockPlace, layer: str, part: str) -> str:
+def _lukemelas(place: BlockPlace, layer: str, part: str) -> str:
     inner = f"_se_{part}"
     if part == "conv":
         inner = f"_{layer}_conv"
@@ -34,7 +39,7 @@ def _lukemelas(place: _BlockPlace, layer: str, part: str) -> str:
     return f"_blocks.{place[2]}.{inner}"
 
 
-def _deepfakebench(place: _BlockPlace, layer: str, part: str) -> str:
+def _deepfakebench(place: BlockPlace, layer: str, part: str) -> str:
     return f"efficientnet.{_lukemelas(place, layer, part)}"
 
 
@@ -54,7 +59,7 @@ _NAMINGS = {  # names in blocks, names of the others
 }
 
 
-def _places(shapes: Shapes) -> Mapping[tuple[int, int], _BlockPlace]:
+def block_places(shapes: Shapes) -> Mapping[tuple[int, int], BlockPlace]:
     """Return the place of each block, by stage and index."""
     blocks: dict[tuple[int, int], list[str]] = {}
     for name in shapes:
@@ -76,7 +81,7 @@ def torch_tables(shapes: Shapes) -> WeightTables:
     The origin decides the arithmetic too, see `EfficientNet`: an architecture of the registry
     computes that of some origins, and `elsewhere` of its entry names those of the others.
     """
-    places = _places(shapes)
+    places = block_places(shapes)
 
     def renamed(layer: str, origin: str) -> str:
         naming, names = _NAMINGS[origin]

@@ -12,9 +12,9 @@ from salix.adapters import from_nnx
 from salix.model import Model
 from salix.models.checkpoints.module_state import arrays, expected, filled, match
 from salix.models.checkpoints.safetensors import write_safetensors
-from salix.models.detectors import DETECTORS, architecture_of
+from salix.models.detectors import architecture_of, check_detector
+from salix.models.placements import loaded_weights
 from salix.models.reading import read_weights
-from salix.models.saved_weights import FileWeights
 from salix.nn import fold
 from salix.preprocess import Preprocess
 from salix.typing import InputError, Params
@@ -44,17 +44,6 @@ def build(name: str, seed: int = 0, *, classes: Sequence[str] | None = None) -> 
     return architecture_of(name)[1].build(nnx.Rngs(seed), count)
 
 
-def _check_detector(name: str, path: str | Path, file: FileWeights) -> None:
-    """Refuse weights of a network with more classes than a detector has."""
-    if name in DETECTORS and len(file.classes) != len(DETECTORS[name].classes):
-        raise InputError(
-            f"{path} has {len(file.classes)} outputs, and {name} is a detector of "
-            f"{' and '.join(DETECTORS[name].classes)}: give its own weights, "
-            f"{' or '.join(DETECTORS[name].files)}, or load the file as "
-            f"{DETECTORS[name].architecture}"
-        )
-
-
 def load(
     name: str,
     weights: str | Path | None = None,
@@ -63,6 +52,8 @@ def load(
     prefix: str | None = None,
     ema: bool | None = None,
     head: str | Path | None = None,
+    ignore: Sequence[str] = (),
+    allow_missing: Sequence[str] = (),
     folded: bool = False,
 ) -> tuple[Model, Params]:
     """Return a classifier by name and its parameters, read from a file or initialised with seed 0.
@@ -75,6 +66,10 @@ def load(
     as published for the trunk in `weights`. The preprocessing is the one that `save`
     wrote in the file, else the architecture's.
 
+    Arrays of the file whose names match a pattern of `ignore` ("neck.*") are left out. Parameters
+    that match one of `allow_missing` ("fc.*") keep initial values where the file lacks them; half
+    of the network must be in it. `Model.weights` counts both.
+
     The name of a published detector, of `DETECTORS`, stands for its architecture, with the
     detector's own preprocessing and the classes real and fake.
 
@@ -82,32 +77,49 @@ def load(
     architecture's own, else "0", "1", ... where the file has another number of them. A network
     with one output z has two classes, and sigmoid(z) is the probability of the second. `folded`
     returns a network for maps alone, see `fold`. Raises InputError for an unknown name, a file
-    that does not fit, contains NaN or several networks, or a wrong number of classes.
+    that does not fit, contains NaN or several networks, a pattern that matches nothing, or a wrong
+    number of classes.
     """
     architecture_name, architecture = architecture_of(name)
-    chosen, preprocess = None, architecture.preprocess
+    chosen, read, preprocess = None, None, architecture.preprocess
     if weights is None:
-        if (prefix, ema, head) != (None, None, None):
-            raise InputError("prefix, ema and head belong to a weight file: give weights")
+        if (prefix, ema, head) != (None, None, None) or ignore or allow_missing:
+            raise InputError(
+                "prefix, ema, head, ignore and allow_missing belong to a weight file: give weights"
+            )
         names = _checked_classes(name, classes)
         module = build(name, classes=names)
     else:
-        file = read_weights(architecture_name, weights, prefix=prefix, ema=ema, head=head)
-        _check_detector(name, weights, file)
+        file = read_weights(
+            architecture_name,
+            weights,
+            prefix=prefix,
+            ema=ema,
+            head=head,
+            ignore=ignore,
+            allow_missing=allow_missing,
+        )
+        check_detector(name, weights, len(file.classes))
         names = _checked_classes(name, file.classes if classes is None else classes)
-        if len(names) != len(file.classes):
+        outputs = file.outputs
+        if f"{architecture.head.rpartition('.')[0]}.kernel" in file.initialised:
+            outputs = len(names)  # of a new head
+        elif len(names) != len(file.classes):
             one = " (one output, the probability of the second)" if file.outputs == 1 else ""
             raise InputError(f"{weights} has {len(file.classes)} classes{one}, not {len(names)}")
         chosen, preprocess = file.chosen, file.preprocess or preprocess
         module = filled(
-            lambda: architecture.build(nnx.Rngs(0), file.outputs),
+            lambda: architecture.build(nnx.Rngs(0), outputs),
             dict(file.arrays),
             file.network,
             architecture_name,
+            initialised=file.initialised,
+            remedy="; salix inspect lists where each array goes",
         )
+        read = loaded_weights(file)
     module = fold(module) if folded else module
     model, params = from_nnx(module, preprocess=preprocess, classes=names, name=name)
-    return replace(model, chosen=chosen), params
+    return replace(model, chosen=chosen, weights=read), params
 
 
 def save(
@@ -118,13 +130,14 @@ def save(
     classes: Sequence[str] | None = None,
     chosen: str | None = None,
     preprocess: Preprocess | None = None,
+    initialised: Sequence[str] = (),
 ) -> None:
     """Write parameters as safetensors, with the architecture and its classes as metadata.
 
     `preprocess` is that of the images which the network was trained on; None writes the
     architecture's. `chosen` is the network of the weight file that the parameters come from,
-    `Model.chosen`. Raises InputError when the parameters are not those of the architecture, or
-    contain NaN.
+    `Model.chosen`, and `initialised` are the names that it lacked, `Model.weights.initialised`.
+    Raises InputError when the parameters are not those of the architecture, or contain NaN.
     """
     architecture_name, architecture = architecture_of(name)
     names = _checked_classes(name, classes)
@@ -138,4 +151,6 @@ def save(
         "classes": json.dumps(names),
         "preprocess": json.dumps(asdict(preprocess or architecture.preprocess)),
     }
-    write_safetensors(path, fitted, metadata | ({} if chosen is None else {"chosen": chosen}))
+    metadata |= {} if chosen is None else {"chosen": chosen}
+    metadata |= {"initialised": json.dumps(list(initialised))} if initialised else {}
+    write_safetensors(path, fitted, metadata)

@@ -1,6 +1,7 @@
 """MobileNetV2, a light network for photographs."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice, pairwise
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.efficientnet import ConvNorm, InvertedBottleneck
+from salix.models.bottleneck import ConvNorm, InvertedBottleneck
 from salix.nn import Stage, StagedNetwork, sequence
 from salix.typing import AnyArray
 
@@ -50,15 +51,16 @@ class MobileNetV2(StagedNetwork):
     """
 
     def __init__(self, rngs: nnx.Rngs, classes: int = 1000, *, hidden: tuple[int, ...] = ()):
-        self.stem = ConvNorm(3, 32, 3, 2, tf=True, rngs=rngs)
+        norm = partial(ConvNorm, tf=True, rngs=rngs)
+        self.stem = norm(3, 32, 3, 2)
         blocks, inputs = [], 32
         for expansion, outputs, depth, first in _STAGES:
             for strides in (first, *[1] * (depth - 1)):
-                shape = (expansion, 3, strides, inputs, outputs)
-                blocks.append(InvertedBottleneck(shape, lite=True, tf=True, rngs=rngs))
+                shape = (expansion * inputs, 3, strides, inputs, outputs)
+                blocks.append(InvertedBottleneck(shape, activate=jax.nn.relu6, norm=norm))
                 inputs = outputs
         self.blocks = nnx.List(blocks)
-        self.last = ConvNorm(inputs, 1280, 1, tf=True, rngs=rngs)
+        self.last = norm(inputs, 1280, 1)
         self.fc = Perceptron((1280, *hidden, classes), rngs=rngs)
 
     def named_stages(self) -> dict[str, Stage]:

@@ -32,7 +32,7 @@ class TowerNames:
     projection_layout: Layout = dense
 
 
-def _third(array: np.ndarray, part: int) -> np.ndarray:
+def third(array: np.ndarray, part: int) -> np.ndarray:
     """Return query, key or value of a joint array, as IO or as a bias."""
     return np.split(array, 3)[part].T
 
@@ -66,7 +66,7 @@ def _row(names: TowerNames, ours: str) -> tuple[str, Layout]:
         case ["blocks", number, "attention", layer, part]:
             inner, index = names.attention[_LAYERS.index(layer)], _LAYERS.index(layer)
             if "{}" in inner:
-                layout: Layout = partial(_third, part=index)
+                layout: Layout = partial(third, part=index)
                 return f"{names.block.format(number)}.{inner.format(_PARTS[part])}", layout
             theirs = f"{names.block.format(number)}.{inner}"
         case ["blocks", number, layer, part]:

@@ -1,6 +1,7 @@
 """Vision transformers: the towers of CLIP, ViT, DINOv2 and SigLIP with a linear classifier."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +10,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.positions import resize_positions
+from salix.models.token_network import TokenNetwork
 from salix.models.transformer_config import TransformerConfig
 from salix.models.vit import Attention
 from salix.nn import Conv, Linear, Stage, sequence
-from salix.nn.staged import split_stages
 from salix.typing import AnyArray, InputError
 
 
@@ -51,7 +52,7 @@ def _scaled(x: Array, scale: nnx.Param | None) -> Array:
     return x if scale is None else x * scale[...].reshape((1,) * (x.ndim - 1) + (-1,))
 
 
-class VisionTransformer(nnx.Module):
+class VisionTransformer(TokenNetwork):
     r"""Patches, a class token and registers where there are any, blocks, normalisation, classifier.
 
     Images [b h w 3], sides multiples of the patch; positions are resized bicubically to the grid of
@@ -96,18 +97,9 @@ class VisionTransformer(nnx.Module):
         first = next(iter(stages))
         return stages | {first: sequence(self._tokens, stages[first])}
 
-    @property
-    def cuts(self) -> tuple[str, ...]:
-        """The names of the stages from input to output; the trunk ends after the last."""
-        return tuple(self.named_stages())
-
-    def trunk(
-        self, x: Float[AnyArray, "b h w 3"], cut: str | None = None
-    ) -> Float[Array, "b y x k"]:
-        """Return the features of images at a cut, by default the last."""
-        x, extra = jnp.asarray(x), self.config.extra
-        h = split_stages(self.named_stages(), cut)[0](x)
-        grid = (x.shape[1] // self.config.patch, x.shape[2] // self.config.patch)
+    def as_features(self, h: Any, shape: tuple[int, ...], cut: str | None) -> Array:
+        """Return features [b y x k] at a cut, of images [b h w 3] of a shape."""
+        extra, grid = self.config.extra, tuple(side // self.config.patch for side in shape[1:3])
         if self._sums(cut):
             return h.reshape(len(h), *grid, -1)
         patches = h[:, extra:].reshape(len(h), *grid, -1)
@@ -115,21 +107,18 @@ class VisionTransformer(nnx.Module):
         shared = jnp.broadcast_to(shared, (*patches.shape[:3], shared.shape[-1]))
         return jnp.concatenate([patches, shared], axis=-1)
 
-    def head(
-        self, features: Float[AnyArray, "b y x k"], cut: str | None = None
-    ) -> Float[Array, "b classes"]:
-        """Return the logits of features at a cut, by default the last."""
-        h, width = jnp.asarray(features), self.config.width
-        if not self._sums(cut):
-            h = h.reshape(len(h), -1, h.shape[-1])
-            others = jnp.sum(h[..., width:], axis=1).reshape(len(h), self.config.extra, width)
-            tokens = jnp.concatenate([others, h[..., :width]], axis=1)
-            h = split_stages(self.named_stages(), cut)[1](tokens)
-        return self.fc(self._pooled(h))
+    def as_tokens(self, features: Any, cut: str | None) -> Array:
+        """Return the tokens [b n w] at a cut, or the shares of the class token as they are."""
+        h, width = features, self.config.width
+        if self._sums(cut):
+            return h
+        h = h.reshape(len(h), -1, h.shape[-1])
+        others = jnp.sum(h[..., width:], axis=1).reshape(len(h), self.config.extra, width)
+        return jnp.concatenate([others, h[..., :width]], axis=1)
 
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b classes"]:
-        """Return the logits of images."""
-        return self.head(self.trunk(x))
+    def classify(self, features: Float[AnyArray, "b *n w"]) -> Float[Array, "b classes"]:
+        """Return the logits of the output of the last stage."""
+        return self.fc(self._pooled(jnp.asarray(features)))
 
     def _sums(self, cut: str | None) -> bool:
         """Return whether features at a cut are the shares of the class token."""

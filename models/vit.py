@@ -1,6 +1,7 @@
 """Vision transformer: the image tower of CLIP with a linear probe on its embedding."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +10,10 @@ from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
+from salix.models.token_network import TokenNetwork
 from salix.nn import Conv, Linear, Stage, sequence
 from salix.nn.attention import attention
 from salix.nn.linear import linear
-from salix.nn.staged import split_stages
 from salix.typing import AnyArray
 
 
@@ -33,11 +34,15 @@ class Attention(nnx.Module):
     def _split(self, x: Array) -> Array:
         return x.reshape(*x.shape[:-1], self.heads, -1)
 
-    def __call__(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
-        """Return the tokens after attention."""
+    def __call__(
+        self,
+        tokens: Float[AnyArray, "b n w"],
+        bias: Float[AnyArray, "#b h n n"] | None = None,
+    ) -> Float[Array, "b n w"]:
+        """Return the tokens after attention, with a bias of its products."""
         tokens = jnp.asarray(tokens)
         layers = (self.query, self.key, self.value)
-        mixed = attention(*(self._split(layer(tokens)) for layer in layers))
+        mixed = attention(*(self._split(layer(tokens)) for layer in layers), bias=bias)
         return self.out(mixed.reshape(tokens.shape))
 
     def contributions(self, tokens: Float[AnyArray, "b n w"]) -> Float[Array, "b n w"]:
@@ -74,7 +79,7 @@ class TransformerBlock(nnx.Module):
         return self.perceptron(tokens + self.attention(self.norm1(tokens)))
 
 
-class ViT(nnx.Module):
+class ViT(TokenNetwork):
     r"""ViT-B/16 of CLIP: patches of 16x16, a class token, twelve blocks, a probe of the embedding.
 
     Images [b 224 224 3], RGB less the mean and by the deviation of CLIP; width 768, 12 heads,
@@ -128,40 +133,29 @@ class ViT(nnx.Module):
         first = next(iter(stages))
         return stages | {first: sequence(self._tokens, stages[first])}
 
-    @property
-    def cuts(self) -> tuple[str, ...]:
-        """The names of the stages from input to output; the trunk ends after the last."""
-        return tuple(self.named_stages())
-
-    def trunk(
-        self, x: Float[AnyArray, "b h w 3"], cut: str | None = None
-    ) -> Float[Array, "b y x k"]:
-        """Return the features of images at a cut, by default the last.
+    def as_features(self, h: Any, shape: tuple[int, ...], cut: str | None) -> Array:
+        """Return features [b y x k] at a cut.
 
         After a block they have 2w channels: those of the patch's token, and those of the class
         token by the number of patches, the same at each, so that maps share it among all.
         """
-        h = split_stages(self.named_stages(), cut)[0](jnp.asarray(x))
         if cut in (None, self.cuts[-1]):
             return h
         patches = h[:, 1:].reshape(len(h), self.grid, self.grid, -1)
         shared = jnp.broadcast_to(h[:, :1, None] / np.float32(self.grid**2), patches.shape)
         return jnp.concatenate([patches, shared], axis=-1)
 
-    def head(
-        self, features: Float[AnyArray, "b y x k"], cut: str | None = None
-    ) -> Float[Array, "b 1"]:
-        """Return z of features at a cut, by default the last."""
-        h = jnp.asarray(features)
-        if cut not in (None, self.cuts[-1]):
-            patches, shared = jnp.split(h.reshape(len(h), self.grid**2, -1), 2, axis=-1)
-            tokens = jnp.concatenate([jnp.sum(shared, axis=1, keepdims=True), patches], axis=1)
-            h = split_stages(self.named_stages(), cut)[1](tokens)
-        return self.probe(self.embed(h))
+    def as_tokens(self, features: Any, cut: str | None) -> Array:
+        """Return the tokens [b 1+n w] after a block, or the features at the last cut."""
+        h = features
+        if cut in (None, self.cuts[-1]):
+            return h
+        patches, shared = jnp.split(h.reshape(len(h), self.grid**2, -1), 2, axis=-1)
+        return jnp.concatenate([jnp.sum(shared, axis=1, keepdims=True), patches], axis=1)
 
-    def __call__(self, x: Float[AnyArray, "b h w 3"]) -> Float[Array, "b 1"]:
-        """Return z of images."""
-        return self.head(self.trunk(x))
+    def classify(self, features: Float[AnyArray, "b y x k"]) -> Float[Array, "b 1"]:
+        """Return z of the features at the last cut."""
+        return self.probe(self.embed(features))
 
     def _tokens(self, x: Array) -> Array:
         """Return the tokens before the first block, [b 1+n w], of images."""

@@ -21,6 +21,20 @@ def image_as_features(params: Params, image: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class LoadedWeights:
+    """Numbers of the arrays in a weight file that a model took, and the parameters without one.
+
+    `ignored` arrays match a pattern of the user; those `left_out` take no part in the network, as
+    the state of an optimiser. The parameters `initialised` keep the values they were drawn with.
+    """
+
+    taken: int
+    ignored: int
+    left_out: int
+    initialised: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Model:
     """Image classifier: logits = head(params, trunk(params, image)).
 
@@ -51,6 +65,7 @@ class Model:
     cut: str | None = None
     inplace_relu: bool = False
     chosen: str | None = None  # the network of the weight file, by its prefix there
+    weights: LoadedWeights | None = None  # None without a weight file
 
     def at(self, cut: str) -> "Model":
         """Return this model with trunk and head divided at the place `cut`: the same logits.

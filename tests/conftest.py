@@ -1,5 +1,6 @@
 """Strictness for every test, a small model and data set, and runs with planted numbers."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -17,12 +18,24 @@ from salix.data import Arrays
 from salix.data.assets import AssetError, fetch
 from salix.engine.classification_columns import row_columns
 from salix.preprocess import Preprocess
+from salix.runtime import cache_programs
 from salix.store import Run, write_run
 from salix.typing import Column
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_traceback_filtering", "off")  # thousands of tests expect errors: it is slow
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Cache the programs of all tests: many are the same, in one run and in the next.
+
+    Each worker has a folder of its own, for JAX reads what another process has half written.
+    """
+    if hasattr(config, "cache"):
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+        if cache_programs(config.cache.mkdir("programs") / worker) is not None:
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 class Tiny(nnx.Module):

@@ -88,6 +88,15 @@ def test_memory_that_is_freed_is_used_again(beside):
         pytest.skip("the system gives out larger pages")
 
 
+@pytest.mark.parametrize(("named", "pool"), [("", "system"), ("mimalloc", "mimalloc")])
+def test_arrow_takes_its_memory_from_the_c_library_unless_another_is_named(named, pool):
+    code = "from salix import runtime; print(runtime.keep_memory()); import pyarrow; "
+    code += "print(pyarrow.default_memory_pool().backend_name)"
+    variables = {"ARROW_DEFAULT_MEMORY_POOL": named} if named else {}
+    kept, name = python(code, **variables).stdout.split()
+    assert name == pool or kept == "False"
+
+
 @pytest.mark.parametrize("library", [object(), None], ids=["without mallopt", "no library"])
 def test_another_c_library_is_left_alone(monkeypatch, library):
     def load(name):

@@ -107,7 +107,7 @@ def unknown(
     arrays: NamedArrays,
     unused: tuple[str, ...],
 ) -> tuple[NamedArrays, list[str]]:
-    """Return the arrays of a network's module that it has no place for, and the dead ones.
+    """Return the arrays of a network's module that it has no place for, and names of dead ones.
 
     The counters of PyTorch, the state of an optimiser and the arrays of other networks are neither.
     """
@@ -127,7 +127,7 @@ def unknown(
             if array.ndim:  # others are counters and best values of a training
                 dead.append(name)
         else:
-            extra[rest] = array
+            extra[name] = array
     return extra, dead
 
 

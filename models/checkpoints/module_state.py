@@ -1,6 +1,6 @@
 """State of a Flax nnx module as arrays by dotted name, and checked loading of such arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,14 @@ def arrays(params: Params) -> NamedArrays:
     return {name: np.asarray(leaf.get_value()) for name, leaf in _leaves(params).items()}
 
 
-def match(shapes: Shapes, arrays: NamedArrays, path: str | Path, architecture: str) -> NamedArrays:
+def match(
+    shapes: Shapes, arrays: NamedArrays, path: str | Path, architecture: str, *, remedy: str = ""
+) -> NamedArrays:
     """Return arrays in the types of an architecture, after checking that they fit it.
 
     Raises one InputError that names the file and the architecture, and counts and lists the
-    arrays that are missing, unknown, of another shape or type, or contain a NaN or an infinity.
+    arrays that are missing, unknown, of another shape or type, or contain a NaN or an infinity;
+    `remedy` ends it.
     """
     faults: dict[str, list[str]] = {"missing": [], "unknown": [], "misshaped": [], "not finite": []}
     faults["missing"] = [name for name in shapes if name not in arrays]
@@ -60,22 +63,30 @@ def match(shapes: Shapes, arrays: NamedArrays, path: str | Path, architecture: s
         if names:
             report.append(f"{fault} {len(names)} ({', '.join(names[:3])}{more})")
     if report:
-        raise InputError(f"{path} does not fit {architecture}: {'; '.join(report)}")
+        raise InputError(f"{path} does not fit {architecture}: {'; '.join(report)}{remedy}")
     return result
 
 
 def filled(
-    build: Callable[[], nnx.Module], weights: NamedArrays, path: str | Path, architecture: str
+    build: Callable[[], nnx.Module],
+    weights: NamedArrays,
+    path: str | Path,
+    architecture: str,
+    *,
+    initialised: Collection[str] = (),
+    remedy: str = "",
 ) -> Any:
     """Return the module of `build`, in evaluation, with these weights.
 
-    The module is never initialised. Raises InputError as `match` does.
+    The module is initialised for the parameters `initialised` alone, which keep their values.
+    Raises InputError as `match` does.
     """
-    module = nnx.eval_shape(build)
+    module = build() if initialised else nnx.eval_shape(build)
     state = nnx.state(module, WEIGHTS)
-    leaves = _leaves(state)
-    shapes = {name: leaf.get_value() for name, leaf in leaves.items()}
-    fitted = match(shapes, weights, path, architecture)
+    leaves = {n: leaf for n, leaf in _leaves(state).items() if n not in initialised}
+    values = {name: leaf.get_value() for name, leaf in leaves.items()}
+    shapes = {n: jax.ShapeDtypeStruct(v.shape, v.dtype) for n, v in values.items()}
+    fitted = match(shapes, weights, path, architecture, remedy=remedy)
     for name, leaf in leaves.items():
         leaf.set_value(jnp.asarray(fitted[name]))
     nnx.update(module, state)

@@ -7,7 +7,7 @@ another name, and several networks: of an average of the weights, of a second en
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -87,22 +87,24 @@ def find_networks(
     head: str,
     arrays: NamedArrays,
     *,
-    optional: tuple[str, ...] = (),
+    optional: Collection[str] = (),
 ) -> list[FileNetwork]:
     """Return the networks whose trunk is complete, in the order of their prefixes.
 
-    `head` is our name of the last layer, "" for a network without another head; the suffixes
-    `optional` of our names need not be in a file. A trunk that fits two tables is one network: of
-    the table that has its head, else of the first. The state of an optimiser is no network.
-    Raises InputError for more than 32 networks.
+    `head` is our name of the last layer, "" for a network without another head. The parameters
+    `optional` need not be in a file, but half of a trunk must be. A trunk that fits two tables is
+    one network: of the table that has its head, else of the first. The state of an optimiser is no
+    network. Raises InputError for more than 32 networks.
     """
     trunks: dict[frozenset[str], list[tuple[str, str, WeightTable]]] = {}
     for origin, table in tables.items():
         trunk = {ours: row for ours, row in table.items() if not (head and _below(ours, head))}
-        required = {n: row for n, row in trunk.items() if not n.endswith(optional)}
-        number = len({theirs for theirs, _ in required.values()})  # one may have several of ours
-        for prefix, count in _count_names(required, arrays).items():
-            if count < number or is_training_state(prefix):
+        number = len({theirs for theirs, _ in trunk.values()})  # one may have several of ours
+        required = {theirs for ours, (theirs, _) in trunk.items() if ours not in optional}
+        for prefix, count in _count_names(trunk, arrays).items():
+            if 2 * count < number or is_training_state(prefix):
+                continue
+            if not all(prefix + theirs in arrays for theirs in required):
                 continue
             rows = {
                 ours: (prefix + theirs, layout)
@@ -112,6 +114,8 @@ def find_networks(
             if all(fits(arrays[n], layout, shapes[o].shape) for o, (n, layout) in rows.items()):
                 names = frozenset(name for name, _ in rows.values())
                 trunks.setdefault(names, []).append((prefix, origin, rows))
+    if optional:  # a part of another reading is none of its own
+        trunks = {n: trunk for n, trunk in trunks.items() if not any(n < other for other in trunks)}
     if len(trunks) > MOST:
         raise InputError(f"contains {len(trunks)} networks, more than {MOST}: save one alone")
     prefixes = [prefix for fitting in trunks.values() for prefix, *_ in fitting]
@@ -125,6 +129,8 @@ def find_networks(
                 last = {o: row for o, row in tables[origin].items() if _below(o, head)}
                 others = [other for other in prefixes if other not in [p for p, *_ in fitting]]
                 last_layer = find_head(prefix, last, shapes, arrays, used=used, others=others)
+                if last_layer.fault and last.keys() <= set(optional):
+                    last_layer = replace(last_layer, fault="")
                 if not last_layer.fault:
                     rows = {**rows, **last_layer.rows}
             choices.append(FileNetwork(prefix, origin, MappingProxyType(rows), last_layer))

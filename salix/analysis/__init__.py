@@ -16,6 +16,7 @@ from salix.analysis.cose import CoseScores, cose_score, cose_scores
 from salix.analysis.differences import compare_all
 from salix.analysis.frame import Frame
 from salix.analysis.leaderboard import Leaderboard
+from salix.analysis.map_motion import VideoMaps, measure_maps, video_maps
 from salix.analysis.method_ranking import MethodRanking
 from salix.analysis.run_metrics import DatasetMetric, column_mean, dataset_metrics
 from salix.analysis.run_stability import Stability, cross_stability, stability
@@ -43,6 +44,7 @@ __all__ = [
     "SubsetTable",
     "Summary",
     "TableColumn",
+    "VideoMaps",
     "analyse",
     "column_mean",
     "compare_all",
@@ -52,6 +54,7 @@ __all__ = [
     "dataset_metrics",
     "find_series",
     "group_agreement",
+    "measure_maps",
     "run_similarity",
     "shared_maps",
     "stability",
@@ -59,4 +62,5 @@ __all__ = [
     "subset_table",
     "summarise",
     "summary_rows",
+    "video_maps",
 ]

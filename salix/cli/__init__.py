@@ -18,6 +18,7 @@ from salix.cli.convert import Convert
 from salix.cli.demo import Demo
 from salix.cli.explain import ExplainImages
 from salix.cli.figure import DrawFigure
+from salix.cli.inspect import InspectWeights
 from salix.cli.methods import ListMethods
 from salix.cli.metrics import ListMetrics
 from salix.cli.models import ListModels
@@ -43,6 +44,7 @@ COMMANDS = {
     "audit": AuditImages,
     "study": Study,
     "compare": CompareModels,
+    "inspect": InspectWeights,
     "convert": Convert,
     "bench": Bench,
     "methods": ListMethods,

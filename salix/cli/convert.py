@@ -48,6 +48,7 @@ class Convert:
             params,
             classes=model.classes,
             chosen=model.chosen,
+            initialised=() if model.weights is None else model.weights.initialised,
             preprocess=self.preprocess.apply(model.preprocess),
         )
         print(f"{self.out}: {self.model} with {len(model.classes)} classes")

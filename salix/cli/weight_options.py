@@ -40,9 +40,26 @@ class WeightOptions:
         ),
     ] = None
 
+    ignore: Annotated[
+        tuple[str, ...],
+        Option(
+            metavar="PATTERN …",
+            help="arrays of --weights that are left out, by patterns of their names, for example "
+            "'neck.*': salix inspect lists the names",
+        ),
+    ] = ()
+    allow_missing: Annotated[
+        tuple[str, ...],
+        Option(
+            metavar="PATTERN …",
+            help="parameters that --weights may lack, by patterns of the model's names, for "
+            "example 'fc.*'; they keep initial values, which the manifest and the page say",
+        ),
+    ] = ()
+
     @property
     def choice(self) -> dict[str, Any]:
-        """Return the keyword arguments of `salix.models.load` that choose a network."""
+        """Return the keyword arguments of `salix.models.load` beside the file."""
         options = {"--prefix": self.prefix is not None, "--ema": self.ema, "--raw": self.raw}
         if sum(options.values()) > 1:
             both = " and ".join(name for name, used in options.items() if used)
@@ -53,5 +70,12 @@ class WeightOptions:
             raise InputError(
                 "--head-weights is the last layer of the network in --weights: give it"
             )
-        ema = self.ema if self.ema or self.raw else None
-        return {"prefix": self.prefix, "ema": ema, "head": self.head}
+        if (self.ignore or self.allow_missing) and self.path is None:
+            raise InputError("--ignore and --allow-missing are about arrays of --weights: give it")
+        return {
+            "prefix": self.prefix,
+            "ema": self.ema if self.ema or self.raw else None,
+            "head": self.head,
+            "ignore": self.ignore,
+            "allow_missing": self.allow_missing,
+        }

@@ -1,6 +1,7 @@
 """Run of one classifier over a data set of images, to compute on demand."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,6 +106,8 @@ def prepare_sweep(
         about: dict[str, Any] = {}
         if model.chosen is not None:  # the network of a weight file with several
             about["chosen"] = model.chosen
+        if model.weights is not None:
+            about["weights"] = asdict(model.weights)
         segments = examples.images.segments
         if segments is not None and any(segments.counts.values()):
             about["segments"] = segments.counts

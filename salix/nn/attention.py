@@ -16,21 +16,25 @@ def attention(
     queries: Float[AnyArray, "b q h d"],
     keys: Float[AnyArray, "b n h d"],
     values: Float[AnyArray, "b n h d"],
+    *,
+    bias: Float[AnyArray, "#b h q n"] | None = None,
 ) -> Float[Array, "b q h d"]:
     r"""Return $\sum_n softmax_n(q \cdot k_n / \sqrt d) v_n$ of each head (arXiv:1706.03762, eq. 1).
 
-    Where convolutions are "explicit", the heads come first, exponentials are summed as a product
-    with ones, and the weighted sum is divided instead of the weights: half the time on a CPU.
+    `bias` is added to the products before the softmax. Where convolutions are "explicit", the heads
+    come first, exponentials are summed as a product with ones, and the weighted sum is divided
+    instead of the weights: half the time on a CPU.
 
     The factor of the values has the name "attention" in the traced program, by which methods such
     as `AttentionRollout` find it; a name is no operation.
     """
     queries, keys, values = map(jnp.asarray, (queries, keys, values))
     if active_form() == "xla":
-        return jax.nn.dot_product_attention(queries, keys, values)
+        return jax.nn.dot_product_attention(queries, keys, values, bias=bias)
     scale = jnp.asarray(queries.shape[-1] ** -0.5, queries.dtype)
     q, k, v = (x.transpose(0, 2, 1, 3) for x in (queries * scale, keys, values))
     products = q @ k.transpose(0, 1, 3, 2)
+    products = products if bias is None else products + jnp.asarray(bias)
     powers = jnp.exp(products - lax.stop_gradient(_max_of_last(products)))
     totals = powers @ jnp.ones((1, 1, powers.shape[-1], 1), powers.dtype)
     weights = checkpoint_name(powers, "attention")  # times the totals

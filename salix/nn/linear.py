@@ -47,14 +47,14 @@ _bfloat16_dot.defvjp(_bfloat16_dot_forward, _bfloat16_dot_backward, symbolic_zer
 
 
 class Linear(nnx.Module):
-    """Linear layer $x m + b$ of tokens, in the precision of `salix.precision`."""
+    """Linear layer $x m + b$ of tokens, or without b, in the precision of `salix.precision`."""
 
-    def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs):
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True, rngs: nnx.Rngs):
         drawn = nnx.Linear(inputs, outputs, rngs=rngs)
         self.kernel = nnx.Param(drawn.kernel[...], dots=True)
-        self.bias = nnx.Param(jnp.zeros(outputs, jnp.float32))
+        self.bias = nnx.data(nnx.Param(jnp.zeros(outputs, jnp.float32)) if bias else None)
 
     def __call__(self, x: Float[AnyArray, "*b i"]) -> Float[Array, "*b o"]:
         """Return the output for each token."""
         y = linear(x, self.kernel[...])
-        return y + self.bias[...].reshape((1,) * (y.ndim - 1) + (-1,))
+        return y if self.bias is None else y + self.bias[...].reshape((1,) * (y.ndim - 1) + (-1,))

@@ -11,7 +11,7 @@ from salix.store.schema import KEYS, arrow_array, arrow_schema
 from salix.typing import Column
 
 GROUP_ROWS = 4096  # of a row group, the unit in which a reader holds rows
-PART_ROWS, PART_BYTES = 1024, 8 << 20  # of rows in memory, which are written once they have both
+PART_ROWS, PART_BYTES = 1024, 4 << 20  # of rows in memory, which are written once they have both
 
 
 class Writer:
@@ -19,7 +19,7 @@ class Writer:
 
     A part's name has its first and last batch, so that a resumed run knows what is finished from
     the directory alone. A row is a mapping from column to value; a column left out is missing. Rows
-    wait in memory as Arrow tables, at most 8 MiB or 1,024 of them and those of the last batch.
+    wait in memory as Arrow tables, at most 4 MiB or 1,024 of them and those of the last batch.
     `owner` is the hash of the run, by default that of the run in `path`. `on_part` is called with
     the number of rows of each part that is written.
     """
@@ -66,7 +66,7 @@ class Writer:
             return
         import pyarrow as pa
 
-        table = pa.concat_tables(self.tables).combine_chunks()
+        table = pa.concat_tables(self.tables)
         write_parquet(self.path / f"part-{self.first:09d}-{self.last:09d}.parquet", table)
         if self.on_part is not None:
             self.on_part(self.rows)

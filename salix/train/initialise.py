@@ -20,14 +20,16 @@ def initialiser(
     prefix: str | None = None,
     ema: bool | None = None,
     head: Path | str | None = None,
+    ignore: Sequence[str] = (),
+    allow_missing: Sequence[str] = (),
 ) -> tuple[Callable[[int], Any], dict[str, Any]]:
     """Return `build` and the keyword arguments `preprocess, classes, name` for `train`.
 
     `build(seed)` returns an initialised module: with `weights`, a file as for
     `salix.models.load`, each seed starts from them. Where the file is for another number of
-    classes the last layer is drawn by the seed instead; one output z becomes the two (-z/2, z/2).
-    `prefix`, `ema` and `head` are those of `load`. Raises `InputError` as `load`
-    does, and where the number of classes cannot change.
+    classes the last layer is drawn by the seed instead, as are the parameters that the file lacks
+    by `allow_missing`; one output z becomes the two (-z/2, z/2). The other options are those of
+    `load`. Raises `InputError` as `load` does, and where the number of classes cannot change.
     """
     if weights is None:
         nnx.eval_shape(lambda: build(name, classes=classes))  # raises for invalid classes
@@ -35,7 +37,9 @@ def initialiser(
         names = architecture.classes if classes is None else tuple(classes)
         about = {"preprocess": architecture.preprocess, "classes": names, "name": name}
         return lambda seed: build(name, seed, classes=names), about
-    model, params = load(name, weights, prefix=prefix, ema=ema, head=head)
+    choice = {"prefix": prefix, "ema": ema, "head": head}
+    model, params = load(name, weights, **choice, ignore=ignore, allow_missing=allow_missing)
+    drawn = () if model.weights is None else model.weights.initialised
     names = model.classes if classes is None else tuple(classes)
     last, same = architecture_of(name)[1].head.rpartition(".")[0], len(names) == len(model.classes)
     if not same and not last:
@@ -47,6 +51,8 @@ def initialiser(
         module = build(name, seed, classes=names)
         state = nnx.state(module, WEIGHTS)
         for path, leaf in nnx.to_flat_state(state):
+            if ".".join(map(str, path)) in drawn:
+                continue
             if same or ".".join(map(str, path[:-1])) != last:
                 value = loaded[path].get_value()
                 if value.shape != leaf.get_value().shape:  # one output z: logits (-z/2, z/2)

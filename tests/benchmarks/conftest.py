@@ -25,6 +25,7 @@ NAMES = (
     "page",
     "page_tables",
     "guard",
+    "scale",
     "null_pages",
     "headline_errors",
     "planted_images",

@@ -60,6 +60,27 @@ def test_the_first_repeated_text(items):
     assert repeated(iter(items)) == expected
 
 
+@given(texts)
+def test_order_and_repeats_of_texts(items):
+    compact = Texts(items)
+    order = compact.order()
+    ascending = sorted(range(len(items)), key=lambda i: (items[i], i))
+    assert (order is None) == (ascending == [*range(len(items))])
+    assert order is None or order.tolist() == ascending
+    check(compact.take(order), sorted(items))
+    assert compact.take(None) is compact
+    assert compact.repeats().tolist() == [
+        i for i in range(1, len(items)) if items[i] == items[i - 1]
+    ]
+
+
+def test_texts_of_several_pieces_are_taken(monkeypatch):
+    monkeypatch.setattr("salix.data.text_buffer.PIECE", 3)
+    items = ["é", "", "long enough", "a", "é", "\ud800", "b"]
+    taken = Texts(items).take(np.array([6, 0, 0, 5, 1, 2, 4]))
+    check(taken, ["b", "é", "é", "\ud800", "", "long enough", "é"])
+
+
 def test_a_text_takes_its_bytes_and_a_position():
     many = Texts(f"{i:09d}" for i in range(70_000))
     assert many[69_999] == "000069999"

@@ -1,6 +1,6 @@
 """EfficientNet: its sizes, its layers against NumPy, its names in files."""
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ import pytest
 from flax import nnx
 
 from salix import models
-from salix.models import efficientnet
+from salix.models.bottleneck import ConvNorm, InvertedBottleneck, Squeeze, scale_width
 from salix.models.checkpoints.module_state import arrays, expected
 from salix.models.checkpoints.safetensors import write_safetensors
-from salix.models.efficientnet import ConvNorm, EfficientNet, InvertedBottleneck, Squeeze
+from salix.models.efficientnet import EfficientNet
 from salix.models.efficientnet_names import torch_tables
 from salix.typing import InputError
 
@@ -106,19 +106,25 @@ def test_a_block_adds_its_input_where_it_fits() -> None:
     x = np.random.default_rng(3).normal(size=(1, 8, 8, 16)).astype(np.float32)
     for strides, outputs, added in [(1, 16, True), (2, 16, False)]:
         block = shaken(
-            InvertedBottleneck((6, 3, strides, 16, outputs), lite=False, tf=False, rngs=nnx.Rngs(0))
+            InvertedBottleneck(
+                (96, 3, strides, 16, outputs),
+                activate=jax.nn.silu,
+                norm=partial(ConvNorm, tf=False, rngs=nnx.Rngs(0)),
+                squeeze=partial(Squeeze, squeezed=4, rngs=nnx.Rngs(1)),
+            )
         )
         scale = block.project.norm.scale
         scale.set_value(0 * scale.get_value())  # what is left is the bias, and the input
         bias = np.broadcast_to(block.project.norm.bias[...], block(x).shape)
         np.testing.assert_allclose(block(x), bias + x if added else bias, atol=1e-6)
-    lite = InvertedBottleneck((1, 3, 1, 16, 16), lite=True, tf=True, rngs=nnx.Rngs(0))
+    norm = partial(ConvNorm, tf=True, rngs=nnx.Rngs(0))
+    lite = InvertedBottleneck((16, 3, 1, 16, 16), activate=jax.nn.relu6, norm=norm)
     assert (lite.expand, lite.squeeze, lite.depthwise.norm.epsilon) == (None, None, 1e-3)
 
 
 def test_widths_are_multiples_of_eight() -> None:
     widths = (32, 16, 24, 40, 80, 112, 192, 320, 1280)
-    actual = [efficientnet._scale_width(width, 1.4) for width in widths]
+    actual = [scale_width(width, 1.4) for width in widths]
     assert actual == [48, 24, 32, 56, 112, 160, 272, 448, 1792]
 
 

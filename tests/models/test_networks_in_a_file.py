@@ -15,10 +15,13 @@ from PIL import Image
 
 from salix import models
 from salix.cli import main
+from salix.model import LoadedWeights
 from salix.models.checkpoints.module_state import arrays, expected
 from salix.models.checkpoints.naming import torch_names
 from salix.models.checkpoints.safetensors import read_metadata, write_safetensors
 from salix.models.small import Small
+from salix.report.sections.methods import initial_values
+from salix.store import Run
 from salix.train.initialise import initialiser
 from salix.typing import InputError
 
@@ -327,8 +330,14 @@ def test_the_commands_choose_a_network(write: Any, tmp_path: Path, capsys: Any) 
     Image.fromarray(image).save(tmp_path / "images" / "a.png")
     run = tmp_path / "run"
     words = ["sweep", "--model", "tiny", "--weights", path, "--data", str(tmp_path / "images")]
-    assert main([*words, "--prefix", "model", "--no-labels", "--out", str(run)]) == 0
-    assert json.loads((run / "manifest.json").read_text())["about"]["chosen"] == "model"
+    words += ["--ignore", "model_ema.*", "model.classifier.*", "--allow-missing", "classifier.*"]
+    assert main([*words, "--no-labels", "--out", str(run)]) == 0
+    about = json.loads((run / "manifest.json").read_text())["about"]
+    assert about["chosen"] == "model"
+    names = ["classifier.bias", "classifier.kernel"]
+    counts = {"taken": 12, "ignored": 16, "left_out": 0, "initialised": names}
+    assert about["weights"] | {"initialised": sorted(about["weights"]["initialised"])} == counts
+    assert f"run: {', '.join(about['weights']['initialised'])}." in initial_values([Run(run)])
 
 
 def test_training_starts_from_one_output_with_two(write: Any) -> None:
@@ -373,3 +382,97 @@ def test_a_file_of_very_many_networks_is_refused(write: Any) -> None:
     path = write(*(under(f"fold{i}.", state) for i in range(33)))
     with pytest.raises(InputError, match=r"net\.safetensors: contains 33 networks, more than 32"):
         models.load("tiny", path)
+
+
+HEAD = {"classifier.kernel", "classifier.bias"}
+NECK = {"net.neck.weight": np.ones(64, "f"), "net.neck.bias": np.ones(64, "f")}
+
+
+def test_ignored_arrays_are_left_out_and_missing_ones_keep_initial_values(
+    write: Any, tmp_path: Path, capsys: Any
+) -> None:
+    state = {n: a for n, a in drawn(0).items() if "classifier" not in n}
+    path = write(under("net.", state), NECK)
+    for options in ({"ignore": ["*.neck.*"]}, {"allow_missing": ["classifier.*"]}):
+        with pytest.raises(InputError, match=r"no head: no|unknown 2 .*; salix inspect lists"):
+            models.load("tiny", path, **options)
+    choice: Any = {"ignore": ["*.neck.*"], "allow_missing": ["classifier.*"]}
+    model, params = models.load("tiny", path, **choice)
+    assert model.weights is not None
+    assert set(model.weights.initialised) == HEAD
+    assert replace(model.weights, initialised=()) == LoadedWeights(12, 2, 0)
+    error = capsys.readouterr().err
+    assert "ignored: neck (2 arrays); initial values of classifier." in error
+    new = arrays(models.load("tiny")[1])
+    shapes = expected(lambda: Tiny(nnx.Rngs(0), 2))
+    for ours, (theirs, layout) in torch_names(shapes, str).items():
+        value = new[ours] if ours in HEAD else layout(state[theirs])
+        np.testing.assert_array_equal(arrays(params)[ours], value)
+    three, _ = models.load("tiny", path, **choice, classes=("a", "b", "c"))
+    assert three.classes == ("a", "b", "c")
+    out = tmp_path / "out.safetensors"  # the converted file tells it too
+    models.save("tiny", out, params, initialised=model.weights.initialised)
+    again = models.load("tiny", out)[0].weights
+    assert again == LoadedWeights(14, 0, 0, model.weights.initialised)
+    build, _ = initialiser("tiny", path, **choice)
+    seeds = [arrays(nnx.state(build(seed), nnx.Param)) for seed in (1, 2)]
+    assert not np.array_equal(*(s["classifier.kernel"] for s in seeds))
+    np.testing.assert_array_equal(*(s["convolutions.1.kernel"] for s in seeds))
+
+
+def test_patterns_without_a_match_and_files_without_half_a_network_are_refused(write: Any) -> None:
+    path = write(under("net.", drawn(0)))
+    with pytest.raises(
+        InputError, match=r"--ignore 'neck\.\*' matches no name in .*net\.classifier\.bias, net"
+    ):
+        models.load("tiny", path, ignore=["neck.*"])
+    with pytest.raises(InputError, match=r"'fc\.\*' matches no name in the parameters of tiny"):
+        models.load("tiny", path, allow_missing=["fc.*"])
+    with pytest.raises(InputError, match="belong to a weight file"):
+        models.load("tiny", ignore=["*"])
+    few = {n: a for n, a in drawn(0).items() if n.startswith("norm.")}
+    with pytest.raises(InputError, match=r"has 4 of the 14 arrays of tiny.*needs half"):
+        models.load("tiny", write(few), allow_missing=["*"])
+    wrong = drawn(0) | {"norm.weight": np.ones(4, "f")}
+    with pytest.raises(InputError, match=r"misshaped 1 \(norm\.scale \(4,\)"):
+        models.load("tiny", write(wrong), allow_missing=["norm.*"])
+    trunk = {n: a for n, a in drawn(0).items() if not n.startswith("norm.")}
+    ema = under("ema.", drawn(1))
+    with pytest.raises(InputError, match="contains 2 networks"):
+        models.load("tiny", write(under("net.", trunk), ema), allow_missing=["norm.*"])
+    model, _ = models.load("tiny", write(under("net.", trunk)), allow_missing=["norm.*"])
+    assert model.weights is not None
+    assert len(model.weights.initialised) == 4
+
+
+def test_a_head_without_a_bias_is_read_where_the_bias_may_be_missing(write: Any) -> None:
+    state = {n: a for n, a in drawn(0, 3).items() if n != "classifier.bias"}
+    with pytest.raises(InputError, match=r"missing 1 \(classifier\.bias\)"):
+        models.load("tiny", write(state))
+    model, params = models.load("tiny", write(state), allow_missing=["classifier.bias"])
+    assert len(model.classes) == 3
+    assert is_network(params, state)
+    np.testing.assert_array_equal(arrays(params)["classifier.bias"], 0)
+
+
+def test_the_listing_names_the_place_of_every_array(write: Any, capsys: Any) -> None:
+    state = {n: a for n, a in drawn(0).items() if n != "classifier.bias"}
+    moments = under("optimizer.exp_avg.", {"conv": np.ones(3, "f")})
+    path = str(write(under("net.", state), NECK, moments))
+    words = ["inspect", "--model", "tiny", "--weights", path]
+    assert main([*words, "--ignore", "net.neck.weight"]) == 2
+    output = capsys.readouterr()
+    assert "unknown 1 (neck.bias)" in output.err
+    last = output.out.strip().split("\n")[-1]
+    assert last == "13 taken, 1 ignored, 1 left out, 1 no place, 1 missing"
+    row = next(line for line in output.out.split("\n") if "net.classifier.weight" in line)
+    assert " ".join(row.split()) == "net.classifier.weight 2 x 64 classifier.kernel 64 x 2 taken"
+    words += ["--ignore", "*neck*", "--allow-missing", "classifier.bias", "--json"]
+    assert main(words) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["counts"] == {"taken": 13, "ignored": 2, "left out": 1, "initial value": 1}
+    assert record["fault"] is None
+    two = str(write(under("a.", drawn(0)), under("b.", drawn(1))))
+    assert main(["inspect", "--model", "tiny", "--weights", two]) == 2
+    assert "28 not read" in capsys.readouterr().out
+    assert main(["inspect", "--model", "tiny"]) == 2

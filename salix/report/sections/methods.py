@@ -44,6 +44,7 @@ def paragraphs(analysis: Analysis) -> list[str]:
     """Return the methods: maps, measures with their sources, statistics, what was left out."""
     parts = (
         _runs(analysis),
+        initial_values(analysis.runs),
         describe_faces(analysis.runs),
         _measures(analysis),
         describe_statistics(analysis),
@@ -96,6 +97,22 @@ def _maps(runs: Sequence[Run], frames: Sequence[Frame], models: str, count: str)
         f"{count} with {settings['attribution']} of the score {settings['score']}, "
         f"explaining {explained}, channels pooled by {settings['pooling']}, on a grid of {grids} "
         "pixels"
+    )
+
+
+def initial_values(runs: Sequence[Run]) -> str:
+    """Write which parameters no weight file gave; nothing where each has its value from a file."""
+    texts = []
+    for run in runs:
+        names = run.manifest["about"].get("weights", {}).get("initialised", ())
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        if names:
+            texts.append(f"{run.name}: {', '.join(names[:3])}{more}")
+    if not texts:
+        return ""
+    return (
+        "Parameters that a weight file lacks kept the values that they were initialised with, so "
+        f"that these models are only in part the published ones: {'; '.join(texts)}."
     )
 
 

@@ -7,6 +7,7 @@ from salix.analysis import Analysis, Frame
 from salix.analysis.frame import explained_class
 from salix.report.face_crops import describe_rule
 from salix.report.section import Section, read_template
+from salix.report.sections.methods import initial_values
 
 SETTINGS = ("model", "attribution", "pooling", "score", "precision", "preprocess")
 
@@ -26,6 +27,7 @@ def _facts(frame: Frame) -> dict[str, Any]:
     if frame.has("map"):
         grid = " × ".join(map(str, run.columns["map"].shape))
         texts += [f"maps of {grid} pixels", f"explains {explained_class(frame)}"]
+    texts += [text for text in [initial_values([run])] if text]
     if faces := describe_rule(run):
         texts.append(f"faces: {faces}")
     manifest = json.dumps(run.manifest, indent=2, ensure_ascii=False, sort_keys=True)
