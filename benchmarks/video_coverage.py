@@ -82,7 +82,7 @@ def main() -> None:
             shares = coverage(
                 videos, correlation, repetitions=options.repetitions, draws=options.draws
             )
-            designs.append({"videos": videos, "correlation": correlation} | shares)
+            designs.append({"count": videos, "correlation": correlation} | shares)
             print(json.dumps(designs[-1]), flush=True)
     about = {"frames": FRAMES, "apart": APART, "level": 0.95, "draws": options.draws}
     about |= {"repetitions": options.repetitions, "truth": truth()}
