@@ -1,4 +1,4 @@
-"""The documentation's two commands: a list of DeepfakeBench, a checkpoint and a folder of frames."""
+"""The two commands of the documentation: a list of DeepfakeBench, weights, a folder of frames."""
 
 import csv
 import json

@@ -41,7 +41,7 @@ class VideoMaps:
     values: Mapping[str, np.ndarray]
 
     def means(self, label: int | None = None) -> dict[str, Interval]:
-        """Return the mean of each number over the videos, of one class or all, with its interval."""
+        """Return the mean of each number over the videos of a class or all, with its interval."""
         chosen = slice(None) if label is None else self.labels == label
         return {name: mean_interval(values[chosen]) for name, values in self.values.items()}
 

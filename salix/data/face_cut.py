@@ -1,8 +1,8 @@
 r"""Cropping of faces: the box with its margin, and alignment by five landmarks.
 
-Alignment is the similarity transform to canonical positions. Landmarks are positions of pixels as OpenCV and the detectors of faces count them: the centre of the
-first pixel is 0. They are, from the left of the picture, both eyes, the tip of the nose, and both
-corners of the mouth.
+Alignment is the similarity transform to canonical positions. Landmarks are positions of pixels as
+OpenCV and the detectors of faces count them: the centre of the first pixel is 0. They are, from the
+left of the picture, both eyes, the tip of the nose, and both corners of the mouth.
 """
 
 from typing import Any
