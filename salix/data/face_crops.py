@@ -26,8 +26,8 @@ class FaceCrops(View):
     """The faces of a source's images, by the boxes or landmarks of a table, see `read_faces`.
 
     Each image is its face, cut out or aligned by `rule`, and so is its reference mask. Ids are
-    those of the source; where every face is an image (`several` "all" or "max"), `a.png#face=1` is the
-    second of an image with several, which are a group, named by the image unless it has one. A
+    those of the source; where every face is an image (`several` "all" or "max"), `a.png#face=1` is
+    the second of an image with several, which are a group, named by the image unless it has one. A
     face without area or outside of its image is unreadable, with the reason. Raises `InputError`
     for packed data, whose pixels are no longer those of the table, and as `read_faces`.
     """
