@@ -230,6 +230,10 @@ NOT_OF_IMAGES = {
     "mean_difference",  # of `Sample`s, which have clusters
     "cluster_codes",
     "cluster_count",
+    "design_effect",  # of sizes of clusters
+    "roc_points",  # no interval
+    "drawn_points",
+    "det_coordinates",  # of rates
 }
 
 
