@@ -231,6 +231,7 @@ NOT_OF_IMAGES = {
     "cluster_codes",
     "cluster_count",
     "design_effect",  # of sizes of clusters
+    "video_scores",  # of clusters, which it needs
     "roc_points",  # no interval
     "drawn_points",
     "det_coordinates",  # of rates
