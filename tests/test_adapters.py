@@ -139,6 +139,7 @@ class TrainLinen(linen.Module):
         return linen.Dense(2)(jnp.mean(x, (1, 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argument", ["train", "deterministic"])
 def test_a_linen_module_is_called_for_evaluation(argument):
     module = TrainLinen(argument)

@@ -88,6 +88,7 @@ def test_sweep_and_report(material, tmp_path, capsys):
     assert "17" in json.dumps(rows)
 
 
+@pytest.mark.slow
 def test_methods_scores_and_measures_by_name(material, tmp_path):
     more = ["--attribution", "SmoothGrad(method=Gradient(), samples=2)", "--score", "margin(1)"]
     assert (
@@ -197,6 +198,7 @@ def test_methods_inside_of_others_have_the_references():
     assert wrapped.method.references is images
 
 
+@pytest.mark.slow
 def test_precision_by_name(material, tmp_path, capsys):
     assert sweep(material, tmp_path / "run", "--precision", "bfloat16_dots") == 0
     assert store.Run(tmp_path / "run").manifest["config"]["precision"] == "bfloat16_dots"

@@ -50,6 +50,7 @@ def test_one_image_gives_its_picture_and_its_map(folder, capsys):
     assert line in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_several_methods_stand_in_one_figure_and_one_archive(folder, capsys):
     methods = ("Gradient()", "IntegratedGradients(steps=3)")
     words = ("--method", *methods, "--target", "0", "--out", "m.svg", "m.npz", "m.png")

@@ -88,6 +88,7 @@ def test_memory_that_is_freed_is_used_again(beside):
         pytest.skip("the system gives out larger pages")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("named", "pool"), [("", "system"), ("mimalloc", "mimalloc")])
 def test_arrow_takes_its_memory_from_the_c_library_unless_another_is_named(named, pool):
     code = "from salix import runtime; print(runtime.keep_memory()); import pyarrow; "

@@ -56,6 +56,7 @@ def analysed(planted):
     return make
 
 
+@pytest.mark.slow
 def test_copies_of_images_add_nothing_anywhere(analysed):
     """50 copies of each image in a group of their own: the intervals of the images themselves."""
     values = np.random.default_rng(0).normal(size=120)

@@ -147,6 +147,7 @@ def test_layers_in_calls_and_loops(loop):
     close(run(AttentionGradient(), network(loop=loop)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHOD)
 def test_without_a_class_token_the_mean_over_the_tokens(name):
     """Six tokens are the patches; the matrices come from the method's own layers of one."""
@@ -265,6 +266,7 @@ def test_windows_other_numbers_of_tokens_and_names_that_do_not_fit_are_refused()
             AttentionRollout()(lambda x, n=name: attend(x, (1, 2, 7, 7), n), IMAGE, KEY)
 
 
+@pytest.mark.slow
 def test_a_name_is_no_operation():
     """Attention and its gradient are the same program with and without the name."""
     x = rng.normal(size=(1, 5, 2, 4)).astype(np.float32)

@@ -62,6 +62,7 @@ def confidences(fill):
     return np.array(scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", [0.0, 0.5])
 def test_scorecam_in_loops(fill):
     increase = confidences(fill)

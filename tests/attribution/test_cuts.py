@@ -216,6 +216,7 @@ def test_differences_that_make_no_sense_are_refused(text):
         difference(rivals=(1, 7))(np.ones(4, np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [CAM(), GradCAM(relu=False), Gradient()], ids=repr)
 def test_finercam_is_the_method_less_the_mean_of_the_rivals_maps(method):
     logits = np.asarray(MODEL.logits(PARAMS, IMAGE))

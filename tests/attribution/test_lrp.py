@@ -186,6 +186,7 @@ def test_gates_are_constants():
     np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_functions_of_one_value_pass_relevance_on_and_absorb_their_value_at_zero():
     with jax.enable_x64(True):
         for g in (jnp.tanh, jax.nn.silu, jax.nn.gelu, jax.nn.sigmoid, jnp.exp):

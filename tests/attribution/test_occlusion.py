@@ -62,6 +62,7 @@ def test_slow_version(space, window, stride, combine, chunk):
         )
 
 
+@pytest.mark.slow
 def test_disjoint_windows_of_a_linear_score_are_complete():
     image, weights = rng.normal(size=(2, 8, 6, 3))
     with jax.enable_x64(True):

@@ -55,6 +55,7 @@ def test_total_indices_in_closed_form(score, exact, sampler):
     assert values[0] < 1e-12  # a segment without influence
 
 
+@pytest.mark.slow
 def test_jansen_estimator_in_numpy():
     method = Sobol(PARTITION, 6, FILL, chunk=4)
     values = by_segment(explain(method, curved, IMAGE))

@@ -40,6 +40,7 @@ def moment(of, **settings):
     return np.asarray(SmoothGrad(Power(of), **settings)(jnp.sum, IMAGE, KEY))
 
 
+@pytest.mark.slow
 def test_noise_has_mean_zero_in_every_pixel_and_the_stated_variance():
     sigma = 0.2 * RANGE
     mean = moment(1, samples=SAMPLES, noise=0.2)
@@ -83,6 +84,7 @@ def test_mean_over_noise_has_its_closed_form():
     assert (np.abs(out - 3 * IMAGE**2) / spread).max() > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [Gradient(), InputXGradient(), IntegratedGradients(steps=3), CAM(), GradCAM()],

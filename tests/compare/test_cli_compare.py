@@ -15,6 +15,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_compare_writes_the_page_and_its_numbers(folder, tmp_path, capsys):
     out = tmp_path / "new" / "compare.html"
     runs = [str(folder / "a"), str(folder / "b")]

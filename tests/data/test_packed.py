@@ -342,6 +342,7 @@ def fit_of(files, index):
     return TO.on_host(source.read(index))
 
 
+@pytest.mark.slow
 def test_the_command_packs_and_sweeps(files, tmp_path, capsys):
     out = str(tmp_path / "packed")
     arguments = [

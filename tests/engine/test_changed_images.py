@@ -31,6 +31,7 @@ def compute(path, out):
     return sweep(model, params, str(path), Gradient(), out=out)
 
 
+@pytest.mark.slow
 def test_changed_images_are_named(tmp_path):
     run = compute(folder(tmp_path / "data"), tmp_path / "run")
     stored = pa.ipc.open_file(pa.OSFile(str(run.path / inputs.NAME))).read_all()

@@ -112,6 +112,7 @@ def logit_of_other(explain, image, key):
     return zero(image).logits.sum() + explain.by(GradCAM())(image).map.max()
 
 
+@pytest.mark.slow
 def test_a_metric_of_explanations_is_a_measure_of_a_sweep(tiny, pictures, tmp_path):
     measures = (Of(seen_target), Of(seen_target, name="half", part=0.5), Of(logit_of_other))
     rows = salix.sweep(

@@ -20,6 +20,7 @@ MODEL, PARAMS = salix.from_function(
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 48, 40, 3), np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [None, salix.attribution.Gradient()], ids=repr)
 def test_an_explanation_is_that_of_a_sweep(tmp_path, method):
     rows = salix.sweep(MODEL, PARAMS, IMAGES, method, out=tmp_path, maps="float32").rows

@@ -77,6 +77,7 @@ def test_kernels_are_rounded_once_and_not_in_every_pass(pictures, tmp_path, monk
     assert same(once, each)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_in_the_precision_that_its_manifest_names(pictures, tmp_path):
     exact = salix.sweep(*NET, pictures, out=tmp_path / "exact")
     with models.precision("bfloat16_dots"), jax.default_matmul_precision("bfloat16"):
@@ -84,6 +85,7 @@ def test_a_sweep_is_in_the_precision_that_its_manifest_names(pictures, tmp_path)
     assert same(exact, inside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "others"),
     [("float32", "highest"), ("tf32", "high"), ("bfloat16", "default")],

@@ -51,6 +51,7 @@ def swept(tiny, few_pictures, tmp_path):
     return sweep
 
 
+@pytest.mark.slow
 def test_segments_reach_a_measure(swept, few_pictures):
     run = swept(Areas())
     labels = run.rows["labels"].astype(int)

@@ -332,6 +332,7 @@ for size in (1, 4):
         np.testing.assert_allclose(four[column], one[column], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_measures_add_columns(tiny, pictures, tmp_path):
     @dataclass(frozen=True)
     class Halves:
@@ -445,6 +446,7 @@ def test_the_sign_of_a_cam_is_kept(tiny, pictures, tmp_path):
         assert np.abs(run.rows["map"][0] - np.floor(expected * 255)).max() <= 1
 
 
+@pytest.mark.slow
 def test_measures_explain_variants_and_their_quantities_are_in_the_manifest(
     tiny, pictures, tmp_path
 ):
@@ -473,6 +475,7 @@ class Mirrored:
         return {"kept": map.mean(), "pixel": again[0, 0]}
 
 
+@pytest.mark.slow
 def test_another_baseline_of_the_same_text_is_refused(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
     model, w = salix.from_function(lambda w, x: x.mean((0, 1)) @ w, np.eye(3, 2, dtype=np.float32),
@@ -516,6 +519,7 @@ def test_measures_of_a_score_without_a_target_explain_the_same_score(tiny, pictu
     np.testing.assert_allclose(run.rows["salt_and_pepper_similarity"][alive], 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_attribution_is_any_function(tiny, pictures, tmp_path):
     def twice(score, image, key):
         return 2 * jax.grad(lambda x: score(x))(image)

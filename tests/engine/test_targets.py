@@ -60,6 +60,7 @@ def test_labels_are_explained_and_an_unknown_one_is_skipped(swept):
     assert explained_class(Frame(run)) == "the labelled class"
 
 
+@pytest.mark.slow
 def test_predictions_of_another_run_are_explained(predicting, swept):
     first = predicting(1, 0, 0, 1, 1)
     run = swept(targets=first)

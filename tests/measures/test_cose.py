@@ -114,6 +114,7 @@ def test_each_variant_is_that_of_pillow_scipy_and_scikit_image(function):
     np.testing.assert_array_equal(result["cose_constant_map"], 0)
 
 
+@pytest.mark.slow
 def test_a_map_that_follows_is_alike_and_one_that_stays_is_so_only_under_light():
     follow, stay = run(), run(function=place_bound)
     name, stays = np.array(FEW.variants), stay["cose_similarity"]
@@ -137,6 +138,7 @@ def test_magnitudes_are_drawn_of_the_key_without_repetition():
     assert (result[-6:] == 0).sum() == 4  # Sharpness has a range, what follows has none
 
 
+@pytest.mark.slow
 def test_normalised_images_are_changed_as_values_of_a_file():
     few = COSE(("Brightness", "Rotate"), magnitudes=1)
     plain = run(few)
@@ -162,6 +164,7 @@ def test_constant_map_maps_have_no_similarity():
     assert np.isnan(none["cose_similarity"]).all()
 
 
+@pytest.mark.slow
 def test_vmap_is_a_loop_and_the_choice_of_a_change_stays_a_choice():
     images = np.stack([IMAGE, IMAGE[::-1]])
     keys = jax.random.split(KEY, 2)

@@ -163,6 +163,7 @@ def test_conditions_are_brought_to_the_same_change(change):
     assert unequal.max() > 3 * unequal.min()  # so that there was something to correct
 
 
+@pytest.mark.slow
 def test_a_change_beyond_reach_falls_short_and_says_so():
     flat = np.full_like(PIXELS, 0.5)
     flat[0, 0] = 0.6
@@ -171,6 +172,7 @@ def test_a_change_beyond_reach_falls_short_and_says_so():
     assert np.isfinite(conditions).all()
 
 
+@pytest.mark.slow
 def test_8_bit_conditions_of_equal_change_are_whole_grey_levels():
     measure = Degradation(change=0.05, eight_bit=True)
     conditions, result = degrade(measure, PIXELS, blob(), KEY)
@@ -192,6 +194,7 @@ def test_a_planted_model_is_hurt_where_it_looks_and_nowhere_else():
     assert result["degradation_similarity_repredicted"]["background"] > 0.9
 
 
+@pytest.mark.slow
 def test_where_it_was_moved_to_matters_to_the_controls():
     draws = [run(MATCHED, key=jax.random.key(i))["degradation_probability"] for i in range(8)]
     objects, moved = ([d[condition] for d in draws] for condition in ("object", "object_moved"))
@@ -200,6 +203,7 @@ def test_where_it_was_moved_to_matters_to_the_controls():
     assert np.mean(moved) > np.mean(objects) + 0.4
 
 
+@pytest.mark.slow
 def test_paper_columns_are_the_released_measure():
     result = run(PAPER_DEGRADATION)
     assert set(result) == {q.name for q in PAPER_DEGRADATION.columns}

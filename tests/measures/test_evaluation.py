@@ -99,6 +99,7 @@ def test_a_metric_of_the_attribution_has_that_of_each_method(monkeypatch):
     assert len({round(float(s), 4) for s in sums}) == 3
 
 
+@pytest.mark.slow
 def test_maps_are_stored_on_the_finest_grid():
     evaluation = Evaluation((Gradient(), GradCAM()), (gini,))
     stored = np.asarray(measure(evaluation)["evaluation_map"])

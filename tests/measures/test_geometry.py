@@ -106,6 +106,7 @@ def slow(function, name, step):
     return structural_similarity(turn(clean), big(turn(IMAGE).copy()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [follows, place_bound])
 def test_each_transform_is_the_released_comparison(function):
     result = measure(Geometry(shift=5), function)
@@ -214,6 +215,7 @@ def test_each_transform_costs_one_pass_and_one_trace_of_each_kind():
     assert traced == [True, False]
 
 
+@pytest.mark.slow
 def test_vmap_is_a_loop():
     images = rng.uniform(size=(2, SIDE, SIDE, 3)).astype(np.float32)
     alone = compiled(Geometry(shift=5), follows)

@@ -80,6 +80,7 @@ def upscaled(map):
     return np.asarray(Pillow.fromarray(eight_bit(map)).resize((56, 56), Pillow.Resampling.BICUBIC))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_the_paper_setting_is_the_released_pipeline(file):
     result = measure(PAPER_NOISE, file)
@@ -130,6 +131,7 @@ def test_by_default_maps_are_compared_on_their_own_grid_and_values_rounded():
         assert result["salt_and_pepper_similarity"][i] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["salt_and_pepper", "gaussian", "blur"])
 def test_level_0_is_the_clean_image_to_the_last_bit(kind):
     images = []
@@ -162,6 +164,7 @@ def test_a_model_that_ignores_its_image_is_steady(kind):
     assert result[f"{kind}_flip"].sum() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gaussian", "blur", "jpeg"])
 def test_each_kind_explains_the_corrupted_file(kind):
     noise, corrupt = Noise(kind), jax.jit(CORRUPTIONS[kind].function)
@@ -175,6 +178,7 @@ def test_each_kind_explains_the_corrupted_file(kind):
         assert result[f"{kind}_similarity"][i] == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.slow
 def test_area_is_the_mean_over_unevenly_spaced_levels():
     complete = measure(Noise(levels=(0.0, 0.3, 0.4), repredict=False), FILES[0])
     a, b, c = complete["salt_and_pepper_similarity"]

@@ -53,6 +53,7 @@ def test_a_metric_of_the_map():
     assert 1 < float(bits["map_spatial_entropy"]) <= 6
 
 
+@pytest.mark.slow
 def test_a_metric_of_map_and_reference_mask():
     map = explain(IMAGE).map
     mask = resize_mask(MASK, map)

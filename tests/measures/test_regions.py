@@ -288,6 +288,7 @@ def test_what_it_lacks_is_named():
         MEASURE(explainer(), IMAGE, flat, KEY)
 
 
+@pytest.mark.slow
 def test_passes_end_with_the_last_label_of_the_image():
     passes = []
 
@@ -324,6 +325,7 @@ def test_passes_end_with_the_last_label_of_the_image():
         assert len(result) == COUNT
 
 
+@pytest.mark.slow
 def test_passes_of_an_image_do_not_depend_on_the_others_of_its_batch():
     explain = Explainer(
         lambda image, target: Explanation(image.mean((0, 1)), target, image[..., 0]),

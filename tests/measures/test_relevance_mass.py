@@ -60,6 +60,7 @@ def test_fine_stripes_average_to_grey_instead_of_being_sampled():
         assert measure(pixel, stripes) == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_constant_reference_mask_is_its_value_and_volumes_work():
     assert measure(MAP, np.full((20, 31), 51, np.uint8)) == pytest.approx(0.2, abs=1e-6)
     volume = rng.uniform(size=(4, 5, 6)).astype(np.float32)

@@ -46,6 +46,7 @@ def run(repredict=True):
     )()
 
 
+@pytest.mark.slow
 def test_each_variant_is_measured_beside_the_clean_image():
     clean, result = run()
     assert int(clean.target) == CLASS

@@ -59,6 +59,7 @@ def test_curves_are_those_of_slow_numpy(fill, order):
         np.testing.assert_allclose(curve.fractions, FRACTIONS, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_planted_region_is_all_that_a_score_loses():
     # the score is the mean of a region of a quarter of the pixels, and the map marks the region
     region = np.zeros(SPACE, np.float32)
@@ -177,6 +178,7 @@ def test_a_smaller_map_is_enlarged_linearly_and_any_rank_goes():
         assert curve.values[2] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_fills():
     image = rng.uniform(size=(60, 40, 3)).astype(np.float32)
     np.testing.assert_allclose(fill_image(image, KEY, "mean")[5, 7], image.mean((0, 1)), rtol=1e-5)

@@ -69,6 +69,7 @@ def test_its_text_reads_back_and_so_do_its_presets(name):
         assert repr(again) == repr(of)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "preset"), [(n, p) for n in METRICS for p in METRICS[n].presets if METRICS[n].presets]
 )
@@ -78,6 +79,7 @@ def test_presets_are_callable(name, preset):
     assert jax.eval_shape(one, *arguments).shape == ()
 
 
+@pytest.mark.slow
 @ALL
 def test_it_is_a_number_in_its_range_at_its_stated_cost(name):
     metric, info = evaluation(name), METRICS[name]

@@ -63,6 +63,7 @@ def test_it_is_that_of_slow_numpy(normalise):
         assert value == pytest.approx(expected, rel=2e-4)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_linear_score_has_none():
     """So have its contributions, and any multiple of the gradient once it is normalised."""
 

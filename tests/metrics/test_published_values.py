@@ -108,6 +108,7 @@ def test_perfect_and_worst_correlation_of_xplique(sign):
     assert float(value) == pytest.approx(sign, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_perfect_deletion_and_insertion_of_xplique():
     """Its models leave nothing as soon as one pixel is zero, or all as soon as one is not.
 

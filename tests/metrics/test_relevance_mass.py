@@ -30,6 +30,7 @@ def test_by_hand():
     assert float(relevance_mass(grey, np.array([[0, 1], [0, 0]], bool))) == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(maps, masks)
 def test_laws(m, mask):

@@ -87,6 +87,7 @@ def size(x, order=2):
     return np.linalg.norm(np.asarray(x, np.float64).ravel(), order)
 
 
+@pytest.mark.slow
 def test_sensitivity_is_that_of_numpy():
     changes = [size(MATRIX @ u.ravel()) for u in draws(9, 0.3)]
     norm = size(MATRIX @ IMAGE.ravel())

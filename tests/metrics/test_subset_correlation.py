@@ -97,6 +97,7 @@ def test_correlations_are_those_of_slow_numpy():
         assert value == pytest.approx(reference(*pairs)[0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_single_features_are_those_of_slow_numpy():
     count, n = BLOCKS.max() + 1, 4
     sums = [MAP[i == BLOCKS].astype(float).sum() for i in range(count)]

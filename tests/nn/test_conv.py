@@ -258,6 +258,7 @@ class EveryKind(nnx.Module):
         return self.linear(x.mean((1, 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "rounded"),
     [

@@ -34,6 +34,7 @@ def relative(a: Any, b: Any) -> float:
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "least", "most"), [("float32", 0, 1e-6), *((p, 1e-4, 5e-3) for p in ROUNDED)]
 )

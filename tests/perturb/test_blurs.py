@@ -51,6 +51,7 @@ def test_levels_follow_the_quartic_curve():
     assert list(range(34, 101)) == BLURRING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_floats_agree_with_scipy_and_scikit_image_at_every_level(shape):
     planes = texture(shape)

@@ -13,6 +13,7 @@ from salix.report import write
 from salix.report.sections.methods import paragraphs
 
 
+@pytest.mark.slow
 def test_parquet_holds_every_number_with_its_place(changing, tmp_path):
     runs = changing(30)
     page = write(runs, tmp_path / "r.html")
@@ -31,6 +32,7 @@ def test_parquet_holds_every_number_with_its_place(changing, tmp_path):
     assert sum(r["kind"] == "run" for r in records) == every
 
 
+@pytest.mark.slow
 def test_csv_and_latex_hold_the_groups(changing, tmp_path):
     runs = changing(30)
     page = write(runs, tmp_path / "r.html")

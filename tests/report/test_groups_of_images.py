@@ -46,6 +46,7 @@ def test_the_page_prints_the_number_of_groups(planted, simulated, tmp_path):
     assert [row.get("clusters") for row in rows] == [None, 15, 15, 15]
 
 
+@pytest.mark.slow
 def test_without_groups_the_page_says_nothing_of_them(two_groups, tmp_path):
     page = write(two_groups(20), tmp_path / "page.html").read_text()
     assert "in 0 groups" not in page
@@ -113,6 +114,7 @@ def test_named_groups_are_not_warned_of(planted, simulated):
     assert analyse([run]).grouped_rows is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("clips", [1, 2])
 def test_few_groups_have_a_page(planted, simulated, tmp_path, seeds, clips):

@@ -82,6 +82,7 @@ def test_several_runs_of_several_methods_have_a_column_for_each_pair(evaluated, 
             np.testing.assert_allclose(panel.images[-1].get_array(), map / 255)
 
 
+@pytest.mark.slow
 def test_methods_are_chosen_by_text_or_name(evaluated, another):
     one = draw_runs([evaluated], images=2, methods=["Gradient", "GradCAM(relu=False)", "GradCAM"])
     assert titles(one) == ["image", "Gradient()", "GradCAM(relu=False)"]

@@ -131,6 +131,7 @@ def test_a_section_is_a_file_and_a_line(regressions, tmp_path):
     assert "<section" not in only.read_text()
 
 
+@pytest.mark.slow
 def test_only_columns_that_are_shown_are_read(two_groups, tmp_path, monkeypatch):
     runs, read = two_groups(20, thumbs=4), []
     original = Run.read

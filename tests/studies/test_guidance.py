@@ -253,6 +253,7 @@ def test_a_class_order_of_its_own_turns_the_score() -> None:
     np.testing.assert_array_equal(one["auc_sd3"], other["auc_sd3"])
 
 
+@pytest.mark.slow
 def test_results_tell_apart_what_differs_and_nothing_else(runs: list[Run]) -> None:
     results = numbers.results(runs)
     assert list(results["losses"]) == ["cross-entropy", "cyborg", "focus"]

@@ -112,6 +112,7 @@ def test_unreadable_images_are_left_out_or_replaced_with_a_warning(folder):
         list(streamed.take([np.array([12, 0])]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [0, 1 << 20])
 def test_all_zero_reference_masks_raise_a_warning_or_an_error(memory):
     recipe = Recipe(CYBORG(0.5), epochs=1, batch_size=8)

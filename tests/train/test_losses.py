@@ -60,6 +60,7 @@ def single():
     return [a.astype(np.float32) for a in (F, T, W, B)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["true", "predicted"])
 @pytest.mark.parametrize("label", [0, 1])
 @pytest.mark.parametrize("kind", [CYBORG, ModelFocus, Blend, Viser])

@@ -80,6 +80,7 @@ def batch(part=slice(None)):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [CrossEntropy(), CYBORG(0.5)], ids=repr)
 def test_statistics_are_those_of_the_batch_once_a_step(loss):
     kernel = np.asarray(Net(0).conv.kernel[...], np.float64)
@@ -155,6 +156,7 @@ def test_seeds_together_equal_seeds_alone():
     assert largest_difference(alone[0].params, alone[1].params) > 0.1
 
 
+@pytest.mark.slow
 def test_seeds_share_one_compilation():
     recipe = Recipe(CrossEntropy(), epochs=2, batch_size=10, validation=0.375)
     Net.passes = 0
@@ -180,6 +182,7 @@ def test_dropout_follows_the_step_the_seed_and_the_image():
     )
 
 
+@pytest.mark.slow
 def test_a_module_without_a_cut_and_with_one_output():
     class Whole(nnx.Module):
         def __init__(self, seed):
@@ -259,6 +262,7 @@ def test_devices_share_a_batch(tmp_path):
         np.testing.assert_allclose(one, two[name], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_batch_is_split_among_devices_where_it_divides():
     recipe = Recipe(CrossEntropy(), batch_size=8)
     network, weights = Network.split(Net(0))
