@@ -124,8 +124,9 @@ def main() -> None:
         "python": sys.version.split()[0],
         "jax": jax.__version__,
         "salix": salix.__version__,
-        "note": "load_before is the load average before a measurement, mostly of other work on a "
-        "machine of two cores: wall times of loads above 0.5 are too long",
+        "load_before": round(os.getloadavg()[0], 1),
+        "note": "load_before is the load average before the first measurement: wall times of loads "
+        "above 0.5 are too long",
     }
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)

@@ -4,7 +4,6 @@ The last line of the output is the result as JSON.
 """
 
 import json
-import os
 import statistics
 import sys
 import time
@@ -167,6 +166,5 @@ def loop(network: str, count: str, rounds: str, out: str) -> dict[str, Any]:
 if __name__ == "__main__":
     keep_memory()  # as the command line does
     name, *arguments = sys.argv[1:]
-    before = os.getloadavg()[0]
     result = {"sweep": sweep, "ids": ids, "start": start, "loop": loop}[name](*arguments)
-    print(json.dumps({**result, "load_before": round(before, 1)}))
+    print(json.dumps(result))

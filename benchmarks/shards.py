@@ -45,7 +45,7 @@ def sweep(data: Path, out: Path, *more: str, range_size: int = RANGE, devices: i
 def timed(data: Path, runs: Sequence[tuple[str, ...]], **options: int) -> dict[str, Any]:
     """Return the cost of processes that compute one run at the same time, and its table."""
     with tempfile.TemporaryDirectory() as folder:
-        out, load = Path(folder) / "run", os.getloadavg()[0]
+        out = Path(folder) / "run"
         start = time.perf_counter()
         processes = [sweep(data, out, *more, **options) for more in runs]
         errors = [process.communicate()[1].decode() for process in processes]
@@ -62,7 +62,6 @@ def timed(data: Path, runs: Sequence[tuple[str, ...]], **options: int) -> dict[s
             "images_per_second": round(run.count / wall, 1),
             "ranges": len(marks),
             "range_median_s": round(median(seconds), 3) if seconds else None,
-            "load_before": round(load, 1),
             "table": run.table,
         }
 
@@ -113,8 +112,7 @@ def measure(images: int, rounds: int, processes: Sequence[int], devices: Sequenc
                 results[name].append(cost)
                 print(name, cost, flush=True)
     return {name: {**costs[0], "wall_s": [c["wall_s"] for c in costs],
-                   "images_per_second": round(median(c["images_per_second"] for c in costs), 1),
-                   "load_before": [c["load_before"] for c in costs]}
+                   "images_per_second": round(median(c["images_per_second"] for c in costs), 1)}
             for name, costs in results.items()}  # fmt: skip
 
 
@@ -126,6 +124,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--out", type=Path, default=HERE / "results/shards-cpu.json")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     results = measure(options.images, options.rounds, options.processes, options.devices)
     walls = {name: median(cost["wall_s"]) for name, cost in results.items()}
     ranges = {name: results[name]["ranges"] for name in results}
@@ -140,8 +139,9 @@ def main() -> None:
         "salix": salix.__version__,
         "images": options.images,
         "rounds": options.rounds,
-        "note": "load_before is the load average of other work: above 0.5, times are too long, and "
-        "overheads, which are differences, are not given",
+        "load_before": round(load, 1),
+        "note": "load_before is the load average before the first run: above 0.5, other work makes "
+        "times too long, and overheads, which are differences, are not given",
     }
     overheads = {
         "range_s_plain": per_range("plain, ranges of a batch", "plain, ranges"),
@@ -149,7 +149,7 @@ def main() -> None:
         "ray_minus_plain_s": round(walls["ray, 1 workers"] - walls["plain, ranges"], 2),
         "shard_minus_plain_s": round(walls["shards, 1 processes"] - walls["plain, ranges"], 2),
     }
-    if max(load for cost in results.values() for load in cost["load_before"]) > IDLE_LOAD:
+    if load > IDLE_LOAD:
         overheads = {}
     result = {"about": about, "overheads": overheads, "runs": results}
     options.out.write_text(json.dumps(result, indent=1) + "\n")
