@@ -94,7 +94,8 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         models.load("small", path)
     assert str(caught.value) == (
         f"{path} does not fit small: missing 1 (classifier.bias); unknown 1 (extra); "
-        "misshaped 1 (classifier.kernel (3, 2), not (64, 2)); not finite 1 (convolutions.0.bias)"
+        "misshaped 1 (classifier.kernel (3, 2), not (64, 2)); not finite 1 (convolutions.0.bias); "
+        "salix inspect lists where each array goes"
     )
     with pytest.raises(InputError, match=r"has two arrays named 'a\.b'"):
         read_orbax(saved(tmp_path / "twice", {"a": {"b": np.ones(1)}, "a.b": np.ones(1)}))
