@@ -100,9 +100,11 @@ def check_directory(path: Path) -> None:
     """Raise `InputError` for a path that is neither a run nor can become one."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file: give --out a directory")
-    if (path / NAME).exists() or not path.exists():
+    if not path.exists():
         return
     others = [p.name for p in path.iterdir() if p.name != CLAIM and p.suffix != ".tmp"]
+    if (path / NAME).exists():  # asked last: another process may begin the run meanwhile
+        return
     if any(name.startswith(("part-", "range=")) for name in others):
         raise InputError(
             f"{path} has parts of a run and no {NAME}, without which they cannot be used: restore "

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -106,6 +107,23 @@ def test_directories_that_are_no_runs(tmp_path):
             _ = read_runs([tmp_path / place])[0].name
     with pytest.raises(InputError, match="no run given"):
         read_runs([])
+
+
+def test_a_run_that_another_process_begins_meanwhile_is_joined(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    listed = Path.iterdir
+
+    def begun(path):
+        monkeypatch.setattr(Path, "iterdir", listed)
+        open_run(folder, CONFIG, ABOUT, columns=COLUMNS)
+        (folder / "inputs.arrow").touch()
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", begun)
+    open_run(folder, CONFIG, ABOUT, columns=COLUMNS)
+    assert Path.iterdir is listed
+    assert Run(folder).name == "a"
 
 
 def test_a_broken_or_foreign_manifest(run):
