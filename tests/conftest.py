@@ -38,6 +38,14 @@ def pytest_configure(config: pytest.Config) -> None:
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give the tests of a file to one worker: they share fixtures and compiled programs."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 class Tiny(nnx.Module):
     """One convolution with stride 2, average pooling and a linear layer: [b 16 16 3] to [b 2]."""
 
