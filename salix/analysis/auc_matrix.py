@@ -35,11 +35,10 @@ class AucMatrix:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Labelled images of one data set in a run: flags and the margins of all its images."""
+    """Labelled images of one data set in a run, flagged among all its images."""
 
     frame: Frame
     chosen: np.ndarray
-    margins: np.ndarray
 
 
 def auc_matrix(frames: Sequence[Frame]) -> AucMatrix | None:
@@ -61,7 +60,7 @@ def _separate(frames: Sequence[Frame]) -> AucMatrix:
     columns: dict[str, list[_Part]] = {}
     units: dict[tuple[str, str], list[_Part]] = {}
     for frame in frames:
-        part = _Part(frame, frame.labels >= 0, AUC.of_examples(frame)["margin"])
+        part = _Part(frame, frame.labels >= 0)
         columns.setdefault(data_text(frame), []).append(part)
         units.setdefault((frame.run.group, data_text(frame)), []).append(part)
     rows: dict[Any, dict[str, list[_Part]]] = {}
@@ -94,12 +93,11 @@ def _subsets(frames: Sequence[Frame]) -> AucMatrix | None:
     members: dict[str, dict[str, list[_Part]]] = {}
     for frame, index in zip(frames, indices, strict=True):
         row = members.setdefault(frame.run.group, {})
-        margins = AUC.of_examples(frame)["margin"]
         for name in columns:
             names = (name, *(others if name in ones else ()))
             places = [i for i, n in enumerate(index.names) if n in names]
             chosen = np.isin(index.index, places) & (frame.labels >= 0)
-            row.setdefault(name, []).append(_Part(frame, chosen, margins))
+            row.setdefault(name, []).append(_Part(frame, chosen))
     return AucMatrix(
         detectors=tuple(members),
         groups=tuple((group,) for group in members),
@@ -137,7 +135,7 @@ def _auc(parts: Sequence[_Part]) -> Interval | None:
     labels = np.array([f.labels[i] for f, i in zip(frames, places, strict=True)])
     known = np.all([p.chosen[i] for p, i in zip(parts, places, strict=True)], axis=0)
     known &= (labels == labels[0]).all(0)
-    scores = np.array([p.margins[i][known] for p, i in zip(parts, places, strict=True)])
+    scores = np.array([p.frame.margins[i][known] for p, i in zip(parts, places, strict=True)])
     clusters = shared_clusters(frames, places)
     own = None if clusters is None else clusters[known]
     return auc_group_interval(scores, labels[0][known], clusters=own)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from salix.analysis.analysis import Analysis
-from salix.analysis.frame import Frame, shared_clusters, shared_examples
+from salix.analysis.frame import shared_clusters, shared_examples
 from salix.analysis.run_metrics import AUC
 
 COUNT = 4  # images of a rule
@@ -88,7 +88,7 @@ def _by_scores(analysis: Analysis) -> Iterator[_Ranking]:
         return
     ids, places = shared_examples(frames)
     clusters, several = shared_clusters(frames, places), len(frames) > 1
-    p = np.array([_probability(f)[i] for f, i in zip(frames, places, strict=True)])
+    p = np.array([special.expit(f.margins[i]) for f, i in zip(frames, places, strict=True)])
     labels = np.array([f.labels[i] for f, i in zip(frames, places, strict=True)])
     known = (labels == labels[0]).all(0) & (labels[0] >= 0)
     right = np.where(known, np.where(labels[0] == 1, p, 1 - p).mean(0), np.nan)
@@ -139,7 +139,3 @@ def _by_maps(analysis: Analysis) -> Iterator[_Ranking]:
         similarity.ids,
         similarity.clusters,
     )
-
-
-def _probability(frame: Frame) -> np.ndarray:
-    return special.expit(AUC.of_examples(frame)["margin"])

@@ -59,8 +59,8 @@ def _scores(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | 
     """Return log odds, labels and clusters of the labelled images; None without both classes."""
     if not AUC.applies(frame):
         return None
-    statistics, known = AUC.of_examples(frame), frame.labels >= 0
-    margins, labels = statistics["margin"][known], frame.labels[known]
+    known = frame.labels >= 0
+    margins, labels = frame.margins[known], frame.labels[known]
     if len(np.unique(labels[np.isfinite(margins)])) < 2:
         return None
     return margins, labels, None if frame.clusters is None else frame.clusters[known]

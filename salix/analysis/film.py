@@ -46,9 +46,7 @@ def films(frames: Sequence[Frame]) -> tuple[Film, ...]:
     rows = frames[0].run.read(["frame_time", "group"])
     times, groups = rows["frame_time"][own], rows["group"][own]
     labels = frames[0].labels[own]
-    margins = np.array(
-        [AUC.of_examples(f)["margin"][i] for f, i in zip(frames, places, strict=True)]
-    )
+    margins = np.array([f.margins[i] for f, i in zip(frames, places, strict=True)])
     known = np.isfinite(times) & (labels >= 0) & np.isfinite(margins).all(0)
     known &= np.array([bool(g) for g in groups], bool)
     best: dict[int, Film] = {}

@@ -68,6 +68,13 @@ class Frame:
         """Flag of each map without contrast."""
         return self.flags("constant_map", missing=False)
 
+    @cached_property
+    def margins(self) -> np.ndarray:
+        """Second logit less the first of each example of a run of two logits."""
+        if not len(self):
+            return np.zeros(0)
+        return np.concatenate([margins(part["logits"]) for part in self.run.iterate(["logits"])])
+
     def flags(self, name: str, *, missing: bool) -> np.ndarray:
         """Return a column of flags; `missing` where the run has none."""
         values = self.scalars.get(name)
@@ -132,6 +139,13 @@ class Frame:
             for i in np.flatnonzero(np.isin(part["id"], list(ids))):
                 rows[str(part["id"][i])] = {n: part[n][i] for n in known}
         return rows
+
+
+def margins(logits: np.ndarray) -> np.ndarray:
+    r"""Return $z_1 - z_0$: it ranks as P(class 1), without ties where that rounds to 0 or 1."""
+    z = logits.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of two infinite logits: NaN, which is then counted
+        return z[:, 1] - z[:, 0]
 
 
 def shared_examples(frames: Sequence[Frame]) -> tuple[list[str], list[np.ndarray]]:

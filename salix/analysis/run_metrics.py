@@ -12,7 +12,7 @@ import numpy as np
 
 from salix.analysis.columns import BETTER, TableColumn, standard_columns, table_column
 from salix.analysis.cose_bootstrap import COSE_COLUMNS, cose_intervals, cose_statistics
-from salix.analysis.frame import Frame, describe_columns
+from salix.analysis.frame import Frame, describe_columns, margins
 from salix.stats import (
     GroupComparison,
     Interval,
@@ -93,10 +93,7 @@ def _has_two_logits(frame: Frame) -> bool:
 
 
 def _auc_statistics(rows: Statistics) -> Statistics:
-    r"""Return $z_1 - z_0$: it ranks as P(class 1), without ties where that rounds to 0 or 1."""
-    logits = rows["logits"].astype(np.float64)
-    with np.errstate(invalid="ignore"):  # of two infinite logits: NaN, which is then counted
-        return {"margin": logits[:, 1] - logits[:, 0], "label": rows["label"]}
+    return {"margin": margins(rows["logits"]), "label": rows["label"]}
 
 
 def _auc(statistics: Statistics, clusters: Clusters) -> tuple[Interval, ...]:

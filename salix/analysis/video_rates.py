@@ -8,6 +8,7 @@ from scipy import special
 
 from salix.analysis.frame import Frame
 from salix.analysis.grouped_rows import class_icc
+from salix.analysis.run_metrics import AUC
 from salix.stats import Interval, design_effect, detector_rates, video_scores
 
 LEVELS = ("mean", "max", "top5")  # scores of a video
@@ -41,16 +42,16 @@ def video_rates(frames: Sequence[Frame], *, levels: Sequence[str] = LEVELS) -> l
 
 
 def _has_videos(frame: Frame) -> bool:
-    if not frame.has("logits", "label") or frame.run.columns["logits"].shape != (2,):
-        return False
-    return frame.clusters is not None and len(np.unique(frame.labels[frame.labels >= 0])) == 2
+    return (
+        AUC.applies(frame)
+        and frame.clusters is not None
+        and len(np.unique(frame.labels[frame.labels >= 0])) == 2
+    )
 
 
 def _of_run(frame: Frame, levels: Sequence[str]) -> VideoRates:
-    logits = frame.run.read(["logits"])["logits"].astype(np.float64)
     known = frame.labels >= 0
-    with np.errstate(invalid="ignore"):  # of two infinite logits: NaN, which is then counted
-        margins = (logits[:, 1] - logits[:, 0])[known]
+    margins = frame.margins[known]
     labels, clusters = frame.labels[known], np.asarray(frame.clusters)[known]
     scores = special.expit(margins)
     videos = {how: video_scores(scores, labels, clusters, how=how) for how in levels}
