@@ -9,6 +9,7 @@ from scipy import special
 from salix.analysis.frame import Frame
 from salix.analysis.run_metrics import AUC
 from salix.stats import Calibration, Interval, auc_interval, calibration, roc_points
+from salix.stats.roc import equal_error
 
 BINS = 40  # of the histograms
 TAILS = 0.5  # percent of the log odds beyond either end of the histograms
@@ -86,15 +87,7 @@ def _curve(
         fpr,
         tpr,
         auc_interval(margins, labels, clusters=clusters),
-        equal_error(fpr, tpr),
+        float(equal_error(fpr[None], tpr[None])[0]),
         calibration(special.expit(margins), labels, clusters=clusters),
         np.array(histograms),
     )
-
-
-def equal_error(fpr: np.ndarray, tpr: np.ndarray) -> float:
-    """Return the rate where misses and false detections are equal, between thresholds."""
-    gap = fpr + tpr - 1  # rises from -1 to 1
-    after = int((gap >= 0).argmax())
-    share = -gap[after - 1] / (gap[after] - gap[after - 1])
-    return float(fpr[after - 1] + share * (fpr[after] - fpr[after - 1]))

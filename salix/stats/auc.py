@@ -15,7 +15,7 @@ from scipy import special, stats
 
 from salix.stats.clusters import ClusterDesign, known_codes, quantile
 from salix.stats.interval import NAN, Interval
-from salix.typing import InputError
+from salix.stats.scored_labels import scored_labels
 
 
 def auc_interval(
@@ -34,9 +34,7 @@ def auc_interval(
     DeLong, DeLong and Clarke-Pearson (1988), doi:10.2307/2531595, by the midranks of Sun and Xu
     (2014), doi:10.1109/LSP.2014.2337313; Pepe (2003), sec. 5.2, for the logit.
     """
-    s, y = np.asarray(scores, np.float64), np.asarray(labels)
-    if s.shape != y.shape or s.ndim != 1 or not np.isin(y, (0, 1)).all():
-        raise InputError(f"scores {s.shape}, labels {y.shape}: give each score a label, 0 or 1")
+    s, y = scored_labels(scores, labels)
     known = np.isfinite(s)
     positive, negative = s[known & (y == 1)], s[known & (y == 0)]
     m, n, undefined = len(positive), len(negative), int((~known).sum())

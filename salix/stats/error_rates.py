@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from salix.stats.interval import NAN
+from salix.stats.scored_labels import scored_labels
 from salix.typing import InputError
 
 FDR_LEVELS = (0.001, 0.002, 0.01, 0.05)
@@ -68,9 +69,7 @@ def minimum_acer(scores: Any, labels: Any, *, thresholds: Sequence[float] | None
 
 def _by_label(scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores of the images of label 1 and of label 0, without NaN."""
-    s, y = np.asarray(scores, np.float64), np.asarray(labels)
-    if s.shape != y.shape or s.ndim != 1 or not np.isin(y, (0, 1)).all():
-        raise InputError(f"scores {s.shape}, labels {y.shape}: give each score a label, 0 or 1")
+    s, y = scored_labels(scores, labels)
     known = ~np.isnan(s)
     return s[known & (y == 1)], s[known & (y == 0)]
 

@@ -16,7 +16,8 @@ from scipy import special
 from salix.stats.auc import auc_interval, auc_limits, log_odds_limits
 from salix.stats.clusters import known_codes, quantile
 from salix.stats.interval import NAN, Interval
-from salix.typing import InputError
+from salix.stats.roc import equal_error
+from salix.stats.scored_labels import last_of_equals, scored_labels
 
 FPR_LEVELS = (0.001, 0.01, 0.05)
 TPR = tuple(f"tpr_{level:g}" for level in FPR_LEVELS)
@@ -44,9 +45,7 @@ def detector_rates(
     The AUC has the interval of `auc_interval`. NaN and infinite scores are left out and counted;
     NaN for an empty class.
     """
-    s, y = np.asarray(scores, np.float64), np.asarray(labels)
-    if s.shape != y.shape or s.ndim != 1 or not np.isin(y, (0, 1)).all():
-        raise InputError(f"scores {s.shape}, labels {y.shape}: give each score a label, 0 or 1")
+    s, y = scored_labels(scores, labels)
     rates = {"auc": auc_interval(s, y, level=level, clusters=clusters)}
     known = np.isfinite(s)
     codes = None if clusters is None else known_codes(clusters, known)
@@ -58,7 +57,7 @@ def detector_rates(
     own = np.arange(n) if codes is None else codes
     count = 0 if codes is None else int(own.max()) + 1
     order = np.argsort(-s, kind="stable")
-    curve = (y[order], np.flatnonzero(np.append(np.diff(s[order]) != 0, True)))
+    curve = (y[order], last_of_equals(s[order]))
     values = _rates(np.ones((1, n)), *curve)[0]
     drawn = _resampled(own, y, order, curve, draws, seed)
     negatives, positives = (len(np.unique(own[y == k])) for k in (0, 1))
@@ -116,17 +115,7 @@ def _rates(weights: np.ndarray, labels: np.ndarray, ends: np.ndarray) -> np.ndar
     tpr = np.hstack([zero, hits / hits[:, -1:]])
     fpr = np.hstack([zero, false / false[:, -1:]])
     precision = hits / np.maximum(hits + false, 1e-300)
-    columns = [_equal_error(tpr, fpr), (np.diff(tpr, axis=1) * precision).sum(1)]
+    columns = [equal_error(fpr, tpr), (np.diff(tpr, axis=1) * precision).sum(1)]
     # Not below a level by the rounding of a quotient
     columns += [np.where(fpr <= f * (1 + 1e-12), tpr, 0).max(1) for f in FPR_LEVELS]
     return np.stack([*columns, ((1 - tpr + fpr) / 2).min(1)], axis=1)
-
-
-def _equal_error(tpr: np.ndarray, fpr: np.ndarray) -> np.ndarray:
-    """Return where misses and false detections are equal, between the thresholds around it."""
-    gap = fpr - (1 - tpr)  # rises from -1 to 1
-    after = (gap >= 0).argmax(1)[:, None]
-    a, b = (np.take_along_axis(gap, i, 1) for i in (after - 1, after))
-    low, high = (np.take_along_axis(fpr, i, 1) for i in (after - 1, after))
-    share = np.where(b > a, -a / np.where(b > a, b - a, 1), 0)
-    return (low + share * (high - low))[:, 0]

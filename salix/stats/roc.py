@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from salix.stats.scored_labels import last_of_equals, scored_labels
 from salix.typing import InputError
 
 
@@ -15,19 +16,30 @@ def roc_points(scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     step. NaN and infinite scores are left out. Raises `InputError` for another label, lengths that
     differ, or an empty class.
     """
-    s, y = np.asarray(scores, np.float64), np.asarray(labels)
-    if s.shape != y.shape or s.ndim != 1 or not np.isin(y, (0, 1)).all():
-        raise InputError(f"scores {s.shape}, labels {y.shape}: give each score a label, 0 or 1")
+    s, y = scored_labels(scores, labels)
     known = np.isfinite(s)
     s, y = s[known], y[known]
     ones = int(y.sum())
     if not 0 < ones < len(y):
         raise InputError(f"{ones} of {len(y)} scores are of class 1: give scores of both classes")
     order = np.argsort(-s, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(s[order]) != 0, True))
+    ends = last_of_equals(s[order])
     hits = np.cumsum(y[order])[ends]
     false = 1 + ends - hits
     return np.append(0, false / (len(y) - ones)), np.append(0, hits / ones)
+
+
+def equal_error(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
+    """Return the rate [curve] where misses and false detections are equal, between thresholds.
+
+    `fpr` and `tpr` [curve threshold] rise from 0 to 1.
+    """
+    gap = fpr - (1 - tpr)  # rises from -1 to 1
+    after = (gap >= 0).argmax(1)[:, None]
+    a, b = (np.take_along_axis(gap, i, 1) for i in (after - 1, after))
+    low, high = (np.take_along_axis(fpr, i, 1) for i in (after - 1, after))
+    share = np.where(b > a, -a / np.where(b > a, b - a, 1), 0)
+    return (low + share * (high - low))[:, 0]
 
 
 def drawn_points(x: np.ndarray, y: np.ndarray, *, most: int = 300) -> np.ndarray:
