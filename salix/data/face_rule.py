@@ -1,7 +1,7 @@
 """Rule by which faces are cut out of images: margin, alignment, none and several faces."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from salix import hyperparameters as hp
@@ -59,10 +59,4 @@ class FaceRule:
 
     def identity(self) -> dict[str, Any]:
         """Return the rule as JSON."""
-        return {
-            "margin": self.margin,
-            "square": self.square,
-            "align": self.align,
-            "no_face": self.no_face,
-            "several": self.several,
-        }
+        return asdict(self)

@@ -5,18 +5,14 @@ from typing import Any
 
 from salix.data.face_crops import FaceCrops
 from salix.data.face_rule import FaceRule
+from salix.data.source import wrapped
 from salix.data.views import View
 from salix.typing import InputError
 
 
 def face_crops(source: Any) -> Iterator[FaceCrops]:
     """Yield the views of faces among a source and those that it wraps."""
-    if isinstance(source, FaceCrops):
-        yield source
-    for inner in dict(getattr(source, "sources", None) or {}).values():
-        yield from face_crops(inner)
-    if (inner := getattr(source, "source", None)) is not None:
-        yield from face_crops(inner)
+    yield from (inner for inner in wrapped(source) if isinstance(inner, FaceCrops))
 
 
 def face_rule(source: Any) -> FaceRule | None:

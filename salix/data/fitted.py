@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from salix.data.source import wrapped
 from salix.preprocess import Preprocess
 from salix.typing import InputError, Pixels
 
@@ -51,13 +52,10 @@ def frame_of(image: Any) -> tuple[int, int]:
 
 def packings(source: Any) -> Iterator[Preprocess]:
     """Yield the preprocessing of each packed source among a source and those that it wraps."""
-    packing = getattr(source, "packing", None)
-    if isinstance(packing, Preprocess):
-        yield packing
-    for inner in dict(getattr(source, "sources", None) or {}).values():
-        yield from packings(inner)
-    if (inner := getattr(source, "source", None)) is not None:
-        yield from packings(inner)
+    for inner in wrapped(source):
+        packing = getattr(inner, "packing", None)
+        if isinstance(packing, Preprocess):
+            yield packing
 
 
 def check_geometry(packing: Preprocess, to: Preprocess) -> None:

@@ -1,7 +1,7 @@
 """Sources of images: ids and labels, known before any image is read, and the images."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -50,6 +50,15 @@ class Source(Protocol):
         cannot be read counts as "unreadable".
         """
         ...
+
+
+def wrapped(source: Any) -> Iterator[Any]:
+    """Yield a source and those that it is made of, each before its own."""
+    yield source
+    for inner in dict(getattr(source, "sources", None) or {}).values():
+        yield from wrapped(inner)
+    if (inner := getattr(source, "source", None)) is not None:
+        yield from wrapped(inner)
 
 
 def id_hash(id: str) -> int:
