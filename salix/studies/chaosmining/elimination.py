@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from salix.hyperparameters import check_fields, integer, number, optional
 from salix.studies.chaosmining.network import (
-    NetworkBatch,
     NetworkSetting,
-    initial_params,
+    initial_networks,
     pad_params,
     predict,
-    stack_params,
     train_networks,
 )
 from salix.studies.chaosmining.scoring import attribute_padded
@@ -110,16 +107,13 @@ def eliminate(
     return tuple(map(tuple, rounds))
 
 
-def mean_error(params: Params, x: Any, y: Any) -> float:
-    """Return the mean absolute error of a network, in 64 bits."""
-    width = _bucket(x.shape[1])
-    padded = np.pad(np.asarray(x, np.float32), ((0, 0), (0, width - x.shape[1])))
-    predicted = np.asarray(jax.jit(predict)(pad_params(params, width), padded), np.float64)
-    return float(np.abs(predicted - y).mean())
-
-
 def _error(task: EliminationTask, features: Any, params: Params) -> float:
-    error = mean_error(params, task.validation_x[:, features], task.validation_y)
+    """Return the mean absolute validation error of a network, in 64 bits."""
+    width = _bucket(len(features))
+    rows = np.asarray(task.validation_x[:, features], np.float32)
+    padded = np.pad(rows, ((0, 0), (0, width - len(features))))
+    predicted = np.asarray(jax.jit(predict)(pad_params(params, width), padded), np.float64)
+    error = float(np.abs(predicted - task.validation_y).mean())
     if not np.isfinite(error):
         raise InputError(
             "the training of a network diverged: scale features and targets to about 1, or give a "
@@ -145,24 +139,9 @@ def _train(pairs: Sequence[tuple[EliminationTask, Any]], setting: NetworkSetting
     keys = [(id(task.x), task.seed, features.tobytes()) for task, features in pairs]
     unique = dict(zip(keys, pairs, strict=True))
     width = _bucket(max(len(features) for _, features in unique.values()))
-    starts, rows, masks = [], [], []
-    for task, features in unique.values():
-        start = initial_params(setting, len(features), seed=task.seed)
-        missing = ((0, 0), (0, width - len(features)))
-        starts.append(pad_params(start, width))
-        rows.append(np.pad(np.asarray(task.x[:, features], np.float32), missing))
-        masks.append((np.arange(width) < len(features)).astype(np.float32))
-    seeds = jnp.array([task.seed % 2**32 for task, _ in unique.values()], jnp.uint32)
-    count = len(unique)
-    batch = NetworkBatch(
-        stack_params(starts),
-        jnp.stack(rows),
-        jnp.stack([np.asarray(task.y, np.float32) for task, _ in unique.values()]),
-        jnp.stack(masks),
-        jnp.full(count, setting.learning_rate, jnp.float32),
-        jnp.full(count, setting.dropout, jnp.float32),
-        jax.vmap(jax.random.key)(seeds),
-    )
+    sets = [(task.x[:, features], task.y) for task, features in unique.values()]
+    seeds = [task.seed for task, _ in unique.values()]
+    batch = initial_networks([setting] * len(sets), sets, seeds, width=width)
     together = jax.default_backend() != "cpu"
     trained = jax.device_get(train_networks(batch, setting, together=together))
     networks = {}

@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from salix.atomic import atomic
 from salix.studies.chaosmining.data import NoiseSetting, SymbolicSet, symbolic_set
 from salix.studies.chaosmining.formulas import Formula
 from salix.studies.chaosmining.network import (
-    NetworkBatch,
     NetworkSetting,
-    initial_params,
-    pad_params,
-    stack_params,
+    initial_networks,
     train_networks,
 )
 from salix.typing import Params
@@ -89,25 +85,12 @@ def _groups(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
 
 
 def _train_chunk(trials: Sequence[Trial], features: int) -> Params:
-    sets = [t.data() for t in trials]
-    params = [initial_params(t.network, s.x.shape[1], seed=t.seed) for t, s in _pairs(trials, sets)]
-    widths = np.array([s.x.shape[1] for s in sets])
-    batch = NetworkBatch(
-        stack_params([pad_params(p, features) for p in params]),
-        jnp.stack([np.pad(s.x, ((0, 0), (0, features - s.x.shape[1]))) for s in sets]),
-        jnp.stack([s.y for s in sets]),
-        jnp.asarray(np.arange(features) < widths[:, None], jnp.float32),
-        jnp.array([t.network.learning_rate for t in trials], jnp.float32),
-        jnp.array([t.network.dropout for t in trials], jnp.float32),
-        jax.vmap(jax.random.key)(jnp.array([t.seed for t in trials], jnp.uint32)),
-    )
+    sets = [(data.x, data.y) for data in (t.data() for t in trials)]
+    settings, seeds = [t.network for t in trials], [t.seed for t in trials]
+    batch = initial_networks(settings, sets, seeds, width=features)
     together = jax.default_backend() != "cpu"
     snapshots = trials[0].snapshots
     return train_networks(batch, trials[0].network, snapshots=snapshots, together=together)
-
-
-def _pairs(trials: Sequence[Trial], sets: Sequence[SymbolicSet]) -> Any:
-    return zip(trials, sets, strict=True)
 
 
 def _write_network(folder: Path, trial: Trial, params: Params) -> None:

@@ -109,6 +109,33 @@ def stack_params(params: Sequence[Params]) -> Params:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
 
 
+def initial_networks(
+    settings: Sequence[NetworkSetting],
+    sets: Sequence[tuple[Any, Any]],
+    seeds: Sequence[int],
+    *,
+    width: int,
+) -> NetworkBatch:
+    """Return a network for each set of rows [rows features] and targets [rows], not yet trained.
+
+    Features are padded to `width`; each network reads its own alone. The sets have equal numbers of
+    rows, and the settings equal depths and widths.
+    """
+    counts = [x.shape[1] for x, _ in sets]
+    drawn = zip(settings, counts, seeds, strict=True)
+    starts = [initial_params(setting, n, seed=seed) for setting, n, seed in drawn]
+    rows = [np.asarray(x, np.float32) for x, _ in sets]
+    return NetworkBatch(
+        stack_params([pad_params(start, width) for start in starts]),
+        jnp.stack([np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in rows]),
+        jnp.stack([np.asarray(y, np.float32) for _, y in sets]),
+        jnp.asarray(np.arange(width) < np.array(counts)[:, None], jnp.float32),
+        jnp.array([s.learning_rate for s in settings], jnp.float32),
+        jnp.array([s.dropout for s in settings], jnp.float32),
+        jax.vmap(jax.random.key)(jnp.array([s % 2**32 for s in seeds], jnp.uint32)),
+    )
+
+
 @partial(jax.jit, static_argnames=("setting", "snapshots", "together"))
 def train_networks(
     batch: NetworkBatch, setting: NetworkSetting, *, snapshots: int = 1, together: bool = False
