@@ -51,9 +51,16 @@ def open_loader(loader: Loader, workers: int, load: Load) -> Iterator[Callable[[
 
 def results(futures: Futures) -> Iterator[Any]:
     """Yield examples, or `Skip`; raises `InputError` where a process of the loader has ended."""
-    try:
+    with _remedy():
         for future in futures:
             yield from future.result()
+
+
+@contextmanager
+def _remedy() -> Iterator[None]:
+    """Raise `InputError` with the remedy where a process of the loader has ended."""
+    try:
+        yield
     except BrokenProcessPool:
         check()  # the same signal may have ended them
         raise InputError(
@@ -66,7 +73,8 @@ def results(futures: Futures) -> Iterator[Any]:
 def _submit(executor: Executor, task: Any, threads: int, indices: range) -> Futures:
     """Submit a batch in tasks of a few examples, and of fewer where threads would have no task."""
     size = max(1, min(CHUNK, len(indices) // (4 * threads))) if threads else CHUNK
-    return [executor.submit(task, indices[i : i + size]) for i in range(0, len(indices), size)]
+    with _remedy():  # a broken pool takes no task
+        return [executor.submit(task, indices[i : i + size]) for i in range(0, len(indices), size)]
 
 
 def _threads(workers: int) -> Executor:

@@ -43,6 +43,15 @@ def test_a_killed_process_is_an_error_with_the_remedy():
         load(Numbers(deadly=9), "processes")
 
 
+@pytest.mark.slow
+def test_a_submission_after_the_end_of_a_process_is_the_same_error():
+    with open_loader("processes", 1, os._exit) as submit:
+        with pytest.raises(InputError, match="has ended, killed or out of memory"):
+            list(results(submit(range(1))))
+        with pytest.raises(InputError, match="has ended, killed or out of memory"):
+            submit(range(1))
+
+
 def test_what_cannot_be_sent_to_processes_is_one_line():
     with pytest.raises(InputError, match=r"cannot be sent to processes .*use --loader threads"):
         load(Numbers(unsendable=lambda: None), "processes")
