@@ -157,9 +157,11 @@ def architecture_of(name: str) -> tuple[str, Architecture]:
 def check_detector(name: str, path: str | Path, classes: int) -> None:
     """Refuse weights of a network with more classes than a detector has."""
     if name in DETECTORS and classes != len(DETECTORS[name].classes):
+        about = DETECTORS[name]
+        remedy = f"give its own weights, {' or '.join(about.files)}"
+        if about.architecture != name:
+            remedy += f", or load the file as {about.architecture}"
         raise InputError(
             f"{path} has {classes} outputs, and {name} is a detector of "
-            f"{' and '.join(DETECTORS[name].classes)}: give its own weights, "
-            f"{' or '.join(DETECTORS[name].files)}, or load the file as "
-            f"{DETECTORS[name].architecture}"
+            f"{' and '.join(about.classes)}: {remedy}"
         )

@@ -68,8 +68,9 @@ QUICK = {"efficientnet_pytorch_b0", "timm_efficientnet_lite0", "deepfakebench_ef
 def test_each_entry_computes_as_the_source_of_its_names(
     tmp_path: Path, name: str, source: str, side: int, tf: bool
 ) -> None:
-    twin = shaken(Twin(source, THIN, 3, name.endswith("lite0"), tf, side))
-    if name.startswith("deepfakebench"):  # a plain convolution, 3x3 with stride 2
+    detector = name.startswith("deepfakebench")
+    twin = shaken(Twin(source, THIN, 2 if detector else 3, name.endswith("lite0"), tf, side))
+    if detector:  # a plain convolution, 3x3 with stride 2
         twin._conv_stem.forward = partial(torch.nn.Conv2d.forward, twin._conv_stem)
     torch.save(published(twin, name), tmp_path / "net.pth")
     twin.load_state_dict({n: t.float().double() for n, t in twin.state_dict().items()})
