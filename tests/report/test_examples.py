@@ -62,7 +62,6 @@ def test_the_page_states_the_rules_and_reads_pictures(runs, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
     source = Arrays(images, keys=[f"{i}.png" for i in range(24)])
     sections = [s for s in sections_with(source) if s not in SECTIONS]
-    assert len(sections) == 2
     page = write(runs, tmp_path / "b.html", sections=sections).read_text()
     assert "have no stored picture" not in page
 
