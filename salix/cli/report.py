@@ -40,7 +40,8 @@ class Report:
         Data | None,
         Option(
             help="the swept images, as for salix sweep --data, for the pictures of the chosen "
-            "examples; by default the small pictures that runs store of a few"
+            "examples and the spectra of the images; by default the small pictures that runs store "
+            "of a few"
         ),
     ] = None
     labels: LabelNames = ()
@@ -60,7 +61,7 @@ class Report:
     generators: Annotated[
         Literal["subset", "class", "group"],
         Option(
-            help="what names the generator of an image, for the parts of the face: the subset (the "
+            help="what names the generator of an image, for parts of the face and spectra: the subset (the "
             "first folder of its id) and its class, the class alone, or the group"
         ),
     ] = "subset"

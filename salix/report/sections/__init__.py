@@ -15,6 +15,7 @@ from salix.report.sections import (
     face_parts,
     film,
     gallery,
+    image_spectra,
     leaderboard,
     mean_maps,
     methods,
@@ -44,6 +45,7 @@ SECTIONS: tuple[Build, ...] = (
     subsets.build,
     distributions.build,
     spectra.build,
+    image_spectra.build,
     examples.build,
     film.build,
     gallery.build,
@@ -69,5 +71,6 @@ def sections_with(
         examples.build: partial(examples.build, data=data),
         film.build: partial(film.build, data=data),
         face_parts.build: partial(face_parts.build, layout=layout, generators=generators),
+        image_spectra.build: partial(image_spectra.build, data=data, generators=generators),
     }
     return tuple(changed.get(build, build) for build in SECTIONS)
