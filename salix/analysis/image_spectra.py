@@ -103,8 +103,8 @@ def image_spectra(images: SpectrumImages, crops: CropPowers) -> ImageSpectra | N
     variance, so that white noise has 0. The reference is the first generator whose images are all
     of class 0, or the first of all. None where no image was read.
 
-    Azimuthal averages as in Durall, Keuper and Keuper (2020), arXiv:2003.01826, and Dzanic, Shah and
-    Witherden (2020), arXiv:1911.06465, with a window.
+    Azimuthal averages as in Durall, Keuper and Keuper (2020), arXiv:2003.01826, and Dzanic, Shah
+    and Witherden (2020), arXiv:1911.06465, with a window.
     """
     with np.errstate(divide="ignore"):
         values = np.log10(crops.power)

@@ -61,8 +61,8 @@ class Report:
     generators: Annotated[
         Literal["subset", "class", "group"],
         Option(
-            help="what names the generator of an image, for parts of the face and spectra: the subset (the "
-            "first folder of its id) and its class, the class alone, or the group"
+            help="what names the generator of an image, for parts of the face and spectra: the subset "
+            "(the first folder of its id) and its class, the class alone, or the group"
         ),
     ] = "subset"
 

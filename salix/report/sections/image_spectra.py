@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from salix.analysis import Analysis
+from salix.analysis.columns import DASH
 from salix.analysis.generators import GeneratorRule
 from salix.analysis.image_spectra import (
     IMAGES,
@@ -95,15 +96,16 @@ def _traces(
     return band.update(showlegend=False), line
 
 
-def _thirds(intervals: Sequence[Interval]) -> tuple[float, ...]:
-    """Return the means over the lower, middle and upper third of the frequencies; () for none."""
-    parts = np.array_split(np.array([i.value for i in intervals]), 3) if intervals else ()
-    return tuple(float(np.nanmean(part)) for part in parts)
+def _thirds(intervals: Sequence[Interval], sign: str = "") -> list[str]:
+    """Write the means over the lower, middle and upper third of the frequencies."""
+    values = np.array([i.value for i in intervals] or [np.nan] * 3)
+    known = [part[np.isfinite(part)] for part in np.array_split(values, 3)]
+    return [f"{p.mean():{sign}.2f}".replace("-", "−") if p.size else DASH for p in known]
 
 
 def _row(s: GeneratorSpectrum) -> tuple[Any, ...]:
     images = in_groups(s.power[0].n, s.power[0].clusters)
-    return s, images, _thirds(s.power), _thirds(s.difference or ())
+    return s, images, list(zip(_thirds(s.power), _thirds(s.difference or (), "+"), strict=True))
 
 
 def _plain(spectra: ImageSpectra) -> dict[str, Any]:
