@@ -83,7 +83,9 @@ def face_part_table(
                 shares = _over_runs(drawn, tables, generators, own, code)
                 bounded = tuple(within_range(SHARE, i) for i in shares)
                 rows.append(_row(group, name, [tables[i] for i in own], code, bounded))
-    firsts = {frame.run.group: layout for frame, layout in reversed(pairs)}
+    firsts: dict[str, FaceParts] = {}
+    for frame, layout in pairs:
+        firsts.setdefault(frame.run.group, layout)
     return FacePartTable(tuple(rows), firsts) if rows else None
 
 

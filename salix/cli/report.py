@@ -61,10 +61,17 @@ class Report:
     generators: Annotated[
         Literal["subset", "class", "group"],
         Option(
-            help="what names the generator of an image, for parts of the face and spectra: the subset "
+            help="what names the generator of an image, for parts of the face and spectra: subset "
             "(the first folder of its id) and its class, the class alone, or the group"
         ),
     ] = "subset"
+    figures: Annotated[
+        Path | None,
+        Option(
+            metavar="DIR",
+            help="folder to write every figure of the page to, as SVG and PDF, for example figures",
+        ),
+    ] = None
 
     def run(self) -> int:
         """Write the report."""
@@ -78,7 +85,9 @@ class Report:
         runs = store.read_runs(self.runs)
         analysis = analyse(runs, in_set=self.in_set or None, primary=self.primary)
         sections = sections_with(source, layout=layout or None, generators=self.generators)
-        page = report.write_page(analysis, self.out, title=self.title, sections=sections)
+        page = report.write_page(
+            analysis, self.out, title=self.title, sections=sections, figures=self.figures
+        )
         if analysis.grouped_rows:
             print(f"warning: {analysis.grouped_rows.text}", file=sys.stderr)
         print(f"{page}: {len(runs)} runs")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from salix.analysis.summary import plain_interval
 from salix.report import heatmap
 from salix.report.export import record
 from salix.report.face_layout import face_layout, moved_layout
+from salix.report.map_drawings import draw_face_maps, draw_part_shares
 from salix.report.section import Section, in_groups, read_template
 
 SIDE = 112  # units of a drawing of the crop
@@ -59,6 +61,10 @@ def build(
             "shade": shade,
         },
         link="Face parts",
+        drawings={
+            "face-parts": partial(draw_part_shares, table),
+            "face-parts-maps": partial(draw_face_maps, table),
+        },
         records=_records(table),
         data={"face_parts": [_plain(row, table.areas(row.group)) for row in table.rows]},
     )

@@ -41,19 +41,20 @@ def build(
     if spectra is None:
         return None
     palette = Palette(tuple(s.generator for s in spectra.spectra))
+    figure = _draw(spectra, palette)
     return Section(
         "image-spectra",
         "Spectra of the images",
         read_template(__file__),
         {
-            "figure": _draw(spectra, palette),
+            "figure": figure,
             "palette": palette,
             "spectra": spectra,
             "most": IMAGES,
             "rows": [_row(s) for s in spectra.spectra],
         },
         link="Image spectra",
-        figures=True,
+        figures=(figure,),
         data={"image_spectra": _plain(spectra)},
     )
 
@@ -91,7 +92,7 @@ def _traces(
     band = go.Scatter(x=x + x[::-1], y=[*values[:, 1], *values[::-1, 2]], mode="lines")
     band.update(fill="toself", fillcolor=colour + "33", line={"width": 0}, hoverinfo="skip")
     line = go.Scatter(x=x, y=values[:, 0].tolist(), mode="lines", showlegend=False)
-    line.update(line={"color": colour, "width": 1.6})
+    line.update(line={"color": colour, "width": 1.6}, name=plain_text(name))
     line.update(hovertemplate=f"{plain_text(name)}<br>%{{x}}: %{{y:.2f}}<extra></extra>")
     return band.update(showlegend=False), line
 
