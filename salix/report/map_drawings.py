@@ -10,7 +10,7 @@ from salix.analysis.mean_maps import ClassMeanMaps
 from salix.analysis.part_shares import part_labels
 from salix.plot import ColourScale
 from salix.plot.canvas import PANEL, SMALL, colour_bar, colour_map, new_figure
-from salix.report.figure_drawing import FONT
+from salix.report.figure_axes import FONT
 
 Mean = tuple[np.ndarray, FaceParts | None]  # a map [y x] in [0, 1], and the parts of its crop
 Means = Sequence[Sequence[Mean | None]]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from salix.plot.canvas import new_figure
-from salix.report.figure_drawing import DASHES, FONT, SYMBOLS, WIDE
+from salix.report.figure_axes import FONT
+from salix.report.figure_drawing import DASHES, SYMBOLS, WIDE
 from salix.report.palette import Palette
 from salix.report.strips import MARGIN, WIDTH, Panel, Strip
 
