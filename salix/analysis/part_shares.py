@@ -5,6 +5,8 @@ import numpy as np
 from salix.perturb.face_parts import FaceParts
 from salix.perturb.segment_labels import SIDE
 
+BLOCK = 2**22  # values of maps that are widened to 64 bits at once
+
 
 def part_labels(layout: FaceParts) -> np.ndarray:
     """Return the label of the part of each pixel of the crop, [y x] from 1."""
@@ -34,6 +36,13 @@ def part_shares(maps: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     NaN for a map that is zero everywhere.
     """
-    flat = np.nan_to_num(maps.astype(np.float64)).reshape(len(maps), -1)
-    total = flat.sum(1, keepdims=True)
-    return flat @ weights.reshape(flat.shape[1], -1) / np.where(total > 0, total, np.nan)
+    flat, parts = maps.reshape(len(maps), -1), weights.reshape(-1, weights.shape[-1])
+    step = max(1, BLOCK // flat.shape[1])
+    blocks = [_shares(flat[i : i + step], parts) for i in range(0, max(len(flat), 1), step)]
+    return np.concatenate(blocks)
+
+
+def _shares(flat: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    values = np.nan_to_num(flat.astype(np.float64))
+    total = values.sum(1, keepdims=True)
+    return values @ parts / np.where(total > 0, total, np.nan)

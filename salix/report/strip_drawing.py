@@ -45,7 +45,14 @@ def _strip(axes: Any, row: int, strip: Strip, palette: Palette) -> None:
     """Draw the interval, the mean and the runs of one group, and its number."""
     swatch = palette[strip.group.name]
     if strip.bar is not None:
-        axes.plot(strip.bar, [row, row], color=swatch.colour, linewidth=5, alpha=0.28)
+        axes.plot(
+            strip.bar,
+            [row, row],
+            color=swatch.colour,
+            linewidth=5,
+            alpha=0.28,
+            solid_capstyle="butt",
+        )
     if strip.mean is not None:
         axes.plot([strip.mean] * 2, [row - 0.3, row + 0.3], color=swatch.colour, linewidth=1.5)
     if strip.dots:

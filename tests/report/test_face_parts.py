@@ -45,7 +45,8 @@ def face_layout_of(margin):
     return FaceParts((0.46 + margin) / scale, (0.82 + margin) / scale, 0.315 / scale)
 
 
-def test_shares_are_those_of_a_slow_definition_and_add_to_one():
+def test_shares_are_those_of_a_slow_definition_and_add_to_one(monkeypatch):
+    monkeypatch.setattr("salix.analysis.part_shares.BLOCK", 150)  # two maps of three
     rng = np.random.default_rng(0)
     maps = rng.integers(0, 256, (3, 7, 10)).astype(np.uint8)
     labels = part_labels(FaceParts())
@@ -104,8 +105,10 @@ def test_the_crop_moves_the_parts(planted_faces, planted, simulated):
 
 def test_the_page_shows_parts_of_faces_alone_or_by_the_users_word(planted_faces, tmp_path):
     run = planted_faces()
+    run.manifest["config"]["data"]["faces"]["no_face"] = "whole"
     page = write([run], tmp_path / "a.html", sections=(face_parts.build,)).read_text()
     assert "No landmarks are detected; parts are those of an upright centred crop" in page
+    assert "Images without a face, which were taken as a whole, count as such crops" in page
     assert "the user’s word" not in page
     data = json.loads((tmp_path / "a.json").read_text())["face_parts"]
     shares = {row["generator"]: row["shares"]["mouth"] for row in data}

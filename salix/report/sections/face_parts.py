@@ -56,6 +56,7 @@ def build(
             "groups": [_group(table, group, distinct, top) for group in table.layouts],
             "left_out": [f.run.name for f, at in zip(analysis.frames, own, strict=True) if not at],
             "by_rule": any(face_layout(f.run) for f, _ in pairs),
+            "uncut": any(_takes_uncut(frame.run) for frame, _ in pairs),
             "top": top,
             "column": SHARE,
             "shade": shade,
@@ -74,6 +75,12 @@ def _layout(run: Any, layout: FaceParts | None) -> FaceParts | None:
     if (own := face_layout(run)) is not None or layout is None:
         return own
     return moved_layout(layout, run)
+
+
+def _takes_uncut(run: Any) -> bool:
+    """Whether images without a face were taken as they are."""
+    rule = run.manifest["config"].get("data", {}).get("faces") or {}
+    return rule.get("no_face") == "whole"
 
 
 def _outline(layout: FaceParts) -> PartOutline:
