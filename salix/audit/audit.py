@@ -28,7 +28,7 @@ from salix.engine.image_run import as_source
 from salix.engine.image_sweep import sweep
 from salix.model import Model
 from salix.stats import cluster_codes
-from salix.store import Run
+from salix.store import Run, weights_digest
 from salix.typing import InputError, Method, Params
 
 
@@ -111,7 +111,7 @@ def audit_images(
             progress=progress,
         )
         detector = audit_detector(sweep_source, source, side=edge, quality=coding)
-        settings |= {"model": name, "quality": coding, "side": edge}
+        settings |= {"model": name, **_weights(model, params), "quality": coding, "side": edge}
     grouped = None
     if all(group is None for group in groups):
         ids = [images.ids[i] for i in screened.tolist()]
@@ -128,6 +128,20 @@ def audit_images(
         grouped,
         settings,
     )
+
+
+def _weights(model: Model, params: Params) -> dict[str, Any]:
+    """Return the digest of the weights, as in the runs, and the arrays of their file in words."""
+    text = f"sha256 {weights_digest(params)[:12]}"
+    if model.chosen:
+        text += f", {model.chosen} of the file"
+    if (loaded := model.weights) is None:
+        return {"weights": text}
+    text += f", {loaded.taken} arrays of the file taken"
+    counts = {"ignored": loaded.ignored, "left out": loaded.left_out}
+    text += "".join(f", {count} {verb}" for verb, count in counts.items() if count)
+    initialised = {"initialised": list(loaded.initialised)} if loaded.initialised else {}
+    return {"weights": text} | initialised
 
 
 def _check_model(model: Model | None, params: Params | None) -> None:

@@ -77,6 +77,11 @@ def warnings(audit: Audit) -> list[str]:
             "frames of videos or pictures of one identity, intervals are too narrow and alarms may "
             f"be false. Give --group-by {look.by}, or a column group."
         )
+    if names := audit.settings.get("initialised"):
+        sentences.append(
+            f"Of the detector, {len(names)} parameters are not in the weight file and kept the "
+            "values that they were initialised with, see Settings."
+        )
     if not any(audit.images.formats):
         sentences.append("The images have no files: properties of files are not known.")
     return sentences

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,9 @@ from salix.attribution import Gradient
 from salix.audit import Recoded, audit_images, write_audit
 from salix.cli import main
 from salix.data import Arrays, open_source
+from salix.model import LoadedWeights
 from salix.preprocess import Preprocess
+from salix.store import Run
 from salix.typing import InputError
 from tests.audit.planted import plant
 
@@ -144,6 +147,7 @@ def detector(kind):
 @pytest.mark.slow
 def test_a_detector_of_the_coding_loses_on_copies_and_resumes(material, tmp_path):
     model, params = detector("edges")
+    model = replace(model, weights=LoadedWeights(3, 1, 0, ("head.kernel",)))
     options = {"model": model, "params": params, "attribution": Gradient(), "name": "edges"}
     audit = audit_images(material["jpeg"], out=tmp_path, **options)
     codec, size = audit.detector.comparisons
@@ -155,6 +159,10 @@ def test_a_detector_of_the_coding_loses_on_copies_and_resumes(material, tmp_path
     assert -1 <= size.spearman.value < 1
     page = write_audit(audit, tmp_path).read_text()
     assert "one coding: JPEG of quality 40" in page
+    digest = Run(tmp_path / "runs" / "original").manifest["config"]["weights"][:12]
+    assert f"sha256 {digest}, 3 arrays of the file taken, 1 ignored" in page
+    assert "Of the detector, 1 parameters are not in the weight file" in page
+    assert "<dd>head.kernel</dd>" in page
     parts = {p: p.stat().st_mtime_ns for p in tmp_path.glob("runs/*/*.parquet")}
     assert len(parts) >= 3
     again = audit_images(material["jpeg"], out=tmp_path, **options)
