@@ -91,5 +91,6 @@ def log_odds(logits: Logits, label: Any) -> Array:
     logits = jnp.asarray(logits)
     if logits.shape[-1] < 2:
         raise InputError("an attack lowers one class against others, and the model has one class")
-    others = jnp.where(jnp.arange(logits.shape[-1]) == label, -jnp.inf, logits)
+    own = lax.iota(jnp.int32, logits.shape[-1]) == jnp.asarray(label).astype(jnp.int32)
+    others = jnp.where(own, -jnp.inf, logits)
     return logits[label] - jax.nn.logsumexp(others)

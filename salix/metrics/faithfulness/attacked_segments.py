@@ -52,7 +52,7 @@ def _plain_counts(value: Any) -> tuple[int, ...]:
     return counts
 
 
-COUNTS = Hyperparameter(_plain_counts, "give numbers of segments, rising, such as (1, 2, 3)")
+COUNTS = Hyperparameter(_plain_counts, "give numbers of segments, rising, as (1, 2, 3)")
 _BOUNDED = {"partition": Superpixels(), "units": "pixels", "stop": False}
 _RELEASED = {"partition": Superpixels(), "units": "input", "stop": True}
 # The released code adds its steps to the normalised input, unbounded in their sum, with one draw
@@ -191,8 +191,8 @@ def attack_regions(
 
 def is_flipped(logits: Logits, target: Index, toward: int | None) -> Flag:
     """Return whether a class other than the explained one is predicted, or the class `toward`."""
-    predicted = jnp.argmax(logits)
-    return predicted != target if toward is None else predicted == toward
+    predicted = jnp.argmax(logits).astype(jnp.int32)
+    return predicted != target.astype(jnp.int32) if toward is None else predicted == toward
 
 
 def is_attacked(clean: Explanation, toward: int | None) -> Flag:
