@@ -15,6 +15,7 @@ from salix.measures.geometry import PAPER_GEOMETRY, Geometry
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.measures.of import Of
 from salix.measures.presets import PRESETS
+from salix.measures.real_regions import RealRegions
 from salix.measures.region_attack import PAPER_REGION_ATTACK, RegionAttack
 from salix.measures.regions import Regions
 from salix.measures.relevance_mass import RelevanceMass
@@ -39,6 +40,7 @@ __all__ = [
     "Geometry",
     "Noise",
     "Of",
+    "RealRegions",
     "RegionAttack",
     "Regions",
     "RelevanceMass",
@@ -53,6 +55,7 @@ MEASURES: dict[str, type] = {
     "Geometry": Geometry,
     "Noise": Noise,
     "Of": Of,
+    "RealRegions": RealRegions,
     "RegionAttack": RegionAttack,
     "Regions": Regions,
     "RelevanceMass": RelevanceMass,

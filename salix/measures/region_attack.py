@@ -39,6 +39,7 @@ class RegionAttack:
     `probability`, the softmax probability of the clean image's target, [counts]; `flip`, 1 where
     another class is predicted, or the class `toward`, [counts]; `change`, the mean absolute change
     of pixel values, in [0, 1], [counts]; and `fall`, the mean fall of the probability, in [-1, 1].
+    With the conditions "most" and "random" `prefix_gap`, the difference of their falls.
     The accuracy after the attack is the share of images that are predicted correctly and not
     flipped: on forged images the paper's.
 
@@ -95,6 +96,9 @@ class RegionAttack:
             direction = "higher" if condition == "most" else ""
             title = f"{title}: mean fall of the probability"
             columns.append(Column(f"{prefix}_fall", title, meaning, -1, 1, direction))
+        if {"most", "random"} <= set(self.conditions):
+            title = "Attack: gap to random segments"
+            columns.append(Column(f"{self.prefix}_gap", title, meaning, -1, 1, "higher"))
         return tuple(columns)
 
     def __call__(self, explain: Explain, image: Image, clean: Explanation, key: PRNGKey) -> Values:
@@ -129,6 +133,9 @@ class RegionAttack:
             result["fall"] = (before - result["probability"]).mean()
             for name, value in result.items():
                 values[f"{self.prefix}_{condition}_{name}"] = jnp.where(defined, value, jnp.nan)
+        if {"most", "random"} <= set(self.conditions):
+            falls = (values[f"{self.prefix}_{name}_fall"] for name in ("most", "random"))
+            values[f"{self.prefix}_gap"] = next(falls) - next(falls)
         return values
 
 
