@@ -36,10 +36,10 @@ class RegionAttack:
     For each of `conditions` and `counts`, the first so many segments of the `partition` by mean
     attribution, or random ones as a control, are attacked as `metrics.region_attack` does, whose
     options the other fields are. Returns for each condition, named `prefix_condition_…`:
-    `probability`, the softmax probability of the clean image's target, [counts]; `flip`, 1 where
-    another class is predicted, or the class `toward`, [counts]; `change`, the mean absolute change
-    of pixel values, in [0, 1], [counts]; and `fall`, the mean fall of the probability, in [-1, 1].
-    With the conditions "most" and "random" `prefix_gap`, the difference of their falls.
+    `probability`, the softmax probability of the clean image's target, [0, counts]; `flip`, 1 where
+    another class is predicted, or the class `toward`, [0, counts]; `change`, the mean absolute
+    change of pixel values, in [0, 1], [0, counts]; and `fall`, the mean fall of the probability, in
+    [-1, 1]. With the conditions "most" and "random" `prefix_gap`, the difference of their falls.
     The accuracy after the attack is the share of images that are predicted correctly and not
     flipped: on forged images the paper's.
 
@@ -82,7 +82,7 @@ class RegionAttack:
             f"Segments of {self.partition} attacked by {self.attack}, in units of the {self.units}"
             f"{end} (Tsigos et al., 2024, arXiv:2404.18649)."
         )
-        over = "segments attacked", self.counts
+        over = "segments attacked", (0, *self.counts)
         columns = []
         for condition in self.conditions:
             prefix, title = f"{self.prefix}_{condition}", f"Attack on {CONDITIONS[condition]}"
@@ -125,12 +125,17 @@ class RegionAttack:
         before = jax.nn.softmax(clean.logits)[clean.target]
         probability = jax.nn.softmax(logits)[:, clean.target]
         flip = jax.vmap(lambda z: is_flipped(z, clean.target, self.toward))(logits)
-        arrays = {"probability": probability, "flip": flip.astype(jnp.float32), "change": change}
+        arrays = {"probability": probability, "flip": flip.astype(before.dtype), "change": change}
+        zero = jnp.zeros_like(before)
+        clean_values = {"probability": before, "flip": zero, "change": zero}
         defined, values = is_attacked(clean, self.toward), {}
         for i, condition in enumerate(self.conditions):
             own = slice(i * len(self.counts), (i + 1) * len(self.counts))
-            result = {name: array[own] for name, array in arrays.items()}
-            result["fall"] = (before - result["probability"]).mean()
+            result = {
+                name: jnp.concatenate([clean_values[name][None], array[own]])
+                for name, array in arrays.items()
+            }
+            result["fall"] = (before - arrays["probability"][own]).mean()
             for name, value in result.items():
                 values[f"{self.prefix}_{condition}_{name}"] = jnp.where(defined, value, jnp.nan)
         if {"most", "random"} <= set(self.conditions):

@@ -76,13 +76,15 @@ def measure(segments, *, weight=1.2, bias=0.0, **options):
 
 def test_the_planted_region_flips_and_others_do_not():
     values = measure((PLANTED, 1, 2), conditions=("most", "least", "random"))
-    assert values["attack_most_flip"].tolist() == [1, 1, 1]
-    assert values["attack_least_flip"].tolist() == [0, 0, 0]
-    assert values["attack_random_flip"].tolist() == [0, 0, 0]  # by this key
+    assert values["attack_most_flip"].tolist() == [0, 1, 1, 1]
+    assert values["attack_least_flip"].tolist() == [0, 0, 0, 0]
+    assert values["attack_random_flip"].tolist() == [0, 0, 0, 0]  # by this key
     fall = 1 / (1 + np.exp(-1)) - 1 / (1 + np.exp(1.2 * EPSILON * 27 - 1))
     assert values["attack_most_fall"] == pytest.approx(fall, rel=1e-4)
     assert values["attack_least_fall"] == 0
-    changed = EPSILON * 9 / SIDE**2 * np.array([1, 1, 1])
+    assert values["attack_most_probability"][0] == pytest.approx(1 / (1 + np.exp(-1)), rel=1e-5)
+    assert values["attack_gap"] == pytest.approx(fall, rel=1e-4)
+    changed = EPSILON * 9 / SIDE**2 * np.array([0, 1, 1, 1])
     np.testing.assert_allclose(values["attack_most_change"], changed, rtol=1e-4)
     columns = RegionAttack(conditions=("most", "least", "random")).columns
     assert {c.name for c in columns} == set(values)
@@ -90,10 +92,10 @@ def test_the_planted_region_flips_and_others_do_not():
 
 def test_an_attack_toward_a_class_ends_where_it_is_predicted():
     values = measure((PLANTED, 1, 2), toward=1, stop=True, conditions=("most",))
-    assert values["attack_most_flip"].tolist() == [1, 1, 1]
+    assert values["attack_most_flip"].tolist() == [0, 1, 1, 1]
     odds = 1 - 4 / 8 * 1.2 * EPSILON * 27  # the first of 8 steps below 0
     expected = 1 / (1 + np.exp(-odds))
-    np.testing.assert_allclose(values["attack_most_probability"], expected, rtol=1e-4)
+    np.testing.assert_allclose(values["attack_most_probability"][1:], expected, rtol=1e-4)
     authentic = measure((PLANTED, 1, 2), toward=0, conditions=("most",))
     assert np.isnan(authentic["attack_most_fall"])
 
@@ -103,7 +105,7 @@ def test_the_released_setting_is_in_units_of_the_input_without_a_bound():
     fields = {"attack": attack, "units": "input", "bias": 20.0}
     values = measure((PLANTED,), counts=(1,), conditions=("most",), **fields)
     change = 50 / 255 * np.mean(STD) * 9 / SIDE**2  # every step goes the same way
-    np.testing.assert_allclose(values["attack_most_change"], [change], rtol=1e-2)
+    np.testing.assert_allclose(values["attack_most_change"], [0, change], rtol=1e-2)
     released = PAPER_REGION_ATTACK
     assert (released.units, released.stop, released.attack.radius) == ("input", True, None)
     assert {c.name for c in released.columns} >= {"paper_attack_most_fall"}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from salix.hyperparameters import FLAG, choice, integer, optional
+from salix.hyperparameters import OPTIONAL_FLAG, choice, integer, optional
 from salix.metrics.faithfulness.attacked_segments import (
     ATTACKED,
     COUNTS,
@@ -40,7 +40,7 @@ METRICS: dict[str, MetricInfo] = {
             ("partition", optional(PARTITION)),
             ("toward", TOWARD),
             ("units", optional(choice(UNITS))),
-            ("stop", optional(FLAG)),
+            ("stop", OPTIONAL_FLAG),
             ("chunk", integer(1)),
         ),
         group="faithfulness", passes=_attacks, presets=ATTACKED,
