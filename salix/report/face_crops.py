@@ -24,10 +24,15 @@ def describe_rule(run: Run) -> str:
         side = rule["align"]
         cut = f"aligned by five landmarks to {side} \u00d7 {side} pixels with {margin}"
     none = {"skip": "was left out", "whole": "was taken as a whole"}.get(rule["no_face"])
+    several = SEVERAL[rule["several"]]
+    if detector := rule.get("detector"):
+        cut = f"detected by a cascade of local binary patterns, {detector}, and {cut}"
+        if rule["several"] == "first":
+            several = "of several faces the one of most windows was taken"
     if none is None:
         score = rule["no_face"].partition(":")[2]
         none = f"has the fixed probability {score} of the second class and no map"
-    return f"{cut}; an image without a face {none}; {SEVERAL[rule['several']]}"
+    return f"{cut}; an image without a face {none}; {several}"
 
 
 def describe_faces(runs: Sequence[Run]) -> str:
