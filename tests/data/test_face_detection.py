@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import salix.data.face_detection as face_detection
+import salix
 from salix.attribution import Gradient
 from salix.cli import main
 from salix.cli.face_options import FaceOptions
-from salix.data import Arrays, FaceCrops, FaceDetector, FaceRule, Folder, Unreadable, detect_faces
-from salix.data.face_detector import MOST, _mean_boxes
-from salix.engine.image_sweep import sweep
-from salix.preprocess import Preprocess
+from salix.data import (
+    Arrays,
+    FaceCrops,
+    FaceDetector,
+    FaceRule,
+    Folder,
+    Unreadable,
+    detect_faces,
+    face_detection,
+)
+from salix.data.face_detector import MOST, _apart, _mean_boxes
 from salix.report.face_crops import describe_rule
 from salix.typing import InputError
 
@@ -93,6 +100,11 @@ def test_windows_are_means_of_groups_and_bounded():
     assert _mean_boxes(np.zeros((0, 4)))[0].shape == (0, 4)
 
 
+def test_of_overlapping_faces_the_first_is_left():
+    boxes = np.array([(0, 0, 10, 10), (20, 0, 30, 10), (1, 1, 5, 5), (9, 0, 19, 10)], float)
+    np.testing.assert_array_equal(_apart(boxes), boxes[[0, 1, 3]])
+
+
 def test_values_out_of_range():
     for options, message in [
         ({"smallest": 0.001}, "smallest is 0.001: give a fraction"),
@@ -165,22 +177,20 @@ def test_a_stopped_detection_goes_on(folder, cache, monkeypatch):
 
 
 def test_runs_state_the_detector(folder, tmp_path):
-    salix = pytest.importorskip("salix")
     model, params = salix.from_function(
         lambda params, image: np.array([0.0, 1.0]) * (params * image.mean()),
         np.float32(1),
         classes=("real", "fake"),
-        preprocess=Preprocess((4, 4)),
+        preprocess=salix.Preprocess((4, 4)),
     )
-    crops = FaceCrops(
-        Folder(folder), detect_faces(Folder(folder), FaceDetector()), FaceRule(no_face="whole")
-    )
-    run = sweep(model, params, crops, Gradient(), out=tmp_path / "run", batch_size=4)
+    rule, source = FaceRule(no_face="whole"), Folder(folder)
+    crops = FaceCrops(source, detect_faces(source, FaceDetector()), rule)
+    run = salix.sweep(model, params, crops, Gradient(), out=tmp_path / "run", batch_size=4)
     assert run.manifest["config"]["data"]["faces"]["detector"] == repr(FaceDetector())
     assert "detected by a cascade of local binary patterns, FaceDetector(" in describe_rule(run)
     other = FaceCrops(source, detect_faces(source, FaceDetector(scale=1.2)), rule)
     with pytest.raises(InputError, match=r"data\.faces"):
-        sweep(model, params, other, Gradient(), out=tmp_path / "run", batch_size=4)
+        salix.sweep(model, params, other, Gradient(), out=tmp_path / "run", batch_size=4)
 
 
 def test_bad_options_are_one_line(tmp_path):
