@@ -24,12 +24,15 @@ from salix.audit.measurement import (
 from salix.audit.properties import Property
 from salix.audit.screening import Screening, screen
 from salix.data import Source
+from salix.data.face_sources import face_rule
 from salix.engine.image_run import as_source
 from salix.engine.image_sweep import sweep
 from salix.model import Model
 from salix.stats import cluster_codes
 from salix.store import Run
 from salix.typing import InputError, Method, Params
+
+EDGES = ("width", "height", "face_width")  # of the images, or of the faces that are cut out
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +81,12 @@ def audit_images(
     resume. `classes` are the names of the two classes, by default the model's, or those that the
     labels have. `table` has own columns of numbers, see `own_columns`. Raises `InputError` for
     labels that are not of two classes, and for too few images or groups.
+
+    Of faces that are cut out (`FaceCrops`), each is an image: pixels are those of the face, its
+    width and share of the image are properties too, and the model is swept over the faces.
     """
     source, folder = as_source(data), Path(out)
+    _check_faces(source)
     _check_model(model, params)
     check_coding(quality, side)
     named = classes if model is None else model.classes
@@ -94,7 +101,7 @@ def audit_images(
     groups = np.array(list(source.groups), object)[screened]
     clusters = cluster_codes(groups, len(screened))
     screening = screen(columns, labels[screened], names, clusters=clusters, seed=seed)
-    edge = side or common_value(images, screened, ("width", "height"), SIDES)
+    edge = side or common_value(images, screened, EDGES, SIDES)
     coding = quality or common_value(images, screened, ("jpeg_quality",), QUALITIES)
     settings: dict[str, Any] = {"seed": seed, "classes": list(names)}
     detector = None
@@ -128,6 +135,15 @@ def audit_images(
         grouped,
         settings,
     )
+
+
+def _check_faces(source: Source) -> None:
+    rule = face_rule(source)
+    if rule is not None and rule.several == "max":
+        raise InputError(
+            "--several max is one face for each detector, and properties are of all: give "
+            "--several all, where the faces of an image are a group, or largest"
+        )
 
 
 def _check_model(model: Model | None, params: Params | None) -> None:

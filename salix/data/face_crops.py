@@ -62,7 +62,7 @@ class FaceCrops(View):
             rows = np.full(len(ids), -1)
             order = np.arange(len(faces.images))[::-1]  # the first is written last
             if self.rule.several == "largest":
-                order = order[np.argsort(faces.sides().prod(1)[order], kind="stable")]
+                order = order[np.argsort(faces.sides.prod(1)[order], kind="stable")]
             rows[faces.images[order]] = order
         fields = {"faces": faces, "images": images, "rows": rows, "names": names, "sizes": {}}
         for name, value in fields.items():

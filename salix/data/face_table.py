@@ -4,6 +4,7 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,9 @@ class FaceTable:
     detector: FaceDetector | None = None
     unreadable: tuple[int, ...] = field(default=(), repr=False)
 
+    @cached_property
     def sides(self) -> Float[np.ndarray, "n 2"]:
-        """Return width and height of each box, or of the landmarks' box without one, in pixels."""
+        """Width and height of each box, or of the landmarks' box without one, in pixels."""
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
         spread = self.landmarks.max(1) - self.landmarks.min(1)
         return np.maximum(np.nan_to_num(np.where(np.isnan(sides), spread, sides)), 0)
