@@ -24,10 +24,11 @@ from salix.audit.measurement import (
 from salix.audit.properties import Property
 from salix.audit.screening import Screening, screen
 from salix.data import Source
-from salix.data.face_sources import face_rule
+from salix.data.face_sources import face_crops, face_rule
 from salix.engine.image_run import as_source
 from salix.engine.image_sweep import sweep
 from salix.model import Model
+from salix.report.face_crops import describe_settings
 from salix.stats import cluster_codes
 from salix.store import Run
 from salix.typing import InputError, Method, Params
@@ -104,6 +105,8 @@ def audit_images(
     edge = side or common_value(images, screened, EDGES, SIDES)
     coding = quality or common_value(images, screened, ("jpeg_quality",), QUALITIES)
     settings: dict[str, Any] = {"seed": seed, "classes": list(names)}
+    if (crops := next(face_crops(source), None)) is not None:
+        settings["faces"] = describe_settings(crops.settings)
     detector = None
     if model is not None and params is not None:
         sweep_source = partial(

@@ -56,7 +56,7 @@ PROPERTIES = (
     Property("contrast", "Contrast", "pixels", "standard deviation of grey levels"),
     Property("colour", "Colour channels", "pixels", "1 = colour, 0 = grey"),
     Property("face_width", "Face width", "face", "pixels"),
-    Property("face_share", "Face", "face", "share of the image"),
+    Property("face_share", "Face size", "face", "share of the image"),
     Property("name_length", "Length of the name", "name", "characters"),
     Property("name_digits", "Digits in the name", "name", "share of its characters"),
 )

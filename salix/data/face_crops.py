@@ -104,6 +104,12 @@ class FaceCrops(View):
         rows = [] if score is None else np.flatnonzero(self.rows < 0).tolist()
         return {} if score is None else dict.fromkeys(rows, score)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Rule of the faces, and the detector of those that were detected, as JSON."""
+        detector = self.faces.detector
+        return self.rule.identity() | ({} if detector is None else {"detector": repr(detector)})
+
     def read(self, index: int) -> Any:
         """Return one face as Pillow image; raises `Unreadable`."""
         image = self.image(index)
@@ -159,9 +165,7 @@ class FaceCrops(View):
         sha = hashlib.sha256(self.images.astype("<i8").tobytes())
         for values in (self.rows >= 0, *(kind[used] for kind in kinds)):
             sha.update(np.ascontiguousarray(values).tobytes())
-        faces = self.rule.identity() | {"table": sha.hexdigest()}
-        if self.faces.detector is not None:
-            faces["detector"] = repr(self.faces.detector)
+        faces = self.settings | {"table": sha.hexdigest()}
         return {"faces": faces} | source_identity(self.source, full=full)
 
     def _box(self, face: int, size: tuple[int, int]) -> tuple[int, int, int, int]:

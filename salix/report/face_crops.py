@@ -1,6 +1,7 @@
 """Words for the faces that were cut out of the images of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from salix.store import Run
 
@@ -14,9 +15,12 @@ SEVERAL = {
 
 def describe_rule(run: Run) -> str:
     """Describe the faces of a run in words; nothing where its images are not cut."""
-    rule = run.manifest["config"].get("data", {}).get("faces")
-    if not rule:
-        return ""
+    settings = run.manifest["config"].get("data", {}).get("faces")
+    return describe_settings(settings) if settings else ""
+
+
+def describe_settings(rule: Mapping[str, Any]) -> str:
+    """Describe a rule of faces and their detector, `FaceCrops.settings`, in words."""
     margin = f"a margin of {100 * rule['margin']:.3g} % on each side"
     kind = "boxes, the shorter side extended," if rule["square"] else "boxes"
     cut = f"cut out by {kind} with {margin}, up to the image\u2019s edge"

@@ -214,6 +214,7 @@ def test_faces_of_the_command_line(tmp_path, capsys):
     status, data = audited(root, tmp_path / "out", "--boxes", str(table))
     assert status == 0
     assert {p["key"] for p in data["properties"]} >= {"face_width", "face_share"}
+    assert data["settings"]["faces"].startswith("cut out by boxes with a margin of 0 %")
     crops = FaceCrops(open_source([str(root)]), table)
     assert Recoded(crops, 50).read(0).size == (36, 40)
     sizes = measure(crops, workers=1)
