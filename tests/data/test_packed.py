@@ -170,6 +170,8 @@ def test_faces_are_packed_as_they_are_cut(files, model, tmp_path, capsys):
     assert repr(a) == repr(b)
     assert "no face" in str(a)
     assert describe_rule(runs["packed"]) == describe_rule(runs["crops"]) != ""
+    with pytest.raises(InputError, match="detect faces before salix pack"):
+        FaceOptions(faces="detect").cut(data["packed"])
     capsys.readouterr()
     options[-1] = "max"
     assert main(["pack", str(files / "list.csv"), *options, *size]) == 2
