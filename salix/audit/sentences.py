@@ -40,7 +40,7 @@ def _of_properties(screening: Screening) -> str:
     texts += [f"{rest} more"] if rest else []
     joined = ", ".join(texts[:-1]) + " and " + texts[-1] if len(texts) > 1 else texts[0]
     verb = "separates" if len(alarms) == 1 else "separate"
-    return f"{joined} {verb} {both} without a face: a detector may learn this instead."
+    return f"{joined} {verb} {both} without a look at the face: a detector may learn this instead."
 
 
 def _of_detector(detector: DetectorAudit) -> str:
