@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from salix.analysis.grouped_rows import GroupedRows, group_likeness
+from salix.audit.checks import check_faces, check_model, describe_weights
 from salix.audit.classes import two_classes
 from salix.audit.columns import QUALITIES, SIDES, common_value, screened_columns
-from salix.audit.checks import check_faces, check_model, describe_weights
 from salix.audit.copies import check_coding
 from salix.audit.detector import DetectorAudit, audit_detector
 from salix.audit.measurement import (
