@@ -1,0 +1,79 @@
+"""Small classifiers of images, of the families of the release."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from salix.models.resnet import Basic
+from salix.models.transformer import VisionTransformer
+from salix.models.transformer_config import TransformerConfig
+from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
+from salix.studies.chaosmining.signals.data import CLASSES
+from salix.studies.chaosmining.signals.images import SIDE
+from salix.typing import AnyArray
+
+WIDTHS = (16, 32, 64)
+
+
+class ImageCNN(StagedNetwork):
+    """Three convolutions 3x3, each with ReLU and a pool by 2, maximum, a linear layer.
+
+    As VGG without its dense layers: images [b 56 56 3], features [b 7 7 64]. The maximum over
+    places finds a foreground that is small and anywhere.
+    """
+
+    def __init__(self, rngs: nnx.Rngs):
+        sizes = zip((3, *WIDTHS), WIDTHS, strict=False)
+        layers = [Conv(i, o, 3, padding=1, bias=True, rngs=rngs) for i, o in sizes]
+        self.convolutions = nnx.List(layers)
+        self.fc = nnx.Linear(WIDTHS[-1], CLASSES, rngs=rngs)
+
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `conv1` to `conv3`, each with its ReLU and pool."""
+        pool = lambda x: max_pool(x, size=2, strides=2, padding=0)  # noqa: E731
+        return {
+            f"conv{i}": sequence(convolution, relu, pool)
+            for i, convolution in enumerate(self.convolutions, 1)
+        }
+
+    def classify(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b 10"]:
+        """Return the logits of the features."""
+        return self.fc(jnp.asarray(features).max((1, 2)))
+
+
+class ImageResNet(StagedNetwork):
+    """A convolution 3x3 with stride 2 and three residual blocks, the maximum, a linear layer.
+
+    Images [b 56 56 3], features [b 7 7 64], with the basic blocks of ResNet-18.
+    """
+
+    def __init__(self, rngs: nnx.Rngs):
+        first, middle, last = WIDTHS
+        self.conv1 = Conv(3, first, 3, 2, 1, rngs=rngs)
+        self.norm1 = batch_norm(first, rngs=rngs)
+        self.layer1 = Basic(first, first, 1, rngs=rngs)
+        self.layer2 = Basic(first, middle, 2, rngs=rngs)
+        self.layer3 = Basic(middle, last, 2, rngs=rngs)
+        self.fc = nnx.Linear(last, CLASSES, rngs=rngs)
+
+    def named_stages(self) -> dict[str, Stage]:
+        """Return `layer1` to `layer3`, the first with the convolution before it."""
+        return {
+            "layer1": sequence(self.conv1, self.norm1, jax.nn.relu, self.layer1),
+            "layer2": self.layer2,
+            "layer3": self.layer3,
+        }
+
+    def classify(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b 10"]:
+        """Return the logits of the features."""
+        return self.fc(jnp.asarray(features).max((1, 2)))
+
+
+def image_transformer(rngs: nnx.Rngs) -> VisionTransformer:
+    """Return a vision transformer of 4 blocks of width 64 on patches of 4 pixels."""
+    config = TransformerConfig(width=64, depth=3, heads=4, patch=4, grid=SIDE // 4, hidden=128)
+    return VisionTransformer(config, CLASSES, rngs=rngs)
+
+
+NETWORKS = {"CNN": ImageCNN, "ResNet": ImageResNet, "ViT": image_transformer}
