@@ -61,7 +61,7 @@ class Study:
     ] = "symbolic"
     examples: Annotated[
         int,
-        Option(help="chaosmining, vision and audio: training examples of each set; a tenth tests"),
+        Option(help="chaosmining, vision and audio: training examples of each set"),
     ] = 3000
     conditions: Annotated[
         tuple[str, ...],

@@ -12,9 +12,19 @@ from salix.cli import main
 from salix.studies.chaosmining.signals import trials
 from salix.studies.chaosmining.signals.data import SignalSetting, disjoint_choices
 from salix.studies.chaosmining.signals.images import BOX, FIXED, SIDE, image_set, photograph
-from salix.studies.chaosmining.signals.metrics import box_iou, pixel_auc
+from salix.studies.chaosmining.signals.kinds import KINDS
+from salix.studies.chaosmining.signals.metrics import (
+    box_iou,
+    channel_auc,
+    channel_hit,
+    channel_share,
+    pixel_auc,
+)
+from salix.studies.chaosmining.signals.scoring import score_classifier
+from salix.studies.chaosmining.signals.sounds import CHANNELS, SAMPLES, STARTS, sound_set
 
 SMALL = 200  # examples
+METRICS = ("box IoU", "pixel AUC")
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +157,65 @@ def test_one_stray_pixel_ruins_the_box_and_not_the_area():
     assert np.isnan(pixel_auc(planted, corners, side=8))
 
 
+def slow_share(values, channel):
+    """Share of L1 mass by a loop over channels."""
+    masses = [sum(abs(float(v)) for v in row.ravel()) for row in values]
+    return masses[channel] / sum(masses)
+
+
+def test_scores_of_channels_equal_slow_ones():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(8, CHANNELS, 12, 1)).astype(np.float32)
+    channels = rng.integers(0, CHANNELS, (8, 1))
+    values[np.arange(4), channels[:4, 0]] *= 3
+    values[7, 3] = -values[7, channels[7, 0]]  # a tie
+    shares, aucs = channel_share(values, channels), channel_auc(values, channels)
+    for i, channel in enumerate(channels[:, 0]):
+        assert shares[i] == pytest.approx(slow_share(values[i], channel))
+        area = roc_auc_score(np.arange(CHANNELS) == channel, np.abs(values[i]).sum((1, 2)))
+        assert aucs[i] == pytest.approx(area)
+        best = np.abs(values[i]).sum((1, 2)).argmax() == channel
+        assert channel_hit(values, channels)[i] == best
+    for metric in (channel_share, channel_auc, channel_hit):
+        assert np.isnan(metric(0 * values, channels)).all()
+        planted = np.zeros_like(values)
+        planted[np.arange(8), channels[:, 0]] = -1
+        assert (metric(planted, channels) == 1).all()
+
+
+def mean_cycles(part):
+    """Return the mean frequency of the strong part of a spectrum, in cycles of the sound."""
+    power = np.abs(np.fft.rfft(part, 4 * SAMPLES)) ** 2
+    power = np.where(power > 0.1 * power.max(1, keepdims=True), power, 0)
+    return (power * np.arange(power.shape[1]) / 4).sum(1) / power.sum(1)
+
+
+@pytest.mark.parametrize("name", ["RBFP", "RBRP", "SBFP", "SBRP"])
+def test_sounds_have_a_tone_of_their_class_in_their_channel(name):
+    data = sound_set(SignalSetting(name, SMALL), seed=1)
+    assert data.x.shape == (SMALL, CHANNELS, SAMPLES, 1)
+    assert len(data.test_x) == SMALL // 10
+    assert np.ptp(data.places) == (0 if name.endswith("FP") else CHANNELS - 1)
+    rows = np.arange(SMALL)
+    foreground = data.x[rows, data.places[:, 0], :, 0].astype(np.float64)
+    halves = np.split(foreground, [SAMPLES // 2], 1)
+    early, late = (mean_cycles(half) for half in halves)
+    chirp = data.y >= len(STARTS)
+    assert np.abs(early[~chirp] / STARTS[data.y[~chirp]] - 1).max() < 0.07
+    rise = late / early
+    assert np.abs(rise[~chirp] - 1).max() < 0.05
+    assert abs(rise[chirp].mean() - 1.375 / 1.125) < 0.02  # of the middles of the halves
+    others = np.ones((SMALL, CHANNELS), bool)
+    others[rows, data.places[:, 0]] = False
+    background = data.x[others][..., 0]
+    assert abs(background.std() - 0.25) < 0.005
+    assert np.abs(background).max() <= 1
+    power = (np.abs(np.fft.rfft(background)) ** 2).mean(0)
+    ratio = power[32:64].mean() / power[256:512].mean()  # of pink noise: 1 / f
+    expected = (1 / np.arange(32, 64)).mean() / (1 / np.arange(256, 512)).mean()
+    assert ratio == pytest.approx(expected if name.startswith("SB") else 1, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -163,9 +232,30 @@ def test_unusable_options_are_named(options, message, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_the_attribution_of_a_linear_model_is_in_the_foreground():
+    """Correlation with the tones of a channel: gradients and ablation are in that channel alone."""
+    from salix.adapters import from_function
+
+    data = sound_set(SignalSetting("RBFP", 100), seed=0)
+    tones = np.sin(2 * np.pi * STARTS[:, None] * np.linspace(0, 1, SAMPLES, endpoint=False))
+    weights = np.zeros((10, CHANNELS, SAMPLES), np.float32)
+    weights[:, 0] = np.concatenate([tones, -tones])
+    model, params = from_function(
+        lambda w, x: (w * x[None, :, :, 0]).sum((1, 2)),
+        weights,
+        classes=tuple("0123456789"),
+        batched=False,
+    )
+    parts = KINDS["audio"]
+    scores = score_classifier(model, params, data, parts.metrics, parts.methods, seed=0)
+    for name in parts.methods:
+        np.testing.assert_allclose(scores[f"{name} channel share"], 1, atol=1e-5)
+        assert (scores[f"{name} channel top-1"] == 1).all()
+
+
 @pytest.mark.slow
 def test_the_study_of_images_from_end_to_end(tmp_path, capsys, monkeypatch):
-    options = ["--conditions", "RBFP", "--networks", "CNN", "--examples", "400", "--seeds", "2"]
+    options = ["--conditions", "RBFP", "--networks", "CNN", "--examples", "200", "--seeds", "2"]
     more = ["--methods", "GradCAM()", "--quick", "--out", str(tmp_path)]
     command = ["study", "chaosmining", "--kind", "vision", *options, *more]
     assert main(command) == 0
@@ -176,7 +266,7 @@ def test_the_study_of_images_from_end_to_end(tmp_path, capsys, monkeypatch):
         *(f"{m} {s}" for m in ("SA", "DL", "IG", "FA", "GradCAM()") for s in METRICS),
     }
     assert table["SA pixel AUC"]["n"] == 2  # seeds
-    assert "95 % over seeds" in capsys.readouterr().out
+    assert "95 % interval over seeds" in capsys.readouterr().out
     monkeypatch.setattr(trials, "train_classifier", None)  # finished classifiers are read
     for path in (tmp_path / "scores").iterdir():
         path.unlink()
@@ -184,4 +274,12 @@ def test_the_study_of_images_from_end_to_end(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "results-vision.json").read_text()) == results
 
 
-METRICS = ("box IoU", "pixel AUC")
+@pytest.mark.slow
+def test_the_study_of_sounds_from_end_to_end(tmp_path, capsys):
+    options = ["--conditions", "RBRP", "--networks", "TCN", "RNN", "--examples", "400"]
+    assert main(["study", "chaosmining", "--kind", "audio", *options, "--out", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "results-audio.json").read_text())
+    table = {(row["network"], row["score"]): row for row in results["scores"]}
+    assert len(table) == 2 * (1 + 4 * 3)
+    assert table["TCN", "SA channel share"]["n"] == 40  # test examples
+    assert "95 % interval over test examples" in capsys.readouterr().out

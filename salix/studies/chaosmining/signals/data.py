@@ -14,12 +14,15 @@ from salix.typing import InputError
 CONDITIONS = ("RBFP", "RBRP", "SBFP", "SBRP")
 CLASSES = 10
 LEAST_EXAMPLES = 100
-TESTS = 10  # training examples for each test example
+MOST_TESTS = 200
 
 
 @dataclass(frozen=True)
 class SignalSetting:
-    """Condition and number of training examples of a set; a tenth as many are for tests."""
+    """Condition and number of training examples of a set.
+
+    A tenth as many are for tests, 200 at most.
+    """
 
     condition: str = "RBFP"
     examples: int = 3000
@@ -47,7 +50,7 @@ class SignalSetting:
     @property
     def tests(self) -> int:
         """The number of test examples."""
-        return self.examples // TESTS
+        return min(self.examples // 10, MOST_TESTS)
 
     def generator(self, kind: str, seed: int) -> np.random.Generator:
         """Return the generator of the examples of a seed."""
@@ -75,12 +78,9 @@ def disjoint_choices(
 ) -> tuple[Any, Any]:
     """Return indices below `count` for training and tests, of which no index is in both.
 
-    A fifth of the indices, at random, are for tests. Each part is drawn as often as needed, in
-    random order, with equal numbers of each index up to one.
+    A fifth of the indices, at random, are for tests. Each part is repeated as often as needed, in
+    random order.
     """
-    order = rng.permutation(count)
-    tests = count // 5
-    return tuple(
-        rng.permutation(np.resize(rng.permutation(part), size))
-        for part, size in zip((order[tests:], order[:tests]), sizes, strict=True)
-    )
+    order, tests = rng.permutation(count), count // 5
+    train, test = np.resize(order[tests:], sizes[0]), np.resize(order[:tests], sizes[1])
+    return rng.permutation(train), rng.permutation(test)

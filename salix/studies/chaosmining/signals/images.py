@@ -24,17 +24,19 @@ def image_set(setting: SignalSetting, *, seed: int) -> SignalSet:
     """
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
+    shapes, classes = load_digits(return_X_y=True)
+    shapes = np.rint(np.asarray(shapes).reshape(-1, BOX, BOX) * (255 / 16)).astype(np.uint8)
+    classes = np.asarray(classes, np.int32)
     sizes = (setting.examples, setting.tests)
     rng = setting.generator("vision", seed)
     arrays = []
-    for test, choice in enumerate(disjoint_choices(len(digits.target), sizes, rng)):
+    for test, choice in enumerate(disjoint_choices(len(classes), sizes, rng)):
         pixels = backgrounds(setting, len(choice), test=bool(test), rng=rng)
         places = np.tile(np.array(FIXED), (len(choice), 1))
         if not setting.fixed:
             places = rng.integers(0, SIDE - BOX, places.shape)
-        paste(pixels, np.rint(digits.images[choice] * (255 / 16)).astype(np.uint8), places)
-        arrays += [to_inputs(pixels), digits.target[choice].astype(np.int32), places]
+        paste(pixels, shapes[choice], places)
+        arrays += [to_inputs(pixels), classes[choice], places]
     return SignalSet(*arrays)
 
 

@@ -9,10 +9,17 @@ from flax import nnx
 
 from salix.attribution import DeepLIFT, FeatureAblation, Gradient, IntegratedGradients
 from salix.perturb.partition import Grid
-from salix.studies.chaosmining.signals import image_networks
+from salix.studies.chaosmining.signals import image_networks, sound_networks
 from salix.studies.chaosmining.signals.data import SignalSet
 from salix.studies.chaosmining.signals.images import BOX, SIDE, image_set
-from salix.studies.chaosmining.signals.metrics import box_iou, pixel_auc
+from salix.studies.chaosmining.signals.metrics import (
+    box_iou,
+    channel_auc,
+    channel_hit,
+    channel_share,
+    pixel_auc,
+)
+from salix.studies.chaosmining.signals.sounds import CHANNELS, sound_set
 from salix.typing import Method
 
 Metric = Callable[[Any, Any], Any]  # (attributions, places) -> a value for each example
@@ -53,5 +60,12 @@ KINDS: dict[str, Kind] = {
             "box IoU": partial(box_iou, side=BOX, sigma=6 * SIDE / 224),
             "pixel AUC": partial(pixel_auc, side=BOX),
         },
+    ),
+    "audio": Kind(
+        "audio",
+        sound_set,
+        sound_networks.NETWORKS,
+        _methods(CHANNELS),
+        {"channel share": channel_share, "channel AUC": channel_auc, "channel top-1": channel_hit},
     ),
 }

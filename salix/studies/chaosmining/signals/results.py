@@ -95,7 +95,7 @@ def print_signals(
     sample = "seeds" if seeds > 1 else "test examples"
     table = Table("set", "network", "accuracy", "method", box=None, pad_edge=False)
     for metric in metrics:
-        table.add_column(f"{metric}, 95 % over {sample}", justify="right")
+        table.add_column(metric, justify="right")
     for condition, network in dict.fromkeys((row.condition, row.network) for row in rows):
         accuracy = means[condition, network, "accuracy"].value
         first = (condition, network, f"{accuracy:.3f}")
@@ -104,7 +104,9 @@ def print_signals(
             table.add_row(*first, method, *map(_cell, each))
             first = ("", "", "")
     Console().print(table)
+    Console().print(f"mean ± half of the 95 % interval over {sample}")
 
 
 def _cell(mean: Interval) -> str:
-    return rf"{mean.value:.3f} \[{mean.low:.3f}, {mean.high:.3f}]"
+    half = (mean.high - mean.low) / 2
+    return f"{mean.value:.3f} ± {half:.3f}" if np.isfinite(half) else f"{mean.value:.3f}"
