@@ -204,7 +204,8 @@ def test_sounds_have_a_tone_of_their_class_in_their_channel(name):
     assert np.abs(early[~chirp] / STARTS[data.y[~chirp]] - 1).max() < 0.07
     rise = late / early
     assert np.abs(rise[~chirp] - 1).max() < 0.05
-    assert abs(rise[chirp].mean() - 1.375 / 1.125) < 0.02  # of the middles of the halves
+    assert rise[chirp].min() > 1.1  # to 1.22, that of the middles of the halves
+    assert rise[chirp].max() < 1.25
     others = np.ones((SMALL, CHANNELS), bool)
     others[rows, data.places[:, 0]] = False
     background = data.x[others][..., 0]

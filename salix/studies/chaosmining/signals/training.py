@@ -20,7 +20,7 @@ POSITIVE = number(lambda n: n > 0, remedy="give a number above 0")
 class TrainingSetting:
     """Epochs, batch and peak rate of AdamW, with a warm-up of a tenth and a cosine decay."""
 
-    epochs: int = 10
+    epochs: int = 8
     batch: int = 50
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
