@@ -56,7 +56,8 @@ def sound_backgrounds(
     white = rng.normal(0, SPREAD, (count, CHANNELS, SAMPLES)).astype(np.float32)
     if not setting.structured:
         return np.clip(white, -1, 1)
-    frequencies = np.maximum(np.fft.rfftfreq(SAMPLES, 1 / SAMPLES), 1).astype(np.float32)
+    frequencies = np.fft.rfftfreq(SAMPLES, 1 / SAMPLES).astype(np.float32)
+    frequencies[0] = np.inf  # no constant
     pink = np.fft.irfft(np.fft.rfft(white) / np.sqrt(frequencies), SAMPLES)
     time = np.linspace(0, 1, SAMPLES, endpoint=False, dtype=np.float32)
     cycles, phases = rng.uniform((2, 0), (16, 1), (count, CHANNELS, 2)).T[..., None]
