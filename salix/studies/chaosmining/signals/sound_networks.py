@@ -40,7 +40,7 @@ class SoundRNN(nnx.Module):
 
     def __call__(self, x: Sounds) -> Float[Array, "b 10"]:
         """Return the logits of sounds."""
-        return self.fc(self.rnn(self.frames(x)).mean(1))
+        return self.fc(jnp.asarray(self.rnn(self.frames(x))).mean(1))
 
 
 def sound_lstm(rngs: nnx.Rngs) -> SoundRNN:
