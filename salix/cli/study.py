@@ -43,7 +43,7 @@ class Study:
         int | None,
         Option(
             help="detectors of each generator, a minute each; or networks of each formula; by "
-            "default 5, and 1 classifier of each set with --kind vision or audio"
+            "default 5, and 1 classifier of each condition with --kind vision or audio"
         ),
     ] = None
     offline: Annotated[
@@ -61,12 +61,12 @@ class Study:
     ] = "symbolic"
     examples: Annotated[
         int,
-        Option(help="chaosmining, vision and audio: training examples of each set"),
+        Option(help="chaosmining, vision and audio: training examples of each condition"),
     ] = 3000
     conditions: Annotated[
         tuple[str, ...],
         Option(
-            help="chaosmining, vision and audio: sets of random (RB) or structured (SB) background "
+            help="chaosmining, vision and audio: random (RB) or structured (SB) background "
             "and fixed (FP) or random (RP) position: RBFP, RBRP, SBFP, SBRP; by default all"
         ),
     ] = ()

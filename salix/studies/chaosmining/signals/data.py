@@ -76,7 +76,7 @@ class SignalSet:
 def disjoint_choices(
     count: int, sizes: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Any, Any]:
-    """Return indices below `count` for training and tests, of which no index is in both.
+    """Return disjoint indices below `count` for training and tests.
 
     A fifth of the indices, at random, are for tests. Each part is repeated as often as needed, in
     random order.

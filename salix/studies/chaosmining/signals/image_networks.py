@@ -1,19 +1,20 @@
 """Small classifiers of images, of the families of the release."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.resnet import Basic
-from salix.models.transformer import VisionTransformer
-from salix.models.transformer_config import TransformerConfig
 from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
 from salix.studies.chaosmining.signals.data import CLASSES
-from salix.studies.chaosmining.signals.images import SIDE
 from salix.typing import AnyArray
 
 WIDTHS = (16, 32, 64)
+
+halve = partial(max_pool, size=2, strides=2, padding=0)
 
 
 class ImageCNN(StagedNetwork):
@@ -31,9 +32,8 @@ class ImageCNN(StagedNetwork):
 
     def named_stages(self) -> dict[str, Stage]:
         """Return `conv1` to `conv3`, each with its ReLU and pool."""
-        pool = lambda x: max_pool(x, size=2, strides=2, padding=0)  # noqa: E731
         return {
-            f"conv{i}": sequence(convolution, relu, pool)
+            f"conv{i}": sequence(convolution, relu, halve)
             for i, convolution in enumerate(self.convolutions, 1)
         }
 
@@ -43,14 +43,15 @@ class ImageCNN(StagedNetwork):
 
 
 class ImageResNet(StagedNetwork):
-    """A convolution 3x3 with stride 2 and three residual blocks, the maximum, a linear layer.
+    """A convolution 3x3, a pool by 2 and three residual blocks, the maximum, a linear layer.
 
-    Images [b 56 56 3], features [b 7 7 64], with the basic blocks of ResNet-18.
+    Images [b 56 56 3], features [b 7 7 64], with the basic blocks of ResNet-18. The convolution has
+    the full resolution: with stride 2 such a network learns random bytes by heart.
     """
 
     def __init__(self, rngs: nnx.Rngs):
         first, middle, last = WIDTHS
-        self.conv1 = Conv(3, first, 3, 2, 1, rngs=rngs)
+        self.conv1 = Conv(3, first, 3, 1, 1, rngs=rngs)
         self.norm1 = batch_norm(first, rngs=rngs)
         self.layer1 = Basic(first, first, 1, rngs=rngs)
         self.layer2 = Basic(first, middle, 2, rngs=rngs)
@@ -60,7 +61,7 @@ class ImageResNet(StagedNetwork):
     def named_stages(self) -> dict[str, Stage]:
         """Return `layer1` to `layer3`, the first with the convolution before it."""
         return {
-            "layer1": sequence(self.conv1, self.norm1, jax.nn.relu, self.layer1),
+            "layer1": sequence(self.conv1, self.norm1, jax.nn.relu, halve, self.layer1),
             "layer2": self.layer2,
             "layer3": self.layer3,
         }
@@ -70,10 +71,4 @@ class ImageResNet(StagedNetwork):
         return self.fc(jnp.asarray(features).max((1, 2)))
 
 
-def image_transformer(rngs: nnx.Rngs) -> VisionTransformer:
-    """Return a vision transformer of 4 blocks of width 64 on patches of 4 pixels."""
-    config = TransformerConfig(width=64, depth=3, heads=4, patch=4, grid=SIDE // 4, hidden=128)
-    return VisionTransformer(config, CLASSES, rngs=rngs)
-
-
-NETWORKS = {"CNN": ImageCNN, "ResNet": ImageResNet, "ViT": image_transformer}
+NETWORKS = {"CNN": ImageCNN, "ResNet": ImageResNet}

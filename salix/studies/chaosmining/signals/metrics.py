@@ -6,14 +6,14 @@ from jaxtyping import Float, Int
 
 from salix.metrics.localisation import localisation_auc
 
-Values = Float[np.ndarray, " n"]
+ExampleValues = Float[np.ndarray, " n"]
 ImageValues = Float[np.ndarray, "n h w c"]
 Corners = Int[np.ndarray, "n 2"]  # top and left pixel of a box
 SoundValues = Float[np.ndarray, "n channels time 1"]
 Channels = Int[np.ndarray, "n 1"]
 
 
-def box_iou(values: ImageValues, corners: Corners, *, side: int, sigma: float) -> Values:
+def box_iou(values: ImageValues, corners: Corners, *, side: int, sigma: float) -> ExampleValues:
     r"""Intersection over union of the attribution's box with that of the foreground.
 
     The attribution is blurred over space by a Gaussian of `sigma` pixels; the mean of its absolute
@@ -46,7 +46,7 @@ def _extent(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return flags.argmax(1), flags.shape[1] - flags[:, ::-1].argmax(1)
 
 
-def pixel_auc(values: ImageValues, corners: Corners, *, side: int) -> Values:
+def pixel_auc(values: ImageValues, corners: Corners, *, side: int) -> ExampleValues:
     r"""Area under the ROC curve of $\lvert$attribution$\rvert$ for the pixels of the foreground.
 
     The map is the mean of $\lvert A \rvert$ over channels, without a blur: see `localisation_auc`.
@@ -60,7 +60,7 @@ def pixel_auc(values: ImageValues, corners: Corners, *, side: int) -> Values:
     return np.asarray(jax.jit(jax.vmap(localisation_auc))(maps, inside), np.float64)
 
 
-def channel_share(values: SoundValues, channels: Channels) -> Values:
+def channel_share(values: SoundValues, channels: Channels) -> ExampleValues:
     r"""Share of the attribution's L1 mass that is in the channel of the foreground.
 
     In [0, 1], higher is better, one part in the number of channels by chance; NaN for a zero map
@@ -74,7 +74,7 @@ def channel_share(values: SoundValues, channels: Channels) -> Values:
         return _at(masses, channels) / masses.sum(1)
 
 
-def channel_auc(values: SoundValues, channels: Channels) -> Values:
+def channel_auc(values: SoundValues, channels: Channels) -> ExampleValues:
     r"""Share of the other channels with less L1 mass than that of the foreground, ties half.
 
     The area under the ROC curve of the mass for the channel of the foreground: in [0, 1], higher is
@@ -87,7 +87,7 @@ def channel_auc(values: SoundValues, channels: Channels) -> Values:
     return np.where(_defined(masses), (less + equal / 2) / others, np.nan)
 
 
-def channel_hit(values: SoundValues, channels: Channels) -> Values:
+def channel_hit(values: SoundValues, channels: Channels) -> ExampleValues:
     """Whether the channel of the foreground has more L1 mass than any other, 0 or 1.
 
     NaN for a zero map and one that is not finite.
@@ -101,7 +101,7 @@ def _masses(values: SoundValues) -> Float[np.ndarray, "n channels"]:
     return np.abs(values.astype(np.float64)).sum((2, 3))
 
 
-def _at(masses: np.ndarray, channels: Channels) -> Values:
+def _at(masses: np.ndarray, channels: Channels) -> ExampleValues:
     return np.take_along_axis(masses, channels, 1)[:, 0]
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from salix.atomic import atomic
 from salix.stats import Interval, mean_interval
 from salix.studies.chaosmining.results import plain_number
-from salix.studies.chaosmining.signals.trials import Scores, SignalTrial
+from salix.studies.chaosmining.signals.trials import SignalTrial, TrialScores
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,10 @@ def _interval(values: Sequence[Any]) -> Interval:
 
 
 def write_signals(
-    out: Path, trials: Sequence[SignalTrial], scores: Sequence[Scores], rows: Sequence[SignalRow]
+    out: Path,
+    trials: Sequence[SignalTrial],
+    scores: Sequence[TrialScores],
+    rows: Sequence[SignalRow],
 ) -> Path:
     """Write `scores-<kind>.parquet`, by example, and the table `results-<kind>.json`."""
     kind = trials[0].kind

@@ -19,7 +19,7 @@ STEPS = SAMPLES // STRIDE
 Sounds = Float[AnyArray, "b 10 time 1"]
 
 
-class Frames(nnx.Module):
+class SoundFrames(nnx.Module):
     """A convolution over time with stride 16, of all channels, and ReLU: frames [b 64 60]."""
 
     def __init__(self, rngs: nnx.Rngs):
@@ -33,19 +33,14 @@ class Frames(nnx.Module):
 class SoundRNN(nnx.Module):
     """Frames, a recurrent layer from zeros, and a linear layer of its mean state."""
 
-    def __init__(self, rngs: nnx.Rngs, cell: type = nnx.SimpleCell):
-        self.frames = Frames(rngs)
-        self.rnn = nnx.RNN(cell(WIDTH, WIDTH, rngs=rngs))
+    def __init__(self, rngs: nnx.Rngs):
+        self.frames = SoundFrames(rngs)
+        self.rnn = nnx.RNN(nnx.SimpleCell(WIDTH, WIDTH, rngs=rngs))
         self.fc = nnx.Linear(WIDTH, CLASSES, rngs=rngs)
 
     def __call__(self, x: Sounds) -> Float[Array, "b 10"]:
         """Return the logits of sounds."""
         return self.fc(jnp.asarray(self.rnn(self.frames(x))).mean(1))
-
-
-def sound_lstm(rngs: nnx.Rngs) -> SoundRNN:
-    """Return a recurrent network of LSTM cells."""
-    return SoundRNN(rngs, nnx.LSTMCell)
 
 
 class SoundTCN(nnx.Module):
@@ -55,7 +50,7 @@ class SoundTCN(nnx.Module):
     """
 
     def __init__(self, rngs: nnx.Rngs):
-        self.frames = Frames(rngs)
+        self.frames = SoundFrames(rngs)
         dilated = [nnx.Conv(WIDTH, WIDTH, (3,), kernel_dilation=d, rngs=rngs) for d in (1, 2)]
         self.convolutions = nnx.List(dilated)
         self.fc = nnx.Linear(WIDTH, CLASSES, rngs=rngs)
@@ -73,7 +68,7 @@ class SoundTransformer(nnx.Module):
 
     def __init__(self, rngs: nnx.Rngs):
         config = TransformerConfig(width=WIDTH, heads=4, hidden=2 * WIDTH)
-        self.frames = Frames(rngs)
+        self.frames = SoundFrames(rngs)
         draw = nnx.initializers.normal(0.02)
         self.positions = nnx.Param(draw(rngs.params(), (STEPS, WIDTH), np.float32))
         self.blocks = nnx.List([EncoderBlock(config, rngs=rngs) for _ in range(2)])
@@ -89,7 +84,6 @@ class SoundTransformer(nnx.Module):
 
 NETWORKS = {
     "RNN": SoundRNN,
-    "LSTM": sound_lstm,
     "TCN": SoundTCN,
     "transformer": SoundTransformer,
 }

@@ -26,7 +26,7 @@ from salix.typing import Method, Params
 
 VERSION = 1  # of data, training and scores: raised where their numbers change
 INPUTS = Preprocess(mean=(0.5,), std=(0.5,))  # [-1, 1]: black and white of the methods
-Scores = dict[str, Float[np.ndarray, " test"]]
+TrialScores = dict[str, Float[np.ndarray, " test"]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def trained_params(out: Path, trial: SignalTrial, data: SignalSet) -> Params:
 
 def trial_scores(
     out: Path, trial: SignalTrial, data: SignalSet, methods: Mapping[str, Method]
-) -> Scores:
+) -> TrialScores:
     """Return the scores of a trial by example, from their file or else computed and written."""
     text = json.dumps([VERSION, {name: repr(method) for name, method in methods.items()}])
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
