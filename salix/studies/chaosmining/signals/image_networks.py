@@ -1,14 +1,12 @@
-"""Small classifiers of images, of the families of the release."""
+"""Small classifier of images, of a family of the release."""
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from salix.models.resnet import Basic
-from salix.nn import Conv, Stage, StagedNetwork, batch_norm, max_pool, relu, sequence
+from salix.nn import Conv, Stage, StagedNetwork, max_pool, relu, sequence
 from salix.studies.chaosmining.signals.data import CLASSES
 from salix.typing import AnyArray
 
@@ -42,33 +40,4 @@ class ImageCNN(StagedNetwork):
         return self.fc(jnp.asarray(features).max((1, 2)))
 
 
-class ImageResNet(StagedNetwork):
-    """A convolution 3x3, a pool by 2 and three residual blocks, the maximum, a linear layer.
-
-    Images [b 56 56 3], features [b 7 7 64], with the basic blocks of ResNet-18. The convolution has
-    the full resolution: with stride 2 such a network learns random bytes by heart.
-    """
-
-    def __init__(self, rngs: nnx.Rngs):
-        first, middle, last = WIDTHS
-        self.conv1 = Conv(3, first, 3, 1, 1, rngs=rngs)
-        self.norm1 = batch_norm(first, rngs=rngs)
-        self.layer1 = Basic(first, first, 1, rngs=rngs)
-        self.layer2 = Basic(first, middle, 2, rngs=rngs)
-        self.layer3 = Basic(middle, last, 2, rngs=rngs)
-        self.fc = nnx.Linear(last, CLASSES, rngs=rngs)
-
-    def named_stages(self) -> dict[str, Stage]:
-        """Return `layer1` to `layer3`, the first with the convolution before it."""
-        return {
-            "layer1": sequence(self.conv1, self.norm1, jax.nn.relu, halve, self.layer1),
-            "layer2": self.layer2,
-            "layer3": self.layer3,
-        }
-
-    def classify(self, features: Float[AnyArray, "b y x 64"]) -> Float[Array, "b 10"]:
-        """Return the logits of the features."""
-        return self.fc(jnp.asarray(features).max((1, 2)))
-
-
-NETWORKS = {"CNN": ImageCNN, "ResNet": ImageResNet}
+NETWORKS = {"CNN": ImageCNN}
