@@ -73,6 +73,7 @@ def test_predictions_of_another_run_are_explained(predicting, swept):
 
 
 @pytest.mark.parametrize("target", [0, 1])
+@pytest.mark.slow
 def test_the_row_of_a_target_is_that_of_its_logit(tiny, target):
     """Also what measures explain without a class of their own: the target stays fixed."""
     model, params = tiny

@@ -125,6 +125,7 @@ def test_a_map_that_follows_is_alike_and_one_that_stays_is_so_only_under_light()
     assert (stays[np.isin(name, GEOMETRIC)] < 0.95).all()  # a shift may be one pixel
 
 
+@pytest.mark.slow
 def test_magnitudes_are_drawn_of_the_key_without_repetition():
     every = run(COSE(("Brightness",), magnitudes=60))["cose_magnitude"]
     bins = np.linspace(0, 0.99, 31)[1:]

@@ -238,6 +238,7 @@ def test_moving_keeps_values_and_reaches_every_place():
     assert len(places) == 12
 
 
+@pytest.mark.slow
 def test_constant_map_maps_are_nan():
     flat = np.full_like(PIXELS, 0.3)
     result = run(MATCHED, flat)

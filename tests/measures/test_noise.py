@@ -120,6 +120,7 @@ def test_decisions_flip_in_what_is_compared():
     np.testing.assert_array_equal(same, flips == 0)
 
 
+@pytest.mark.slow
 def test_by_default_maps_are_compared_on_their_own_grid_and_values_rounded():
     result = measure(Noise(), FILES[0])
     clean = eight_bit(cam(FILES[0].astype(float))[2])

@@ -59,6 +59,7 @@ def test_probabilities_have_a_closed_form(attack):
     np.testing.assert_allclose(result.fractions, np.arange(4) / 16)
 
 
+@pytest.mark.slow
 def test_superpixels_of_the_image_are_the_default():
     image = np.where((LABELS == PLANTED)[..., None], 2.0, IMAGE).astype(np.float32)
     one = explainer((PLANTED,))
@@ -90,6 +91,7 @@ def test_the_planted_region_flips_and_others_do_not():
     assert {c.name for c in columns} == set(values)
 
 
+@pytest.mark.slow
 def test_an_attack_toward_a_class_ends_where_it_is_predicted():
     values = measure((PLANTED, 1, 2), toward=1, stop=True, conditions=("most",))
     assert values["attack_most_flip"].tolist() == [0, 1, 1, 1]

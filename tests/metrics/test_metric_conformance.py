@@ -111,6 +111,7 @@ def test_a_random_map_scores_worse_than_the_true_one(name):
 
 
 @ALL
+@pytest.mark.slow
 def test_a_result_depends_on_its_own_image_and_key(name):
     metric = evaluation(name)
     values = metric()

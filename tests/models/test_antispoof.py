@@ -117,6 +117,7 @@ def test_parity_with_the_published_graph(
 
 @pytest.mark.assets
 @pytest.mark.parametrize("name", ["antispoof", "liveness"])
+@pytest.mark.slow
 def test_published_weights_are_saved_and_come_back(
     asset: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:

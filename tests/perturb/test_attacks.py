@@ -51,6 +51,7 @@ def test_limits_bound_the_values_and_leave_those_beyond_them():
 
 
 @pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.slow
 def test_the_estimate_of_nes_is_the_gradient_in_expectation(grey):
     """Of a curved function, of which the smoothed gradient is known: the sum of cubes."""
     sigma, n = 0.3, 40_000

@@ -216,6 +216,7 @@ def serial_training(params, x, y, rate, epochs):
 
 
 @pytest.mark.parametrize("together", [True, False])
+@pytest.mark.slow
 def test_networks_trained_together_equal_serial_ones(together):
     """Two networks of different inputs and rates; 800 rows are two blocks on a CPU."""
     setting = NetworkSetting(depth=2, width=7, epochs=4)
