@@ -7,7 +7,7 @@ from family_facts import cost_text, grouped, heading
 
 FOLDER = Path(__file__).parent / "pictures"
 MAPS = ("Grad-CAM", "input x gradient", "random numbers")  # of the values of metrics
-DEAREST = ("non_sensitivity",)  # metrics without values
+DEAREST = ("non_sensitivity", "region_attack")  # metrics without values
 NETWORK = "EfficientNet-Lite0"
 TRANSFORMER = "a detector of generated images on CLIP ViT-B/16"
 

@@ -160,5 +160,6 @@ def _flag(value: Any) -> bool:
 
 
 FLAG = Hyperparameter(_flag, "give True or False")
+OPTIONAL_FLAG = optional(FLAG)
 TEXT = instance(str, remedy="give a text")
 WINDOW = integer(2, remedy="give a whole number, at least 2 pixels")

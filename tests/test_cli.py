@@ -15,6 +15,7 @@ from salix.adapters import from_nnx
 from salix.attribution import ExpectedGradients, Gradient, SmoothGrad
 from salix.cli import COMMANDS, main
 from salix.cli.references import with_references
+from salix.measures import RealRegions
 from salix.models import MODELS, Small, load, save
 from salix.studies.demo import run as study
 
@@ -185,6 +186,10 @@ def test_reference_images_of_methods(material, tmp_path, capsys):
     assert sweep(material, tmp_path / "run", *methods, "--references", folder) == 0
     config = store.Run(tmp_path / "run").manifest["config"]
     assert "references=array(float32[9, " in config["attribution"]
+    measure = ("--measures", "RealRegions(fractions=(0, 1), authentic=0)")
+    assert sweep(material, tmp_path / "regions", *measure, "--references", folder) == 0
+    rows = store.Run(tmp_path / "regions").rows
+    np.testing.assert_array_equal(np.isnan(rows["real_regions_gap"]), rows["target"] == 0)
     other = ("--references", str(material / "fake" / "1<b>.jpg"))
     assert sweep(material, tmp_path / "run", *methods, *other) == 2
     assert "another configuration" in capsys.readouterr().err
@@ -196,6 +201,7 @@ def test_methods_inside_of_others_have_the_references():
     gradient, wrapped, kept = with_references([Gradient(), SmoothGrad(inner), own], images)
     assert (gradient, kept) == (Gradient(), own)
     assert wrapped.method.references is images
+    assert with_references([Gradient(), RealRegions()], images)[1].references is images
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from jaxtyping import config
 
 from salix import margin
 from salix.attribution import METHODS, GradCAM, IntegratedGradients, SmoothGrad
-from salix.hyperparameters import FLAG
+from salix.hyperparameters import FLAG, OPTIONAL_FLAG
 from salix.measures import ARGUMENTS, MEASURES, Agreement, Curves, Geometry, Noise, Of
 from salix.metrics import METRICS, Similarity
 from salix.scores import SCORES, resolve
@@ -74,7 +74,7 @@ def test_every_option_of_a_metric_refuses_what_it_cannot_be(metric, option):
     )
     explain = replace(explain, target=jnp.int32(0))
     arguments = {1: (map,), 2: (map, map), 3: (explain, image, key), 4: (score, image, map, key)}
-    is_flag = dict(METRICS[metric].options)[option] is FLAG
+    is_flag = dict(METRICS[metric].options)[option] in (FLAG, OPTIONAL_FLAG)
     for value in (*INVALID_TYPES, 1 if is_flag else True):
         with pytest.raises(InputError, match=rf"{option} (is|has) "):
             Of(function, **{option: value})

@@ -16,7 +16,13 @@ from salix.analysis.cose import CoseScores, cose_score, cose_scores
 from salix.analysis.differences import compare_all
 from salix.analysis.frame import Frame
 from salix.analysis.leaderboard import Leaderboard
-from salix.analysis.map_motion import VideoMaps, measure_maps, video_maps
+from salix.analysis.map_motion import (
+    RunVideoMaps,
+    VideoMaps,
+    measure_maps,
+    run_video_maps,
+    video_maps,
+)
 from salix.analysis.method_ranking import MethodRanking
 from salix.analysis.run_metrics import DatasetMetric, column_mean, dataset_metrics
 from salix.analysis.run_stability import Stability, cross_stability, stability
@@ -38,6 +44,7 @@ __all__ = [
     "MethodRanking",
     "RunSimilarity",
     "RunSummary",
+    "RunVideoMaps",
     "Series",
     "SharedMaps",
     "Stability",
@@ -56,6 +63,7 @@ __all__ = [
     "group_agreement",
     "measure_maps",
     "run_similarity",
+    "run_video_maps",
     "shared_maps",
     "stability",
     "subset_names",

@@ -41,9 +41,27 @@ class VideoMaps:
     values: Mapping[str, np.ndarray]
 
     def means(self, label: int | None = None) -> dict[str, Interval]:
-        """Return the mean of each number over the videos of a class or all, with its interval."""
-        chosen = slice(None) if label is None else self.labels == label
-        return {name: mean_interval(values[chosen]) for name, values in self.values.items()}
+        """Return the mean of each number over the videos of a class or all, with its interval.
+
+        Videos of one name and of two labels, such as the genuine and the forged half of a file,
+        are dependent.
+        """
+        chosen = self.of_label(label)
+        names = np.array(self.videos, object)[chosen]
+        return {n: mean_interval(v[chosen], clusters=names) for n, v in self.values.items()}
+
+    def of_label(self, label: int | None) -> np.ndarray:
+        """Return flags of the videos of a class, or of all."""
+        return np.full(len(self.videos), True) if label is None else self.labels == label
+
+
+@dataclass(frozen=True, eq=False)
+class RunVideoMaps:
+    """Maps of the videos of one run, by its name and group."""
+
+    run: str
+    group: str
+    maps: VideoMaps
 
 
 @dataclass
@@ -98,6 +116,18 @@ def video_maps(run: Run) -> VideoMaps:
         for c in run.iterate(names)
     )
     return measure_maps(row for chunk in chunks for row in chunk)
+
+
+def run_video_maps(runs: Iterable[Run]) -> list[RunVideoMaps]:
+    """Return the maps of each run that has videos of several frames, and maps of two axes."""
+    results = []
+    for run in runs:
+        if "group" not in run.columns or len(getattr(run.columns.get("map"), "shape", ())) != 2:
+            continue
+        maps = video_maps(run)
+        if np.isfinite(maps.values["variation"]).any():
+            results.append(RunVideoMaps(run.name, run.group, maps))
+    return results
 
 
 def measure_maps(rows: Iterable[tuple[str | None, int, np.ndarray]]) -> VideoMaps:

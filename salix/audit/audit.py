@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from salix.analysis.grouped_rows import GroupedRows, group_likeness
+from salix.audit.checks import check_faces, check_model, describe_weights
 from salix.audit.classes import two_classes
 from salix.audit.columns import QUALITIES, SIDES, common_value, screened_columns
 from salix.audit.copies import check_coding
@@ -24,12 +25,16 @@ from salix.audit.measurement import (
 from salix.audit.properties import Property
 from salix.audit.screening import Screening, screen
 from salix.data import Source
+from salix.data.face_sources import face_crops
 from salix.engine.image_run import as_source
 from salix.engine.image_sweep import sweep
 from salix.model import Model
+from salix.report.face_crops import describe_settings
 from salix.stats import cluster_codes
 from salix.store import Run
 from salix.typing import InputError, Method, Params
+
+EDGES = ("width", "height", "face_width")  # of the images, or of the faces that are cut out
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +83,13 @@ def audit_images(
     resume. `classes` are the names of the two classes, by default the model's, or those that the
     labels have. `table` has own columns of numbers, see `own_columns`. Raises `InputError` for
     labels that are not of two classes, and for too few images or groups.
+
+    Of faces that are cut out (`FaceCrops`), each is an image: pixels are those of the face, its
+    width and share of the image are properties too, and the model is swept over the faces.
     """
     source, folder = as_source(data), Path(out)
-    _check_model(model, params)
+    check_faces(source)
+    check_model(model, params)
     check_coding(quality, side)
     named = classes if model is None else model.classes
     labels, names = two_classes(source, named, model="--classes" if model is None else name)
@@ -94,9 +103,11 @@ def audit_images(
     groups = np.array(list(source.groups), object)[screened]
     clusters = cluster_codes(groups, len(screened))
     screening = screen(columns, labels[screened], names, clusters=clusters, seed=seed)
-    edge = side or common_value(images, screened, ("width", "height"), SIDES)
+    edge = side or common_value(images, screened, EDGES, SIDES)
     coding = quality or common_value(images, screened, ("jpeg_quality",), QUALITIES)
     settings: dict[str, Any] = {"seed": seed, "classes": list(names)}
+    if (crops := next(face_crops(source), None)) is not None:
+        settings["faces"] = describe_settings(crops.settings)
     detector = None
     if model is not None and params is not None:
         sweep_source = partial(
@@ -111,7 +122,12 @@ def audit_images(
             progress=progress,
         )
         detector = audit_detector(sweep_source, source, side=edge, quality=coding)
-        settings |= {"model": name, "quality": coding, "side": edge}
+        settings |= {
+            "model": name,
+            **describe_weights(model, params),
+            "quality": coding,
+            "side": edge,
+        }
     grouped = None
     if all(group is None for group in groups):
         ids = [images.ids[i] for i in screened.tolist()]
@@ -128,15 +144,6 @@ def audit_images(
         grouped,
         settings,
     )
-
-
-def _check_model(model: Model | None, params: Params | None) -> None:
-    if (model is None) != (params is None):
-        raise InputError("model and params belong together: give both, or neither")
-    if model is not None and len(model.classes) != 2:
-        raise InputError(
-            f"the model has {len(model.classes)} classes: the audit is of a detector of two"
-        )
 
 
 def _measured(

@@ -38,7 +38,8 @@ def common_value(
     images: MeasuredImages, screened: np.ndarray, keys: Sequence[str], limits: tuple[int, int]
 ) -> int:
     """Return the 5th percentile of the least of some properties; the upper limit if unknown."""
-    values = images.values[screened][:, [KEYS.index(key) for key in keys]].min(axis=1)
+    columns = images.values[screened][:, [KEYS.index(key) for key in keys]]
+    values = np.fmin.reduce(columns, axis=1)  # of those that are known
     values = values[np.isfinite(values)]
     if not len(values):
         return limits[1]

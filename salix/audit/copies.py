@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from salix.data.content import source_identity
-from salix.data.decode import decode, fit
+from salix.data.decode import decode, fit, to_pillow
 from salix.data.fitted import packings
 from salix.data.views import View
 from salix.preprocess import Preprocess
@@ -57,9 +57,7 @@ class Recoded(View):
         """Return one image, resized and encoded; raises `Unreadable`."""
         from PIL import Image
 
-        image = self.source.read(index)
-        if isinstance(image, np.ndarray):
-            image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
+        image = to_pillow(self.source.read(index))
         if self.side is not None:
             channels = 1 if image.mode == "L" else 3
             pixels = np.asarray(fit(image, Preprocess((self.side, self.side), channels)))

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from salix.atomic import atomic
-from salix.audit.properties import KEYS, ImageProperties, image_properties
+from salix.audit.properties import KEYS, image_properties
 from salix.data import Source
 from salix.data.content import source_identity
-from salix.data.loaders import Futures, Skip, open_loader, results
+from salix.data.loaders import Skip, load_ranges
 from salix.progress import Progress
 
 CHUNK = 64  # images that are submitted together
-AHEAD = 4  # chunks in memory
 VERSION = 1  # of the properties: a table of another version is measured again
 IDENTITY = b"salix-audit"
 
@@ -49,26 +46,17 @@ def measure(source: Source, *, workers: int, progress: bool = False) -> Measured
     values = np.full((count, len(KEYS)), np.nan)
     formats = [""] * count
     skipped: list[str | None] = [None] * count
+    ranges = (range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
+    load = partial(image_properties, source)
     with Progress("audit", count, show=progress) as shown:
-        for index, measured in enumerate(_stream(source, workers)):
-            if isinstance(measured, Skip):
-                skipped[index] = measured.reason
-            else:
-                formats[index], values[index] = measured
-            shown.advance(1)
+        for indices, properties in load_ranges(load, ranges, workers=workers):
+            for index, measured in zip(indices, properties, strict=True):
+                if isinstance(measured, Skip):
+                    skipped[index] = measured.reason
+                else:
+                    formats[index], values[index] = measured
+            shown.advance(len(indices))
     return MeasuredImages(tuple(source.ids), tuple(formats), values, tuple(skipped))
-
-
-def _stream(source: Source, workers: int) -> Iterator[ImageProperties | Skip]:
-    count = len(source.ids)
-    with open_loader("threads", workers, partial(image_properties, source)) as submit:
-        waiting: deque[Futures] = deque()
-        for start in range(0, count, CHUNK):
-            waiting.append(submit(range(start, min(start + CHUNK, count))))
-            if len(waiting) > AHEAD:
-                yield from results(waiting.popleft())
-        while waiting:
-            yield from results(waiting.popleft())
 
 
 def data_identity(source: Source, *, full: bool = False) -> str:

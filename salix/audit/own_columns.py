@@ -67,7 +67,7 @@ def _box_columns(
 ) -> list[tuple[Property, np.ndarray]]:
     share = width * height / np.maximum(sizes[:, 0] * sizes[:, 1], 1)
     return [
-        (Property("box_width", "Box width", "table", "pixels"), width),
-        (Property("box_height", "Box height", "table", "pixels"), height),
-        (Property("box_share", "Box", "table", "share of the image"), share),
+        (Property("box_width", "Box width", "face", "pixels"), width),
+        (Property("box_height", "Box height", "face", "pixels"), height),
+        (Property("box_share", "Box", "face", "share of the image"), share),
     ]

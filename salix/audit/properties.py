@@ -1,11 +1,13 @@
-"""Properties of images that need no face: of file, size, pixels and name."""
+"""Properties of images that need no face: of file, size, pixels and name, and a face's size."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from salix.data.decode import recorded_contents
+from salix.data.face_sources import face_crops
 from salix.data.fitted import frame_of
 from salix.data.headers import read_header
 from salix.data.source import Source
@@ -30,6 +32,7 @@ KINDS = {
     "jpeg": "JPEG coding",
     "size": "Size",
     "pixels": "Pixels",
+    "face": "Face",
     "table": "Own table",
     "name": "File name",
 }
@@ -52,6 +55,8 @@ PROPERTIES = (
     Property("blue", "Mean blue", "pixels", "0 to 255"),
     Property("contrast", "Contrast", "pixels", "standard deviation of grey levels"),
     Property("colour", "Colour channels", "pixels", "1 = colour, 0 = grey"),
+    Property("face_width", "Face width", "face", "pixels"),
+    Property("face_share", "Face size", "face", "share of the image"),
     Property("name_length", "Length of the name", "name", "characters"),
     Property("name_digits", "Digits in the name", "name", "share of its characters"),
 )
@@ -66,15 +71,22 @@ class ImageProperties(NamedTuple):
 
 
 def image_properties(source: Source, index: int) -> ImageProperties:
-    """Measure one image of a source; raises `Unreadable`."""
+    """Measure one image of a source; raises `Unreadable`.
+
+    Where faces are cut out, the pixels are those of the face, and file and size the image's.
+    """
+    crops = next(face_crops(source), None)
     with recorded_contents() as contents:
-        image = source.read(index)
-    pixels = np.asarray(image)
+        image = source.read(index) if crops is None else crops.image(index)
+    pixels = np.asarray(image if crops is None else crops.cut(index, image))
     height, width = frame_of(image)
     values: dict[str, float] = {"width": width, "height": height, "aspect": width / height}
     values |= _pixel_values(pixels) | _name_values(source.ids[index])
+    if crops is not None and (face := int(crops.rows[index])) >= 0:
+        sides = crops.faces.sides[face]
+        values |= {"face_width": sides[0], "face_share": sides.prod() / (width * height)}
     if not contents:
-        return ImageProperties("", tuple(values.get(key, np.nan) for key in KEYS))
+        return _properties("", values)
     header = read_header(contents[-1])
     values |= {
         "bytes_per_pixel": header.size / (width * height),
@@ -87,7 +99,11 @@ def image_properties(source: Source, index: int) -> ImageProperties:
         "jpeg_subsampling": header.subsampling,
         "jpeg_progressive": header.progressive,
     }
-    return ImageProperties(header.format, tuple(float(values[key]) for key in KEYS))
+    return _properties(header.format, values)
+
+
+def _properties(format: str, values: Mapping[str, float]) -> ImageProperties:
+    return ImageProperties(format, tuple(float(values.get(key, np.nan)) for key in KEYS))
 
 
 def _pixel_values(pixels: np.ndarray) -> dict[str, float]:

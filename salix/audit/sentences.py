@@ -40,7 +40,7 @@ def _of_properties(screening: Screening) -> str:
     texts += [f"{rest} more"] if rest else []
     joined = ", ".join(texts[:-1]) + " and " + texts[-1] if len(texts) > 1 else texts[0]
     verb = "separates" if len(alarms) == 1 else "separate"
-    return f"{joined} {verb} {both} without a face: a detector may learn this instead."
+    return f"{joined} {verb} {both} without a look at the face: a detector may learn this instead."
 
 
 def _of_detector(detector: DetectorAudit) -> str:
@@ -76,6 +76,11 @@ def warnings(audit: Audit) -> list[str]:
             f"correlation of {look.number}: {look.icc:.2f}), and no group was named: if they are "
             "frames of videos or pictures of one identity, intervals are too narrow and alarms may "
             f"be false. Give --group-by {look.by}, or a column group."
+        )
+    if names := audit.settings.get("initialised"):
+        sentences.append(
+            f"Of the detector, {len(names)} parameters are not in the weight file and kept the "
+            "values that they were initialised with, see Settings."
         )
     if not any(audit.images.formats):
         sentences.append("The images have no files: properties of files are not known.")

@@ -17,6 +17,7 @@ from salix.cli.compare import CompareModels
 from salix.cli.convert import Convert
 from salix.cli.demo import Demo
 from salix.cli.explain import ExplainImages
+from salix.cli.faces import DetectFaces
 from salix.cli.figure import DrawFigure
 from salix.cli.inspect import InspectWeights
 from salix.cli.methods import ListMethods
@@ -36,6 +37,7 @@ COMMANDS = {
     "demo": Demo,
     "explain": ExplainImages,
     "train": Train,
+    "faces": DetectFaces,
     "pack": Pack,
     "sweep": Sweep,
     "report": Report,

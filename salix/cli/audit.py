@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from salix.cli.data_options import DataOptions
+from salix.cli.face_options import FaceOptions
 from salix.cli.options import Classes, Data, Option
 from salix.cli.preprocess_options import PreprocessOptions
 from salix.cli.weight_options import WeightOptions
@@ -19,8 +20,9 @@ class AuditImages:
     """Test how well the labels are predicted by what needs no face: format, JPEG, size, pixels.
 
     Writes a page (audit.html), its numbers (audit.json) and the properties of each image
-    (audit.parquet). With --model, the detector is also swept over copies of one JPEG coding and of
-    one size. After a stop, the same command goes on.
+    (audit.parquet). With --boxes or --faces, the size of the faces is tested too, and pixels are
+    theirs. With --model, the detector is also swept over copies of one JPEG coding and of one size.
+    After a stop, the same command goes on.
     Example: salix audit real=photos fake=portraits --out audit --model meso4 --weights Meso4_DF.h5
     """
 
@@ -32,6 +34,7 @@ class AuditImages:
     classes: Annotated[
         Classes, Option(help="names of the two classes, where folders are deep")
     ] = ()
+    faces: Annotated[FaceOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=FaceOptions)
     table: Annotated[
         Path | None,
         Option(
@@ -86,7 +89,7 @@ class AuditImages:
 
         if self.model is None and (self.weights.path or self.attribution or self.cut):
             raise InputError("--weights, --attribution and --cut are of a --model: give it too")
-        source = DataOptions(self.data, self.group_by).source()
+        source = DataOptions(self.data, self.group_by, faces=self.faces).source()
         model = params = None
         if self.model is not None:
             model, params = load(self.model, self.weights.path, **self.weights.choice)

@@ -62,4 +62,5 @@ class DataOptions:
                 "independent of all others",
                 file=sys.stderr,
             )
-        return self.faces.cut(Unlabelled(source) if self.no_labels else source)
+        source = Unlabelled(source) if self.no_labels else source
+        return self.faces.cut(source, full_content=self.content == "full")

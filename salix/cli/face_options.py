@@ -1,4 +1,4 @@
-"""Options of the commands that cut faces out of images by a table."""
+"""Options of the commands that cut faces out of images, by a table or a detector."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +10,7 @@ from salix.cli.options import Option
 from salix.typing import InputError
 
 if TYPE_CHECKING:
-    from salix.data import Source
+    from salix.data import FaceDetector, Source
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,26 @@ class FaceOptions:
             "nose, mouth_left, mouth_right; a row for each face, for example faces.csv",
         ),
     ] = None
+    faces: Annotated[
+        str | None,
+        Option(
+            metavar="detect",
+            help="instead of --boxes, detect upright frontal faces: detect, or for example "
+            "'FaceDetector(smallest=0.05)', a fraction of the image's longer side; cached, see "
+            "salix faces",
+        ),
+    ] = None
     margin: Annotated[
         float | None,
         Option(
-            help="margin on each side of a face of --boxes, as a fraction of it: 0.15 is the "
-            "scale of 1.3 of FaceForensics++ and DeepfakeBench; 0 by default"
+            help="margin on each side of a face, as a fraction of its box: 0.15 is the scale of "
+            "1.3 of FaceForensics++ and DeepfakeBench; 0 by default"
         ),
     ] = None
     square: Annotated[
         bool,
         tyro.conf.FlagCreatePairsOff,
-        Option(help="extend the shorter side of a box of --boxes first"),
+        Option(help="extend the shorter side of a face's box first"),
     ] = False
     align: Annotated[
         int | None,
@@ -49,33 +58,60 @@ class FaceOptions:
     no_face: Annotated[
         str | None,
         Option(
-            help="images without a face in --boxes: skip (the default), whole, the whole image, or "
+            help="images without a face: skip (the default), whole, the whole image, or "
             "score:0.5, a fixed probability of the second class"
         ),
     ] = None
     several: Annotated[
         str | None,
         Option(
-            help="of several faces of an image in --boxes the largest (the default), the first, "
+            help="of several faces of an image the largest (the default), the first of --boxes, "
             "all, each as an image, or max, the one with the greatest probability of the second "
             "class"
         ),
     ] = None
 
-    def cut(self, source: "Source") -> "Source":
-        """Return the faces of a source, the source itself without --boxes; raises `InputError`."""
-        from salix.data.face_crops import FaceCrops
-        from salix.data.face_rule import FaceRule
+    def cut(self, source: "Source", *, full_content: bool = False) -> "Source":
+        """Return the faces of a source, the source itself without --boxes and --faces.
 
-        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "boxes"}
+        Faces that are not in the cache are detected, with progress. Raises `InputError`.
+        """
+        from salix.data import FaceCrops, FaceRule, detect_faces
+
+        own = ("boxes", "faces")
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
         chosen = {name: value for name, value in chosen.items() if value not in (None, False)}
-        if self.boxes is None:
+        if self.boxes is None and self.faces is None:
             if chosen:
                 option = next(iter(chosen)).replace("_", "-")
-                raise InputError(f"--{option} is of the faces of --boxes: give it too")
+                raise InputError(
+                    f"--{option} is of the faces of --boxes or --faces: give one of them too"
+                )
             return source
+        if self.boxes is not None and self.faces is not None:
+            raise InputError("--boxes and --faces: give one of them")
+        if self.faces is not None and self.align is not None:
+            raise InputError(
+                "--align needs five landmarks, and the detector of --faces has boxes only: give "
+                "--boxes with landmarks, or --square"
+            )
         try:
             rule = FaceRule(**chosen)
         except InputError as error:
             raise InputError(f"--{str(error).replace('no_face', 'no-face', 1)}") from None
-        return FaceCrops(source, self.boxes, rule)
+        if self.boxes is not None:
+            return FaceCrops(source, self.boxes, rule)
+        detector = parse_detector(self.faces or "", "--faces")
+        faces = detect_faces(source, detector, full_content=full_content, progress=True)
+        return FaceCrops(source, faces, rule)
+
+
+def parse_detector(text: str, option: str) -> "FaceDetector":
+    """Return the detector that an option names: detect, or one with its hyper-parameters."""
+    from salix import spec
+    from salix.data import FaceDetector
+
+    try:
+        return spec.parse(text, {"detect": FaceDetector, "FaceDetector": FaceDetector})
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from None

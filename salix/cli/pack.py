@@ -1,13 +1,14 @@
 """`salix pack`: resized 8-bit images of a data set, which a sweep reads at memory speed."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from salix.cli.data_options import DataOptions
+from salix.cli.face_options import FaceOptions
 from salix.cli.options import Data, Frames, LabelNames, Option, Root
 from salix.preprocess import Fit, Interpolation
 from salix.typing import InputError
@@ -19,10 +20,11 @@ SHOWN = 5  # most unreadable images that are listed in the terminal
 class Pack:
     """Write the images of a data set once, resized for a model, for sweeps that read them fast.
 
-    Ids, classes, groups and reference masks are packed too. A sweep of the packed data has the same
-    rows as one of the files with the same options. After a stop, the same command goes on; damaged
-    files are written again. Example: salix pack real=photos fake=portraits --size 224 --out packed,
-    then: salix sweep --model resnet50 --data packed --out runs/resnet50
+    Ids, classes, groups and reference masks are packed too; with --boxes or --faces, faces are
+    packed as they are cut. A sweep of the packed data has the same rows as one of the files with
+    the same options. After a stop, the same command goes on; damaged files are written again.
+    Example: salix pack real=photos fake=portraits --size 224 --out packed, then:
+    salix sweep --model resnet50 --data packed --out runs/resnet50
     """
 
     data: tyro.conf.Positional[Data]
@@ -45,6 +47,7 @@ class Pack:
     labels: LabelNames = ()
     frames: Frames = None
     root: Root = None
+    faces: Annotated[FaceOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=FaceOptions)
     workers: Annotated[
         int | None, Option(help="threads or processes that decode images; one for each core")
     ] = None
@@ -75,7 +78,13 @@ class Pack:
         except InputError as error:
             raise InputError(f"--{error}") from None
         source = DataOptions(
-            self.data, self.group_by, labels=self.labels, frames=self.frames, root=self.root
+            self.data,
+            self.group_by,
+            labels=self.labels,
+            frames=self.frames,
+            root=self.root,
+            content=self.content,
+            faces=self.faces,
         ).source()
         packed = pack(
             source,

@@ -1,4 +1,4 @@
-"""Reference images of attribution methods, from a folder or table of the command line."""
+"""Reference images of methods and measures, from a folder or table of the command line."""
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from salix.model import Model
-from salix.typing import InputError, Method
+from salix.typing import InputError
 
 MOST = 64  # images, evenly spread over the source
 
@@ -37,30 +37,30 @@ def reference_images(model: Model, text: str) -> np.ndarray:
     return np.stack(images)
 
 
-def with_references(methods: Sequence[Method], images: np.ndarray) -> list[Method]:
-    """Return methods with `images` in the place of their default references.
+def with_references(takers: Sequence[Any], images: np.ndarray) -> list[Any]:
+    """Return methods and measures with `images` in the place of their default references.
 
-    Methods inside of others have them too. Raises `InputError` where no method takes any.
+    Methods inside of others have them too. Raises `InputError` where none takes any.
     """
-    changed = [_with_references(method, images) for method in methods]
-    if all(new is old for new, old in zip(changed, methods, strict=True)):
+    changed = [_with_references(taker, images) for taker in takers]
+    if all(new is old for new, old in zip(changed, takers, strict=True)):
         raise InputError(
-            "--references is given, and no method of --attribution takes reference images: leave "
-            "it out, or give ExpectedGradients() or DeepLIFTSHAP()"
+            "--references is given, and no method of --attribution takes reference images, nor a "
+            "measure: leave it out, or give ExpectedGradients(), DeepLIFTSHAP() or RealRegions()"
         )
     return changed
 
 
-def _with_references(method: Any, images: np.ndarray) -> Any:
-    if not is_dataclass(method):
-        return method
+def _with_references(taker: Any, images: np.ndarray) -> Any:
+    if not is_dataclass(taker) or isinstance(taker, type):
+        return taker
     changes: dict[str, Any] = {}
-    for field in fields(method):
-        value = getattr(method, field.name)
-        if field.name == "references" and isinstance(value, str) and value == field.default:
+    for field in fields(taker):
+        value = getattr(taker, field.name)
+        is_default = value is None or (isinstance(value, str) and value == field.default)
+        if field.name == "references" and is_default:
             changes["references"] = images
         elif callable(value):  # a method inside of another
             inner = _with_references(value, images)
             changes |= {} if inner is value else {field.name: inner}
-    instance: Any = method
-    return replace(instance, **changes) if changes else method
+    return replace(taker, **changes) if changes else taker

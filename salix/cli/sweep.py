@@ -57,8 +57,9 @@ class Sweep:
     references: Annotated[
         str | None,
         Option(
-            help="reference images of ExpectedGradients and DeepLIFTSHAP: a folder or table, at "
-            "most 64 images of it, best from the training data; black and white by default"
+            help="reference images of ExpectedGradients and DeepLIFTSHAP, best from the training "
+            "data (black and white by default), and of RealRegions, authentic ones: a folder or "
+            "table, at most 64 images of it"
         ),
     ] = None
     score: Annotated[

@@ -34,7 +34,9 @@ def prepare_command(command: "Sweep", workers: int | None = None) -> "PreparedRu
     ]
     methods = [spec.parse(text, METHODS, PARTITIONS) for text in command.attribution]
     if command.references is not None:
-        methods = with_references(methods, reference_images(model, command.references))
+        images = reference_images(model, command.references)
+        takers = with_references([*methods, *measures], images)
+        methods, measures = takers[: len(methods)], takers[len(methods) :]
     return prepare_sweep(
         model,
         params,

@@ -27,7 +27,11 @@ class Train:
     data: Data
     out: Annotated[Path, Option(help="directory of the training: created, or resumed")]
     validation: Annotated[
-        tuple[str, ...], Option(help="validation data, as --data, with the same options")
+        tuple[str, ...],
+        Option(
+            help="validation data, as --data; --labels, --frames and --root count for those of "
+            "both that take them"
+        ),
     ] = ()
     labels: LabelNames = ()
     frames: Frames = None

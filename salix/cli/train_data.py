@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from salix.data import open_source
 from salix.data.face_sources import face_rule
-from salix.data.layouts.opening import LISTS, parse_layout
+from salix.data.opening import open_sources
 from salix.typing import InputError
 
 if TYPE_CHECKING:
@@ -15,12 +14,12 @@ if TYPE_CHECKING:
 def open_training(command: "Train") -> tuple["Source", "Source | None"]:
     """Return the training data and the validation data, None without.
 
-    Options of layouts and names are left out for validation data without them. Raises `InputError`
-    for faces by a rule that needs a network.
+    `--labels`, `--frames` and `--root` count for the data of either that take them. Raises
+    `InputError` for an option that neither takes, and for faces by a rule that needs a network.
     """
-    labels, frames, root = command.labels, command.frames, command.root
-    source = open_source(command.data, labels=labels, frames=frames, root=root)
-    source = command.faces.cut(source)
+    data = [command.data, *([command.validation] if command.validation else [])]
+    opened = open_sources(data, labels=command.labels, frames=command.frames, root=command.root)
+    source, *validation = [command.faces.cut(source) for source in opened]
     rule = face_rule(source)
     if rule is not None and rule.needs_two_classes:
         raise InputError(
@@ -28,16 +27,4 @@ def open_training(command: "Train") -> tuple["Source", "Source | None"]:
             "faces before it is trained: give --several largest, first or all, and --no-face skip "
             "or whole"
         )
-    if not command.validation:
-        return source, None
-    texts = command.validation
-    parsed = [parse_layout(text) or parse_layout(text.partition("=")[2]) for text in texts]
-    layouts = [place.layout for place in parsed if place is not None]
-    unnamed = any("=" not in text or parse_layout(text) is not None for text in texts)
-    validation = open_source(
-        texts,
-        labels=labels if unnamed else (),
-        frames=frames if layouts else None,
-        root=root if any(layout in LISTS for layout in layouts) else None,
-    )
-    return source, command.faces.cut(validation)
+    return source, validation[0] if validation else None

@@ -5,6 +5,8 @@ from salix.data.datasets import Dataset
 from salix.data.decode import Unreadable, fit
 from salix.data.examples import Examples, ImageExamples, image_example
 from salix.data.face_crops import FaceCrops
+from salix.data.face_detection import detect_faces
+from salix.data.face_detector import FaceDetector
 from salix.data.face_rule import FaceRule
 from salix.data.feed import Batch, batches, count_batches, image_batches
 from salix.data.files import Folder
@@ -25,6 +27,7 @@ __all__ = [
     "Dataset",
     "Examples",
     "FaceCrops",
+    "FaceDetector",
     "FaceRule",
     "Folder",
     "Grouped",
@@ -40,6 +43,7 @@ __all__ = [
     "Url",
     "batches",
     "count_batches",
+    "detect_faces",
     "fit",
     "id_hash",
     "image_batches",

@@ -161,16 +161,22 @@ def fit(image: Any, to: Preprocess) -> Pixels:
         return to.on_host(image)
     if image.dtype == np.uint8 and image.shape == (*to.size, to.channels) and to.resize is None:
         return np.asarray(image)
-    return to.on_host(_from_array(image))
+    return to.on_host(to_pillow(image))
 
 
-def _from_array(array: np.ndarray) -> Any:
+def to_pillow(image: Any) -> Any:
+    """Return a Pillow image as it is, and an 8-bit array [h w] or [h w c] as one.
+
+    Raises `Unreadable` for an array that is not an 8-bit image.
+    """
     from PIL import Image
 
-    if array.dtype != np.uint8:
-        raise Unreadable(f"pixels of type {array.dtype}, expected uint8")
-    if array.ndim == 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == 3)):
-        raise Unreadable(f"pixels of shape {array.shape}, expected [h w], [h w 1] or [h w 3]")
-    return Image.fromarray(array)
+    if not isinstance(image, np.ndarray):
+        return image
+    if image.dtype != np.uint8:
+        raise Unreadable(f"pixels of type {image.dtype}, expected uint8")
+    if image.ndim == 3 and image.shape[-1] == 1:
+        image = image[..., 0]
+    if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[-1] == 3)):
+        raise Unreadable(f"pixels of shape {image.shape}, expected [h w], [h w 1] or [h w 3]")
+    return Image.fromarray(image)

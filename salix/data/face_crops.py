@@ -10,6 +10,7 @@ import numpy as np
 
 from salix.data.bounds import Unreadable
 from salix.data.content import source_identity
+from salix.data.decode import to_pillow
 from salix.data.face_cut import align_face, crop_box
 from salix.data.face_rule import FaceRule
 from salix.data.face_table import FaceTable, read_faces
@@ -23,16 +24,17 @@ PLAIN_RULE = FaceRule()
 
 @dataclass(frozen=True)
 class FaceCrops(View):
-    """The faces of a source's images, by the boxes or landmarks of a table, see `read_faces`.
+    """The faces of a source's images, by boxes or landmarks: of a file, or of `detect_faces`.
 
     Each image is its face, cut out or aligned by `rule`, and so is its reference mask. Ids are
     those of the source; where every face is an image (`several` "all" or "max"), `a.png#face=1` is
     the second of an image with several, which are a group, named by the image unless it has one. A
     face without area or outside of its image is unreadable, with the reason. Raises `InputError`
-    for packed data, whose pixels are no longer those of the table, and as `read_faces`.
+    for packed data, whose pixels are no longer those of the table, for faces to align that have
+    no landmarks, and as `read_faces`.
     """
 
-    table: Path | str
+    table: Path | str | FaceTable
     rule: FaceRule = PLAIN_RULE
     faces: FaceTable = field(init=False, repr=False, compare=False)
     images: np.ndarray = field(init=False, repr=False, compare=False)  # of each row, in the source
@@ -46,7 +48,11 @@ class FaceCrops(View):
                 "packed data have other pixels than the table of faces: pack the faces"
             )
         ids = self.source.ids
-        faces = read_faces(self.table, ids, landmarks=self.rule.align is not None)
+        faces, align = self.table, self.rule.align is not None
+        if not isinstance(faces, FaceTable):
+            faces = read_faces(faces, ids, landmarks=align)
+        elif align and np.isnan(faces.landmarks).any():
+            raise InputError("detected faces have no landmarks to align by: give a table of them")
         if self._every:
             images, rows, names = _every_face(ids, faces)
             if (twice := repeated(names)) is not None:
@@ -56,7 +62,7 @@ class FaceCrops(View):
             rows = np.full(len(ids), -1)
             order = np.arange(len(faces.images))[::-1]  # the first is written last
             if self.rule.several == "largest":
-                order = order[np.argsort(faces.areas()[order], kind="stable")]
+                order = order[np.argsort(faces.sides.prod(1)[order], kind="stable")]
             rows[faces.images[order]] = order
         fields = {"faces": faces, "images": images, "rows": rows, "names": names, "sizes": {}}
         for name, value in fields.items():
@@ -98,18 +104,29 @@ class FaceCrops(View):
         rows = [] if score is None else np.flatnonzero(self.rows < 0).tolist()
         return {} if score is None else dict.fromkeys(rows, score)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Rule of the faces, and the detector of those that were detected, as JSON."""
+        detector = self.faces.detector
+        return self.rule.identity() | ({} if detector is None else {"detector": repr(detector)})
+
     def read(self, index: int) -> Any:
         """Return one face as Pillow image; raises `Unreadable`."""
-        from PIL import Image
-
-        face = int(self.rows[index])
-        if face < 0 and self.rule.no_face == "skip":
-            raise Unreadable("no face: the table of faces has none for this image")
-        image = self.source.read(int(self.images[index]))
-        if isinstance(image, np.ndarray):
-            image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
+        image = self.image(index)
         if self.source.has_reference_masks:
             self.sizes[index] = image.size
+        return self.cut(index, image)
+
+    def image(self, index: int) -> Any:
+        """Return the image of one face as Pillow image; raises `Unreadable`."""
+        return to_pillow(self.source.read(int(self.images[index])))
+
+    def cut(self, index: int, image: Any) -> Any:
+        """Return one face of its image; raises `Unreadable`."""
+        face = int(self.rows[index])
+        if face < 0 and self.rule.no_face == "skip":
+            owner = "table" if self.faces.detector is None else "detector"
+            raise Unreadable(f"no face: the {owner} of faces has none for this image")
         if face < 0:
             return image
         if self.rule.align is not None:
@@ -148,8 +165,8 @@ class FaceCrops(View):
         sha = hashlib.sha256(self.images.astype("<i8").tobytes())
         for values in (self.rows >= 0, *(kind[used] for kind in kinds)):
             sha.update(np.ascontiguousarray(values).tobytes())
-        table = {"table": sha.hexdigest()}
-        return {"faces": self.rule.identity() | table} | source_identity(self.source, full=full)
+        faces = self.settings | {"table": sha.hexdigest()}
+        return {"faces": faces} | source_identity(self.source, full=full)
 
     def _box(self, face: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
         box, rule = self.faces.boxes[face], self.rule

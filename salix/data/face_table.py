@@ -1,14 +1,19 @@
 """Tables of faces: boxes or landmarks of the images of a source, any number for each."""
 
+import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
+from salix.atomic import atomic
 from salix.data.face_cut import LANDMARKS
+from salix.data.face_detector import FaceDetector
 from salix.data.notes import note
 from salix.data.table_files import read_cells
 from salix.data.texts import repeated
@@ -24,20 +29,23 @@ class FaceTable:
 
     `images[face]` are positions in the source; `boxes[face]` left, top, right and bottom in pixels,
     `landmarks[face]` five positions (x, y) of pixels, NaN where the file has none; `places[face]`
-    the line or row of the file, for messages.
+    the line or row of the file, for messages. `detector` is the one whose faces they are, None for
+    those of a file; `unreadable` the positions of the images that it could not read.
     """
 
     images: np.ndarray
     boxes: np.ndarray
     landmarks: np.ndarray
-    places: Sequence[str]
+    places: Sequence[str] = field(repr=False)
+    detector: FaceDetector | None = None
+    unreadable: tuple[int, ...] = field(default=(), repr=False)
 
-    def areas(self) -> np.ndarray:
-        """Return the area of each box, or of the landmarks' box where there is none, in pixels."""
+    @cached_property
+    def sides(self) -> Float[np.ndarray, "n 2"]:
+        """Width and height of each box, or of the landmarks' box without one, in pixels."""
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
         spread = self.landmarks.max(1) - self.landmarks.min(1)
-        sides = np.where(np.isnan(sides), spread, sides)
-        return np.prod(np.maximum(np.nan_to_num(sides), 0), 1)
+        return np.maximum(np.nan_to_num(np.where(np.isnan(sides), spread, sides)), 0)
 
 
 def read_faces(file: Path | str, ids: Sequence[str], *, landmarks: bool) -> FaceTable:
@@ -101,6 +109,39 @@ def read_faces(file: Path | str, ids: Sequence[str], *, landmarks: bool) -> Face
         np.array([face[2] for face in faces], float).reshape(-1, 5, 2),
         tuple(face[3] for face in faces),
     )
+
+
+def write_faces(faces: FaceTable, ids: Sequence[str], file: Path) -> None:
+    """Write the boxes of faces as CSV or Parquet, as `read_faces` reads them.
+
+    A row for each face, in the order of the images; an image without one has a row without numbers.
+    Raises `InputError` for a file of another suffix.
+    """
+    check_suffix(file)
+    rows = [[i, *box] for i, box in zip(faces.images.tolist(), faces.boxes.tolist(), strict=True)]
+    none: Sequence[float | None] = (None,) * len(BOX)
+    rows += [[i, *none] for i in sorted(set(range(len(ids))) - set(faces.images.tolist()))]
+    rows.sort(key=lambda row: row[0])  # stable: the order of an image's faces stays
+    cells = [(ids[row[0]], *row[1:]) for row in rows]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(file) as unfinished:
+        if file.suffix.lower() == ".csv":
+            with unfinished.open("w", encoding="utf-8", newline="") as text:
+                csv.writer(text).writerows([("id", *BOX), *cells])
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        kinds = [pa.string(), *[pa.float64()] * len(BOX)]
+        columns = list(zip(*cells, strict=True)) or [()] * len(kinds)
+        arrays = [pa.array(c, kind) for c, kind in zip(columns, kinds, strict=True)]
+        pq.write_table(pa.table(arrays, ["id", *BOX]), unfinished)
+
+
+def check_suffix(file: Path) -> None:
+    """Raise `InputError` for a file that is neither CSV nor Parquet by its suffix."""
+    if file.suffix.lower() not in (".csv", ".parquet"):
+        raise InputError(f"{file}: name a table of faces .csv or .parquet, as faces.csv")
 
 
 def _number(file: Path, place: str, column: str, value: Any) -> float:

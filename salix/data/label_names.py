@@ -47,9 +47,10 @@ def class_of(name: str, classes: Sequence[ClassNames]) -> tuple[str, str] | None
     """Return the class of a name and the pattern that names it, None where there is none.
 
     Names are compared without case. Whole names come before patterns, patterns in their order, and
-    `*` alone last.
+    `*` alone last. The name of a class is a whole name of it, unless it is another's.
     """
     pairs = [(pattern, c.name) for c in classes for pattern in c.patterns]
+    pairs += [(c.name, c.name) for c in classes]
     pairs.sort(key=lambda pair: (bool(re.search(r"[*?]", pair[0])), pair[0] == "*"))
     plain = name.strip().casefold()
     for pattern, cls in pairs:

@@ -5,7 +5,8 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ Loader = Literal["threads", "processes"]
 Load = Callable[[int], Any]
 Futures = Sequence[Future[list[Any]]]
 CHUNK = 4  # examples in one message of a process, and at most in one task of a thread
+AHEAD = 4  # ranges that threads load ahead
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,22 @@ def results(futures: Futures) -> Iterator[Any]:
     with _remedy():
         for future in futures:
             yield from future.result()
+
+
+def load_ranges(
+    load: Load, ranges: Iterable[range], *, workers: int
+) -> Iterator[tuple[range, list[Any]]]:
+    """Yield ranges with their examples or `Skip`, loaded by threads a few ranges ahead."""
+    with open_loader("threads", workers, load) as submit:
+        waiting: deque[tuple[range, Futures]] = deque()
+        for indices in ranges:
+            waiting.append((indices, submit(indices)))
+            if len(waiting) > AHEAD:
+                first, futures = waiting.popleft()
+                yield first, list(results(futures))
+        while waiting:
+            first, futures = waiting.popleft()
+            yield first, list(results(futures))
 
 
 @contextmanager

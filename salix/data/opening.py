@@ -14,7 +14,7 @@ from salix.data.layouts.entries import GROUPINGS
 from salix.data.layouts.opening import UNLABELLED, parse_layout
 from salix.data.listing import has_signature
 from salix.data.notes import note
-from salix.data.place_sources import grouped_by, open_places
+from salix.data.place_sources import check_frames, check_root, grouped_by, open_places
 from salix.data.places import Place, gather, remote_place
 from salix.data.record_index import is_record_file
 from salix.data.shard_paths import expand, is_shard, shards_in
@@ -53,23 +53,54 @@ def open_source(
     of the names in the data, `real=youtube,actors`, see `parse_label_names`. `frames` chooses those
     of each video, see `parse_frames`; `root` is the folder of the files that a layout's list names.
     """
+    options = {"group_by": group_by, "labels": labels, "frames": frames, "root": root}
+    return open_sources([texts], **options)[0]
+
+
+def open_sources(
+    data: Sequence[Sequence[str]],
+    *,
+    group_by: int | str | None = None,
+    labels: Sequence[str] = (),
+    frames: str | None = None,
+    root: Path | str | None = None,
+) -> list[Source]:
+    """Open several data sets with the same options, such as training and validation data.
+
+    Each option counts for the data that take it, see `open_source`. Raises `InputError` for an
+    option, or a name of `labels`, that none of them has.
+    """
+    label_names = parse_label_names(labels)
+    places = [_places(texts) for texts in data]
+    check_root(list(itertools.chain(*places)), root)
+    opened = [open_places(some, frames, root) for some in places]
+    check_frames(itertools.chain(*opened), frames)
+    if isinstance(group_by, str) and group_by in GROUPINGS:
+        opened, group_by = [grouped_by(sources, group_by) for sources in opened], None
+    if label_names:
+        unnamed = [
+            (k, i) for k, some in enumerate(places) for i, p in enumerate(some) if p.name is None
+        ]
+        relabelled = relabel([opened[k][i] for k, i in unnamed], label_names)
+        for (k, i), source in zip(unnamed, relabelled, strict=True):
+            opened[k][i] = source
+    return [_join(some, sources, group_by) for some, sources in zip(places, opened, strict=True)]
+
+
+def _places(texts: Sequence[str]) -> Sequence[Place]:
+    """Read the texts of one data set."""
     if not texts:
         raise InputError("no data given: name a folder, an image or a table")
-    label_names = parse_label_names(labels)
     places = gather([_place(text) for text in texts])
     folders = [folder for p in places if (folder := p.local_folder) is not None]
     for inner, outer in itertools.permutations(folders, 2):
         if Path(inner).is_relative_to(outer) and inner != outer:
             note(f"{inner} lies in {outer}: its images are in the data twice")
-    opened = open_places(places, frames, root)
-    if isinstance(group_by, str) and group_by in GROUPINGS:
-        opened, group_by = grouped_by(opened, group_by), None
-    if label_names:
-        unnamed = [i for i, place in enumerate(places) if place.name is None]
-        for i, source in zip(
-            unnamed, relabel([opened[i] for i in unnamed], label_names), strict=True
-        ):
-            opened[i] = source
+    return places
+
+
+def _join(places: Sequence[Place], opened: Sequence[Source], group_by: int | str | None) -> Source:
+    """Return the sources of one data set in a row, with their groups."""
     sources = dict(zip(_keys(places), opened, strict=True))
     level = group_by if isinstance(group_by, int) else None
     alone = len(sources) == 1 and places[0].name is None

@@ -1,7 +1,7 @@
 """Source of a packed data set: images that `salix pack` has resized, read at memory speed."""
 
 import bisect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -36,6 +36,7 @@ class Packed:
     shards: tuple[PackedShard, ...] = field(init=False, repr=False)
     versions: tuple[tuple[int, int], ...] = field(init=False, repr=False)  # sizes and times
     ends: tuple[int, ...] = field(init=False, repr=False)  # one past the last row of each shard
+    faces: Mapping[str, Any] | None = field(init=False, repr=False)  # rule of those cut before
 
     def __post_init__(self):
         root = Path(self.root)
@@ -43,6 +44,7 @@ class Packed:
         if packing.shards is None:
             raise InputError(f"{root} is not packed to its end: run the same salix pack again")
         object.__setattr__(self, "layout", packing.layout)
+        object.__setattr__(self, "faces", (packing.config.get("source") or {}).get("faces"))
         object.__setattr__(self, "shards", packing.shards)
         object.__setattr__(self, "versions", tuple(map(self._version, packing.shards)))
         object.__setattr__(self, "ends", tuple(accumulate(s.rows for s in packing.shards)))
@@ -100,7 +102,8 @@ class Packed:
     def identity(self, *, full: bool = False) -> dict[str, Any]:
         """Digest of the shards, from stored digests of pixels; `full` compares those with pixels.
 
-        Raises `InputError` for a shard that is damaged.
+        With the rule of the faces that were packed, so that reports state it. Raises `InputError`
+        for a shard that is damaged.
         """
         for number, shard in enumerate(self.shards):
             try:
@@ -108,7 +111,8 @@ class Packed:
                     raise DamagedShard("its rows differ from their digest")
             except DamagedShard as error:
                 raise InputError(self._damage(number, error)) from None
-        return {"packed": join_digests(shard.sha256 for shard in self.shards)}
+        packed = {"packed": join_digests(shard.sha256 for shard in self.shards)}
+        return packed if self.faces is None else packed | {"faces": dict(self.faces)}
 
     def _tensor(self, number: int, batch: int, row: int, name: str) -> FittedPixels | None:
         shard = self._reader(number)

@@ -10,6 +10,7 @@ from typing import Any
 
 from salix.atomic import atomic
 from salix.data.content import source_identity
+from salix.data.face_sources import face_rule
 from salix.data.feed import Batch, batches
 from salix.data.fitted import check_geometry, packings
 from salix.data.loaders import Loader
@@ -53,9 +54,15 @@ def pack(
     verifies and keeps those that are whole, and writes the others. `workers` and `loader` are
     those of `salix.sweep`. `full_content` identifies the images by all of their content, see
     `salix.sweep`. Raises `InputError` for an `out` that contains anything else, other images or
-    images of other settings.
+    images of other settings, and for faces by a rule about the probabilities of a model.
     """
     out, to = Path(out), replace(to, mean=(0.0,), std=(1.0,))
+    rule = face_rule(source)
+    if rule is not None and rule.needs_two_classes:
+        raise InputError(
+            f"--several {rule.several} and --no-face {rule.no_face}: packed faces know no "
+            "probabilities: give --several largest, first or all, and --no-face skip or whole"
+        )
     for packing in packings(source):
         check_geometry(packing, to)
     examples = FittedExamples(source, to)

@@ -1,7 +1,7 @@
 """Sources of the places that the command line names."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,19 +23,29 @@ from salix.data.url import Url
 from salix.typing import InputError
 
 
+def check_root(places: Sequence[Place], root: Path | str | None) -> None:
+    """Raise `InputError` for a root where no place is a list of files."""
+    layouts = [place.layout for place in places if place.layout is not None]
+    if root is not None and not any(layout.layout in LISTS for layout in layouts):
+        raise InputError(f"--root {root}: no list such as deepfakebench:FILE.json is in --data")
+
+
+def check_frames(sources: Iterable[Source], frames: str | None) -> None:
+    """Raise `InputError` for a choice of frames where no source has videos."""
+    layouts = (source for source in sources if isinstance(source, LayoutSource))
+    if frames is not None and not any("video" in layout.groupings for layout in layouts):
+        raise InputError(
+            f"--frames {frames}: no videos are in --data: name them videos:DIR, or leave it out"
+        )
+
+
 def open_places(
     places: Sequence[Place], frames: str | None, root: Path | str | None
 ) -> list[Source]:
     """Open the source of each place, those of layouts with the chosen frames of each video.
 
-    Groups of layouts with different roots have different names. Raises `InputError` for options
-    that no place takes.
+    Groups of layouts with different roots have different names.
     """
-    layouts = [place.layout for place in places if place.layout is not None]
-    if root is not None and not any(layout.layout in LISTS for layout in layouts):
-        raise InputError(f"--root {root}: no list such as deepfakebench:FILE.json is in --data")
-    if frames is not None and not layouts:
-        raise InputError(f"--frames {frames}: no videos are in --data: name them videos:DIR")
     choice = None if frames is None else parse_frames(frames)
     folder = None if root is None else Path(root).expanduser()
     sources: list[Source] = []

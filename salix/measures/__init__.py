@@ -15,9 +15,12 @@ from salix.measures.geometry import PAPER_GEOMETRY, Geometry
 from salix.measures.noise import PAPER_NOISE, Noise
 from salix.measures.of import Of
 from salix.measures.presets import PRESETS
+from salix.measures.real_regions import RealRegions
+from salix.measures.region_attack import PAPER_REGION_ATTACK, RegionAttack
 from salix.measures.regions import Regions
 from salix.measures.relevance_mass import RelevanceMass
 from salix.metrics import METRICS, Similarity
+from salix.perturb.attacks import ATTACKS
 from salix.perturb.partition import PARTITIONS
 from salix.perturb.segmentation import SEGMENTATIONS
 
@@ -28,6 +31,7 @@ __all__ = [
     "PAPER_DEGRADATION",
     "PAPER_GEOMETRY",
     "PAPER_NOISE",
+    "PAPER_REGION_ATTACK",
     "PRESETS",
     "Agreement",
     "Curves",
@@ -36,6 +40,8 @@ __all__ = [
     "Geometry",
     "Noise",
     "Of",
+    "RealRegions",
+    "RegionAttack",
     "Regions",
     "RelevanceMass",
 ]
@@ -49,6 +55,8 @@ MEASURES: dict[str, type] = {
     "Geometry": Geometry,
     "Noise": Noise,
     "Of": Of,
+    "RealRegions": RealRegions,
+    "RegionAttack": RegionAttack,
     "Regions": Regions,
     "RelevanceMass": RelevanceMass,
 }
@@ -57,5 +65,6 @@ ARGUMENTS: dict[str, Any] = {
     "Similarity": Similarity,
     **SEGMENTATIONS,
     **PARTITIONS,
+    **ATTACKS,
     **{name: metric.function for name, metric in METRICS.items()},
 }

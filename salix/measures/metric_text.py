@@ -7,6 +7,7 @@ from typing import Any
 from salix import spec
 from salix.measures.of import Of
 from salix.metrics import METRICS
+from salix.perturb.attacks import ATTACKS
 from salix.perturb.partition import PARTITIONS
 from salix.perturb.segmentation import SEGMENTATIONS
 
@@ -25,7 +26,7 @@ def parse_metric(text: str) -> Of:
     `salix.spec.parse` do.
     """
     family = {name: partial(_with_options, info.function) for name, info in METRICS.items()}
-    return spec.parse(text, family, {**SEGMENTATIONS, **PARTITIONS})
+    return spec.parse(text, family, {**SEGMENTATIONS, **PARTITIONS, **ATTACKS})
 
 
 def metric_text(metric: Of) -> str:

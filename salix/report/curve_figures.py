@@ -71,6 +71,7 @@ def _lines(
         line.update(mode="lines", line={"color": palette[curve.group].colour, "width": 1.6})
         line.update(hovertemplate=f"{plain_text(curve.run)}<br>{template}<extra></extra>")
         line.update(text=texts if "text" in template else None, showlegend=False)
+        line.update(name=plain_text(curve.group))
         drawing.add_trace(line)
     return drawing
 
@@ -95,7 +96,7 @@ def reliability_figure(curves: DetectorCurves, palette: Palette) -> Figure:
         line = go.Scatter(x=own.probabilities.round(4).tolist(), y=values.round(4).tolist())
         line.update(mode="lines+markers", line={"color": swatch.colour, "width": 1.2})
         line.update(marker={"symbol": swatch.shape, "size": 7}, error_y=error)
-        line.update(text=texts, hoverinfo="text", showlegend=False)
+        line.update(text=texts, hoverinfo="text", showlegend=False, name=plain_text(curve.group))
         drawing.add_trace(line)
     one = plain_text(curves.curves[0].classes[1])
     drawing.update_xaxes(title=f"mean P({one}) of a bin", range=[-0.02, 1.02])

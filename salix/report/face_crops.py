@@ -1,6 +1,7 @@
 """Words for the faces that were cut out of the images of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from salix.store import Run
 
@@ -14,9 +15,12 @@ SEVERAL = {
 
 def describe_rule(run: Run) -> str:
     """Describe the faces of a run in words; nothing where its images are not cut."""
-    rule = run.manifest["config"].get("data", {}).get("faces")
-    if not rule:
-        return ""
+    settings = run.manifest["config"].get("data", {}).get("faces")
+    return describe_settings(settings) if settings else ""
+
+
+def describe_settings(rule: Mapping[str, Any]) -> str:
+    """Describe a rule of faces and their detector, `FaceCrops.settings`, in words."""
     margin = f"a margin of {100 * rule['margin']:.3g} % on each side"
     kind = "boxes, the shorter side extended," if rule["square"] else "boxes"
     cut = f"cut out by {kind} with {margin}, up to the image\u2019s edge"
@@ -24,10 +28,15 @@ def describe_rule(run: Run) -> str:
         side = rule["align"]
         cut = f"aligned by five landmarks to {side} \u00d7 {side} pixels with {margin}"
     none = {"skip": "was left out", "whole": "was taken as a whole"}.get(rule["no_face"])
+    several = SEVERAL[rule["several"]]
+    if detector := rule.get("detector"):
+        cut = f"detected by a cascade of local binary patterns, {detector}, and {cut}"
+        if rule["several"] == "first":
+            several = "of several faces the one of most windows was taken"
     if none is None:
         score = rule["no_face"].partition(":")[2]
         none = f"has the fixed probability {score} of the second class and no map"
-    return f"{cut}; an image without a face {none}; {SEVERAL[rule['several']]}"
+    return f"{cut}; an image without a face {none}; {several}"
 
 
 def describe_faces(runs: Sequence[Run]) -> str:

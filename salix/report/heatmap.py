@@ -74,11 +74,14 @@ def mask_share(reference_mask: bytes | None) -> float | None:
 
 def mask_outline(reference_mask: bytes | None, size: tuple[int, int]) -> str:
     """Return the SVG path around the half level of a mask, stretched over a picture of `size`."""
+    region = _decode_mask(reference_mask)
+    return "" if region is None else outline(region, size)
+
+
+def outline(region: np.ndarray, size: tuple[int, int]) -> str:
+    """Return the SVG path around the half level of a region [h w], over a picture of `size`."""
     from skimage.measure import approximate_polygon, find_contours
 
-    region = _decode_mask(reference_mask)
-    if region is None:
-        return ""
     h, w = region.shape
     step = np.array([size[1] / h, size[0] / w])
     path = []

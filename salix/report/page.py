@@ -10,6 +10,7 @@ from salix.analysis import Analysis, analyse
 from salix.analysis.run_metrics import REGION
 from salix.report import heatmap
 from salix.report.export import write_parquet
+from salix.report.figure_files import check_folder, write_figures
 from salix.report.headline import headline
 from salix.report.palette import Palette
 from salix.report.section import Build, Section
@@ -59,16 +60,20 @@ def write_page(
     title: str = "Salix report",
     intro: Sequence[str] = (),
     sections: Sequence[Build] = SECTIONS,
+    figures: Path | str | None = None,
 ) -> Path:
     """Write the report of an analysis to `out`, and its numbers beside it for machines.
 
     Under the same name: `.json` (headline, table and differences), `.parquet` (a row for each
     number), `.csv` and `.tex` (the table of groups). In the CSV, an apostrophe stands before names
     that a spreadsheet would run as a formula. `intro` are paragraphs below the headline.
-    The same runs give the same bytes. Returns `out`. Raises `InputError` for an `out` that is a
-    folder or has the name of one of the files beside it.
+    The same runs give the same bytes. Returns `out`. `figures` is a folder for the figures, see
+    `write_figures`. Raises `InputError` for an `out` that is a folder or has the name of one of the
+    files beside it, and for `figures` where `write_figures` does.
     """
     out = Path(out)
+    if figures is not None:
+        check_folder(Path(figures))
     if out.is_dir() or out.suffix in BESIDE:
         raise InputError(f"{out} cannot be the report: name a file, such as report.html")
     built = [section for build in sections if (section := build(analysis)) is not None]
@@ -90,6 +95,8 @@ def write_page(
     write_parquet(records, out.with_suffix(".parquet"))
     for download in (d for section in built for d in section.downloads):
         out.with_suffix(download.suffix).write_text(download.text, encoding="utf-8")
+    if figures is not None:
+        write_figures(built, Path(figures))
     return out
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from salix.analysis import Analysis
+from salix.report.figure import Figure
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -28,7 +29,8 @@ class Section:
     `template` is the text of a Jinja template, rendered with `context` and with `palette`,
     `region` and `summary`; it may import `macros.html`. It is the content of an element with the id
     `anchor`, below the heading `title`, if any; `link` is its name in the list of sections, none
-    where empty. `figures` tells whether the page needs plotly. `records` are added to the Parquet
+    where empty. `figures` are those that plotly draws, `drawings` functions that draw its other
+    figures by matplotlib, by name: both become files of figures. `records` are added to the Parquet
     file beside the page (fields of `export.FIELDS`), `data` to the JSON file.
     """
 
@@ -37,7 +39,8 @@ class Section:
     template: str
     context: Mapping[str, Any] = field(default_factory=_nothing)
     link: str = ""
-    figures: bool = False
+    figures: tuple[Figure, ...] = ()
+    drawings: Mapping[str, Callable[[], Any]] = field(default_factory=_nothing)
     downloads: tuple[Download, ...] = ()
     records: Sequence[Mapping[str, Any]] = ()
     data: Mapping[str, Any] = field(default_factory=_nothing)
@@ -61,8 +64,12 @@ def read_template(module: str) -> str:
 def figure_section(
     anchor: str, title: str, link: str, module: str, figures: Sequence[Any], **context: Any
 ) -> Section | None:
-    """Return a section of plotly figures, in its context as `figures`; None without any."""
+    """Return a section of items with a plotly `figure`, in its context as `figures`.
+
+    None without any.
+    """
     if not figures:
         return None
     values = {"figures": figures} | context
-    return Section(anchor, title, read_template(module), values, link=link, figures=True)
+    drawn = tuple(item.figure for item in figures)
+    return Section(anchor, title, read_template(module), values, link=link, figures=drawn)

@@ -41,6 +41,7 @@ def test_closed_forms():
     assert maps.means(0)["variation"].value == 0
     assert maps.means()["variation"].value == pytest.approx(0.5)
     assert maps.means()["variation"].undefined == 3
+    assert maps.means()["spread"].clusters == 4  # of five videos, two of one name
 
 
 def test_of_a_run(planted):

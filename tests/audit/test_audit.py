@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +12,16 @@ import pytest
 import salix
 from salix.attribution import Gradient
 from salix.audit import Recoded, audit_images, write_audit
+from salix.audit.audit import EDGES
+from salix.audit.columns import SIDES, common_value
+from salix.audit.measurement import measure
+from salix.audit.properties import KEYS
 from salix.cli import main
-from salix.data import Arrays, open_source
+from salix.data import Arrays, FaceCrops, FaceRule, open_source
+from salix.data.face_table import BOX, POINTS
+from salix.model import LoadedWeights
 from salix.preprocess import Preprocess
+from salix.store import Run
 from salix.typing import InputError
 from tests.audit.planted import plant
 
@@ -144,6 +152,7 @@ def detector(kind):
 @pytest.mark.slow
 def test_a_detector_of_the_coding_loses_on_copies_and_resumes(material, tmp_path):
     model, params = detector("edges")
+    model = replace(model, weights=LoadedWeights(3, 1, 0, ("head.kernel",)))
     options = {"model": model, "params": params, "attribution": Gradient(), "name": "edges"}
     audit = audit_images(material["jpeg"], out=tmp_path, **options)
     codec, size = audit.detector.comparisons
@@ -155,6 +164,10 @@ def test_a_detector_of_the_coding_loses_on_copies_and_resumes(material, tmp_path
     assert -1 <= size.spearman.value < 1
     page = write_audit(audit, tmp_path).read_text()
     assert "one coding: JPEG of quality 40" in page
+    digest = Run(tmp_path / "runs" / "original").manifest["config"]["weights"][:12]
+    assert f"sha256 {digest}, 3 arrays of the file taken, 1 ignored" in page
+    assert "Of the detector, 1 parameters are not in the weight file" in page
+    assert "<dd>head.kernel</dd>" in page
     parts = {p: p.stat().st_mtime_ns for p in tmp_path.glob("runs/*/*.parquet")}
     assert len(parts) >= 3
     again = audit_images(material["jpeg"], out=tmp_path, **options)
@@ -170,3 +183,50 @@ def test_a_model_of_other_classes_and_other_copies_are_refused(material, tmp_pat
         audit_images(material[""], out=tmp_path, quality=101)
     with pytest.raises(InputError, match="3 classes"):
         audit_images(material[""], out=tmp_path, model=model, params=params or {})
+
+
+@pytest.mark.parametrize("source", ["boxes", "landmarks"])
+def test_the_size_of_faces_is_audited_and_pixels_are_theirs(tmp_path, source):
+    root = plant(tmp_path / "data", videos=6)
+    paths = sorted(root.rglob("*.jpg"))
+    header, lines = ["id", *(BOX if source == "boxes" else POINTS)], []
+    for n, path in enumerate(paths):
+        side = 30 if "fake" in path.parts else 20 + n % 3
+        corners = [2, 3, 2 + side, 3 + side]
+        if source == "landmarks":  # of equal spread
+            corners = [2, 3, 2 + side, 3, 2, 3 + side, 2 + side, 3 + side, 5, 5]
+        lines.append([str(path.relative_to(root)), *map(str, corners)])
+    lines[0][1:] = [""] * (len(header) - 1)
+    table = tmp_path / "faces.csv"
+    table.write_text("\n".join(",".join(row) for row in [header, *lines]))
+    rule = FaceRule(margin=0.1, align=16 if source == "landmarks" else None)
+    audit = audit_images(FaceCrops(open_source([str(root)]), table, rule), out=tmp_path / "out")
+    keys = {s.number.key: s for s in audit.screening.properties}
+    assert keys["face_share"].alarming
+    assert keys["face_width"].number.kind == "face"
+    assert keys["face_share"].medians[1] == pytest.approx(900 / 48**2)
+    assert audit.images.skipped[0] is not None
+    assert "no face" in audit.images.skipped[0]
+    position = dict(zip(KEYS, audit.images.values[1], strict=True))
+    assert (position["width"], position["height"]) == (48, 48)
+    face = np.asarray(audit.source.read(1), float)
+    assert position["red"] == pytest.approx(face[..., 0].mean())
+    assert position["bytes_per_pixel"] == pytest.approx(paths[1].stat().st_size / 48**2)
+
+
+def test_faces_of_the_command_line(tmp_path, capsys):
+    root = plant(tmp_path / "data", videos=6)
+    table = tmp_path / "faces.csv"
+    names = [str(p.relative_to(root)) for p in sorted(root.rglob("*.jpg"))]
+    table.write_text("\n".join(["id,x0,y0,x1,y1", *(f"{name},4,4,40,44" for name in names)]))
+    status, data = audited(root, tmp_path / "out", "--boxes", str(table))
+    assert status == 0
+    assert {p["key"] for p in data["properties"]} >= {"face_width", "face_share"}
+    assert data["settings"]["faces"].startswith("cut out by boxes with a margin of 0 %")
+    crops = FaceCrops(open_source([str(root)]), table)
+    assert Recoded(crops, 50).read(0).size == (36, 40)
+    sizes = measure(crops, workers=1)
+    assert common_value(sizes, np.arange(4), EDGES, SIDES) == 36
+    assert "--several max is one face" in errors(
+        capsys, root, "--out", tmp_path / "o", "--boxes", table, "--several", "max"
+    )

@@ -79,7 +79,7 @@ def test_a_pattern_gives_classes_groups_and_a_split(faces, caplog):
         ("*/{label}/*/*.png", {"labels": ["real"]}, "write CLASS=NAME,NAME"),
         ("*/{label}/*/*.png", {"labels": ["a=x,y", "b=Y"]}, "'Y' is both a and b"),
         ("*/{label}/*/*.png", {"group_by": "identity"}, "names no identity: give one of"),
-        ("*/{label}/*/*.png", {"frames": "8"}, "are no videos: leave it out"),
+        ("*/{label}/*/*.png", {"frames": "8"}, "no videos are in --data"),
         ("*/{label}/{group}/*.png", {"frames": "2fps"}, "folder of frames without times"),
         ("*/{label}/{group}/*.png", {"frames": "some"}, "--frames 'some': give 32"),
         ("*/{label}/{group}/*.png", {"root": "x"}, "no list such as deepfakebench"),

@@ -15,9 +15,11 @@ from PIL import Image
 import salix
 from salix.atomic import atomic
 from salix.cli import main
+from salix.cli.face_options import FaceOptions
 from salix.data import Folder, ImageExamples, Packed, Unreadable, open_source, pack, packing
 from salix.data.packed_layout import DESCRIPTION
 from salix.preprocess import Preprocess
+from salix.report.face_crops import describe_rule
 from salix.typing import InputError
 
 TO = Preprocess((12, 10))
@@ -148,6 +150,34 @@ def test_sources_of_packed_data_are_joined_grouped_and_sent_to_processes(files, 
     assert copy.identity() == joined.identity()
 
 
+def test_faces_are_packed_as_they_are_cut(files, model, tmp_path, capsys):
+    lines = ["id,x0,y0,x1,y1"]
+    for i, id in enumerate(open_source([str(files / "list.csv")]).ids):
+        lines += [f"{id},2,3,{12 + i % 5},14", f"{id},8,8,14,16"][: i % 3]
+    boxes = tmp_path / "faces.csv"
+    boxes.write_text("\n".join(lines))
+    options = ["--boxes", str(boxes), "--margin", "0.1", "--several", "all"]
+    size = ["--size", "12", "10", "--out", str(tmp_path / "packed")]
+    assert main(["pack", str(files / "list.csv"), *options, *size]) == 0
+    crops = FaceOptions(boxes, margin=0.1, several="all").cut(
+        open_source([str(files / "list.csv")])
+    )
+    data = {"packed": Packed(tmp_path / "packed"), "crops": crops}
+    assert list(data["packed"].ids) == list(crops.ids)
+    assert any(id.endswith("#face=1") for id in crops.ids)
+    runs = {name: sweep(model, TO, s, tmp_path / f"run-{name}") for name, s in data.items()}
+    a, b = (run.table.to_pylist() for run in runs.values())
+    assert repr(a) == repr(b)
+    assert "no face" in str(a)
+    assert describe_rule(runs["packed"]) == describe_rule(runs["crops"]) != ""
+    with pytest.raises(InputError, match="detect faces before salix pack"):
+        FaceOptions(faces="detect").cut(data["packed"])
+    capsys.readouterr()
+    options[-1] = "max"
+    assert main(["pack", str(files / "list.csv"), *options, *size]) == 2
+    assert "--several max and --no-face skip: packed faces know no" in capsys.readouterr().err
+
+
 def test_a_model_of_another_geometry_is_refused_before_any_work(files, model, tmp_path):
     packed = pack(Folder(files / "images"), TO, tmp_path / "packed")
     other = Preprocess((12, 10), fit="crop", resize=15)
@@ -182,6 +212,7 @@ import os, sys
 from pathlib import Path
 from salix.data import Folder, pack
 from salix.preprocess import Preprocess
+from salix.report.face_crops import describe_rule
 from salix.progress import Progress
 
 def advance(self, count, before=Progress.advance):

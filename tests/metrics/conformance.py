@@ -16,7 +16,9 @@ import numpy as np
 from salix.attribution import Gradient
 from salix.measures import Of
 from salix.metrics import METRICS
+from salix.perturb.attacks import NES
 from salix.perturb.host import call_on_host
+from salix.perturb.partition import Grid
 from salix.typing import Explanation, Passes
 from tests.metrics import known_truth as known
 
@@ -26,6 +28,7 @@ OWN = {
     "irof": {"fill": 0.0},
     "faithfulness_correlation": {"fill": 0.0},
     "infidelity": {"units": "contribution"},
+    "region_attack": {"attack": NES(6, 0.1, 3, 0.1, None), "partition": Grid(4)},
     "sensitivity_n": {"fractions": (0.2, 0.5)},  # a few single pixels may all be irrelevant
 }
 # Metrics that another method satisfies than the one that is complete, and random methods that fail.
@@ -120,7 +123,7 @@ class Evaluation:
             self.counts[event] += total.size
             return np.ones_like(total)
 
-        total = array.sum(dtype=jnp.float32)
+        total = jax.lax.stop_gradient(array.sum(dtype=jnp.float32))
         shape = jax.ShapeDtypeStruct((), total.dtype)
         return call_on_host(one, shape, total).astype(array.dtype)
 

@@ -100,10 +100,11 @@ def test_cuts_are_in_order_and_end_at_the_default(name: str) -> None:
         for name in sorted(set(EXPECTED) - {"clip_vit_b16"})
     ],
 )
-def test_the_head_of_the_trunk_is_the_same_program_at_each_cut(name: str) -> None:
+def test_the_head_of_the_trunk_is_the_same_program_wherever_it_is_cut(name: str) -> None:
     module, x = abstract(name)
     logits = program(lambda m, x: m(x), module, x)
-    for cut in module.cuts:
+    # `trunk` and `head` are the same for all networks, as above: each cut would show no more.
+    for cut in (module.cuts[0], module.cuts[len(module.cuts) // 2], module.cuts[-1]):
         again = program(lambda m, x, cut=cut: m.head(m.trunk(x, cut), cut), module, x)
         assert again == logits, cut
 

@@ -41,7 +41,8 @@ def test_the_page_prints_the_number_of_groups(planted, simulated, tmp_path):
     assert "the 60 images in 15 groups that all runs share" in page
     assert "look like" not in page
     records = pq.read_table(tmp_path / "page.parquet").to_pylist()
-    assert {r["clusters"] for r in records} == {15}
+    # The sample of the maps of videos are videos, not images
+    assert {r["clusters"] for r in records if r["kind"] != "map motion"} == {15}
     rows = json.loads((tmp_path / "page.json").read_text())["rows"]
     assert [row.get("clusters") for row in rows] == [None, 15, 15, 15]
 

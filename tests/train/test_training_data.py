@@ -1,6 +1,7 @@
 """Data of `salix train`: labels, layouts and faces of training and validation data."""
 
 import csv
+import json
 
 import pytest
 from PIL import Image
@@ -23,13 +24,17 @@ def folder(tmp_path):
     return tmp_path
 
 
-def opened(folder, **options):
+NAMED = ("real={}/val/real", "fake={}/val/fake")
+UNNAMED = ("folder:{}/{{split}}/{{label}}/*.png#train",)
+
+
+def opened(folder, data=UNNAMED, validation=NAMED, labels=("real=youtube", "fake=*"), **options):
     command = Train(
         arch="small",
-        data=(f"folder:{folder}/{{split}}/{{label}}/*.png#train",),
+        data=tuple(text.format(folder) for text in data),
         out=folder / "out",
-        validation=(f"real={folder}/val/real", f"fake={folder}/val/fake"),
-        labels=("real=youtube", "fake=*"),
+        validation=tuple(text.format(folder) for text in validation),
+        labels=labels,
         **options,
     )
     return open_training(command)
@@ -40,6 +45,58 @@ def test_options_hold_where_the_data_take_them(folder):
     assert list(source.labels) == ["fake", "real"]
     assert validation is not None
     assert list(validation.labels) == ["real", "fake"]
+
+
+@pytest.mark.parametrize(
+    ("data", "validation", "labels"),
+    [
+        (NAMED, UNNAMED, ("real=youtube", "fake=swap")),
+        (("{}/train",), ("{}/a=b",), ("real=youtube", "fake=swap")),
+        (("{}/train",), ("{}/more",), ("real=youtube", "fake=swap,other")),
+        (("{}/train",), ("{}/val",), ("real=youtube", "fake=*")),
+    ],
+    ids=["validation alone", "a path with =", "a name of one", "classes by their names"],
+)
+def test_names_count_for_the_data_that_have_them(folder, data, validation, labels):
+    for part in ("a=b/youtube", "a=b/swap", "more/youtube", "more/other"):
+        (folder / part).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / part / "a.png")
+    for source in opened(folder, data, validation, labels):
+        assert source is not None
+        assert dict(zip(source.ids, source.labels, strict=True)) == {
+            id: "real" if id.split("/")[-2] in ("youtube", "real") else "fake" for id in source.ids
+        }
+
+
+def test_frames_and_root_count_for_the_data_that_take_them(folder):
+    for number in range(4):
+        for video in ("swap/v1", "youtube/v2"):
+            (folder / "clips" / video).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(folder / "clips" / video / f"{number}.png")
+    clips = "folder:{}/clips/{{label}}/{{group}}/*.png"
+    choice = {"labels": ("real=youtube", "fake=swap"), "frames": "2"}
+    for data, validation in [((clips,), UNNAMED), (UNNAMED, (clips,)), (NAMED, (clips,))]:
+        source, checked = opened(folder, data, validation, **choice)
+        assert checked is not None
+        assert sorted((len(source.ids), len(checked.ids))) == [2, 4]
+    (folder / "list.json").write_text(
+        json.dumps(
+            {
+                "Own": {
+                    kind: {"test": {"c23": {name: {"label": kind, "frames": [f"{kind}/a.png"]}}}}
+                    for name, kind in (("v1", "real"), ("v2", "fake"))
+                }
+            }
+        )
+    )
+    lists = ("deepfakebench:{}/list.json#test/c23",)
+    names = {"labels": ("real=real", "fake=fake"), "root": folder / "val"}
+    source, checked = opened(folder, NAMED, lists, **names)
+    assert checked is not None
+    assert list(checked.labels) == ["fake", "real"]
+    for option in ({"frames": "2"}, {"root": folder}):
+        with pytest.raises(InputError, match=f"--{next(iter(option))} .*in --data"):
+            opened(folder, NAMED, NAMED, (), **option)
 
 
 def test_faces_of_training_and_validation_data(folder):

@@ -26,8 +26,8 @@ def build_source(root: Path, listed: Listed, frames: FrameChoice | None) -> Layo
     """Return the source of a layout's entries, with the chosen frames of each video.
 
     Video files give 32 frames by default, folders of frames all of them. A video that cannot be
-    opened is one row, skipped with the reason. Raises `InputError` where all files are missing, for
-    a repeated file, and for a choice of frames where there is no video.
+    opened is one row, skipped with the reason. Raises `InputError` where all files are missing, and
+    for a repeated file.
     """
     entries = in_order(listed.entries)
     if not any(os.path.lexists(root / entry.file) for entry in entries):
@@ -35,8 +35,6 @@ def build_source(root: Path, listed: Listed, frames: FrameChoice | None) -> Layo
             f"none of the {len(entries)} files is below {root}, for example "
             f"{id_of(entries[0].file)}: give the folder that contains them, --root DIR"
         )
-    if frames is not None and not any(entry.video for entry in entries):
-        raise InputError(f"--frames: the data below {root} are no videos: leave it out")
     if any(is_video(entry.file) for entry in entries):
         pyav()
     rows = list(_rows(root, entries, frames))

@@ -1,6 +1,7 @@
 """Faithfulness: whether the score depends on the pixels that a map marks."""
 
-from salix.metrics.faithfulness import catalogue, masked_catalogue
+from salix.metrics.faithfulness import attack_catalogue, catalogue, masked_catalogue
+from salix.metrics.faithfulness.attacked_segments import region_attack
 from salix.metrics.faithfulness.curves import Curve, deletion, insertion
 from salix.metrics.faithfulness.debiased_removal import road
 from salix.metrics.faithfulness.expected_change import monotonicity_correlation
@@ -52,9 +53,12 @@ __all__ = [
     "morf",
     "mu_fidelity",
     "random_pixels",
+    "region_attack",
     "road",
     "selectivity",
     "sensitivity_n",
 ]
 
-METRICS: dict[str, MetricInfo] = catalogue.METRICS | masked_catalogue.METRICS
+METRICS: dict[str, MetricInfo] = (
+    catalogue.METRICS | masked_catalogue.METRICS | attack_catalogue.METRICS
+)

@@ -63,12 +63,17 @@ def frame_aspect(run: Run) -> float:
     return height / width
 
 
+def run_preprocess(run: Run) -> Preprocess:
+    """Return the preprocessing of a run's model; the default one where it has none."""
+    try:
+        return parse(run.manifest["config"]["preprocess"], {"Preprocess": Preprocess})
+    except (KeyError, ValueError):
+        return Preprocess()
+
+
 def _frame(run: Run) -> Preprocess:
     """Return the geometry of a run's model, for a picture of at most `SIDE` pixels a side."""
-    try:
-        own = parse(run.manifest["config"]["preprocess"], {"Preprocess": Preprocess})
-    except (KeyError, ValueError):
-        own = Preprocess()
+    own = run_preprocess(run)
     ratio = SIDE / max(own.size)
     height, width = (max(1, round(ratio * side)) for side in own.size)
     resize = None if own.resize is None else max(round(ratio * own.resize), height, width)

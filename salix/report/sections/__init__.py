@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any
 
+from salix.analysis.face_parts import FaceParts
+from salix.analysis.generators import GeneratorRule
 from salix.report.section import Build
 from salix.report.sections import (
     curves,
@@ -10,9 +12,12 @@ from salix.report.sections import (
     differences,
     distributions,
     examples,
+    face_parts,
     film,
     gallery,
+    image_spectra,
     leaderboard,
+    map_motion,
     mean_maps,
     methods,
     numbers,
@@ -37,11 +42,14 @@ SECTIONS: tuple[Build, ...] = (
     series.build,
     stability.build,
     mean_maps.build,
+    face_parts.build,
     subsets.build,
     distributions.build,
     spectra.build,
+    image_spectra.build,
     examples.build,
     film.build,
+    map_motion.build,
     gallery.build,
     skipped.build,
     settings.build,
@@ -49,13 +57,22 @@ SECTIONS: tuple[Build, ...] = (
 )
 
 
-def sections_with(data: Any) -> tuple[Build, ...]:
-    """Return all sections, with pictures of the swept images `data`.
+def sections_with(
+    data: Any = None,
+    *,
+    layout: FaceParts | None = None,
+    generators: GeneratorRule = "subset",
+) -> tuple[Build, ...]:
+    """Return all sections, with pictures of the swept images `data`, where these are given.
 
-    `data` are paths as `salix.data.open_source` takes them, or a source.
+    `data` are paths as `salix.data.open_source` takes them, or a source. By `layout` the user says
+    that the images of runs without a rule for faces are upright, centred crops; `generators` are
+    "subset", "class" or "group".
     """
-    pictured: dict[Build, Build] = {
+    changed: dict[Build, Build] = {
         examples.build: partial(examples.build, data=data),
         film.build: partial(film.build, data=data),
+        face_parts.build: partial(face_parts.build, layout=layout, generators=generators),
+        image_spectra.build: partial(image_spectra.build, data=data, generators=generators),
     }
-    return tuple(pictured.get(build, build) for build in SECTIONS)
+    return tuple(changed.get(build, build) for build in SECTIONS)

@@ -32,7 +32,7 @@ def build(analysis: Analysis) -> Section | None:
             "clustered": any(c.auc.clusters for c in curves.curves),
         },
         link="Curves",
-        figures=True,
+        figures=tuple(figures.values()),
         data={"curves": [_plain(c) for c in curves.curves]},
     )
 

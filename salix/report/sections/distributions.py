@@ -53,7 +53,7 @@ def draw_distributions(analysis: Analysis) -> list[DistributionFigure]:
         if distribution is not None:
             drawing = _draw(distribution, swatches)
             label = f"Distribution of {column.name} for each run"
-            figure = make_figure(f"figure-{number}", label, drawing)
+            figure = make_figure(f"distribution-{number}", label, drawing)
             figures.append(DistributionFigure(distribution, figure))
     return figures
 

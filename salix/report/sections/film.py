@@ -65,7 +65,7 @@ def build(analysis: Analysis, *, data: Any = None) -> Section | None:
             "one": frames[0].class_name(1),
         },
         link="Videos over time",
-        figures=True,
+        figures=tuple(strip.figure for strip in strips),
         data={"films": [{"group": f.group, "label": f.label, "spread": f.spread} for f in shown]},
     )
 
@@ -77,6 +77,7 @@ def _draw(id: str, film: Film, frame: Frame, groups: Mapping[str, str], palette:
     for name, p in zip(film.runs, film.probabilities, strict=True):
         swatch = palette[groups[name]]
         line = go.Scatter(x=film.times.round(3).tolist(), y=p.round(4).tolist())
+        line.update(name=plain_text(groups[name]))
         line.update(mode="lines+markers", line={"color": swatch.colour, "width": 1.4})
         line.update(marker={"symbol": swatch.shape, "size": 6}, showlegend=False)
         line.update(hovertemplate=f"{plain_text(name)}<br>%{{x}} s: %{{y:.3f}}<extra></extra>")

@@ -74,7 +74,7 @@ def build(analysis: Analysis) -> Section | None:
             "write_p": write_p,
         },
         link="Methods",
-        figures=bool(ranks or agreement),
+        figures=tuple(figure for figure in (ranks, agreement) if figure is not None),
         records=leaderboard_records(board),
         data={"leaderboard": leaderboard_data(board)},
     )

@@ -1,9 +1,11 @@
 """Section: mean map of each group, for the images of each class."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from salix.analysis import Analysis
 from salix.report import heatmap
+from salix.report.map_drawings import draw_mean_maps
 from salix.report.section import Section, read_template
 
 
@@ -44,4 +46,5 @@ def build(analysis: Analysis) -> Section | None:
         read_template(__file__),
         {"rows": rows, "top": top / 255},
         link="Averages",
+        drawings={"averages": partial(draw_mean_maps, table)},
     )

@@ -1,17 +1,19 @@
 """Section: a panel for each of the main numbers, and example maps, without a heading."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from salix.analysis import Analysis, GroupSummary, Summary, TableColumn
 from salix.report.headline import headline
+from salix.report.palette import Palette
 from salix.report.pictures import Gallery, gallery
 from salix.report.section import Section, in_groups, read_template
+from salix.report.strip_drawing import draw_panels
+from salix.report.strips import MARGIN, WIDTH, Panel, Strip
 from salix.stats import Interval
 
-WIDTH, MARGIN = 240.0, 12.0  # of a strip, in the units of its drawing
 FIRST = (
     "auc",
     "accuracy",
@@ -24,45 +26,25 @@ FIRST = (
 PANELS = 4
 
 
-@dataclass(frozen=True)
-class Strip:
-    """One group in one panel: its number as text, its dots, mean and interval in drawing units."""
-
-    group: GroupSummary
-    text: str
-    spoken: str
-    dots: tuple[tuple[float, float, str], ...]
-    mean: float | None
-    bar: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A number of all groups on one scale; `references` are values to compare with."""
-
-    column: TableColumn
-    ticks: tuple[tuple[float, str], ...]
-    strips: tuple[Strip, ...]
-    references: tuple[tuple[float, str], ...]
-    note: str
-
-
 def build(analysis: Analysis, *, examples: int = 6) -> Section:
     """Draw up to four numbers, and the maps of the first kept images, one a run."""
     pictures = analysis.derive(gallery)
     chosen = pictures.examples(examples) if pictures.drawn else ()
     runs = list(enumerate(analysis.runs))
+    numbers = panels(analysis.summary, analysis.columns, pictures)
+    draw = partial(draw_panels, numbers, Palette(analysis.groups))
     return Section(
         "overview",
         "",
         read_template(__file__),
         {
-            "panels": panels(analysis.summary, analysis.columns, pictures),
+            "panels": numbers,
             "examples": chosen,
             "pictures": pictures,
             "runs_of": {g: [j for j, r in runs if r.group == g] for g in analysis.groups},
             "evidence": analysis.derive(headline).evidence,
         },
+        drawings={"overview": draw} if numbers else {},
     )
 
 

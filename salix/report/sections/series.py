@@ -98,6 +98,7 @@ def _trace(
         marker={"color": swatch.colour, "symbol": swatch.shape, "size": 7},
         text=text,
         hovertemplate="%{text}<br>%{y:.3f}" if series.numeric else "%{text}<br>%{x:.3f}",
+        name=plain_text(group.name),
         hoverlabel={"namelength": 0},
         showlegend=False,
     )

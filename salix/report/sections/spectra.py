@@ -21,18 +21,19 @@ def build(analysis: Analysis) -> Section | None:
     if not spectra:
         return None
     palette, labels = Palette(analysis.groups), list(dict.fromkeys(s.label for s in spectra))
+    figure = _draw(spectra, labels, palette)
     return Section(
         "spectra",
         "Spectra of the maps",
         read_template(__file__),
         {
-            "figure": _draw(spectra, labels, palette),
+            "figure": figure,
             "spectra": spectra,
             "groups": list(dict.fromkeys(s.group for s in spectra)),
             "rows": [(s, *_thirds(s)) for s in spectra],
         },
         link="Spectra",
-        figures=True,
+        figures=(figure,),
     )
 
 
@@ -51,7 +52,7 @@ def _draw(spectra: Sequence[Spectrum], labels: Sequence[str], palette: Palette) 
         band = go.Scatter(x=x + x[::-1], y=[*values[:, 1], *values[::-1, 2]], mode="lines")
         band.update(fill="toself", fillcolor=colour + "33", line={"width": 0})
         line = go.Scatter(x=x, y=values[:, 0].round(4).tolist(), mode="lines")
-        line.update(line={"color": colour, "width": 1.6})
+        line.update(line={"color": colour, "width": 1.6}, name=plain_text(s.group))
         line.update(hovertemplate=f"{plain_text(s.run)}<br>%{{x}}: %{{y:.2f}}<extra></extra>")
         for trace in (band.update(hoverinfo="skip"), line):
             drawing.add_trace(trace.update(showlegend=False), 1, labels.index(s.label) + 1)
