@@ -153,7 +153,10 @@ class CodingStudy:
     ) -> Iterator[Trained]:
         """Train the detectors of one kind."""
         build, about = initialiser(network, classes=CLASSES)
-        about["preprocess"] = replace(about["preprocess"], size=(SIDE, SIDE))
+        # The faces as they are: networks of photographs would cut the centre of an enlarged image.
+        about["preprocess"] = replace(
+            about["preprocess"], size=(SIDE, SIDE), fit="stretch", resize=None
+        )
         yield from train(
             build,
             images,
