@@ -6,9 +6,9 @@ The faces of the guidance study (photographs of CelebA, forgeries of them, a DCG
 Stable Diffusion 3, an autoencoder of Olivetti), all of 64 x 64 pixels, become files in two codings:
 "own", as collections are published, with photographs as JPEG of quality 75 and fakes as PNG; and
 "one", every image as JPEG of a quality drawn alike for both classes. Detectors of three
-architectures are trained on either. Each is swept over the test faces in five codings and over short
-videos of them; the training files are audited, and so is the first detector of each kind. Run it
-again to resume after a stop.
+architectures are trained on either. Each is swept over the test faces in five codings and over
+short videos of them; the training files are audited, and so is the first detector of each kind. Run
+it again to resume after a stop.
 """
 
 import json
