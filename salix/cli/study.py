@@ -9,16 +9,10 @@ from tyro.conf import Positional
 from salix.cli.options import Option
 from salix.typing import InputError
 
-# Options of the study chaosmining alone.
-CHAOSMINING = (
-    "formulas",
-    "noise_features",
-    "rows",
-    "label_noise",
-    "methods",
-    "sweeps",
-    "selection",
-)
+# Options of the study chaosmining alone: of formulas, of images and sounds, and of both.
+SYMBOLIC = ("formulas", "noise_features", "rows", "label_noise", "sweeps", "selection")
+SIGNALS = ("examples", "conditions", "networks")
+CHAOSMINING = ("kind", "methods", *SYMBOLIC, *SIGNALS)
 
 
 @dataclass(frozen=True)
@@ -29,13 +23,15 @@ class Study:
     regions. One generator makes smooth eyes, the other coarse mouths: these should rank first.
 
     chaosmining: train networks on formulas of a few features among features of noise, and score
-    attribution methods by the features that they find, beside the published table. An interrupted
+    attribution methods by the features that they find, beside the published table. With --kind
+    vision or audio, classifiers of a foreground at a known place of a background. An interrupted
     study continues where it was.
 
     Example: salix study shift --out salix-shift
     Example: salix study chaosmining --seeds 5 --out salix-chaosmining
     Example: salix study chaosmining --formulas 0-5 "sin(a) * b" --noise-features 50
     Example: salix study chaosmining --sweeps noise_features label_noise --selection
+    Example: salix study chaosmining --kind vision --conditions RBFP SBRP --networks CNN
     """
 
     study: Positional[Literal["shift", "chaosmining"]]
@@ -44,15 +40,40 @@ class Study:
         Option(help="directory for models, tables and results; by default salix-shift, …"),
     ] = None
     seeds: Annotated[
-        int,
-        Option(help="detectors of each generator, a minute each; or networks of each formula"),
-    ] = 5
+        int | None,
+        Option(
+            help="detectors of each generator, a minute each; or networks of each formula; by "
+            "default 5, and 1 classifier of each condition with --kind vision or audio"
+        ),
+    ] = None
     offline: Annotated[
         bool, Option(help="shift: use the faces that come with scikit-image, without network")
     ] = False
     quick: Annotated[
         bool, Option(help="train for a tenth of the steps: shows that it runs, learns little")
     ] = False
+    kind: Annotated[
+        Literal["symbolic", "vision", "audio"],
+        Option(
+            help="chaosmining: symbolic for formulas, vision for digits in images, audio for tones "
+            "in one of ten channels"
+        ),
+    ] = "symbolic"
+    examples: Annotated[
+        int,
+        Option(help="chaosmining, vision and audio: training examples of each condition"),
+    ] = 3000
+    conditions: Annotated[
+        tuple[str, ...],
+        Option(
+            help="chaosmining, vision and audio: random (RB) or structured (SB) background "
+            "and fixed (FP) or random (RP) position: RBFP, RBRP, SBFP, SBRP; by default all"
+        ),
+    ] = ()
+    networks: Annotated[
+        tuple[str, ...],
+        Option(help="chaosmining, vision and audio: networks such as CNN; by default all"),
+    ] = ()
     formulas: Annotated[
         tuple[str, ...],
         Option(
@@ -94,25 +115,25 @@ class Study:
     def run(self) -> int:
         """Run the study."""
         out = self.out or Path(f"salix-{self.study}")
+        seeds = 5 if self.seeds is None else self.seeds
         if self.study == "shift":
             from salix.studies.shift.run import run_shift
 
-            for option in CHAOSMINING:
-                if getattr(self, option) != getattr(Study, option):
-                    raise InputError(
-                        f"--{option.replace('_', '-')} is an option of the study chaosmining, not "
-                        "of shift: leave it out"
-                    )
-            run_shift(out, seeds=self.seeds, offline=self.offline, quick=self.quick)
+            self._refuse(CHAOSMINING, "of the study chaosmining, not of shift")
+            run_shift(out, seeds=seeds, offline=self.offline, quick=self.quick)
+            return 0
+        if self.offline:
+            raise InputError("--offline is an option of the study shift: chaosmining needs no data")
+        if self.kind != "symbolic":
+            self._run_signals(out)
             return 0
         from salix.studies.chaosmining.data import NoiseSetting
         from salix.studies.chaosmining.run import run_chaosmining
 
-        if self.offline:
-            raise InputError("--offline is an option of the study shift: chaosmining needs no data")
+        self._refuse(SIGNALS, "of --kind vision and audio")
         run_chaosmining(
             out,
-            seeds=self.seeds,
+            seeds=seeds,
             formulas=self.formulas,
             noise=NoiseSetting(self.noise_features, self.rows, self.label_noise),
             methods=self.methods,
@@ -121,3 +142,24 @@ class Study:
             quick=self.quick,
         )
         return 0
+
+    def _run_signals(self, out: Path) -> None:
+        from salix.studies.chaosmining.signals.run import run_signals
+
+        self._refuse(SYMBOLIC, f"of --kind symbolic, not of {self.kind}")
+        run_signals(
+            out,
+            self.kind,
+            seeds=1 if self.seeds is None else self.seeds,
+            examples=self.examples,
+            conditions=self.conditions,
+            networks=self.networks,
+            methods=self.methods,
+            quick=self.quick,
+        )
+
+    def _refuse(self, options: tuple[str, ...], owner: str) -> None:
+        """Raise `InputError` for an option that is not the default and belongs to another study."""
+        for option in options:
+            if getattr(self, option) != getattr(Study, option):
+                raise InputError(f"--{option.replace('_', '-')} is an option {owner}: leave it out")

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from salix.analysis import Analysis
+from salix.analysis.columns import NARROW
 from salix.report.figure import Figure
 
 
@@ -52,8 +53,13 @@ Build = Callable[[Analysis], Section | None]
 
 def in_groups(images: int | str, clusters: int) -> str:
     """Write a number of images, and of the groups of dependent images that they fall into."""
-    count = images if isinstance(images, str) else f"{images:,}".replace(",", "\u202f")
-    return f"{count} images in {clusters:,} groups" if clusters else f"{count} images"
+    count = images if isinstance(images, str) else format_count(images)
+    return f"{count} images in {format_count(clusters)} groups" if clusters else f"{count} images"
+
+
+def format_count(number: int) -> str:
+    """Write a whole number with thin spaces between thousands."""
+    return f"{number:,}".replace(",", NARROW)
 
 
 def read_template(module: str) -> str:

@@ -86,6 +86,7 @@ def test_batches_refine_each_image_by_itself():
     np.testing.assert_allclose(together, [one(x) for x in batch], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_black_white_is_complete_for_both():
     score = Score(smooth, black=(-0.5, -0.3), white=(2.0, 1.5))
     method = AdaptiveIntegratedGradients("black_white", 1e-6, "gauss_legendre", first=4)

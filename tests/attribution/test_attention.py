@@ -142,6 +142,7 @@ def test_the_row_of_the_class_token_for_weights_of_every_form(name, form):
 
 
 @pytest.mark.parametrize("loop", ["jit", "scan", pytest.param("remat", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_layers_in_calls_and_loops(loop):
     expected = slow("gradient")[0, 1:].reshape(2, 3, 1)
     close(run(AttentionGradient(), network(loop=loop)), expected)

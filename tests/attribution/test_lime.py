@@ -45,6 +45,7 @@ def drawn(samples):
 
 
 @pytest.mark.parametrize(("width", "ridge", "chunk"), [(0.25, 1.0, 1), (1.0, 0.1, 7), (0.1, 10, 4)])
+@pytest.mark.slow
 def test_coefficients_are_those_of_scikit_learn(width, ridge, chunk):
     values = explain(replace(METHOD, width=width, ridge=ridge, chunk=chunk), curved)
     flags = drawn(60)

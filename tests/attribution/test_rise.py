@@ -60,6 +60,7 @@ def test_the_mean_of_masks_weighted_by_scores(space, method):
     np.testing.assert_allclose(out[..., 0], total / norm, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_masks_have_the_stated_mean_at_each_pixel_and_both_norms_agree_at_length():
     image, one = np.ones((*SPACE, 1), np.float32), lambda x: x.sum() * 0 + 3
     method = RISE(2000, side=4, probability=0.3, chunk=100)

@@ -127,6 +127,7 @@ def test_the_model_is_traced_in_it_and_measures_are_exact(pictures, tmp_path, po
     }
 
 
+@pytest.mark.slow
 def test_another_precision_is_refused(pictures, tmp_path):
     out = tmp_path / "run"
     salix.sweep(*NET, pictures, out=out, batch_size=3)

@@ -72,6 +72,7 @@ def test_wide_holes_of_a_photograph_are_filled_as_exactly():
         np.testing.assert_allclose(fill(image, removed), solve_directly(image, removed), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_plane_is_continued():
     """Means of neighbours leave a plane unchanged: a hole inside it is filled by the plane."""
     y, x = np.indices(IMAGE.shape[:2]) / 10

@@ -99,6 +99,7 @@ def test_it_is_a_number_in_its_range_at_its_stated_cost(name):
 
 
 @ALL
+@pytest.mark.slow
 def test_a_random_map_scores_worse_than_the_true_one(name):
     metric, direction = evaluation(name), METRICS[name].direction
     if not direction:

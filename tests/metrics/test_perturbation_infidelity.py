@@ -87,6 +87,7 @@ def test_the_gradient_of_a_linear_score_has_none():
     assert wrong > 10
 
 
+@pytest.mark.slow
 def test_squares_lie_inside_at_every_place():
     draw = jax.jit(lambda key: draw_square(key, (5, 4), 2))
     total = np.zeros((5, 4, 1))

@@ -139,6 +139,7 @@ def by_hand(stages):
         pytest.param("independent", 3, [LAST, MIDDLE, FIRST], marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_mprt_is_that_of_a_loop(order, stages, places):
     value = jax.jit(lambda x: mprt(explainer(), x, KEY, order=order, stages=stages))(IMAGE)
     assert float(value) == pytest.approx(by_hand(places), abs=1e-4)

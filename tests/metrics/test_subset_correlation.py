@@ -46,6 +46,7 @@ def effect_of(score, removed, other):
     return float(score(IMAGE)) - float(score(np.where(removed[..., None], other, IMAGE)))
 
 
+@pytest.mark.slow
 def test_subsets_are_random_and_of_the_exact_size():
     valid = np.arange(40) < 33
     draw = jax.jit(lambda key, size: draw_subset(key, size, valid))
@@ -136,6 +137,7 @@ def test_input_times_gradient_of_a_linear_score_is_exact():
         np.testing.assert_allclose(values[2:], sign, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_subsets_are_not_growing_sets_of_the_most_relevant():
     """Growing sets, as Quantus has them, correlate for any positive map of a positive score."""
     weights = np.abs(CHANNEL_SUMS)

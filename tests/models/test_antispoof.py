@@ -92,6 +92,7 @@ def graph(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
         ("liveness", "StatefulPartitionedCall/sequential_1/max_pooling2d_2/MaxPool"),
     ],
 )
+@pytest.mark.slow
 def test_parity_with_the_published_graph(
     asset: Callable[[str], Path], name: str, last: str
 ) -> None:

@@ -34,6 +34,7 @@ def test_layers_and_weights(n: int, weights: int, layers: int) -> None:
         assert nnx.eval_shape(lambda m, x: m(x), module, x).shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_the_network_agrees_with_numpy(randomise: Any, numpy_layers: Any) -> None:
     conv, norm = numpy_layers.conv, numpy_layers.norm
     module = randomise(cifar_resnet8(nnx.Rngs(0)))

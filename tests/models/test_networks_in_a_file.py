@@ -115,6 +115,7 @@ PAIRS = [  # a pair of prefixes, and whether --ema and --raw tell them apart
 
 
 @pytest.mark.parametrize(("first", "second", "averaged"), PAIRS)
+@pytest.mark.slow
 def test_of_several_networks_none_is_read_until_one_is_chosen(
     write: Any, first: str, second: str, averaged: bool
 ) -> None:

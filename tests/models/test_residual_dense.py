@@ -126,6 +126,7 @@ def test_names_of_other_files(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Basic, Bottleneck])
+@pytest.mark.slow
 def test_a_residual_block_agrees_with_numpy(kind: Any, randomise: Any, numpy_layers: Any) -> None:
     conv, norm = numpy_layers.conv, numpy_layers.norm
     block = randomise(kind(6, 4, 2, rngs=nnx.Rngs(0)))

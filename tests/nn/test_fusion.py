@@ -55,6 +55,7 @@ def test_values_that_only_convolutions_read_have_16_bits() -> None:
 @pytest.mark.parametrize(
     "name", ["cifar_resnet8", pytest.param("resnet18", marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_16_bit_relus_change_no_logit(name: str, folded: bool, monkeypatch: Any) -> None:
     model, params = models.load(name, classes=["a", "b"], folded=folded)
     x = jax.random.normal(jax.random.key(0), (64, 64, 3))

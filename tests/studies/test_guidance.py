@@ -290,6 +290,7 @@ def test_results_tell_apart_what_differs_and_nothing_else(runs: list[Run]) -> No
         )
 
 
+@pytest.mark.slow
 def test_a_direction_against_the_published_one_does_not_hold(
     runs: list[Run], tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_statistics_are_those_of_the_batch_once_a_step(loss):
     np.testing.assert_allclose(trained["['norm']['var'].value"], var, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_the_batch():
     recipe = Recipe(
         CYBORG(0.5, "true"), SGD(1.0, momentum=0.0, weight_decay=0.0), epochs=1, batch_size=32

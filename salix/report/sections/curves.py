@@ -5,7 +5,7 @@ from salix.analysis.detector_curves import DetectorCurve, detector_curves
 from salix.analysis.summary import plain_interval
 from salix.report.curve_figures import det_figure, histogram_figure, reliability_figure, roc_figure
 from salix.report.palette import Palette
-from salix.report.section import Section, in_groups, read_template
+from salix.report.section import Section, format_count, in_groups, read_template
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -39,7 +39,7 @@ def build(analysis: Analysis) -> Section | None:
 
 def _images(curve: DetectorCurve) -> str:
     zero, one = curve.counts
-    return in_groups(f"{one:,} + {zero:,}".replace(",", "\u202f"), curve.auc.clusters)
+    return in_groups(f"{format_count(one)} + {format_count(zero)}", curve.auc.clusters)
 
 
 def _plain(curve: DetectorCurve) -> dict[str, object]:

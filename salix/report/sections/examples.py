@@ -5,7 +5,7 @@ from typing import Any
 from salix.analysis import Analysis, Frame
 from salix.analysis.chosen_examples import ChosenExamples, chosen_examples
 from salix.report.pictures import ImagePictures, draw_images
-from salix.report.section import Section, read_template
+from salix.report.section import Section, format_count, read_template
 
 RUNS = 6  # of which maps are drawn
 FIRST = 1000  # index of the first picture: those of the gallery are smaller
@@ -32,6 +32,7 @@ def build(analysis: Analysis, *, data: Any = None) -> Section | None:
         read_template(__file__),
         {
             "choices": [(choice, _rows(choice, images)) for choice in chosen],
+            "format_count": format_count,
             "images": list(images.values()),
             "runs": [(f.run.name, f.run.group) for f in frames],
             "all_runs": len(analysis.runs),

@@ -9,7 +9,7 @@ from salix.report import heatmap
 from salix.report.face_crops import describe_faces
 from salix.report.methods_statistics import describe_statistics, listed
 from salix.report.pictures import gallery
-from salix.report.section import Section, read_template
+from salix.report.section import Section, format_count, read_template
 from salix.store import Run
 
 MAPS = (
@@ -81,7 +81,7 @@ def _groups(analysis: Analysis) -> str:
     counts = sorted({r.clusters for r in analysis.summary.runs if r.clusters})
     if not counts:
         return ""
-    count = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    count = " to ".join(map(format_count, dict.fromkeys((counts[0], counts[-1]))))
     return f" in {count} groups (videos, identities)"
 
 

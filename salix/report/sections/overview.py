@@ -9,7 +9,7 @@ from salix.analysis import Analysis, GroupSummary, Summary, TableColumn
 from salix.report.headline import headline
 from salix.report.palette import Palette
 from salix.report.pictures import Gallery, gallery
-from salix.report.section import Section, in_groups, read_template
+from salix.report.section import Section, format_count, in_groups, read_template
 from salix.report.strip_drawing import draw_panels
 from salix.report.strips import MARGIN, WIDTH, Panel, Strip
 from salix.stats import Interval
@@ -147,5 +147,5 @@ def _images(intervals: Sequence[Interval]) -> str:
 
 
 def _span(counts: list[int]) -> str:
-    low, high = (f"{n:,}".replace(",", "\u202f") for n in (min(counts), max(counts)))
+    low, high = format_count(min(counts)), format_count(max(counts))
     return low if low == high else f"{low}–{high}"
