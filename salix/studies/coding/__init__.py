@@ -1,0 +1,1 @@
+"""Study of detectors that learn the coding of files instead of faces."""
