@@ -1,4 +1,4 @@
-"""What detectors learn where the classes differ in their coding: the face, or the file?
+"""Study of detectors whose training files differ in their coding by class.
 
     python -m salix.studies.coding --portraits DIR --out DIR
 
