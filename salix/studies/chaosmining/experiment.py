@@ -1,19 +1,15 @@
 """Networks of an experiment: training in chunks, and their files."""
 
-import hashlib
-import json
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
-from salix.atomic import atomic
 from salix.studies.chaosmining.data import NoiseSetting, SymbolicSet, symbolic_set
+from salix.studies.chaosmining.files import read_arrays, trial_digest, write_arrays
 from salix.studies.chaosmining.formulas import Formula
 from salix.studies.chaosmining.network import (
     NetworkSetting,
@@ -39,8 +35,7 @@ class Trial:
     @cached_property
     def digest(self) -> str:
         """A hash of everything that determines the network."""
-        text = json.dumps([VERSION, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return trial_digest(VERSION, self)
 
     def data(self) -> SymbolicSet:
         """Return the data set of the trial."""
@@ -100,16 +95,13 @@ def _write_network(folder: Path, trial: Trial, params: Params) -> None:
     for i, (weights, bias) in enumerate(params):
         arrays[f"w{i}"] = weights[:, :features] if i == 0 else weights
         arrays[f"b{i}"] = bias
-    with atomic(folder / f"{trial.digest}.npz") as path, path.open("wb") as file:
-        np.savez(file, **arrays)
+    write_arrays(folder / f"{trial.digest}.npz", arrays)
 
 
 def read_network(folder: Path, trial: Trial) -> Params | None:
     """Return the parameters [snapshots …] of a trained network, None without a usable file."""
-    path = folder / f"{trial.digest}.npz"
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            layers = range(trial.network.depth + 1)
-            return [(file[f"w{i}"], file[f"b{i}"]) for i in layers]
-    except (FileNotFoundError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+    arrays = read_arrays(folder / f"{trial.digest}.npz")
+    names = [(f"w{i}", f"b{i}") for i in range(trial.network.depth + 1)]
+    if arrays is None or not all(w in arrays and b in arrays for w, b in names):
         return None
+    return [(arrays[w], arrays[b]) for w, b in names]

@@ -1,13 +1,10 @@
 """ChaosMining study: training on formulas among noise, attributions, scores and their tables."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from salix import spec
-from salix.atomic import atomic
 from salix.attribution import ARGUMENTS
 from salix.attribution import METHODS as EVERY
 from salix.studies.chaosmining.data import NoiseSetting
@@ -18,6 +15,7 @@ from salix.studies.chaosmining.experiment import (
     read_network,
     train_trials,
 )
+from salix.studies.chaosmining.files import methods_digest, read_json, write_json
 from salix.studies.chaosmining.formulas import FORMULAS, MENDED, Formula, choose_formulas
 from salix.studies.chaosmining.network import NetworkSetting
 from salix.studies.chaosmining.page import write_page
@@ -145,19 +143,14 @@ def _scores(
     out: Path, trial: Trial, methods: Mapping[str, Method], features: int
 ) -> dict[str, float]:
     """Return the scores of a trained network, from their file where there is one."""
-    text = json.dumps([VERSION, {name: repr(method) for name, method in methods.items()}])
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    digest = methods_digest(VERSION, methods)
     path = out / "scores" / f"{trial.digest}-{digest}.json"
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        pass
+    if (known := read_json(path)) is not None:
+        return known
     params = read_network(out / "networks", trial)
     if params is None:
         raise InputError(f"{out / 'networks'} lost a network meanwhile: run the study again")
     data, seed = trial.data(), trial.seed
     scores = score_network(params, data, methods=methods, features=features, seed=seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as file:
-        file.write_text(json.dumps(scores))
+    write_json(path, scores)
     return scores

@@ -1,6 +1,5 @@
 """Selection of features among noise: RFEwNA as released and on unseen rows, beside rivals."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from salix.atomic import atomic
 from salix.studies.chaosmining.data import SymbolicSet
 from salix.studies.chaosmining.elimination import (
     EliminationRound,
@@ -17,6 +15,7 @@ from salix.studies.chaosmining.elimination import (
     eliminate,
 )
 from salix.studies.chaosmining.experiment import Trial
+from salix.studies.chaosmining.files import read_json, write_json
 from salix.studies.chaosmining.network import NetworkSetting
 from salix.studies.chaosmining.rankings import (
     classical_estimators,
@@ -59,15 +58,13 @@ def run_selection(
     for i, trial in enumerate(trials):
         path = out / "selection" / f"{trial.digest}-{VERSION}.json"
         try:
-            rows += [SelectionRow(**row) for row in json.loads(path.read_text())]
+            rows += [SelectionRow(**row) for row in read_json(path)]
             continue
-        except (FileNotFoundError, ValueError, TypeError):
+        except TypeError:  # no file, or one of other fields
             pass
         log(f"selecting features {i + 1} of {len(trials)}: formula {trial.formula.name}")
         chosen = select_features(trial)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as file:
-            file.write_text(json.dumps([asdict(row) for row in chosen]))
+        write_json(path, [asdict(row) for row in chosen])
         rows += chosen
     return tuple(rows)
 

@@ -1,13 +1,9 @@
 """Trained classifiers of a study and their scores, each with a file of its own."""
 
-import hashlib
-import json
-import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,9 +11,14 @@ from flax import nnx
 from jaxtyping import Float
 
 from salix.adapters import from_nnx
-from salix.atomic import atomic
 from salix.model import Model
 from salix.preprocess import Preprocess
+from salix.studies.chaosmining.files import (
+    methods_digest,
+    read_arrays,
+    trial_digest,
+    write_arrays,
+)
 from salix.studies.chaosmining.signals.data import CLASSES, SignalSet, SignalSetting
 from salix.studies.chaosmining.signals.kinds import KINDS
 from salix.studies.chaosmining.signals.scoring import score_classifier
@@ -42,8 +43,7 @@ class SignalTrial:
     @cached_property
     def digest(self) -> str:
         """A hash of everything that determines the classifier."""
-        text = json.dumps([VERSION, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return trial_digest(VERSION, self)
 
     def build(self, rngs: nnx.Rngs) -> nnx.Module:
         """Return the network before its training."""
@@ -65,12 +65,12 @@ def trained_params(out: Path, trial: SignalTrial, data: SignalSet) -> Params:
     path = out / "networks" / f"{trial.digest}.npz"
     model_leaves, structure = jax.tree.flatten(classifier(trial.kind, trial.network)[1])
     names = [f"p{i}" for i in range(len(model_leaves))]
-    arrays = _read(path)
+    arrays = read_arrays(path)
     if arrays is None or set(arrays) != set(names):
         module = train_classifier(trial.build, data, trial.training, seed=trial.seed)
         leaves = jax.device_get(jax.tree.leaves(_as_model(module)[1]))
         arrays = dict(zip(names, leaves, strict=True))
-        _write(path, arrays)
+        write_arrays(path, arrays)
     return jax.tree.unflatten(structure, [jax.numpy.asarray(arrays[name]) for name in names])
 
 
@@ -78,29 +78,13 @@ def trial_scores(
     out: Path, trial: SignalTrial, data: SignalSet, methods: Mapping[str, Method]
 ) -> TrialScores:
     """Return the scores of a trial by example, from their file or else computed and written."""
-    text = json.dumps([VERSION, {name: repr(method) for name, method in methods.items()}])
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    digest = methods_digest(VERSION, methods)
     path = out / "scores" / f"{trial.digest}-{digest}.npz"
-    scores = _read(path)
+    scores = read_arrays(path)
     if scores is None:
         params = trained_params(out, trial, data)
         model, _ = classifier(trial.kind, trial.network)
         metrics = KINDS[trial.kind].metrics
         scores = score_classifier(model, params, data, metrics, methods, seed=trial.seed)
-        _write(path, scores)
+        write_arrays(path, scores)
     return scores
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """Return the arrays of a file, None without a usable one."""
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (FileNotFoundError, ValueError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
