@@ -71,9 +71,10 @@ def audit_detector(
         ("codec", f"one coding: {coding}", sweep_source(codec, "codec", original)),
         ("size", f"one size, {side} x {side}, and {coding}", sweep_source(size, "size", original)),
     )
-    comparisons = [_compare(name, text, original, run) for name, text, run in copies]
+    frame = Frame(original)
+    comparisons = [_compare(name, text, frame, Frame(run)) for name, text, run in copies]
     adjusted = holm([c.p for c in comparisons])
-    margins, labels, clusters = _scores(Frame(original))
+    margins, labels, clusters = _scores(frame)
     return DetectorAudit(
         original.name,
         auc_interval(margins, labels, clusters=clusters),
@@ -86,22 +87,19 @@ def _scores(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return log odds of class 1, labels and clusters of the labelled images of a run."""
     chosen = np.arange(len(frame)) if places is None else places
-    logits = frame.run.read(["logits"])["logits"].astype(np.float64)[chosen]
-    with np.errstate(invalid="ignore"):
-        margins = logits[:, 1] - logits[:, 0]
-    labels = frame.labels[chosen]
+    margins, labels = frame.margins[chosen], frame.labels[chosen]
     known = labels >= 0
     clusters = frame.clusters
     own = None if clusters is None else cluster_codes(clusters[chosen][known], int(known.sum()))
     return margins[known], labels[known], own
 
 
-def _compare(name: str, text: str, original: Run, copy: Run) -> CopyComparison:
-    frames = (Frame(original), Frame(copy))
+def _compare(name: str, text: str, original: Frame, copy: Frame) -> CopyComparison:
+    frames = (original, copy)
     ids, places = shared_examples(frames)
     (before, labels, clusters), (after, _, _) = map(_scores, frames, places)
     difference, p = auc_difference(before, after, labels, clusters=clusters)
-    ssim, spearman = _map_similarities(original, copy, ids)
+    ssim, spearman = _map_similarities(original.run, copy.run, ids)
     own = shared_clusters(frames, places)
     return CopyComparison(
         name,
