@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from salix.store import Run
+from salix.store.faces import face_settings
 
 SEVERAL = {
     "largest": "of several faces the largest was taken",
@@ -15,7 +16,7 @@ SEVERAL = {
 
 def describe_rule(run: Run) -> str:
     """Describe the faces of a run in words; nothing where its images are not cut."""
-    settings = run.manifest["config"].get("data", {}).get("faces")
+    settings = face_settings(run.manifest)
     return describe_settings(settings) if settings else ""
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from salix.analysis.face_parts import FaceParts
 from salix.report.comparison.images import run_preprocess
 from salix.store import Run
+from salix.store.faces import face_settings
 from salix.typing import InputError
 
 SQUARE = 112  # pixels a side of the face without margins, by which positions are scaled
@@ -16,7 +17,7 @@ def face_layout(run: Run) -> FaceParts | None:
     Of an aligned face they are at the positions of ArcFace, and of a box at the same positions of
     the box; the margin and the crop of the preprocessing move them.
     """
-    rule = run.manifest["config"].get("data", {}).get("faces")
+    rule = face_settings(run.manifest)
     return moved_layout(FaceParts(), run, margin=rule["margin"]) if rule else None
 
 

@@ -1,7 +1,7 @@
 """Faces of images in a run: one of several faces of an image stands for it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,14 @@ import numpy as np
 FACE = re.compile(r"[#&]face=\d+$")  # end of the id of a face among several of an image
 
 
-def reduces_faces(manifest: dict[str, Any]) -> bool:
+def face_settings(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the rule by which a run's images are faces, empty where they are not cut."""
+    return manifest["config"].get("data", {}).get("faces") or {}
+
+
+def reduces_faces(manifest: Mapping[str, Any]) -> bool:
     """Whether the run is read with one face of each image, that of the greatest probability."""
-    faces = manifest["config"].get("data", {}).get("faces") or {}
-    return faces.get("several") == "max"
+    return face_settings(manifest).get("several") == "max"
 
 
 def other_faces(tables: Iterable[Any]) -> np.ndarray:

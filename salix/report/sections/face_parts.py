@@ -17,6 +17,7 @@ from salix.report.export import record
 from salix.report.face_layout import face_layout, moved_layout
 from salix.report.map_drawings import draw_face_maps, draw_part_shares
 from salix.report.section import Section, in_groups, read_template
+from salix.store.faces import face_settings
 
 SIDE = 112  # units of a drawing of the crop
 DARKEST, MOST = 0.34, 2.0  # opacity of the background at the greatest ratio, and its log2
@@ -79,8 +80,7 @@ def _layout(run: Any, layout: FaceParts | None) -> FaceParts | None:
 
 def _takes_uncut(run: Any) -> bool:
     """Whether images without a face were taken as they are."""
-    rule = run.manifest["config"].get("data", {}).get("faces") or {}
-    return rule.get("no_face") == "whole"
+    return face_settings(run.manifest).get("no_face") == "whole"
 
 
 def _outline(layout: FaceParts) -> PartOutline:
