@@ -11,6 +11,7 @@ import numpy as np
 from salix.analysis.columns import TableColumn
 from salix.analysis.frame import Frame, shared_examples
 from salix.analysis.generators import GeneratorRule, Generators, find_generators
+from salix.analysis.mean_maps import mean_over_runs
 from salix.analysis.part_shares import part_shares, part_weights
 from salix.analysis.shifts import within_range
 from salix.perturb.face_parts import FaceParts
@@ -149,7 +150,5 @@ def _row(
     code: int,
     shares: tuple[Interval, ...],
 ) -> PartShares:
-    alike = [t for t in tables if t.sums.shape == tables[0].sums.shape]
-    images = int(sum(t.counts[code] for t in alike))
-    mean = np.sum([t.sums[code] for t in alike], axis=0) / images
-    return PartShares(group, generator, shares, mean, images // len(alike), len(tables))
+    mean, images, _ = mean_over_runs([(t.sums[code], int(t.counts[code])) for t in tables])
+    return PartShares(group, generator, shares, mean, images, len(tables))

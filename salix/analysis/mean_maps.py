@@ -84,9 +84,15 @@ def _sums_by_class(frame: Frame) -> dict[str | None, tuple[np.ndarray, int]]:
 
 
 def _group_mean(group: str, sums: Sequence[tuple[np.ndarray, int]]) -> GroupMeanMap | None:
-    if not sums:
-        return None
+    return GroupMeanMap(group, *mean_over_runs(sums)) if sums else None
+
+
+def mean_over_runs(sums: Sequence[tuple[np.ndarray, int]]) -> tuple[np.ndarray, int, int]:
+    """Return the mean map over runs from the sum and number of maps of each, one at least.
+
+    Of the runs of the first one's grid, with the number of images of one run and that of runs.
+    """
     alike = [(total, n) for total, n in sums if total.shape == sums[0][0].shape]
     images = sum(n for _, n in alike)
     mean = sum((total for total, _ in alike), np.zeros(())) / images
-    return GroupMeanMap(group, mean, images // len(alike), len(alike))
+    return mean, images // len(alike), len(alike)
