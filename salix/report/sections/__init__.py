@@ -69,6 +69,10 @@ def sections_with(
     that the images of runs without a rule for faces are upright, centred crops; `generators` are
     "subset", "class" or "group".
     """
+    if data is not None:
+        from salix.data import Source, open_source
+
+        data = data if isinstance(data, Source) else open_source(data)  # once for all sections
     changed: dict[Build, Build] = {
         examples.build: partial(examples.build, data=data),
         film.build: partial(film.build, data=data),

@@ -15,6 +15,7 @@ from salix.analysis.image_spectra import (
     choose_spectrum_images,
     image_spectra,
 )
+from salix.data import Source
 from salix.report.figure import GREY_AXIS, Figure, lay_out, make_figure, plain_text
 from salix.report.image_crops import read_powers
 from salix.report.palette import Palette
@@ -27,16 +28,13 @@ FINEST = 0.01  # cycles per pixel: the left end of the axis
 
 
 def build(
-    analysis: Analysis, *, data: Any = None, generators: GeneratorRule = "subset"
+    analysis: Analysis, *, data: Source | None = None, generators: GeneratorRule = "subset"
 ) -> Section | None:
-    """Draw the spectra of the swept images `data`; None without them, or where none is read."""
+    """Draw the spectra of the swept images, a source; None without it, or where none is read."""
     if data is None:
         return None
-    from salix.data import Source, open_source
-
-    source = data if isinstance(data, Source) else open_source(data)
     images = choose_spectrum_images(analysis.frames, generators)
-    powers = read_powers(source, images.ids)
+    powers = read_powers(data, images.ids)
     spectra = None if powers is None else image_spectra(images, powers)
     if spectra is None:
         return None
