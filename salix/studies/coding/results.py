@@ -8,15 +8,16 @@ import numpy as np
 from salix.analysis.frame import Frame
 from salix.analysis.video_rates import video_rates
 from salix.perturb.face_parts import FaceParts
-from salix.stats import Interval, auc_interval, cluster_codes
+from salix.stats import auc_interval, cluster_codes
 from salix.store import Run
+from salix.studies.guidance.results import interval_json
 
 # The fakes of each AUC, and the real faces that they are compared with
 PAIRS = {"forged": "celeba", "dcgan": "celeba", "sd3": "celeba", "vae": "olivetti"}
 TRAINED = ("forged", "dcgan")  # the fakes that the training data have too
 
 
-def areas(run: Run) -> dict[str, dict[str, dict[str, float]]]:
+def areas(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the AUC of a run by coding and fakes, with intervals over photographs.
 
     Ids begin with the coding, the class and the set of the face.
@@ -24,7 +25,7 @@ def areas(run: Run) -> dict[str, dict[str, dict[str, float]]]:
     frame = Frame(run)
     coding, _, subset = np.array([id.split("/", 3)[:3] for id in frame.ids]).T
     groups = frame.scalars["group"]
-    result: dict[str, dict[str, dict[str, float]]] = {}
+    result: dict[str, dict[str, dict[str, Any]]] = {}
     for name in dict.fromkeys(coding.tolist()):
         for fakes, real in PAIRS.items():
             chosen = (coding == name) & np.isin(subset, [fakes, real])
@@ -62,12 +63,6 @@ def of_videos(run: Run) -> dict[str, Any]:
         "correlation": round(rates.correlation, 3),
         "design_effect": round(rates.effect, 2),
     }
-
-
-def interval_json(interval: Interval) -> dict[str, float]:
-    """Return an interval as plain numbers of four digits."""
-    names = ("value", "low", "high")
-    return {name: round(float(getattr(interval, name)), 4) for name in names}
 
 
 def summary(detectors: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

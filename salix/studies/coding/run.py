@@ -115,9 +115,8 @@ class CodingStudy:
     @cached_property
     def test(self) -> Joined:
         """The test faces in each coding, whose ids begin with it."""
-        sources = {}
+        sources, (pixels, fake, ids) = {}, self._test_faces()
         for name, coding in TEST.items():
-            pixels, fake, ids = self._test_faces()
             folder = self.out / "files" / f"test-{name.replace(' ', '-')}"
             sources[name] = write_images(folder, coding, pixels, fake, ids)
         return Joined(sources)
