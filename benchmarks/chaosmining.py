@@ -23,8 +23,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
+import torch  # pyright: ignore[reportMissingImports]
+from torch import nn  # pyright: ignore[reportMissingImports]
 
 from salix.studies.chaosmining.experiment import Trial, read_network, train_trials
 from salix.studies.chaosmining.formulas import choose_formulas
