@@ -234,7 +234,10 @@ def test_a_report_of_nothing(tmp_path, capsys):
     assert "is not a run" in capsys.readouterr().err
 
 
-PARTS = {"runs": ("list", "verify", "merge", "export"), "study": ("shift", "chaosmining")}
+PARTS = {
+    "runs": ("list", "verify", "merge", "export"),
+    "study": ("shift", "chaosmining", "openworld"),
+}
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ from typing import Annotated
 import tyro
 
 from salix.cli.studies.chaosmining import ChaosMiningStudy
+from salix.cli.studies.openworld import OpenWorldStudy
 from salix.cli.studies.shift import ShiftStudy
 
 KnownStudy = (
     Annotated[ShiftStudy, tyro.conf.subcommand("shift")]
     | Annotated[ChaosMiningStudy, tyro.conf.subcommand("chaosmining")]
+    | Annotated[OpenWorldStudy, tyro.conf.subcommand("openworld")]
 )
 
 
@@ -20,6 +22,7 @@ class Study:
 
     Example: salix study shift --out salix-shift
     Example: salix study chaosmining --seeds 5 --out salix-chaosmining
+    Example: salix study openworld --seeds 5 --out salix-openworld
     """
 
     study: tyro.conf.OmitSubcommandPrefixes[tyro.conf.OmitArgPrefixes[KnownStudy]]

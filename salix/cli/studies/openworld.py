@@ -1,0 +1,46 @@
+"""`salix study openworld`: forgeries attributed to their family, known or novel."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from salix.cli.options import Option
+
+
+@dataclass(frozen=True)
+class OpenWorldStudy:
+    """Attribute forged faces to the family that made them; some families have no labels.
+
+    Networks are trained on faces of five families with labels and of seven without, by
+    cross-entropy, by contrastive pseudo-learning and by parts of it. The same faces are forged by
+    every family, so that only its traces tell. An interrupted study continues where it was.
+
+    Example: salix study openworld --seeds 5 --out salix-openworld
+    Example: salix study openworld --offline --losses CE CPL --seeds 1
+    """
+
+    out: Annotated[Path, Option(help="directory for scores and the table")] = Path(
+        "salix-openworld"
+    )
+    seeds: Annotated[int, Option(help="networks for each loss")] = 5
+    offline: Annotated[
+        bool, Option(help="use the faces that come with scikit-image, without network")
+    ] = False
+    quick: Annotated[
+        bool, Option(help="train for a tenth of the steps: shows that it runs, learns little")
+    ] = False
+    losses: Annotated[
+        tuple[str, ...],
+        Option(
+            help="CE, 'CE + GLV', 'CE + CSP', CPL, 'CPL, weight detached'; by default all of them"
+        ),
+    ] = ()
+
+    def run(self) -> int:
+        """Run the study."""
+        from salix.studies.openworld.run import run_open_world
+
+        run_open_world(
+            self.out, seeds=self.seeds, offline=self.offline, losses=self.losses, quick=self.quick
+        )
+        return 0
