@@ -17,7 +17,7 @@ Faces = UInt8[np.ndarray, "n h w c"]
 
 
 @dataclass(frozen=True)
-class Family:
+class ForgeryFamily:
     """A way to forge a face.
 
     `make(face, rng)` returns the forged face, and the mask of what was changed: None for all of it.
@@ -28,7 +28,7 @@ class Family:
 
 
 def forge_faces(
-    family: Family, faces: Faces, *, seed: int
+    family: ForgeryFamily, faces: Faces, *, seed: int
 ) -> tuple[Faces, Float[np.ndarray, "n h w"]]:
     """Return faces forged by a family, each with its mask in [0, 1]; 1 where all was changed.
 
@@ -43,7 +43,7 @@ def forge_faces(
     return forged, masks
 
 
-def resample(filter: Image.Resampling, factor: int = 2) -> Family:
+def resample(filter: Image.Resampling, factor: int = 2) -> ForgeryFamily:
     """Return the family of faces reduced by an area mean and enlarged by a filter."""
 
     def make(face: Face, rng: np.random.Generator) -> tuple[Face, None]:
@@ -52,10 +52,10 @@ def resample(filter: Image.Resampling, factor: int = 2) -> Family:
         small = picture.reduce(factor)
         return _pixels(small.resize(picture.size, filter), face), None
 
-    return Family(f"reduced {factor} times and enlarged, {filter.name.lower()}", make)
+    return ForgeryFamily(f"reduced {factor} times and enlarged, {filter.name.lower()}", make)
 
 
-def transposed(contrast: float = 0.25) -> Family:
+def transposed(contrast: float = 0.25) -> ForgeryFamily:
     """Return the family of faces in blocks of 2 x 2 with a checkerboard of this contrast."""
 
     def make(face: Face, rng: np.random.Generator) -> tuple[Face, None]:
@@ -63,10 +63,10 @@ def transposed(contrast: float = 0.25) -> Family:
         values = upsample_blocks(face.astype(np.float64), 2, contrast)
         return np.clip(np.rint(values), 0, 255).astype(np.uint8), None
 
-    return Family("blocks of 2 x 2 with the checkerboard of a transposed convolution", make)
+    return ForgeryFamily("blocks of 2 x 2 with the checkerboard of a transposed convolution", make)
 
 
-def coded(format: str, **options: int | float | bool | str | tuple[int, ...]) -> Family:
+def coded(format: str, **options: int | float | bool | str | tuple[int, ...]) -> ForgeryFamily:
     """Return the family of faces written and read in an image format of Pillow."""
 
     def make(face: Face, rng: np.random.Generator) -> tuple[Face, None]:
@@ -75,10 +75,10 @@ def coded(format: str, **options: int | float | bool | str | tuple[int, ...]) ->
         _picture(face).save(buffer, format, **options)
         return _pixels(Image.open(buffer), face), None
 
-    return Family(f"{format} with {', '.join(f'{k} {v}' for k, v in options.items())}", make)
+    return ForgeryFamily(f"{format} with {', '.join(f'{k} {v}' for k, v in options.items())}", make)
 
 
-def total_variation(weight: float = 0.08) -> Family:
+def total_variation(weight: float = 0.08) -> ForgeryFamily:
     """Return the family of faces with a small total variation. Chambolle (2004), JMIV 20."""
 
     def make(face: Face, rng: np.random.Generator) -> tuple[Face, None]:
@@ -88,10 +88,10 @@ def total_variation(weight: float = 0.08) -> Family:
         smooth = denoise_tv_chambolle(face / 255, weight=weight, channel_axis=-1)
         return np.rint(255 * smooth).clip(0, 255).astype(np.uint8), None
 
-    return Family(f"total variation minimised, weight {weight}", make)
+    return ForgeryFamily(f"total variation minimised, weight {weight}", make)
 
 
-def median(size: int = 3) -> Family:
+def median(size: int = 3) -> ForgeryFamily:
     """Return the family of faces with each pixel the median of its window."""
 
     def make(face: Face, rng: np.random.Generator) -> tuple[Face, None]:
@@ -100,10 +100,10 @@ def median(size: int = 3) -> Family:
         del rng
         return median_filter(face, (size, size, 1)), None
 
-    return Family(f"median of {size} x {size} pixels", make)
+    return ForgeryFamily(f"median of {size} x {size} pixels", make)
 
 
-def low_frequencies() -> Family:
+def low_frequencies() -> ForgeryFamily:
     """Return the family of faces with the lower half of their cosine spectrum along each axis."""
 
     def make(face: Face, rng: np.random.Generator) -> tuple[Face, None]:
@@ -116,10 +116,10 @@ def low_frequencies() -> Family:
         values = np.asarray(idctn(spectrum, axes=(0, 1), norm="ortho"))
         return np.clip(np.rint(values), 0, 255).astype(np.uint8), None
 
-    return Family("lower half of the cosine spectrum along each axis", make)
+    return ForgeryFamily("lower half of the cosine spectrum along each axis", make)
 
 
-def region(kind: str) -> Family:
+def region(kind: str) -> ForgeryFamily:
     """Return the family of faces with one region forged by `salix.data.forge`."""
 
     def make(face: Face, rng: np.random.Generator) -> tuple[Face, Float[np.ndarray, "h w"]]:
@@ -127,10 +127,10 @@ def region(kind: str) -> Family:
         forged, mask = forge(face, rng, kind, other=other)
         return forged, mask
 
-    return Family(f"a region forged by {kind}", make)
+    return ForgeryFamily(f"a region forged by {kind}", make)
 
 
-FAMILIES: Mapping[str, Family] = MappingProxyType(
+FAMILIES: Mapping[str, ForgeryFamily] = MappingProxyType(
     {
         "JPEG": coded("JPEG", quality=30),
         "Lanczos": resample(Image.Resampling.LANCZOS),

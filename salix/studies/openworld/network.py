@@ -56,10 +56,10 @@ class NeckedNetwork(StagedNetwork):
     def outputs(self, x: Float[AnyArray, "n h w 3"]) -> NeckedOutput:
         """Return the logits and both kinds of features of a batch."""
         features = self.trunk(x)
-        whole = self.neck(features.mean((1, 2)))
+        mean = self.neck(features.mean((1, 2)))
         cells = cell_means(features, PARTS)
         parts = [neck(cells[:, i]) for i, neck in enumerate(self.part_necks)]
-        return NeckedOutput(self.fc(self.dropout(whole)), whole, jnp.stack(parts, 1))
+        return NeckedOutput(self.fc(self.dropout(mean)), mean, jnp.stack(parts, 1))
 
 
 def cell_means(features: Float[AnyArray, "n y x k"], side: int) -> Float[Array, "n cells k"]:

@@ -46,10 +46,10 @@ def find_partners(
     Sun et al. (2023), arXiv:2309.11132, global-local voting, as in the released code: the vote
     compares row i with column j, and not $P_{ij}$ itself.
     """
-    whole, parts = map(jax.lax.stop_gradient, (global_features, local_features))
+    means, parts = map(jax.lax.stop_gradient, (global_features, local_features))
     count = len(whole)
     own = jnp.eye(count, dtype=bool)
-    near = jnp.argmax(jnp.where(own, -jnp.inf, _cosines(whole)), axis=1)
+    near = jnp.argmax(jnp.where(own, -jnp.inf, _cosines(means)), axis=1)
     similar = part_similarity(parts)
     confirmed = _second_largest(similar) >= _second_largest(similar.T)[near]
     alike = (labels[:, None] == labels[None]) & labelled[:, None] & labelled[None] & ~own
