@@ -47,7 +47,7 @@ def find_partners(
     compares row i with column j, and not $P_{ij}$ itself.
     """
     means, parts = map(jax.lax.stop_gradient, (global_features, local_features))
-    count = len(whole)
+    count = len(means)
     own = jnp.eye(count, dtype=bool)
     near = jnp.argmax(jnp.where(own, -jnp.inf, _cosines(means)), axis=1)
     similar = part_similarity(parts)
