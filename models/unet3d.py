@@ -53,7 +53,7 @@ class Upsample3d(nnx.Module):
             kernel = jnp.stack([even, odd], axis + 1)
         kernel = kernel.transpose(0, 2, 4, 6, 1, 3, 5, 7)  # taps, inputs, phases, outputs
         outputs = kernel.shape[-1]
-        y = conv3d(x, kernel.reshape(2, 2, 2, x.shape[-1], -1), padding=((1, 0),) * 3)
+        y = conv3d(x, kernel.reshape(2, 2, 2, x.shape[-1], -1), padding=((1, 0), (1, 0), (1, 0)))
         b, d, h, w = x.shape[:4]
         y = y.reshape(b, d, h, w, 2, 2, 2, outputs).transpose(0, 1, 4, 2, 5, 3, 6, 7)
         return y.reshape(b, 2 * d, 2 * h, 2 * w, outputs)

@@ -12,7 +12,8 @@ from salix.typing import InputError
 # Options of the study chaosmining alone: of formulas, of images and sounds, and of both.
 SYMBOLIC = ("formulas", "noise_features", "rows", "label_noise", "sweeps", "selection")
 SIGNALS = ("examples", "conditions", "networks")
-CHAOSMINING = ("kind", "methods", *SYMBOLIC, *SIGNALS)
+CHAOSMINING = ("kind", *SYMBOLIC, *SIGNALS)
+AGG2EXP = ("model", "scans", "volumes", "labels", "window")
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,19 @@ class Study:
     vision or audio, classifiers of a foreground at a known place of a background. An interrupted
     study continues where it was.
 
+    agg2exp: add up the attributions of a 3D segmentation by organ: which organs does each class
+    lean on? A U-Net trained on phantoms whose dependences are known, or deepbrain on your volumes.
+
     Example: salix study shift --out salix-shift
     Example: salix study chaosmining --seeds 5 --out salix-chaosmining
     Example: salix study chaosmining --formulas 0-5 "sin(a) * b" --noise-features 50
     Example: salix study chaosmining --sweeps noise_features label_noise --selection
     Example: salix study chaosmining --kind vision --conditions RBFP SBRP --networks CNN
+    Example: salix study agg2exp --scans 12 --methods Gradient "SmoothGrad(samples=5)"
+    Example: salix study agg2exp --model deepbrain --volumes head.nii.gz --labels tissues.nii.gz
     """
 
-    study: Positional[Literal["shift", "chaosmining"]]
+    study: Positional[Literal["shift", "chaosmining", "agg2exp"]]
     out: Annotated[
         Path | None,
         Option(help="directory for models, tables and results; by default salix-shift, …"),
@@ -94,7 +100,9 @@ class Study:
         tuple[str, ...],
         Option(
             help="chaosmining: more methods to score, such as 'ExpectedGradients(references=0)' or "
-            "'ShapleySampling(Patches(side=1))'"
+            "'ShapleySampling(Patches(side=1))'; agg2exp: the methods, names such as Occlusion or "
+            "texts such as 'SmoothGrad(samples=5)', by default Gradient, SmoothGrad, IG and "
+            "'KernelSHAP organs'"
         ),
     ] = ()
     sweeps: Annotated[
@@ -112,6 +120,27 @@ class Study:
         ),
     ] = False
 
+    model: Annotated[
+        Literal["phantoms", "deepbrain"],
+        Option(
+            help="agg2exp: a U-Net trained on phantoms in minutes, or deepbrain's segmenter of the "
+            "brain in whole-head T1 volumes"
+        ),
+    ] = "phantoms"
+    scans: Annotated[int, Option(help="agg2exp: phantoms to explain")] = 12
+    volumes: Annotated[
+        tuple[Path, ...],
+        Option(help="agg2exp: NIfTI files to explain by deepbrain (needs salix[volumes])"),
+    ] = ()
+    labels: Annotated[
+        tuple[Path, ...],
+        Option(help="agg2exp: NIfTI label maps as regions, one for each of --volumes"),
+    ] = ()
+    window: Annotated[
+        int | None,
+        Option(help="agg2exp: side of sliding windows in voxels; by default the whole volume"),
+    ] = None
+
     def run(self) -> int:
         """Run the study."""
         out = self.out or Path(f"salix-{self.study}")
@@ -119,11 +148,18 @@ class Study:
         if self.study == "shift":
             from salix.studies.shift.run import run_shift
 
-            self._refuse(CHAOSMINING, "of the study chaosmining, not of shift")
+            self._refuse(("methods", *CHAOSMINING), "of the study chaosmining, not of shift")
+            self._refuse(AGG2EXP, "of the study agg2exp, not of shift")
             run_shift(out, seeds=seeds, offline=self.offline, quick=self.quick)
             return 0
         if self.offline:
-            raise InputError("--offline is an option of the study shift: chaosmining needs no data")
+            raise InputError(
+                f"--offline is an option of the study shift: {self.study} needs no data"
+            )
+        if self.study == "agg2exp":
+            self._run_agg2exp(out)
+            return 0
+        self._refuse(AGG2EXP, "of the study agg2exp, not of chaosmining")
         if self.kind != "symbolic":
             self._run_signals(out)
             return 0
@@ -155,6 +191,22 @@ class Study:
             conditions=self.conditions,
             networks=self.networks,
             methods=self.methods,
+            quick=self.quick,
+        )
+
+    def _run_agg2exp(self, out: Path) -> None:
+        from salix.studies.agg2exp.run import run_agg2exp
+
+        self._refuse(CHAOSMINING, "of the study chaosmining, not of agg2exp")
+        self._refuse(("seeds",), "of the other studies: agg2exp has --scans")
+        run_agg2exp(
+            out,
+            model=self.model,
+            scans=self.volumes,
+            labels=self.labels,
+            methods=self.methods,
+            count=self.scans,
+            window=self.window,
             quick=self.quick,
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from salix.stats import Interval, mean_interval, rank_correlation
+from salix.stats import mean_interval
 from salix.typing import InputError
 
 Matrix = Float[np.ndarray, "targets regions"]
@@ -118,7 +118,7 @@ class Outliers:
 
     target: int
     scores: Float[np.ndarray, " scans"]
-    correlation: Interval
+    correlation: float
 
 
 LEAST_SCANS = 8
@@ -151,11 +151,13 @@ def outlier_scores(
     return tuple(result)
 
 
-def _correlation(scores: Float[np.ndarray, " n"], dice: Float[np.ndarray, " n"]) -> Interval:
+def _correlation(scores: Float[np.ndarray, " n"], dice: Float[np.ndarray, " n"]) -> float:
+    from scipy.stats import spearmanr
+
     known = np.isfinite(scores) & np.isfinite(dice)
     if known.sum() < LEAST_SCANS or np.ptp(dice[known]) == 0:
-        return Interval(float("nan"), float("nan"), float("nan"), int(known.sum()))
-    return rank_correlation(scores[known], dice[known])
+        return float("nan")
+    return float(spearmanr(scores[known], dice[known]).statistic)  # pyright: ignore
 
 
 def dependence_ranks(

@@ -78,9 +78,9 @@ def _quality(
 
     method_key, subset_key, noise_key = jax.random.split(key, 3)
 
-    def explain(x: Any, _: Any = None) -> Explanation:
-        a = attribute_volume(method, score, x, regions, regions_count, method_key)
-        return Explanation(scores(x), target, jnp.abs(a), attribution=a[..., None])
+    def explain(image: Any, target: Any = target) -> Explanation:
+        a = attribute_volume(method, score, image, regions, regions_count, method_key)
+        return Explanation(scores(image), target, jnp.abs(a), attribution=a[..., None])
 
     clean = explain(volume).attribution
     faithfulness = faithfulness_correlation(

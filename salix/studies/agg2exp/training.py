@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Integer
 from salix.hyperparameters import check_fields, integer, number
 from salix.models import UNet3D
 from salix.studies.agg2exp.phantoms import CLASSES, PhantomSetting, draw_phantoms
+from salix.studies.agg2exp.scans import Scan
 from salix.studies.agg2exp.segmenter import Segmenter
 from salix.typing import AnyArray
 
@@ -25,7 +26,7 @@ class NetworkSetting:
     """Widths of the U-Net's levels, and steps, batch and peak rate of Adam with a cosine decay."""
 
     widths: tuple[int, ...] = (8, 16, 32)
-    steps: int = 600
+    steps: int = 500
     batch: int = 2
     learning_rate: float = 4e-3
 
@@ -36,17 +37,20 @@ class NetworkSetting:
 def segmentation_loss(
     logits: Float[AnyArray, "b d h w k"], classes: Integer[AnyArray, "b d h w"]
 ) -> Float[Array, ""]:
-    r"""Mean cross-entropy plus one minus the mean soft Dice coefficient of the classes.
+    r"""Cross-entropy, averaged by class, plus one minus the mean soft Dice coefficient of classes.
 
-    Dice of class c is $2 \sum p y / (\sum p + \sum y)$ over the voxels of the batch, y its
+    Each class has the same weight in the cross-entropy, whatever its size: with equal weights of
+    voxels an organ that cannot be seen was never learned. Dice of class c is
+    $2 \sum p y / (\sum p + \sum y)$ over the voxels of the batch, y its
     indicator. At least 0; lower is better.
 
     Isensee et al. (2021), nnU-Net, Nature Methods 18, online methods.
     """
-    entropy = optax.softmax_cross_entropy_with_integer_labels(logits, classes).mean()
     y = jax.nn.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
     p = jax.nn.softmax(logits)
     axes = (0, 1, 2, 3)
+    each = optax.softmax_cross_entropy_with_integer_labels(logits, classes)
+    entropy = ((each[..., None] * y).sum(axes) / (y.sum(axes) + 1e-6)).mean()
     overlap = 2 * (p * y).sum(axes) / ((p + y).sum(axes) + 1e-6)
     return entropy + 1 - overlap.mean()
 
@@ -101,3 +105,13 @@ def dice(
     ).reshape(count, count)
     sizes = pairs.sum(0) + pairs.sum(1)
     return np.divide(2 * np.diag(pairs), sizes, out=np.full(count, np.nan), where=sizes > 0)
+
+
+def draw_scans(setting: PhantomSetting, count: int, *, seed: int) -> list[Scan]:
+    """Return phantoms to explain, none of them of the training."""
+    volumes, classes = draw_phantoms(setting, count, seed=[seed, 0, 1])
+    affine = np.eye(4)
+    return [
+        Scan(f"phantom {n + 1}", x, affine, y)
+        for n, (x, y) in enumerate(zip(volumes, classes, strict=True))
+    ]
