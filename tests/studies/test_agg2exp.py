@@ -80,7 +80,8 @@ def test_one_segment_sum_is_the_loop_over_voxels() -> None:
             assert mean(totals, part)[t, r] == pytest.approx(inside.mean(), rel=1e-6)
             expected = share / (regions == r).mean()
             assert lift(totals, part)[t, r] == pytest.approx(expected, rel=1e-6)
-    assert np.isnan(mean(totals)[:, 5]).all() and np.isnan(lift(totals)[:, 5]).all()
+    assert np.isnan(mean(totals)[:, 5]).all()
+    assert np.isnan(lift(totals)[:, 5]).all()
     merged = totals.merge_regions(np.array([0, 0, 1, 2, 2, 2]))
     union = slow_sums(a, np.array([0, 0, 1, 2, 2, 2])[regions], 3)
     np.testing.assert_allclose(merged.part(), union.sum(0), rtol=1e-12)
@@ -170,7 +171,8 @@ def test_integrated_gradients_are_complete_and_absent_targets_have_no_mass() -> 
     residual = (totals.positive - totals.negative).sum(1) - change
     assert np.abs(residual).max() < 1e-3 * np.abs(change).max()
     shares = mass(totals)
-    assert not task.is_present[3] and task.is_present.sum() > 1
+    assert not task.is_present[3]
+    assert task.is_present.sum() > 1
     assert np.isnan(shares[~task.is_present]).all()
     np.testing.assert_allclose(shares[task.is_present].sum(1), 1, rtol=1e-6)
 
