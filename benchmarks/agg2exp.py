@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def measure(library: str, side: int, classes: int) -> dict[str, Any]:
-    """Return times, peak memory and masses of one library; compilation and a first call are apart."""
+    """Return times, peak memory and masses of one library, without compilation and a first call."""
     from flax import nnx
 
     from salix.models import UNet3D

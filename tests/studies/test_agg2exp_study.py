@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from salix.attribution import Gradient
 from salix.cli import main
+from salix.studies.agg2exp.aggregation import lift
+from salix.studies.agg2exp.explain import Task, explain_scan
 from salix.studies.agg2exp.importance import (
     cluster_classes,
     dependence_ranks,
@@ -16,10 +20,20 @@ from salix.studies.agg2exp.importance import (
     outlier_scores,
     strongest_edges,
 )
-from salix.studies.agg2exp.phantoms import DEPENDENCES, OFFSETS, PhantomSetting, draw_phantoms
+from salix.studies.agg2exp.phantoms import (
+    CLASSES,
+    CONTROL,
+    DEPENDENCES,
+    INTENSITIES,
+    OFFSETS,
+    PhantomSetting,
+    draw_phantoms,
+)
 from salix.studies.agg2exp.run import run_agg2exp
 from salix.studies.agg2exp.scans import check_labels, check_volume, read_nifti, write_nifti
+from salix.studies.agg2exp.segmenter import Segmenter, predict
 from salix.studies.agg2exp.training import NetworkSetting, dice, segmentation_loss
+from salix.studies.agg2exp.windows import Windows
 from salix.typing import InputError
 
 SMALL = NetworkSetting(widths=(4, 4), steps=2)
@@ -37,6 +51,29 @@ def test_followers_cannot_be_seen_and_lie_at_their_offset() -> None:
             assert abs(volume[regions == anchor].mean()) > 1.5
     with pytest.raises(InputError, match="24 or more"):
         PhantomSetting(side=16)
+
+
+def test_a_network_that_reads_anchors_leans_on_them() -> None:
+    """Logits made by hand: an organ by its intensity, a follower by its shifted anchor."""
+
+    def logits(params: Any, volume: Any) -> Any:
+        x = volume[..., 0] * params
+        by = {c: 4 - 4 * (x - level) ** 2 for c, level in INTENSITIES.items()}
+        by |= {c: jnp.roll(by[a], OFFSETS[c], (0, 1, 2)) for c, a in DEPENDENCES.items()}
+        return jnp.stack([0 * x, *(by[c] for c in range(1, 6))], -1)
+
+    (volume,), (truth,) = draw_phantoms(PhantomSetting(noise=0.1), 1, seed=3)
+    segmenter = Segmenter(logits, jnp.float32(1), CLASSES)
+    predicted = predict(segmenter, volume, Windows())
+    assert np.nanmin(dice(predicted, truth, 6)) > 0.5
+    task = Task.of_classes(predicted, CLASSES)
+    plan = Windows().plan(truth.shape)
+    lifts = lift(explain_scan(segmenter, volume, task, Gradient(), plan))
+    for row in dependence_ranks(lifts, DEPENDENCES, CONTROL):
+        assert row["source_rank"] == 1
+        assert row["control_rank"] == row["of"]
+        assert lifts[row["target"], row["source"]] > 100
+        assert lifts[row["target"], CONTROL] == 0
 
 
 def test_loss_is_the_slow_sum() -> None:
