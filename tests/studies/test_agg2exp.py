@@ -19,7 +19,7 @@ from salix.studies.agg2exp.aggregation import (
     region_voxels,
 )
 from salix.studies.agg2exp.explain import Task, attribution_map, explain_scan
-from salix.studies.agg2exp.methods import METHODS, PredictedSegments
+from salix.studies.agg2exp.methods import METHODS, BoundSegments, PredictedSegments
 from salix.studies.agg2exp.scores import segmenter_scores
 from salix.studies.agg2exp.segmenter import Segmenter, predict
 from salix.studies.agg2exp.windows import Windows
@@ -197,6 +197,12 @@ def test_shapley_values_of_organs_add_up_and_are_those_of_all_coalitions() -> No
     signed = totals.positive - totals.negative
     for player, value in values.items():
         np.testing.assert_allclose(signed[:, player], value, rtol=1e-3, atol=1e-3)
+
+
+def test_regions_as_segments_have_no_gaps() -> None:
+    regions = jnp.asarray([[[0, 2], [4, 2]]])
+    segments = BoundSegments(regions, 6)(regions[..., None].astype(float))
+    assert segments.tolist() == [[[0, 1], [2, 1]]]
 
 
 @pytest.mark.slow

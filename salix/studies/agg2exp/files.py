@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -96,9 +97,9 @@ class ScanFiles:
         folder = self.folder.parent / "maps"
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            write_nifti(folder / f"{self.scan.name}-prediction.nii.gz", predicted, self.scan.affine)
-            for name, array in maps.items():
-                stem = f"{self.scan.name}-{name} of {of}".replace(" ", "-").replace("/", "-")
+            for name, array in {"prediction": predicted, **maps}.items():
+                stem = self.scan.name + (f" {of} {name}" if name in maps else " prediction")
+                stem = re.sub(r"[^\w.=]+", "-", stem).strip("-")
                 write_nifti(folder / f"{stem}.nii.gz", array, self.scan.affine)
         except InputError:  # without the extra the page alone has the maps
             folder.rmdir()
