@@ -83,14 +83,14 @@ def salix_masses(module: Any, x: np.ndarray, regions: np.ndarray, classes: int) 
 
     from salix.studies.agg2exp.aggregation import RegionTotals, mass, region_voxels
     from salix.studies.agg2exp.explain import _gradient_totals
-    from salix.studies.agg2exp.scores import placement
+    from salix.studies.agg2exp.scores import plan_arrays
     from salix.studies.agg2exp.segmenter import Segmenter
-    from salix.studies.agg2exp.windows import Windows
+    from salix.studies.agg2exp.windows import SlidingWindows
 
     names = tuple(map(str, range(classes)))
     segmenter = Segmenter.of_module(module, names, multiple=8)
     numbers = jnp.arange(classes, dtype=jnp.int32)
-    where = placement(Windows().plan(x.shape, 8))
+    where = plan_arrays(SlidingWindows().plan(x.shape, 8))
     args = (segmenter.params, jnp.asarray(x[..., None]), regions, regions, numbers, where, numbers)
     program = _gradient_totals.lower(segmenter.logits, classes, classes, *args).compile()
 
@@ -109,14 +109,14 @@ def window_masses(module: Any, x: np.ndarray, regions: np.ndarray, classes: int)
     from salix.attribution import Gradient
     from salix.studies.agg2exp.aggregation import RegionTotals, mass, region_voxels
     from salix.studies.agg2exp.explain import _target_totals
-    from salix.studies.agg2exp.scores import placement
+    from salix.studies.agg2exp.scores import plan_arrays
     from salix.studies.agg2exp.segmenter import Segmenter
-    from salix.studies.agg2exp.windows import Windows
+    from salix.studies.agg2exp.windows import SlidingWindows
 
     names = tuple(map(str, range(classes)))
     segmenter = Segmenter.of_module(module, names, multiple=8)
     numbers = jnp.arange(classes, dtype=jnp.int32)
-    where = placement(Windows(len(x) // 2, 0.0, "constant").plan(x.shape, 8))
+    where = plan_arrays(SlidingWindows(len(x) // 2, 0.0, "constant").plan(x.shape, 8))
     args = (segmenter.params, jnp.asarray(x[..., None]), regions, regions, numbers, where)
     static, key = (segmenter.logits, classes, classes, Gradient()), jax.random.key(0)
     program = _target_totals.lower(*static, *args, numbers[:1], key).compile()

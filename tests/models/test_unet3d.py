@@ -20,7 +20,7 @@ from salix.studies.agg2exp.explain import Task, explain_scan
 from salix.studies.agg2exp.scans import cube, deepbrain_input, label_cube, read_nifti
 from salix.studies.agg2exp.segmenter import Segmenter, predict
 from salix.studies.agg2exp.training import dice
-from salix.studies.agg2exp.windows import Windows
+from salix.studies.agg2exp.windows import SlidingWindows
 from salix.typing import InputError
 
 
@@ -94,9 +94,9 @@ def gradient_mass(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The prediction, and mass and lift of the brain's gradient in each region."""
     x = volume.astype(np.float32)
-    predicted = predict(segmenter, x, Windows())
+    predicted = predict(segmenter, x, SlidingWindows())
     task = Task(predicted, (0, 1), regions.astype(np.int32), tuple("abcd"[:count]))
-    plan = Windows().plan(x.shape[:3], 8)
+    plan = SlidingWindows().plan(x.shape[:3], 8)
     totals = explain_scan(segmenter, x, task, Gradient(), plan)
     return predicted, mass(totals)[1], lift(totals)[1]
 

@@ -22,7 +22,7 @@ from salix.studies.agg2exp.explain import Task, attribution_map, explain_scan
 from salix.studies.agg2exp.methods import METHODS, BoundSegments, PredictedSegments
 from salix.studies.agg2exp.scores import segmenter_scores
 from salix.studies.agg2exp.segmenter import Segmenter, predict
-from salix.studies.agg2exp.windows import Windows
+from salix.studies.agg2exp.windows import SlidingWindows
 from salix.typing import InputError
 
 SHAPE = (6, 7, 5)
@@ -94,7 +94,7 @@ def test_segment_sum_of_a_million_voxels_keeps_its_digits() -> None:
 
 
 def test_plan_of_windows_covers_each_voxel_and_blends_to_one() -> None:
-    plan = Windows(4, 0.5, "gaussian").plan((9, 4, 11))
+    plan = SlidingWindows(4, 0.5, "gaussian").plan((9, 4, 11))
     assert plan.starts.tolist() == [[z, 0, x] for z in (0, 2, 4, 5) for x in (0, 2, 4, 6, 7)]
     total = np.zeros((9, 4, 11))
     for z, y, x in plan.starts:
@@ -102,16 +102,18 @@ def test_plan_of_windows_covers_each_voxel_and_blends_to_one() -> None:
         total[part] += plan.weights * plan.inverse[part]
     np.testing.assert_allclose(total, 1, rtol=1e-5)
     with pytest.raises(InputError, match="multiples of 8; give --window 8"):
-        Windows(9).plan((9, 16, 16), 8)
+        SlidingWindows(9).plan((9, 16, 16), 8)
 
 
 @pytest.mark.parametrize("blending", ["gaussian", "constant"])
 def test_windows_equal_the_volume_where_the_network_is_local(blending: str) -> None:
     segmenter, x = local_segmenter(), random_volume()
-    predicted = predict(segmenter, x, Windows())
-    np.testing.assert_array_equal(predicted, predict(segmenter, x, Windows(3, 0.5, blending)))
+    predicted = predict(segmenter, x, SlidingWindows())
+    np.testing.assert_array_equal(
+        predicted, predict(segmenter, x, SlidingWindows(3, 0.5, blending))
+    )
     task = Task.of_classes(predicted, segmenter.classes)
-    plans = [Windows().plan(SHAPE), Windows(3, 0.5, blending).plan(SHAPE)]
+    plans = [SlidingWindows().plan(SHAPE), SlidingWindows(3, 0.5, blending).plan(SHAPE)]
     for method in (Gradient(), SmoothGrad(samples=3), IntegratedGradients(steps=4)):
         whole, parts = (explain_scan(segmenter, x, task, method, p) for p in plans)
         np.testing.assert_allclose(whole.part(), parts.part(), rtol=2e-5)
@@ -119,7 +121,7 @@ def test_windows_equal_the_volume_where_the_network_is_local(blending: str) -> N
 
 def test_blending_weights_are_in_the_gradient() -> None:
     segmenter, x = local_segmenter(side=3), random_volume()  # context is cut at windows
-    windows = Windows(4, 0.25)
+    windows = SlidingWindows(4, 0.25)
     plan = windows.plan(SHAPE)
 
     def blended(volume: Any) -> Any:
@@ -147,8 +149,8 @@ def test_blending_weights_are_in_the_gradient() -> None:
 
 def test_mask_is_fixed_by_the_clean_volume() -> None:
     segmenter, x = local_segmenter(), random_volume()
-    predicted = predict(segmenter, x, Windows())
-    plan = Windows().plan(SHAPE)
+    predicted = predict(segmenter, x, SlidingWindows())
+    plan = SlidingWindows().plan(SHAPE)
     other = x + 2 * random_volume(seed=2)
     logits = np.asarray(segmenter.logits(segmenter.params, jnp.asarray(other)))
     assert (logits.argmax(-1) != predicted).mean() > 0.2
@@ -161,8 +163,10 @@ def test_mask_is_fixed_by_the_clean_volume() -> None:
 
 def test_integrated_gradients_are_complete_and_absent_targets_have_no_mass() -> None:
     segmenter, x = local_segmenter(classes=4), random_volume()
-    predicted = np.where(predict(segmenter, x, Windows()) == 3, 0, predict(segmenter, x, Windows()))
-    plan = Windows().plan(SHAPE)
+    predicted = np.where(
+        predict(segmenter, x, SlidingWindows()) == 3, 0, predict(segmenter, x, SlidingWindows())
+    )
+    plan = SlidingWindows().plan(SHAPE)
     method = IntegratedGradients(steps=40)
     task = Task.of_classes(predicted.astype(np.int32), segmenter.classes)
     totals = explain_scan(segmenter, x, task, method, plan)
@@ -180,8 +184,8 @@ def test_integrated_gradients_are_complete_and_absent_targets_have_no_mass() -> 
 @pytest.mark.slow
 def test_shapley_values_of_organs_add_up_and_are_those_of_all_coalitions() -> None:
     segmenter, x = local_segmenter(side=3), random_volume()
-    plan = Windows().plan(SHAPE)
-    predicted = predict(segmenter, x, Windows())
+    plan = SlidingWindows().plan(SHAPE)
+    predicted = predict(segmenter, x, SlidingWindows())
     regions = (np.arange(SHAPE[0])[:, None, None] // 2 * 2 + np.zeros(SHAPE)).astype(np.int32)
     task = Task(predicted, (0, 1, 2), regions, tuple("pqrst"))  # 1 and 3 without a voxel
     totals = explain_scan(segmenter, x, task, KernelSHAP(PredictedSegments()), plan)
@@ -209,16 +213,16 @@ def test_regions_as_segments_have_no_gaps() -> None:
 def test_memory_is_flat_in_targets() -> None:
     """A program for 16 targets has the memory of one for 2, but for the sums themselves."""
     from salix.studies.agg2exp.explain import _gradient_totals
-    from salix.studies.agg2exp.scores import placement
+    from salix.studies.agg2exp.scores import plan_arrays
 
     segmenter = local_segmenter(classes=8, side=3)
     shape = (16, 16, 16)
     x = jnp.asarray(random_volume(shape))
-    predicted = predict(segmenter, x, Windows())
-    plan = Windows().plan(shape)
+    predicted = predict(segmenter, x, SlidingWindows())
+    plan = SlidingWindows().plan(shape)
 
     def temporary(targets: int) -> int:
-        arrays = (predicted, predicted, jnp.arange(8, dtype=jnp.int32), placement(plan))
+        arrays = (predicted, predicted, jnp.arange(8, dtype=jnp.int32), plan_arrays(plan))
         program = _gradient_totals.lower(
             segmenter.logits, 8, 8, segmenter.params, x, *arrays,
             jnp.arange(targets, dtype=jnp.int32),
@@ -237,12 +241,12 @@ def test_methods_run_on_a_network_of_three_dimensions() -> None:
     module = UNet3D(1, 3, (4, 4), nnx.Rngs(0))
     segmenter = Segmenter.of_module(module, ("background", "a", "b"), multiple=4)
     x = random_volume((8, 8, 8))
-    predicted = predict(segmenter, x, Windows())
+    predicted = predict(segmenter, x, SlidingWindows())
     task = Task.of_classes(predicted, segmenter.classes)
     for name, method in METHODS.items():
         few = {k: 3 for k in ("samples", "steps") if hasattr(method, k)}
         totals = explain_scan(
-            segmenter, x, task, replace(method, **few), Windows().plan((8, 8, 8), 4)
+            segmenter, x, task, replace(method, **few), SlidingWindows().plan((8, 8, 8), 4)
         )
         assert np.isfinite(mass(totals)[task.is_present]).all(), name
 
@@ -253,4 +257,4 @@ def test_mistakes_are_explained() -> None:
         region_voxels(np.full((2, 2, 2), 7), 2)
     wrong = Segmenter(segmenter.logits, segmenter.params, ("a", "b"))
     with pytest.raises(InputError, match="a logit for each of its classes"):
-        predict(wrong, random_volume(), Windows())
+        predict(wrong, random_volume(), SlidingWindows())

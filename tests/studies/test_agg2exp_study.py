@@ -32,11 +32,11 @@ from salix.studies.agg2exp.phantoms import (
 from salix.studies.agg2exp.run import run_agg2exp
 from salix.studies.agg2exp.scans import check_labels, check_volume, read_nifti, write_nifti
 from salix.studies.agg2exp.segmenter import Segmenter, predict
-from salix.studies.agg2exp.training import NetworkSetting, dice, segmentation_loss
-from salix.studies.agg2exp.windows import Windows
+from salix.studies.agg2exp.training import UNetSetting, dice, segmentation_loss
+from salix.studies.agg2exp.windows import SlidingWindows
 from salix.typing import InputError
 
-SMALL = NetworkSetting(widths=(4, 4), steps=2)
+SMALL = UNetSetting(widths=(4, 4), steps=2)
 
 
 def test_followers_cannot_be_seen_and_lie_at_their_offset() -> None:
@@ -64,10 +64,10 @@ def test_a_network_that_reads_anchors_leans_on_them() -> None:
 
     (volume,), (truth,) = draw_phantoms(PhantomSetting(noise=0.1), 1, seed=3)
     segmenter = Segmenter(logits, jnp.float32(1), CLASSES)
-    predicted = predict(segmenter, volume, Windows())
+    predicted = predict(segmenter, volume, SlidingWindows())
     assert np.nanmin(dice(predicted, truth, 6)) > 0.5
     task = Task.of_classes(predicted, CLASSES)
-    plan = Windows().plan(truth.shape)
+    plan = SlidingWindows().plan(truth.shape)
     lifts = lift(explain_scan(segmenter, volume, task, Gradient(), plan))
     for row in dependence_ranks(lifts, DEPENDENCES, CONTROL):
         assert row["source_rank"] == 1

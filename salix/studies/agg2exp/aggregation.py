@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, Integer
 
 from salix.typing import AnyArray, InputError
 
-Part = Literal["absolute", "positive", "negative"]
-PARTS: tuple[Part, ...] = ("absolute", "positive", "negative")
+Sign = Literal["absolute", "positive", "negative"]
+SIGNS: tuple[Sign, ...] = ("absolute", "positive", "negative")
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class RegionTotals:
     negative: Float[np.ndarray, "targets regions"]
     voxels: Float[np.ndarray, " regions"]
 
-    def part(self, part: Part = "absolute") -> Float[np.ndarray, "targets regions"]:
+    def part(self, sign: Sign = "absolute") -> Float[np.ndarray, "targets regions"]:
         """Return the sums of |a|, of its positive or of its negative part."""
-        if part not in PARTS:
-            raise InputError(f"part {part!r}: choose one of {', '.join(PARTS)}")
-        if part == "absolute":
+        if sign not in SIGNS:
+            raise InputError(f"sign {sign!r}: choose one of {', '.join(SIGNS)}")
+        if sign == "absolute":
             return self.positive + self.negative
-        return self.positive if part == "positive" else self.negative
+        return self.positive if sign == "positive" else self.negative
 
     def merge_regions(self, groups: Integer[AnyArray, " regions"]) -> "RegionTotals":
         """Return the totals of unions of regions; `groups` has the number of each one's union."""
@@ -40,7 +40,7 @@ class RegionTotals:
         return RegionTotals(self.positive @ unions, self.negative @ unions, self.voxels @ unions)
 
 
-def mass(totals: RegionTotals, part: Part = "absolute") -> Float[np.ndarray, "targets regions"]:
+def mass(totals: RegionTotals, sign: Sign = "absolute") -> Float[np.ndarray, "targets regions"]:
     r"""Share of a target's attribution in each region, $M_{tr} = \sum_{v \in r} \phi(a_t(v)) /
     \sum_v \phi(a_t(v))$ with $\phi$ the absolute value, the positive or the negative part.
 
@@ -48,29 +48,29 @@ def mass(totals: RegionTotals, part: Part = "absolute") -> Float[np.ndarray, "ta
 
     Chrabaszcz et al. (2025), arXiv:2407.16653.
     """
-    sums = totals.part(part)
-    whole = sums.sum(1, keepdims=True)
-    return np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
+    sums = totals.part(sign)
+    total = sums.sum(1, keepdims=True)
+    return np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0)
 
 
-def mean(totals: RegionTotals, part: Part = "absolute") -> Float[np.ndarray, "targets regions"]:
+def mean(totals: RegionTotals, sign: Sign = "absolute") -> Float[np.ndarray, "targets regions"]:
     r"""Mean attribution of the voxels of each region, $\sum_{v \in r} \phi(a_t(v)) / |r|$.
 
     In units of the attribution. NaN for a region without voxels.
     """
-    sums = totals.part(part)
+    sums = totals.part(sign)
     size = np.broadcast_to(totals.voxels, sums.shape)
     return np.divide(sums, size, out=np.full_like(sums, np.nan), where=size > 0)
 
 
-def lift(totals: RegionTotals, part: Part = "absolute") -> Float[np.ndarray, "targets regions"]:
+def lift(totals: RegionTotals, sign: Sign = "absolute") -> Float[np.ndarray, "targets regions"]:
     r"""Mass of each region over its share of the volume, $L_{tr} = M_{tr} \, V / |r|$.
 
     Range [0, V / |r|]; 1 where the region has as much attribution as a region of its size would
     have by chance. Mass alone grows with the size of a region. NaN where the mass is, and for a
     region without voxels.
     """
-    shares = mass(totals, part)
+    shares = mass(totals, sign)
     size = np.broadcast_to(totals.voxels / totals.voxels.sum(), shares.shape)
     return np.divide(shares, size, out=np.full_like(shares, np.nan), where=size > 0)
 

@@ -13,7 +13,7 @@ BEST_EDGES = 2  # of each class in the graph
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     """Class on the circle of the graph, with the place and anchor of its name."""
 
     x: float
@@ -35,7 +35,7 @@ class Arrow:
 
 def graph(
     names: Sequence[str], edges: Sequence[Mapping[str, Any]]
-) -> tuple[list[Node], list[Arrow]]:
+) -> tuple[list[GraphNode], list[Arrow]]:
     """Return nodes on a circle, and arrows whose width grows with the square root of the lift."""
     nodes = []
     for i, name in enumerate(names):
@@ -44,7 +44,7 @@ def graph(
         label_x, label_y = (SIDE / 2 + SIDE * 0.38 * f(angle) for f in (math.cos, math.sin))
         side = math.cos(angle)
         anchor = "middle" if abs(side) < 0.2 else "start" if side > 0 else "end"
-        nodes.append(Node(x, y, name, label_x, label_y + 4, anchor))
+        nodes.append(GraphNode(x, y, name, label_x, label_y + 4, anchor))
     ranked: dict[int, int] = {}
     strongest = max((e["strength"] for e in edges), default=1.0)
     arrows = []

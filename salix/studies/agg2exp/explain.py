@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from salix.attribution import Gradient
 from salix.studies.agg2exp.aggregation import RegionTotals, region_sums, region_voxels
 from salix.studies.agg2exp.methods import attribute_volume, uses_gradients
-from salix.studies.agg2exp.scores import Placement, placement, target_scores
+from salix.studies.agg2exp.scores import PlanArrays, plan_arrays, target_scores
 from salix.studies.agg2exp.segmenter import Segmenter, Volume
 from salix.studies.agg2exp.windows import WindowPlan
 from salix.typing import Method, Params
@@ -23,7 +23,7 @@ AT_ONCE = 4  # targets of methods without gradients
 
 @dataclass(frozen=True)
 class Task:
-    """What is explained in one scan: its targets, and the regions over which they are summed.
+    """Targets of the explanation of one scan, and regions over which attributions are summed.
 
     `predicted` are the classes of the clean volume, `target_of` the target of each class;
     `regions` are the numbers of regions by voxel and `names` their names.
@@ -72,7 +72,7 @@ def explain_scan(
     voxels = region_voxels(task.regions, len(task.names))
     args = (segmenter.params, jnp.asarray(volume), task.predicted, task.regions)
     static = (segmenter.logits, task.count, len(task.names))
-    shared = (*args, jnp.asarray(task.target_of, jnp.int32), placement(plan))
+    shared = (*args, jnp.asarray(task.target_of, jnp.int32), plan_arrays(plan))
     present = np.flatnonzero(task.is_present).astype(np.int32)
     sums = np.zeros((2, task.count, len(task.names)))
     progress(task.count - len(present))
@@ -107,7 +107,7 @@ def attribution_map(
     static = (segmenter.logits, task.count, len(task.names), method)
     return np.asarray(
         _target_map(
-            *static, *args, target_of, placement(plan), np.int32(target), jax.random.key(seed)
+            *static, *args, target_of, plan_arrays(plan), np.int32(target), jax.random.key(seed)
         )
     )
 
@@ -122,7 +122,7 @@ def _attribute(
     predicted: Any,
     regions: Any,
     target_of: Any,
-    where: Placement,
+    where: PlanArrays,
     target: Any,
     key: Any,
 ) -> Any:
@@ -146,7 +146,7 @@ def _target_totals(
     predicted: Any,
     regions: Any,
     target_of: Any,
-    where: Placement,
+    where: PlanArrays,
     targets: Any,
     key: Any,
 ) -> Any:
@@ -172,7 +172,7 @@ def _gradient_totals(
     predicted: Any,
     regions: Any,
     target_of: Any,
-    where: Placement,
+    where: PlanArrays,
     targets: Any,
 ) -> Any:
     """Return the sums [2 targets regions] of the gradients of targets, of one forward pass."""

@@ -19,8 +19,8 @@ from salix.studies.agg2exp.aggregation import RegionTotals
 from salix.studies.agg2exp.phantoms import CLASSES, PhantomSetting
 from salix.studies.agg2exp.scans import Scan, write_nifti
 from salix.studies.agg2exp.segmenter import Segmenter
-from salix.studies.agg2exp.training import NetworkSetting, train_network
-from salix.studies.agg2exp.windows import Windows
+from salix.studies.agg2exp.training import UNetSetting, train_network
+from salix.studies.agg2exp.windows import SlidingWindows
 from salix.studies.chaosmining.files import read_arrays, read_json, write_arrays, write_json
 from salix.typing import InputError, Method
 
@@ -30,7 +30,7 @@ VERSION = 1  # of the numbers: raised where they change
 def trained_network(
     out: Path,
     phantoms: PhantomSetting,
-    setting: NetworkSetting,
+    setting: UNetSetting,
     *,
     seed: int,
     log: Callable[[str], None],
@@ -55,7 +55,7 @@ class ScanFiles:
     the method.
     """
 
-    def __init__(self, out: Path, scan: Scan, segmenter: Segmenter, windows: Windows):
+    def __init__(self, out: Path, scan: Scan, segmenter: Segmenter, windows: SlidingWindows):
         self.folder, self.scan = out / "scans", scan
         parts = [scan.volume, scan.labels, *jax.tree.leaves(segmenter.params)]
         digest = hashlib.sha256(repr((VERSION, windows)).encode())

@@ -26,6 +26,7 @@ class PredictedSegments:
     """The regions of a scan as segments of one volume, for methods that remove segments."""
 
     def count(self, shape: tuple[int, ...]) -> int:
+        """Raise `InputError`: unbound segments have no number."""
         raise InputError("PredictedSegments() are bound to a scan by the study agg2exp alone")
 
     def __call__(self, image: Image) -> Int[Array, "*space"]:

@@ -14,7 +14,7 @@ from salix.metrics.robustness import avg_sensitivity
 from salix.perturb.partition import Patches
 from salix.studies.agg2exp.explain import Task
 from salix.studies.agg2exp.methods import attribute_volume
-from salix.studies.agg2exp.scores import Placement, placement, target_scores
+from salix.studies.agg2exp.scores import PlanArrays, plan_arrays, target_scores
 from salix.studies.agg2exp.segmenter import Segmenter, Volume
 from salix.studies.agg2exp.windows import WindowPlan
 from salix.typing import Explanation, Method, Params
@@ -50,7 +50,7 @@ def attribution_quality(
     args = (segmenter.params, jnp.asarray(volume), task.predicted, task.regions)
     target_of = jnp.asarray(task.target_of, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), target)
-    values = _quality(*static, *args, target_of, placement(plan), np.int32(target), key)
+    values = _quality(*static, *args, target_of, plan_arrays(plan), np.int32(target), key)
     return {name: float(value) for name, value in zip(QUALITIES, values, strict=True)}
 
 
@@ -66,7 +66,7 @@ def _quality(
     predicted: Any,
     regions: Any,
     target_of: Any,
-    where: Placement,
+    where: PlanArrays,
     target: Any,
     key: Any,
 ) -> Any:

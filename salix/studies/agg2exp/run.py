@@ -24,8 +24,8 @@ from salix.studies.agg2exp.scans import Scan, deepbrain_input, largest_label, re
 from salix.studies.agg2exp.scores import segmenter_scores
 from salix.studies.agg2exp.segmenter import Segmenter, predict
 from salix.studies.agg2exp.slices import slice_pictures
-from salix.studies.agg2exp.training import NetworkSetting, dice, draw_scans, phantom_segmenter
-from salix.studies.agg2exp.windows import Windows
+from salix.studies.agg2exp.training import UNetSetting, dice, draw_scans, phantom_segmenter
+from salix.studies.agg2exp.windows import SlidingWindows
 from salix.studies.detectors import TimedLog
 from salix.typing import InputError, Method
 
@@ -36,13 +36,13 @@ PICTURES = 3  # scans with slices on the page
 
 
 @dataclass(frozen=True)
-class Study:
+class ScanStudy:
     """Parts that all scans share."""
 
     out: Path
     segmenter: Segmenter
     methods: Mapping[str, Method]
-    windows: Windows
+    windows: SlidingWindows
     quality_targets: tuple[int, ...]
     log: TimedLog
 
@@ -56,7 +56,7 @@ def run_agg2exp(
     methods: Sequence[str] = (),
     count: int = 12,
     window: int | None = None,
-    network: NetworkSetting = NetworkSetting(),  # noqa: B008
+    network: UNetSetting = UNetSetting(),  # noqa: B008
     seed: int = 0,
     quick: bool = False,
 ) -> Path:
@@ -72,7 +72,7 @@ def run_agg2exp(
     chosen = {name: _method(name) for name in tuple(methods) or DEFAULT_METHODS}
     if count < 1:
         raise InputError(f"{count} scans: explain at least one, --scans 1")
-    windows, log = Windows(window), TimedLog()
+    windows, log = SlidingWindows(window), TimedLog()
     if model == "phantoms":
         if scans or labels:
             raise InputError("--volumes and --labels are for --model deepbrain: leave them out")
@@ -81,7 +81,7 @@ def run_agg2exp(
         setting = PhantomSetting(jitter=JITTER)
         module = trained_network(out, setting, network, seed=seed, log=log)
         dependent = tuple(DEPENDENCES)[:QUALITY_TARGETS]
-        study = Study(out, phantom_segmenter(module), chosen, windows, dependent, log)
+        study = ScanStudy(out, phantom_segmenter(module), chosen, windows, dependent, log)
         items = [(s.name, lambda s=s: s) for s in draw_scans(setting, count, seed=seed)]
         names: tuple[str, ...] = CLASSES
     else:
@@ -103,7 +103,7 @@ def _deepbrain(
     scans: Sequence[str | Path],
     labels: Sequence[str | Path],
     methods: Mapping[str, Method],
-    windows: Windows,
+    windows: SlidingWindows,
     log: TimedLog,
 ) -> Any:
     from salix.data.assets import fetch
@@ -126,10 +126,10 @@ def _deepbrain(
     names = ("background", "brain")
     if labels:
         names = tuple(f"label {n}" for n in range(max(map(largest_label, labels)) + 1))
-    return Study(out, segmenter, methods, windows, (1,), log), items, names
+    return ScanStudy(out, segmenter, methods, windows, (1,), log), items, names
 
 
-def _run(study: Study, items: Sequence[Any], names: tuple[str, ...], *, known: bool) -> Path:
+def _run(study: ScanStudy, items: Sequence[Any], names: tuple[str, ...], *, known: bool) -> Path:
     results: list[ScanResult] = []
     pictures: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
@@ -161,7 +161,7 @@ def _run(study: Study, items: Sequence[Any], names: tuple[str, ...], *, known: b
 
 
 def _explain(
-    study: Study, scan: Scan, names: tuple[str, ...], *, pictured: bool
+    study: ScanStudy, scan: Scan, names: tuple[str, ...], *, pictured: bool
 ) -> tuple[ScanResult, list[dict[str, Any]]]:
     """Return the result of one scan and its pictures, from its file where there is one."""
     from salix.studies.agg2exp.scans import check_volume

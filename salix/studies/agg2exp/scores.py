@@ -11,10 +11,10 @@ from salix.studies.agg2exp.segmenter import Segmenter, Volume
 from salix.studies.agg2exp.windows import WindowPlan
 from salix.typing import AnyArray, Params
 
-Placement = tuple[Any, Any, Any]  # starts, weights and inverse of a plan, as arguments
+PlanArrays = tuple[Any, Any, Any]  # starts, weights and inverse of a plan, as arguments
 
 
-def placement(plan: WindowPlan) -> Placement:
+def plan_arrays(plan: WindowPlan) -> PlanArrays:
     """Return the arrays of a plan, which are arguments of compiled programs."""
     return plan.starts, plan.weights, plan.inverse
 
@@ -25,7 +25,7 @@ def target_scores(
     volume: Volume,
     predicted: Integer[AnyArray, "d h w"],
     target_of: Integer[AnyArray, " classes"],
-    where: Placement,
+    where: PlanArrays,
     *,
     count: int,
 ) -> Float[Array, " targets"]:
@@ -86,6 +86,6 @@ def segmenter_scores(
         volume,
         predicted,
         jnp.asarray(target_of, jnp.int32),
-        placement(plan),
+        plan_arrays(plan),
         count=count,
     )

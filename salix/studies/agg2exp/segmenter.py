@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from salix.studies.agg2exp.windows import WindowPlan, Windows
+from salix.studies.agg2exp.windows import SlidingWindows, WindowPlan
 from salix.typing import AnyArray, InputError, Params
 
 Volume = Float[AnyArray, "d h w c"]
@@ -43,7 +43,9 @@ class Segmenter:
         return cls(logits, params, tuple(classes), multiple)
 
 
-def predict(segmenter: Segmenter, volume: Volume, windows: Windows) -> Int[np.ndarray, "d h w"]:
+def predict(
+    segmenter: Segmenter, volume: Volume, windows: SlidingWindows
+) -> Int[np.ndarray, "d h w"]:
     """Return the class of the greatest blended logit of each voxel.
 
     Logits of all classes are in memory for a slab of one window's depth only. Raises `InputError`

@@ -22,7 +22,7 @@ POSITIVE = number(lambda n: n > 0, remedy="give a number above 0")
 
 
 @dataclass(frozen=True)
-class NetworkSetting:
+class UNetSetting:
     """Widths of the U-Net's levels, and steps, batch and peak rate of Adam with a cosine decay."""
 
     widths: tuple[int, ...] = (8, 16, 32)
@@ -57,7 +57,7 @@ def segmentation_loss(
 
 def train_network(
     phantoms: PhantomSetting,
-    setting: NetworkSetting,
+    setting: UNetSetting,
     *,
     seed: int = 0,
     progress: Callable[[int], None] = lambda count: None,

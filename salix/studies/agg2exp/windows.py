@@ -31,7 +31,7 @@ class WindowPlan:
 
 
 @dataclass(frozen=True)
-class Windows:
+class SlidingWindows:
     """Sliding windows of `side` voxels that overlap by the share `overlap` of their side.
 
     The last window of an axis ends at the last voxel; `side=None` is one window, the whole volume.
