@@ -71,12 +71,12 @@ def _method(name: str, of: Mapping[str, Any], results: Mapping[str, Any]) -> dic
         dice = [d[row["target"]] for d in results["dice"]]
         drawing = scatter(row["scores"], dice, results["scans"])
         outliers.append({**row, "name": targets[row["target"]], "scatter": drawing})
-    mass, lift = of["mass"]["mean"], of["lift"]["mean"]
+    mass, lift, square = of["mass"]["mean"], of["lift"]["mean"], targets == regions
     return {
         "name": name,
         "matrices": [
-            ("Mass", "mass", of["mass"], 1.0, _top(mass)),
-            ("Lift", "lift", of["lift"], 1.0, _top(lift)),
+            ("Mass", "mass", of["mass"], 1.0, _top(mass, square)),
+            ("Lift", "lift", of["lift"], 1.0, _top(lift, square)),
         ],
         "nodes": nodes,
         "arrows": arrows,
@@ -88,9 +88,14 @@ def _method(name: str, of: Mapping[str, Any], results: Mapping[str, Any]) -> dic
     }
 
 
-def _top(matrix: Sequence[Sequence[float | None]]) -> float:
-    """Return the largest value off the diagonal and beside the background."""
-    values = [v for t, row in enumerate(matrix) for r, v in enumerate(row) if r not in (0, t)]
+def _top(matrix: Sequence[Sequence[float | None]], square: bool) -> float:
+    """Return the largest value beside the background and, of `square` matrices, the diagonal."""
+    values = [
+        v
+        for t, row in enumerate(matrix)
+        for r, v in enumerate(row)
+        if r != 0 and not (square and r == t)
+    ]
     return max((v for v in values if v is not None), default=1.0)
 
 

@@ -67,20 +67,21 @@ def _quality(
     regions: Any,
     target_of: Any,
     where: PlanArrays,
-    target: Any,
+    explained: Any,
     key: Any,
 ) -> Any:
     def scores(x: Any) -> Any:
         return target_scores(logits, params, x, predicted, target_of, where, count=count)
 
     def score(x: Any) -> Any:
-        return scores(x)[target]
+        return scores(x)[explained]
 
     method_key, subset_key, noise_key = jax.random.split(key, 3)
 
-    def explain(image: Any, target: Any = target) -> Explanation:
+    def explain(image: Any, target: Any = None) -> Explanation:
+        del target  # always the explained one
         a = attribute_volume(method, score, image, regions, regions_count, method_key)
-        return Explanation(scores(image), target, jnp.abs(a), attribution=a[..., None])
+        return Explanation(scores(image), explained, jnp.abs(a), attribution=a[..., None])
 
     clean = explain(volume).attribution
     faithfulness = faithfulness_correlation(

@@ -44,6 +44,7 @@ class ScanStudy:
     methods: Mapping[str, Method]
     windows: SlidingWindows
     quality_targets: tuple[int, ...]
+    pictured: int  # the target of the slices
     log: TimedLog
 
 
@@ -81,7 +82,9 @@ def run_agg2exp(
         setting = PhantomSetting(jitter=JITTER)
         module = trained_network(out, setting, network, seed=seed, log=log)
         dependent = tuple(DEPENDENCES)[:QUALITY_TARGETS]
-        study = ScanStudy(out, phantom_segmenter(module), chosen, windows, dependent, log)
+        study = ScanStudy(
+            out, phantom_segmenter(module), chosen, windows, dependent, dependent[0], log
+        )
         items = [(s.name, lambda s=s: s) for s in draw_scans(setting, count, seed=seed)]
         names: tuple[str, ...] = CLASSES
     else:
@@ -126,7 +129,8 @@ def _deepbrain(
     names = ("background", "brain")
     if labels:
         names = tuple(f"label {n}" for n in range(max(map(largest_label, labels)) + 1))
-    return ScanStudy(out, segmenter, methods, windows, (1,), log), items, names
+    # A hundred passes through volumes of 128 voxels a side take minutes: no qualities here.
+    return ScanStudy(out, segmenter, methods, windows, (), 1, log), items, names
 
 
 def _run(study: ScanStudy, items: Sequence[Any], names: tuple[str, ...], *, known: bool) -> Path:
@@ -142,8 +146,9 @@ def _run(study: ScanStudy, items: Sequence[Any], names: tuple[str, ...], *, know
                 results.append(result)
                 pictures += maps
             except InputError as error:
-                skipped.append({"scan": name, "reason": str(error)})
-                study.log(f"skipped: {error}")
+                reason = str(error) if name in str(error) else f"{name}: {error}"
+                skipped.append({"scan": name, "reason": reason})
+                study.log(f"skipped: {reason}")
             progress.advance(1)
     if not results:
         raise InputError(f"no scan could be explained: {skipped[0]['reason']}")
@@ -200,7 +205,7 @@ def _explain(
     result = ScanResult(scan.name, totals, task.is_present, scores, quality, residuals)
     if not pictured:
         return result, []
-    target = next((t for t in study.quality_targets if task.is_present[t]), 0)
+    target = study.pictured if task.is_present[study.pictured] else 0
     maps = {
         name: attribution_map(segmenter, x, task, method, plan, target)
         for name, method in study.methods.items()
