@@ -1,6 +1,7 @@
 """The study of Agg²Exp: phantoms, importance over scans, files, page and mistakes."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from salix.studies.agg2exp.importance import (
     outlier_scores,
     strongest_edges,
 )
+from salix.studies.agg2exp.page import write_page
 from salix.studies.agg2exp.phantoms import (
     CLASSES,
     CONTROL,
@@ -29,6 +31,7 @@ from salix.studies.agg2exp.phantoms import (
     PhantomSetting,
     draw_phantoms,
 )
+from salix.studies.agg2exp.quality import attribution_quality
 from salix.studies.agg2exp.run import run_agg2exp
 from salix.studies.agg2exp.scans import check_labels, check_volume, read_nifti, write_nifti
 from salix.studies.agg2exp.segmenter import Segmenter, predict
@@ -191,7 +194,8 @@ def test_study_continues_and_a_broken_scan_is_a_row(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(run, "draw_scans", with_nan)
     monkeypatch.setattr(run, "QUALITY_TARGETS", 1)
-    options = {"methods": ("Gradient", "IntegratedGradients(steps=2)"), "count": 3}
+    monkeypatch.setattr(run, "attribution_quality", partial(attribution_quality, removals=3))
+    options = {"methods": ("Gradient", "IntegratedGradients(steps=1)"), "count": 3}
     path = run_agg2exp(tmp_path, network=SMALL, **options)
     first = json.loads(path.read_text())
     assert first["scans"] == ["phantom 1", "phantom 3"]
@@ -201,12 +205,15 @@ def test_study_continues_and_a_broken_scan_is_a_row(tmp_path: Path, monkeypatch:
     assert table.num_rows == 2 * 2 * 6 * 6
     page = (tmp_path / "agg2exp.html").read_text()
     assert "phantom 2" in page
-    assert "never predicted" in page
+    assert ("never predicted" in page) == (0 in first["present"])
     files = {f: f.stat().st_mtime_ns for f in (tmp_path / "scans").iterdir()}
     monkeypatch.setattr(run, "explain_scan", None)  # everything is in files
     again = json.loads(run_agg2exp(tmp_path, network=SMALL, **options).read_text())
     assert again == first
     assert files == {f: f.stat().st_mtime_ns for f in (tmp_path / "scans").iterdir()}
+    first["present"][2] = 0
+    path.write_text(json.dumps(first))
+    assert "“follower 1” was never predicted" in write_page(tmp_path).read_text()
 
 
 @pytest.mark.parametrize(
