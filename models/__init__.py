@@ -1,6 +1,7 @@
-"""Image classifiers and generators in Flax, and their weights.
+"""Image classifiers, generators and segmenters in Flax, and their weights.
 
-`load` returns a classifier and its parameters by name, `load_dcgan` and `load_vae` a generator.
+`load` returns a classifier and its parameters by name, `load_dcgan` and `load_vae` a generator,
+`load_deepbrain` a segmenter of volumes.
 """
 
 from salix.models.antispoof import AntiSpoof, LivenessNet
@@ -20,6 +21,7 @@ from salix.models.resnet import ResNet
 from salix.models.small import Small
 from salix.models.transformer import VisionTransformer
 from salix.models.transformer_config import TransformerConfig
+from salix.models.unet3d import UNet3D, load_deepbrain
 from salix.models.vae import VAE, load_vae
 from salix.models.vgg import VGG
 from salix.models.vit import ViT
@@ -50,6 +52,7 @@ __all__ = [
     "ResNet",
     "Small",
     "TransformerConfig",
+    "UNet3D",
     "ViT",
     "VisionTransformer",
     "Xception",
@@ -60,6 +63,7 @@ __all__ = [
     "inspect_weights",
     "load",
     "load_dcgan",
+    "load_deepbrain",
     "load_vae",
     "precision",
     "save",

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from salix.cli.studies.agg2exp import Agg2ExpStudy
 from salix.cli.studies.chaosmining import ChaosMiningStudy
 from salix.cli.studies.openworld import OpenWorldStudy
 from salix.cli.studies.shift import ShiftStudy
@@ -13,6 +14,7 @@ KnownStudy = (
     Annotated[ShiftStudy, tyro.conf.subcommand("shift")]
     | Annotated[ChaosMiningStudy, tyro.conf.subcommand("chaosmining")]
     | Annotated[OpenWorldStudy, tyro.conf.subcommand("openworld")]
+    | Annotated[Agg2ExpStudy, tyro.conf.subcommand("agg2exp")]
 )
 
 
@@ -23,6 +25,7 @@ class Study:
     Example: salix study shift --out salix-shift
     Example: salix study chaosmining --seeds 5 --out salix-chaosmining
     Example: salix study openworld --seeds 5 --out salix-openworld
+    Example: salix study agg2exp --scans 12 --out salix-agg2exp
     """
 
     study: tyro.conf.OmitSubcommandPrefixes[tyro.conf.OmitArgPrefixes[KnownStudy]]

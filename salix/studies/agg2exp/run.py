@@ -1,0 +1,227 @@
+"""Agg²Exp study: segmentation, attributions of all classes, their totals by region and a page."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salix import spec
+from salix.attribution import ARGUMENTS as EVERY_ARGUMENT
+from salix.attribution import METHODS as EVERY
+from salix.attribution import IntegratedGradients
+from salix.progress import Progress
+from salix.studies.agg2exp.explain import Task, attribution_map, explain_scan
+from salix.studies.agg2exp.files import ScanFiles, trained_network
+from salix.studies.agg2exp.methods import ARGUMENTS, METHODS
+from salix.studies.agg2exp.page import write_page
+from salix.studies.agg2exp.phantoms import CLASSES, CONTROL, DEPENDENCES, PhantomSetting
+from salix.studies.agg2exp.quality import attribution_quality
+from salix.studies.agg2exp.results import ScanResult, summarise, write_results, write_table
+from salix.studies.agg2exp.scans import Scan, deepbrain_input, largest_label, read_nifti
+from salix.studies.agg2exp.scores import segmenter_scores
+from salix.studies.agg2exp.segmenter import Segmenter, predict
+from salix.studies.agg2exp.slices import slice_pictures
+from salix.studies.agg2exp.training import UNetSetting, dice, draw_scans, phantom_segmenter
+from salix.studies.agg2exp.windows import SlidingWindows
+from salix.studies.detectors import TimedLog
+from salix.typing import InputError, Method
+
+DEFAULT_METHODS = ("Gradient", "SmoothGrad", "IG", "KernelSHAP organs")
+JITTER = 0.5  # voxels, so that some followers are harder to find
+QUALITY_TARGETS = 2  # dependent classes of a phantom whose attributions are scored
+PICTURES = 3  # scans with slices on the page
+
+
+@dataclass(frozen=True)
+class ScanStudy:
+    """Parts that all scans share."""
+
+    out: Path
+    segmenter: Segmenter
+    methods: Mapping[str, Method]
+    windows: SlidingWindows
+    quality_targets: tuple[int, ...]
+    pictured: int  # the target of the slices
+    log: TimedLog
+
+
+def run_agg2exp(
+    out: Path,
+    *,
+    model: str = "phantoms",
+    scans: Sequence[str | Path] = (),
+    labels: Sequence[str | Path] = (),
+    methods: Sequence[str] = (),
+    count: int = 12,
+    window: int | None = None,
+    network: UNetSetting = UNetSetting(),  # noqa: B008
+    seed: int = 0,
+    quick: bool = False,
+) -> Path:
+    """Segment and explain scans, write tables and page; returns the path of `results.json`.
+
+    `model` "phantoms" trains a U-Net on phantoms, whose dependences between organs are known, and
+    explains `count` new ones; "deepbrain" explains the whole-head T1 volumes of NIfTI files
+    `scans`, with one file of `labels` each as regions. `methods` are names of
+    `salix.studies.agg2exp.methods.METHODS`, or texts such as `SmoothGrad(samples=5)`. Networks and
+    scans that are in `out` already are not computed again. A scan that cannot be explained is a row
+    of `skipped`. With `quick` the training has a tenth of the steps.
+    """
+    chosen = {name: _method(name) for name in tuple(methods) or DEFAULT_METHODS}
+    if count < 1:
+        raise InputError(f"{count} scans: explain at least one, --scans 1")
+    windows, log = SlidingWindows(window), TimedLog()
+    if model == "phantoms":
+        if scans or labels:
+            raise InputError("--volumes and --labels are for --model deepbrain: leave them out")
+        if quick:
+            network = replace(network, steps=max(1, network.steps // 10))
+        setting = PhantomSetting(jitter=JITTER)
+        module = trained_network(out, setting, network, seed=seed, log=log)
+        dependent = tuple(DEPENDENCES)[:QUALITY_TARGETS]
+        study = ScanStudy(
+            out, phantom_segmenter(module), chosen, windows, dependent, dependent[0], log
+        )
+        items = [(s.name, lambda s=s: s) for s in draw_scans(setting, count, seed=seed)]
+        names: tuple[str, ...] = CLASSES
+    else:
+        study, items, names = _deepbrain(out, scans, labels, chosen, windows, log)
+    return _run(study, items, names, known=model == "phantoms")
+
+
+def _method(text: str) -> Method:
+    if text in METHODS:
+        return METHODS[text]
+    try:
+        return spec.parse(text, EVERY, {**EVERY_ARGUMENT, **ARGUMENTS})
+    except InputError as error:
+        raise InputError(f"{error}; or give one of {', '.join(METHODS)}") from None
+
+
+def _deepbrain(
+    out: Path,
+    scans: Sequence[str | Path],
+    labels: Sequence[str | Path],
+    methods: Mapping[str, Method],
+    windows: SlidingWindows,
+    log: TimedLog,
+) -> Any:
+    from salix.data.assets import fetch
+    from salix.models import load_deepbrain
+
+    if not scans:
+        raise InputError("--model deepbrain explains volumes: give --volumes head.nii.gz")
+    if labels and len(labels) != len(scans):
+        raise InputError(
+            f"{len(labels)} files of --labels for {len(scans)} --volumes: give one for each, in "
+            "the same order, or none"
+        )
+    module = load_deepbrain(fetch("deepbrain"))
+    segmenter = Segmenter.of_module(module, ("background", "brain"), multiple=module.multiple)
+
+    def read(index: int) -> Scan:
+        return deepbrain_input(read_nifti(scans[index], labels[index] if labels else None))
+
+    items = [(str(scan), lambda i=i: read(i)) for i, scan in enumerate(scans)]
+    names = ("background", "brain")
+    if labels:
+        names = tuple(f"label {n}" for n in range(max(map(largest_label, labels)) + 1))
+    # A hundred passes through volumes of 128 voxels a side take minutes: no qualities here.
+    return ScanStudy(out, segmenter, methods, windows, (), 1, log), items, names
+
+
+def _run(study: ScanStudy, items: Sequence[Any], names: tuple[str, ...], *, known: bool) -> Path:
+    results: list[ScanResult] = []
+    pictures: list[dict[str, Any]] = []
+    skipped: list[dict[str, str]] = []
+    targets = study.segmenter.classes
+    with Progress("explaining", len(items), show=True, unit="scans") as progress:
+        for name, load in items:
+            try:
+                scan = load()
+                result, maps = _explain(study, scan, names, pictured=len(pictures) < PICTURES)
+                results.append(result)
+                pictures += maps
+            except InputError as error:
+                reason = str(error) if name in str(error) else f"{name}: {error}"
+                skipped.append({"scan": name, "reason": reason})
+                study.log(f"skipped: {reason}")
+            progress.advance(1)
+    if not results:
+        raise InputError(f"no scan could be explained: {skipped[0]['reason']}")
+    write_table(study.out, results, targets, names)
+    summary = summarise(results, targets, names)
+    summary |= {"skipped": skipped, "pictures": pictures, "known": known}
+    summary |= {"dependences": {str(k): v for k, v in DEPENDENCES.items()} if known else {}}
+    summary |= {"control": CONTROL if known else None}
+    never = [targets[t] for t, n in enumerate(summary["present"]) if n == 0]
+    if never:
+        study.log(f"never predicted, so without attributions: {', '.join(never)}")
+    path = write_results(study.out, summary)
+    study.log(f"wrote {path} and {write_page(study.out)}")
+    return path
+
+
+def _explain(
+    study: ScanStudy, scan: Scan, names: tuple[str, ...], *, pictured: bool
+) -> tuple[ScanResult, list[dict[str, Any]]]:
+    """Return the result of one scan and its pictures, from its file where there is one."""
+    from salix.studies.agg2exp.scans import check_volume
+
+    check_volume(scan.name, scan.volume)
+    segmenter, x = study.segmenter, scan.volume.astype(np.float32)
+    plan = study.windows.plan(x.shape[:3], segmenter.multiple)
+    predicted = predict(segmenter, x, study.windows)
+    classes = segmenter.classes
+    is_custom = names != classes
+    regions = scan.labels if is_custom and scan.labels is not None else predicted
+    task = Task(predicted, tuple(range(len(classes))), regions, names)
+    files = ScanFiles(study.out, scan, segmenter, study.windows)
+    totals, quality, residuals = {}, {}, {}
+    for name, method in study.methods.items():
+        start = time.monotonic()
+        totals[name] = files.totals(
+            name, method, lambda m=method: explain_scan(segmenter, x, task, m, plan)
+        )
+        quality[name] = files.quality(
+            name,
+            method,
+            lambda m=method: {
+                t: attribution_quality(segmenter, x, task, m, plan, t)
+                for t in study.quality_targets
+                if task.is_present[t]
+            },
+        )
+        if isinstance(method, IntegratedGradients) and not isinstance(method.baseline, str):
+            residuals[name] = _residual(segmenter, x, task, method, plan, totals[name])
+        study.log(f"{scan.name}: {name} in {time.monotonic() - start:.0f} s")
+    truth = scan.labels if scan.labels is not None and not is_custom else None
+    scores = (
+        np.full(len(classes), np.nan) if truth is None else dice(predicted, truth, len(classes))
+    )
+    result = ScanResult(scan.name, totals, task.is_present, scores, quality, residuals)
+    if not pictured:
+        return result, []
+    target = study.pictured if task.is_present[study.pictured] else 0
+    maps = {
+        name: attribution_map(segmenter, x, task, method, plan, target)
+        for name, method in study.methods.items()
+    }
+    files.write_maps(maps, predicted, classes[target])
+    return result, [slice_pictures(scan.name, classes[target], x[..., 0], predicted, target, maps)]
+
+
+def _residual(
+    segmenter: Segmenter, x: Any, task: Task, method: Any, plan: Any, totals: Any
+) -> float:
+    """Return the greatest completeness residual of the targets, over the change of their scores."""
+    at = lambda v: np.asarray(  # noqa: E731
+        segmenter_scores(segmenter, v, task.predicted, task.target_of, plan)
+    )
+    change = at(x) - at(np.full_like(x, method.baseline))
+    sums = (totals.positive - totals.negative).sum(1)
+    size = np.abs(change[task.is_present])
+    return float((np.abs(sums - change)[task.is_present] / np.maximum(size, 1e-12)).max())
