@@ -1,6 +1,7 @@
-"""Image classifiers and generators in Flax, and their weights.
+"""Image classifiers, generators and text encoders in Flax, and their weights.
 
-`load` returns a classifier and its parameters by name, `load_dcgan` and `load_vae` a generator.
+`load` returns a classifier and its parameters by name, `load_dcgan` and `load_vae` a generator,
+`load_text_encoder` and `load_tokenizer` a text encoder.
 """
 
 from salix.models.antispoof import AntiSpoof, LivenessNet
@@ -18,6 +19,9 @@ from salix.models.placements import ArrayPlacement, inspect_weights
 from salix.models.registry import MODELS, Architecture
 from salix.models.resnet import ResNet
 from salix.models.small import Small
+from salix.models.text_encoder import TextEncoder, TextEncoderConfig
+from salix.models.text_encoder_files import load_text_encoder
+from salix.models.tokens import Sentence, Tokenizer, load_tokenizer
 from salix.models.transformer import VisionTransformer
 from salix.models.transformer_config import TransformerConfig
 from salix.models.vae import VAE, load_vae
@@ -48,7 +52,11 @@ __all__ = [
     "PyTorchMeso4",
     "PyTorchMesoInception4",
     "ResNet",
+    "Sentence",
     "Small",
+    "TextEncoder",
+    "TextEncoderConfig",
+    "Tokenizer",
     "TransformerConfig",
     "ViT",
     "VisionTransformer",
@@ -60,6 +68,8 @@ __all__ = [
     "inspect_weights",
     "load",
     "load_dcgan",
+    "load_text_encoder",
+    "load_tokenizer",
     "load_vae",
     "precision",
     "save",
