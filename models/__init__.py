@@ -21,7 +21,7 @@ from salix.models.resnet import ResNet
 from salix.models.small import Small
 from salix.models.text_encoder import TextEncoder, TextEncoderConfig
 from salix.models.text_encoder_files import load_text_encoder
-from salix.models.tokens import Sentence, Tokenizer, load_tokenizer
+from salix.models.tokens import TokenisedText, Tokenizer, load_tokenizer
 from salix.models.transformer import VisionTransformer
 from salix.models.transformer_config import TransformerConfig
 from salix.models.vae import VAE, load_vae
@@ -52,10 +52,10 @@ __all__ = [
     "PyTorchMeso4",
     "PyTorchMesoInception4",
     "ResNet",
-    "Sentence",
     "Small",
     "TextEncoder",
     "TextEncoderConfig",
+    "TokenisedText",
     "Tokenizer",
     "TransformerConfig",
     "ViT",

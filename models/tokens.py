@@ -11,13 +11,13 @@ from salix.models.checkpoints.errors import existing_file, input_errors
 from salix.optional import import_extra
 from salix.typing import InputError
 
-__all__ = ["Sentence", "Tokenizer", "load_tokenizer"]
+__all__ = ["TokenisedText", "Tokenizer", "load_tokenizer"]
 
-_PADDING = ("[PAD]", "<pad>")
+_PADDING, _MASK = ("[PAD]", "<pad>"), ("[MASK]", "<mask>")
 
 
 @dataclass(frozen=True, eq=False)
-class Sentence:
+class TokenisedText:
     """Tokens of a sentence, the special ones at both ends among them.
 
     `words` has the number of the word that a token is part of, -1 for special tokens.
@@ -39,13 +39,17 @@ class Sentence:
 
 @dataclass(frozen=True, eq=False)
 class Tokenizer:
-    """Tokenizer of a text encoder; `limit` is the number of tokens that the encoder can read."""
+    """Tokenizer of a text encoder; `limit` is the number of tokens that the encoder can read.
+
+    `pad` and `mask` are the ids of the padding and of the masked token.
+    """
 
     fast: Any
     pad: int
     limit: int
+    mask: int = 0
 
-    def __call__(self, text: str) -> Sentence:
+    def __call__(self, text: str) -> TokenisedText:
         """Return the tokens of a sentence.
 
         Raises InputError for an empty text and for one of more tokens than the encoder can read.
@@ -64,7 +68,7 @@ class Tokenizer:
         words[special] = -1
         # Numbers of words without gaps: some tokenizers count spaces as words.
         words[~special] = np.unique(words[~special], return_inverse=True)[1]
-        return Sentence(text, np.asarray(encoding.ids), tuple(encoding.tokens), words, special)
+        return TokenisedText(text, np.asarray(encoding.ids), tuple(encoding.tokens), words, special)
 
 
 def load_tokenizer(folder: str | Path, limit: int) -> Tokenizer:
@@ -84,7 +88,9 @@ def load_tokenizer(folder: str | Path, limit: int) -> Tokenizer:
         fast = package.Tokenizer.from_file(str(path))
     fast.no_truncation()  # a sentence is refused rather than cut
     fast.no_padding()
-    pads = [i for i in map(fast.token_to_id, _PADDING) if i is not None]
+    pads, masks = (
+        [i for i in map(fast.token_to_id, names) if i is not None] for names in (_PADDING, _MASK)
+    )
     if not pads:
         raise InputError(f"{path}: has no padding token, {' or '.join(_PADDING)}")
-    return Tokenizer(fast, pads[0], limit)
+    return Tokenizer(fast, pads[0], limit, (masks or pads)[0])
