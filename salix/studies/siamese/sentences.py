@@ -1,5 +1,6 @@
 """Sentences as inputs of pair attribution: tokens at a layer of a text encoder."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -50,6 +51,23 @@ class SentenceEncoder:
         encoder = load_text_encoder(folder)
         tokenizer = load_tokenizer(folder, encoder.config.positions)
         return SentenceEncoder(encoder, tokenizer, Path(folder).name)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the weights, the sizes and the tokenizer."""
+        digest = hashlib.sha256(repr(self.encoder.config).encode())
+        digest.update(self.tokenizer.fast.to_str().encode())
+        for leaf in jax.tree.leaves(self._split[1]):
+            digest.update(np.asarray(leaf).tobytes())
+        return digest.hexdigest()
+
+    def content(self, name: str) -> str:
+        """Return what decides the tokens of an item: the sentence."""
+        return name
+
+    def picture(self, name: str) -> str:
+        """Return the picture of an item as a data address: none of a sentence."""
+        return ""
 
     @cached_property
     def _split(self) -> tuple[Any, Any]:
