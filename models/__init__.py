@@ -10,6 +10,7 @@ from salix.models.dcgan import DCGAN, load_dcgan
 from salix.models.densenet import DenseNet
 from salix.models.detectors import DETECTORS, PublishedDetector, architecture_of
 from salix.models.efficientnet import EfficientNet
+from salix.models.faceres import FaceRes, load_faceres
 from salix.models.inception import InceptionV3
 from salix.models.loading import build, load, save
 from salix.models.meso import Meso4, MesoInception4
@@ -43,6 +44,7 @@ __all__ = [
     "ConvNext",
     "DenseNet",
     "EfficientNet",
+    "FaceRes",
     "InceptionV3",
     "LivenessNet",
     "Meso4",
@@ -68,6 +70,7 @@ __all__ = [
     "inspect_weights",
     "load",
     "load_dcgan",
+    "load_faceres",
     "load_text_encoder",
     "load_tokenizer",
     "load_vae",

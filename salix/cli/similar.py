@@ -1,8 +1,8 @@
-"""`salix similar`: why two sentences are similar, or all pairs of many."""
+"""`salix similar`: why two sentences or two faces are similar, or all pairs of many."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional
 
@@ -12,21 +12,25 @@ from salix.typing import InputError
 
 @dataclass(frozen=True)
 class ExplainSimilarity:
-    """Attribute the similarity of sentences to pairs of their words.
+    """Attribute the similarity of sentences to pairs of their words, of faces to pairs of parts.
 
-    Of two sentences prints the similarity, the terms of the identity and the strongest word pairs.
-    With --out, or of more sentences, writes a row for each of all pairs and a page with heat maps
+    Of two items prints the similarity, the terms of the identity and the strongest pairs. With
+    --out, or of more items, writes a row for each of all pairs and a page with heat maps
     to a directory; an interrupted run continues where it was.
 
     Example: salix similar "The coffee is bad." "This is not a good coffee."
     Example: salix similar --file pairs.tsv --reference searched --out salix-similar
+    Example: salix similar --faces one.png two.png --face-parts "FaceParts(eyes=0.4, mouth=0.75)"
     """
 
-    items: Annotated[Positional[tuple[str, ...]], Option(help="sentences, two or more")] = ()
+    items: Annotated[
+        Positional[tuple[str, ...]],
+        Option(help="sentences, or files of images with --faces; two or more"),
+    ] = ()
     file: Annotated[
         Path | None,
         Option(
-            help="text file: a sentence a line, of which all pairs are explained; or two divided "
+            help="text file: an item a line, of which all pairs are explained; or two divided "
             "by a tab, which the page draws"
         ),
     ] = None
@@ -37,6 +41,16 @@ class ExplainSimilarity:
             "or MPNet encoder; by default all-MiniLM-L6-v2, fetched at first use"
         ),
     ] = None
+    faces: Annotated[
+        bool, Option(help="items are images of upright, aligned faces, encoded by identity")
+    ] = False
+    face_parts: Annotated[
+        str,
+        Option(
+            help="places of the parts of the faces: heights of eyes and mouth and distance of the "
+            "pupils, as shares of the image; by default those of ArcFace"
+        ),
+    ] = "FaceParts"
     layer: Annotated[
         int, Option(help="layer to whose input the similarity is attributed; -2: the last but one")
     ] = -2
@@ -50,7 +64,10 @@ class ExplainSimilarity:
     ] = None
     reference: Annotated[
         str,
-        Option(help="padding or mask for each word, zeros, or searched: of an embedding about 0"),
+        Option(
+            help="padding or mask for each word (padding of a face: an even image), zeros, or "
+            "searched: of an embedding about 0"
+        ),
     ] = "padding"
     shifted: Annotated[
         bool, Option(help="explain the similarity of embeddings less those of the references")
@@ -68,7 +85,7 @@ class ExplainSimilarity:
         from salix.studies.siamese.run import describe_pair, read_pairs, run_similar
 
         if bool(self.items) == (self.file is not None):
-            raise InputError('give two sentences or more, "A dog." "A cat.", or --file pairs.tsv')
+            raise InputError('give two items or more, "A dog." "A cat.", or --file pairs.tsv')
         method = PairAttribution(
             layer=self.layer,
             steps=self.steps,
@@ -80,8 +97,8 @@ class ExplainSimilarity:
         )
         names, pairs = (list(self.items), []) if self.file is None else read_pairs(self.file)
         if len(names) < 2:
-            raise InputError(f"one sentence, {names[0]!r}, has no pair: give two or more")
-        encoder = load_encoder(self.encoder)
+            raise InputError(f"one item, {names[0]!r}, has no pair: give two or more")
+        encoder = self._faces() if self.faces else load_encoder(self.encoder)
         if self.out is None and len(names) == 2:
             a, b = (encoder.integrate(method, name) for name in names)
             print("\n".join(describe_pair(similarity(method, a, b))))
@@ -91,3 +108,13 @@ class ExplainSimilarity:
         )
         print(page)
         return 0
+
+    def _faces(self) -> Any:
+        from salix import spec
+        from salix.perturb.face_parts import FaceParts
+        from salix.studies.siamese.faces import FaceEncoder
+
+        if self.encoder is not None:
+            raise InputError("--encoder is of sentences: leave it out with --faces")
+        layout = spec.parse(self.face_parts, {"FaceParts": FaceParts})
+        return replace(FaceEncoder.load(), layout=layout)

@@ -119,6 +119,12 @@ ASSETS: dict[str, Asset] = {
         "99ed59dd9031d11378e742a0f293e7a3d96148a926acaee69c7afc36dec09671",
         "weights and tokenizer of a sentence encoder (all-MiniLM-L6-v2), Apache-2.0",
     ),
+    "faceres": Asset(
+        _HUMAN,
+        "package/models/faceres.*",
+        "8bd873b9d7d4107af0d0fe2dd8aaa8e5e89f39be3473fe93f48bdb6f0a3e153b",
+        "weights of an encoder of faces by identity, MIT; its own source states no licence",
+    ),
     "nsfwjs-inception": Asset(
         _NSFWJS,
         "package/dist/models/inception_v3/",

@@ -73,6 +73,7 @@ pytestmark = pytest.mark.usefixtures("doubles")
 A, B = "a cat sat on the mat", "dogs run in parks"
 
 
+@pytest.mark.slow
 def test_token_matrices_equal_those_of_full_jacobians(encoder):
     method = PairAttribution(layer=1, steps=5, normalise=False)
     pair = similarity(method, encoder.integrate(method, A), encoder.integrate(method, B))
@@ -98,7 +99,7 @@ def test_token_matrices_equal_those_of_full_jacobians(encoder):
 
 
 def test_padding_has_no_influence(encoder):
-    method, tokens = PairAttribution(layer=0, steps=4), encoder.tokenizer(B)
+    method, tokens = PairAttribution(layer=1, steps=4), encoder.tokenizer(B)
     exact, padded = (encoder.sums(method, tokens, length=n) for n in (len(tokens.ids), 29))
     for name in ("embedding", "reference", "sums", "residual"):
         np.testing.assert_allclose(getattr(exact, name), getattr(padded, name), atol=1e-14)
@@ -187,11 +188,12 @@ def test_unusable_settings_of_an_encoder_are_refused(encoder, tmp_path):
 
 def test_the_command_refuses_what_it_cannot_use(tmp_path, capsys):
     for arguments, message in [
-        ([], "give two sentences or more"),
-        (["A dog."], "one sentence, 'A dog.', has no pair"),
-        (["a", "b", "--file", "c"], "give two sentences or more"),
+        ([], "give two items or more"),
+        (["A dog."], "one item, 'A dog.', has no pair"),
+        (["a", "b", "--file", "c"], "give two items or more"),
         (["a", "b", "--encoder", str(tmp_path)], "config.json: no such file"),
         (["a", "b", "--rule", "simpson"], "choose one of midpoint"),
+        (["a", "b", "--faces", "--encoder", "c"], "--encoder is of sentences"),
     ]:
         assert main(["similar", *arguments]) == 2
         assert message in capsys.readouterr().err
