@@ -10,7 +10,7 @@ import numpy as np
 import salix.report
 from salix.atomic import atomic
 from salix.report.templates import template_environment
-from salix.studies.siamese.pairs import PairSimilarity
+from salix.studies.siamese.pairs import ExplainedPair
 
 POSITIVE, NEGATIVE = (0, 114, 178), (196, 78, 0)  # of the palette of reports, on white
 LARGEST = 40  # items of a drawn table of scores
@@ -29,7 +29,7 @@ class Cell:
 def write_page(
     out: Path,
     results: Mapping[str, Any],
-    pairs: Sequence[PairSimilarity],
+    pairs: Sequence[ExplainedPair],
     summary: Mapping[str, Any],
     pictures: Mapping[str, str],
 ) -> Path:
@@ -52,7 +52,7 @@ def write_page(
     return out / "similar.html"
 
 
-def headline(pairs: Sequence[PairSimilarity]) -> str:
+def headline(pairs: Sequence[ExplainedPair]) -> str:
     """Return a sentence on how concentrated the drawn similarities are."""
     shares = [pair.explaining(0.5) / pair.words.size for pair in pairs]
     return (
@@ -79,7 +79,7 @@ def _cell(value: float, top: float, names: str) -> Cell:
     return Cell("rgb({},{},{})".format(*mixed), ink, float(value), f"{names}: {value:+.4f}")
 
 
-def _drawn(pair: PairSimilarity, pictures: Mapping[str, str]) -> dict[str, Any]:
+def _drawn(pair: ExplainedPair, pictures: Mapping[str, str]) -> dict[str, Any]:
     """Return the row of a pair with its heat map and pictures."""
     return pair.row() | {
         "columns": pair.b.word_names,

@@ -21,7 +21,7 @@ SHARES = (0.5, 0.8, 0.95)  # of the attributions, explained by the strongest pai
 
 
 @dataclass(frozen=True, eq=False)
-class PairSimilarity:
+class ExplainedPair:
     """Attributions of the similarity of two items.
 
     `tokens` is the matrix between the tokens of the items, `words` its sums over the tokens of each
@@ -63,9 +63,9 @@ class PairSimilarity:
         return {"a": self.a.name, "b": self.b.name} | values | total | pairs
 
 
-def similarity(method: PairAttribution, a: Item, b: Item) -> PairSimilarity:
+def similarity(method: PairAttribution, a: Item, b: Item) -> ExplainedPair:
     """Return the attributions of a pair from the sums of its items."""
-    return PairSimilarity(a, b, method.combine(a.side, b.side))
+    return ExplainedPair(a, b, method.combine(a.side, b.side))
 
 
 def attribute(
@@ -74,7 +74,7 @@ def attribute(
     *,
     encoder: SentenceEncoder | str | Path | None = None,
     method: PairAttribution | None = None,
-) -> PairSimilarity:
+) -> ExplainedPair:
     """Return why two sentences are similar: attributions of pairs of their words.
 
     `encoder` is a folder of Hugging Face with config.json, model.safetensors and tokenizer.json, or

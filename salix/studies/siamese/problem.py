@@ -59,7 +59,7 @@ def stack_items(items: Sequence[Item]) -> dict[str, jax.Array]:
 class SimilarityProblem:
     """The numbers of one pair, from the sums of its items, which are the parameters.
 
-    An example is the numbers of two items; see `stack_items` and `PairSimilarity.row`.
+    An example is the numbers of two items; see `stack_items` and `ExplainedPair.row`.
     """
 
     method: PairAttribution

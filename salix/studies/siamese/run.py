@@ -16,7 +16,7 @@ from salix.studies.chaosmining.files import read_arrays, write_arrays, write_jso
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution
 from salix.studies.siamese.controls import run_controls
 from salix.studies.siamese.page import write_page
-from salix.studies.siamese.pairs import PairSimilarity, similarity
+from salix.studies.siamese.pairs import ExplainedPair, similarity
 from salix.studies.siamese.problem import PairExamples, SimilarityProblem, stack_items
 from salix.studies.siamese.sentences import Item, SentenceEncoder
 from salix.typing import InputError
@@ -167,7 +167,7 @@ def _item_row(item: Item) -> dict[str, Any]:
     return {"name": item.name, "steps": int(side.steps), "residual": float(side.residual)}
 
 
-def describe_pair(pair: PairSimilarity, count: int = 8) -> list[str]:
+def describe_pair(pair: ExplainedPair, count: int = 8) -> list[str]:
     """Return lines on a pair: score, terms of the identity, and its strongest word pairs."""
     row = pair.row()
     terms = (
