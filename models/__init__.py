@@ -1,7 +1,7 @@
-"""Image classifiers, generators and segmenters in Flax, and their weights.
+"""Image classifiers, generators, segmenters and text encoders in Flax, and their weights.
 
 `load` returns a classifier and its parameters by name, `load_dcgan` and `load_vae` a generator,
-`load_deepbrain` a segmenter of volumes.
+`load_deepbrain` a segmenter of volumes, `load_text_encoder` and `load_tokenizer` a text encoder.
 """
 
 from salix.models.antispoof import AntiSpoof, LivenessNet
@@ -10,6 +10,7 @@ from salix.models.dcgan import DCGAN, load_dcgan
 from salix.models.densenet import DenseNet
 from salix.models.detectors import DETECTORS, PublishedDetector, architecture_of
 from salix.models.efficientnet import EfficientNet
+from salix.models.faceres import FaceRes, load_faceres
 from salix.models.inception import InceptionV3
 from salix.models.loading import build, load, save
 from salix.models.meso import Meso4, MesoInception4
@@ -19,6 +20,9 @@ from salix.models.placements import ArrayPlacement, inspect_weights
 from salix.models.registry import MODELS, Architecture
 from salix.models.resnet import ResNet
 from salix.models.small import Small
+from salix.models.text_encoder import TextEncoder, TextEncoderConfig
+from salix.models.text_encoder_files import load_text_encoder
+from salix.models.tokens import TokenisedText, Tokenizer, load_tokenizer
 from salix.models.transformer import VisionTransformer
 from salix.models.transformer_config import TransformerConfig
 from salix.models.unet3d import UNet3D, load_deepbrain
@@ -41,6 +45,7 @@ __all__ = [
     "ConvNext",
     "DenseNet",
     "EfficientNet",
+    "FaceRes",
     "InceptionV3",
     "LivenessNet",
     "Meso4",
@@ -51,6 +56,10 @@ __all__ = [
     "PyTorchMesoInception4",
     "ResNet",
     "Small",
+    "TextEncoder",
+    "TextEncoderConfig",
+    "TokenisedText",
+    "Tokenizer",
     "TransformerConfig",
     "UNet3D",
     "ViT",
@@ -64,6 +73,9 @@ __all__ = [
     "load",
     "load_dcgan",
     "load_deepbrain",
+    "load_faceres",
+    "load_text_encoder",
+    "load_tokenizer",
     "load_vae",
     "precision",
     "save",

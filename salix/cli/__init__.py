@@ -26,6 +26,7 @@ from salix.cli.models import ListModels
 from salix.cli.pack import Pack
 from salix.cli.report import Report
 from salix.cli.runs import Runs
+from salix.cli.similar import ExplainSimilarity
 from salix.cli.study import Study
 from salix.cli.sweep import Sweep
 from salix.cli.train import Train
@@ -45,6 +46,7 @@ COMMANDS = {
     "figure": DrawFigure,
     "audit": AuditImages,
     "study": Study,
+    "similar": ExplainSimilarity,
     "compare": CompareModels,
     "inspect": InspectWeights,
     "convert": Convert,
@@ -53,7 +55,7 @@ COMMANDS = {
     "metrics": ListMetrics,
     "models": ListModels,
 }
-DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, AuditImages, Study, Bench)
+DEVICE_COMMANDS = (Demo, ExplainImages, Train, Sweep, AuditImages, Study, ExplainSimilarity, Bench)
 ABOUT = """Salience maps of image models over whole data sets, and reports that compare models.
 
 Environment: SALIX_CACHE is the folder of downloads and compiled programs (~/.cache/salix);

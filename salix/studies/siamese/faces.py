@@ -1,0 +1,135 @@
+"""Face images as inputs of pair attribution: parts of the face at a layer of an encoder."""
+
+import hashlib
+from base64 import b64encode
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, UInt8
+
+from salix.analysis.face_parts import FaceParts
+from salix.analysis.part_shares import part_weights
+from salix.data import Unreadable
+from salix.data.assets import fetch
+from salix.data.decode import decode, fit
+from salix.models.faceres import SIDE, FaceRes, load_faceres, preprocess_faces
+from salix.nn import conv_form
+from salix.preprocess import Preprocess
+from salix.studies.siamese.attribution import IntegratedSide, PairAttribution, side_sums
+from salix.studies.siamese.reference import search_reference
+from salix.studies.siamese.sentences import Item
+from salix.typing import AnyArray, InputError
+
+
+@dataclass(frozen=True, eq=False)
+class FaceEncoder:
+    """Encoder of aligned faces by identity, whose features are grouped by the parts of the face.
+
+    A position of a layer's grid is of the part that covers most of it; `layout` places the parts.
+    The reference "padding" is an image of the mean colour.
+    """
+
+    encoder: FaceRes
+    layout: FaceParts = field(default_factory=FaceParts)
+    name: str = "faceres"
+
+    @staticmethod
+    def load(weights: str | Path | None = None) -> "FaceEncoder":
+        """Return the encoder faceres, fetched at first use."""
+        return FaceEncoder(load_faceres(fetch("faceres") if weights is None else weights))
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the weights and of the places of the parts."""
+        digest = hashlib.sha256(repr(self.layout).encode())
+        for leaf in jax.tree.leaves(self._split[1]):
+            digest.update(np.asarray(leaf).tobytes())
+        return digest.hexdigest()
+
+    def content(self, name: str) -> str:
+        """Return what decides an item's numbers: a digest of its pixels."""
+        return hashlib.sha256(self.pixels(name).tobytes()).hexdigest()
+
+    def pixels(self, name: str) -> UInt8[np.ndarray, "224 224 3"]:
+        """Return the pixels of an image file; raises `InputError` for one that is none."""
+        try:
+            return np.asarray(fit(decode(Path(name)), Preprocess(size=(SIDE, SIDE))))
+        except Unreadable as error:
+            raise InputError(f"{name}: {error}") from None
+
+    def picture(self, name: str) -> str:
+        """Return the image of an item as a data address."""
+        from PIL import Image
+
+        buffer = BytesIO()
+        Image.fromarray(self.pixels(name)).save(buffer, "JPEG", quality=85)
+        return "data:image/jpeg;base64," + b64encode(buffer.getvalue()).decode()
+
+    def integrate(self, method: PairAttribution, name: str) -> Item:
+        """Return the sums of each part of the face in an image file.
+
+        Raises `InputError` for a file that is no image, a layer that the encoder lacks, and a
+        reference of sentences.
+        """
+        layer, depth = method.layer, self.encoder.depth
+        if not isinstance(layer, int) or not -depth <= layer <= depth:
+            raise InputError(
+                f"layer is {layer!r}: the encoder has layers 0 to {depth}, or -{depth} to -1 from "
+                "the end"
+            )
+        if method.reference == "mask":
+            raise InputError("reference 'mask' is of sentences: give padding, zeros or searched")
+        layer = layer + depth if layer < 0 else layer
+        image = preprocess_faces(self.pixels(name))
+        return self._item(method, layer, image, name)
+
+    def _item(self, method: PairAttribution, layer: int, image: np.ndarray, name: str) -> Item:
+        graph, params = self._split
+        features = _layer(graph, layer, params, image)
+        reference = 0 * features
+        if method.reference != "zeros":
+            reference = _layer(graph, layer, params, 0 * image)
+        if method.reference == "searched":
+            reference = _search(graph, layer, params, reference)
+        weights = part_weights(self.layout, (features.shape[0], features.shape[1]))
+        parts, groups = np.unique(weights.argmax(-1), return_inverse=True)
+        count = len(parts)
+        side = method.refine(
+            partial(_sums, graph, layer, count, params, features, reference, groups)
+        )
+        names = tuple(FaceParts.parts[i] for i in parts)
+        return Item(name, names, np.arange(count), names, side)
+
+    @cached_property
+    def _split(self) -> tuple[Any, Any]:
+        return nnx.split(self.encoder)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _layer(graph: Any, layer: int, params: Any, image: AnyArray) -> Array:
+    return nnx.merge(graph, params).layer(jnp.asarray(image)[None], layer)[0]
+
+
+def _head(graph: Any, layer: int, params: Any, features: Array) -> Array:
+    with conv_form("xla"):  # the explicit forms have no derivative in forward mode
+        return nnx.merge(graph, params).embed(features[None], layer)[0]
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _search(graph: Any, layer: int, params: Any, start: Array) -> Array:
+    return search_reference(partial(_head, graph, layer, params), start)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _sums(
+    graph: Any, layer: int, count: int, params: Any, features: Array, *rule: AnyArray
+) -> IntegratedSide:
+    head = partial(_head, graph, layer, params)
+    return side_sums(head, features, *rule, count=count)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,93 @@
+"""Page of a study of pairs: heat maps of word pairs, all scores, and controls."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import salix.report
+from salix.atomic import atomic
+from salix.report.templates import template_environment
+from salix.studies.siamese.pairs import ExplainedPair
+
+POSITIVE, NEGATIVE = (0, 114, 178), (196, 78, 0)  # of the palette of reports, on white
+LARGEST = 40  # items of a drawn table of scores
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Cell of a heat map: its colours and its number."""
+
+    background: str
+    ink: str
+    value: float
+    title: str
+
+
+def write_page(
+    out: Path,
+    results: Mapping[str, Any],
+    pairs: Sequence[ExplainedPair],
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, str],
+) -> Path:
+    """Write `similar.html` and return its path; `pictures` are data addresses by item."""
+    style = (Path(salix.report.__file__).parent / "style.css").read_text()
+    names = list(pictures)
+    environment = template_environment(Path(__file__).parent)
+    environment.filters |= {"number": _number}
+    text = environment.get_template("page.html").render(
+        headline=headline(pairs),
+        results=results,
+        pairs=[_drawn(pair, pictures) for pair in pairs],
+        summary=summary,
+        names=names,
+        scores=heat(summary["scores"], names, names) if len(names) <= LARGEST else [],
+        style=style,
+    )
+    with atomic(out / "similar.html") as path:
+        path.write_text(text, encoding="utf-8")
+    return out / "similar.html"
+
+
+def headline(pairs: Sequence[ExplainedPair]) -> str:
+    """Return a sentence on how concentrated the drawn similarities are."""
+    shares = [pair.explaining(0.5) / pair.words.size for pair in pairs]
+    return (
+        f"Half of the attributions of a similarity stand in {np.median(shares):.0%} of the pairs "
+        f"of parts, {min(shares):.0%} to {max(shares):.0%}"
+    )
+
+
+def heat(matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> list[Any]:
+    """Return the rows of a heat map as (name, cells), in one scale symmetric about 0."""
+    matrix = np.asarray(matrix, np.float64)
+    top = float(np.abs(matrix).max()) or 1.0
+    return [
+        (row, [_cell(value, top, f"{row}, {column}") for value, column in zip(line, columns)])  # noqa: B905
+        for row, line in zip(rows, matrix, strict=True)
+    ]
+
+
+def _cell(value: float, top: float, names: str) -> Cell:
+    share = min(abs(value) / top, 1.0)
+    end = POSITIVE if value > 0 else NEGATIVE
+    mixed = [round(255 + share * (channel - 255)) for channel in end]
+    ink = "#fff" if share > 0.6 else "#1c1c1a"
+    return Cell("rgb({},{},{})".format(*mixed), ink, float(value), f"{names}: {value:+.4f}")
+
+
+def _drawn(pair: ExplainedPair, pictures: Mapping[str, str]) -> dict[str, Any]:
+    """Return the row of a pair with its heat map and pictures."""
+    return pair.row() | {
+        "columns": pair.b.word_names,
+        "heat": heat(pair.words, pair.a.word_names, pair.b.word_names),
+        "strongest": pair.strongest(3),
+        "pictures": [p for p in (pictures[pair.a.name], pictures[pair.b.name]) if p],
+    }
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else ""

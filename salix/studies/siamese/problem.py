@@ -1,0 +1,136 @@
+"""All pairs of items as a problem of the engine: one row of numbers for each pair."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from salix.studies.siamese.attribution import PairAttribution
+from salix.studies.siamese.pairs import SHARES
+from salix.studies.siamese.sentences import Item
+from salix.typing import Column, PRNGKey, Values
+
+SOURCE = "Moeller, Nikolaev and Pado (2023), EMNLP"
+_MEANINGS = {
+    "score": ("Similarity", "f(a, b), the similarity that is explained."),
+    "a_reference": ("Similarity to the reference", "f(a, r_b), of a and the reference of b."),
+    "reference_b": ("Similarity of the reference", "f(r_a, b), of the reference of a and b."),
+    "references": ("Similarity of references", "f(r_a, r_b), of both references."),
+    "sum": ("Sum of attributions", "Sum of A: the score less the terms of the references."),
+    "residual": ("Residual", "Sum of A less f(a, b) - f(a, r_b) - f(r_a, b) + f(r_a, r_b)."),
+}
+
+
+def columns() -> tuple[Column, ...]:
+    """Return the description of a pair's numbers."""
+    terms = tuple(Column(n, title, f"{text} {SOURCE}.") for n, (title, text) in _MEANINGS.items())
+    pairs = tuple(
+        Column(
+            f"pairs_{100 * share:g}",
+            f"Pairs with {share:.0%}",
+            f"Word pairs, the strongest first, that have {share:.0%} of the sum of |A|.",
+            low=1,
+            dtype="int32",
+        )
+        for share in SHARES
+    )
+    return (*terms, *pairs)
+
+
+def stack_items(items: Sequence[Item]) -> dict[str, jax.Array]:
+    """Return embeddings [n 2 d], of items and their references, and sums of words [n words d].
+
+    Items of fewer words are padded with zeros, which have no part in any number.
+    """
+    longest = max(len(item.word_names) for item in items)
+    embeddings, sums = [], []
+    for item in items:
+        words = np.eye(len(item.word_names))[item.words].T @ np.asarray(item.side.sums)
+        sums.append(np.pad(words, ((0, longest - len(words)), (0, 0))))
+        embeddings.append(np.stack([item.side.embedding, item.side.reference]))
+    dtype = embeddings[0].dtype
+    return {"embeddings": jnp.asarray(embeddings), "sums": jnp.asarray(sums, dtype)}
+
+
+@dataclass(frozen=True)
+class SimilarityProblem:
+    """The numbers of one pair, from the sums of its items, which are the parameters.
+
+    An example is the numbers of two items; see `stack_items` and `ExplainedPair.row`.
+    """
+
+    method: PairAttribution
+
+    @property
+    def example(self) -> Any:
+        """Numbers of the two items."""
+        return jax.ShapeDtypeStruct((2,), np.int32)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Description of the numbers of a pair."""
+        return columns()
+
+    def row(self, params: Any, example: Any, key: PRNGKey) -> Values:
+        """Return the terms of the identity, the residual, and the pairs that explain shares."""
+        del key  # deterministic
+        (a, b), (left, right) = params["embeddings"][example], params["sums"][example]
+        if self.method.shifted:
+            a, b = a - a[1:], b - b[1:]
+        norm = jnp.linalg.norm(a[0]) * jnp.linalg.norm(b[0]) if self.method.normalise else 1.0
+        terms = jnp.matmul(a, b.T, precision="highest") / norm
+        matrix = jnp.matmul(left, right.T, precision="highest") / norm
+        (score, a_reference), (reference_b, references) = terms
+        total = matrix.sum()
+        sizes = jnp.sort(jnp.abs(matrix).ravel(), descending=True)
+        sums = jnp.cumsum(sizes)
+        counts = {
+            f"pairs_{100 * share:g}": 1 + jnp.sum(sums < share * sums[-1] * (1 - 1e-6))
+            for share in SHARES
+        }
+        return {
+            "score": score,
+            "a_reference": a_reference,
+            "reference_b": reference_b,
+            "references": references,
+            "sum": total,
+            "residual": total - (score - a_reference - reference_b + references),
+        } | {name: count.astype(jnp.int32) for name, count in counts.items()}
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings of the attribution."""
+        return {"attribution": asdict(self.method)}
+
+
+@dataclass(frozen=True)
+class PairExamples:
+    """All n² ordered pairs of named items, as examples of `SimilarityProblem`."""
+
+    names: tuple[str, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Numbers of both items."""
+        count = range(len(self.names))
+        return tuple(f"{i}-{j}" for i in count for j in count)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Names of both items."""
+        return tuple(Column(n, n, f"Item {n} of the pair.", dtype="string") for n in "ab")
+
+    def load(self, index: int) -> Any:
+        """Return the numbers of the items."""
+        return np.asarray(divmod(index, len(self.names)), np.int32)
+
+    def describe(self, index: int, example: Any | None) -> dict[str, Any]:
+        """Return the names of the items."""
+        a, b = divmod(index, len(self.names))
+        return {"a": self.names[a], "b": self.names[b]}
+
+    def identity(self) -> dict[str, Any]:
+        """Return the names of all items."""
+        return {"items": list(self.names)}

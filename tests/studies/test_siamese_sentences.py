@@ -1,0 +1,215 @@
+"""Pairs of sentences: a small encoder against brute force, padding, words, and the command."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from jax import numpy as jnp
+
+from salix.cli import main
+from salix.models import TextEncoder, TextEncoderConfig, Tokenizer
+from salix.store import Run
+from salix.studies.siamese import PairAttribution, attribute
+from salix.studies.siamese.controls import run_controls
+from salix.studies.siamese.pairs import similarity
+from salix.studies.siamese.run import read_pairs, run_similar
+from salix.studies.siamese.sentences import SentenceEncoder
+from salix.typing import InputError
+
+CONFIG = TextEncoderConfig(
+    width=8, depth=2, heads=2, hidden=12, vocabulary=40, positions=32, epsilon=1e-3
+)
+
+
+class WordPieces:
+    """Stands for a tokenizer of Hugging Face: long words are two pieces; 1 and 2 are special."""
+
+    def encode(self, text):
+        tokens, words = ["[CLS]"], [None]
+        for number, word in enumerate(text.split()):
+            pieces = (word[:3], f"##{word[3:]}")[: 1 + (len(word) > 3)]
+            tokens += pieces
+            words += [number] * len(pieces)
+        ids = [4 + sum(i * ord(c) for i, c in enumerate(t, 1)) % 36 for t in tokens[1:]]
+        return SimpleNamespace(
+            ids=[1, *ids, 2],
+            tokens=[*tokens, "[SEP]"],
+            word_ids=[*words, None],
+            special_tokens_mask=[1, *[0] * len(ids), 1],
+        )
+
+    def to_str(self):
+        return "word pieces"
+
+
+def in_doubles(module):
+    def widen(leaf):
+        values = jnp.asarray(np.asarray(leaf, np.float64))
+        return 3 * values if leaf.ndim == 2 else values  # attention that depends on its input
+
+    nnx.update(module, jax.tree.map(widen, nnx.state(module)))
+    return module
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    with jax.enable_x64():
+        module = in_doubles(TextEncoder(CONFIG, rngs=nnx.Rngs(0)))
+        return SentenceEncoder(module, Tokenizer(WordPieces(), 0, 32, 3), "small")
+
+
+@pytest.fixture
+def doubles():
+    # Flax's normalisation promotes its own types in float64.
+    with jax.enable_x64(), jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+pytestmark = pytest.mark.usefixtures("doubles")
+A, B = "a cat sat on the mat", "dogs run in parks"
+
+
+@pytest.mark.slow
+def test_token_matrices_equal_those_of_full_jacobians(encoder):
+    method = PairAttribution(layer=1, steps=5, normalise=False)
+    pair = similarity(method, encoder.integrate(method, A), encoder.integrate(method, B))
+
+    def brute_force(text):
+        tokens = encoder.tokenizer(text)
+        mask = np.ones((1, len(tokens.ids)), bool)
+        others = np.where(tokens.special, tokens.ids, 0)
+        x, r = (encoder.encoder.layer(i[None], mask, 1)[0] for i in (tokens.ids, others))
+        nodes, weights = np.polynomial.legendre.leggauss(5)
+        jacobian = jax.jit(jax.jacrev(lambda h: encoder.encoder.embed(h[None], mask, 1)[0]))
+        mean = sum(w / 2 * jacobian(r + (t + 1) / 2 * (x - r)) for t, w in zip(nodes, weights))  # noqa: B905
+        return jnp.einsum("dnw,nw->nd", mean, x - r)
+
+    np.testing.assert_allclose(pair.tokens, brute_force(A) @ brute_force(B).T, atol=1e-12)
+    assert pair.a.word_names == ("[CLS]", *A.split(), "[SEP]")
+    assert pair.b.words.tolist() == [0, 1, 1, 2, 3, 4, 4, 5]  # do|gs, run, in, pa|rks
+    np.testing.assert_allclose(pair.words[:, 1], pair.tokens[:, 1:3].sum(1))
+    np.testing.assert_allclose(pair.words.sum(), pair.tokens.sum())
+    word_a, word_b, value = pair.strongest(1)[0]
+    assert abs(value) == np.abs(pair.words).max()
+    assert pair.words[pair.a.word_names.index(word_a), pair.b.word_names.index(word_b)] == value
+
+
+def test_padding_has_no_influence(encoder):
+    method, tokens = PairAttribution(layer=1, steps=4), encoder.tokenizer(B)
+    exact, padded = (encoder.sums(method, tokens, length=n) for n in (len(tokens.ids), 29))
+    for name in ("embedding", "reference", "sums", "residual"):
+        np.testing.assert_allclose(getattr(exact, name), getattr(padded, name), atol=1e-14)
+
+
+def test_the_residual_is_below_a_millionth_with_enough_steps(encoder):
+    method = PairAttribution(layer=1, steps=32, residual=1e-8)
+    pair = attribute(A, B, encoder=encoder, method=method)
+    assert abs(float(pair.scores.residual)) < 1e-8
+    shifted = replace(method, shifted=True)
+    pair = attribute(A, B, encoder=encoder, method=shifted)  # in the same program
+    assert abs(pair.tokens.sum() - float(pair.scores.score)) < 1e-7
+
+
+@pytest.mark.slow
+def test_a_searched_reference_makes_the_sum_the_score(encoder):
+    method = PairAttribution(layer=1, steps=24, reference="searched")
+    row = attribute(A, B, encoder=encoder, method=method).row()
+    assert max(abs(row[n]) for n in ("a_reference", "reference_b", "references")) < 0.05
+    assert row["sum"] == pytest.approx(row["score"], abs=0.1)
+    others = {r: encoder.integrate(replace(method, reference=r), A).side for r in ("zeros", "mask")}
+    assert not np.allclose(others["zeros"].reference, others["mask"].reference)
+
+
+@pytest.mark.slow
+def test_rows_of_all_pairs_equal_those_of_single_pairs_and_continue(encoder, tmp_path, capsys):
+    method, names = PairAttribution(layer=1, steps=6), (A, B, "the cat", "a mat")
+    page = run_similar(tmp_path, method, encoder, names)
+    rows = Run(tmp_path / "pairs").read()
+    assert len(rows["score"]) == 16
+    sides = [encoder.integrate(method, name) for name in names]
+    for index in (1, 6, 11):
+        single = similarity(method, sides[index // 4], sides[index % 4]).row()
+        assert (rows["a"][index], rows["b"][index]) == (single["a"], single["b"])
+        for name in ("score", "a_reference", "references", "sum", "residual"):
+            np.testing.assert_allclose(rows[name][index], single[name], atol=1e-6)
+        for share in (50, 80, 95):
+            assert rows[f"pairs_{share}"][index] == single[f"pairs_{share}"]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [c["name"] for c in results["controls"]][-1] == "shuffled matrix"
+    text = page.read_text()
+    assert "[CLS], cat: " in text or "the, cat: " in text
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "items").iterdir()}
+    assert run_similar(tmp_path, method, encoder, names).read_text() == text
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "items").iterdir()} == files
+    assert len(files) == 4
+    capsys.readouterr()
+
+
+def test_shuffled_words_change_nothing_without_positions(encoder):
+    module = nnx.clone(encoder.encoder)
+    module.positions.set_value(0 * module.positions[...])
+    unordered = replace(encoder, encoder=module)
+    method = PairAttribution(layer=1, steps=2)
+    shuffled, drawn, permuted = run_controls(method, unordered, [(A, B)])
+    assert shuffled.mean == pytest.approx(1, abs=1e-9)
+    assert max(drawn.mean, permuted.mean) < 0.9
+    assert np.isnan(permuted.score)
+    assert run_controls(method, encoder, [(A, B)])[0].mean < 0.999
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("one\n", "has fewer than two items"),
+        ("a\tb\tc\n", "line 1: .* is not one item, nor two divided by a tab"),
+        ("a\tb\nc\t\n", "line 2"),
+    ],
+)
+def test_unusable_files_are_refused(tmp_path, text, message):
+    (tmp_path / "a.tsv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_pairs(tmp_path / "a.tsv")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_pairs(tmp_path / "none.tsv")
+
+
+def test_unusable_settings_of_an_encoder_are_refused(encoder, tmp_path):
+    with pytest.raises(InputError, match="layer is 4: the encoder has layers 0 to 2, or -2 to -1"):
+        attribute(A, B, encoder=encoder, method=PairAttribution(layer=4))
+    with pytest.raises(InputError, match="has no words"):
+        attribute(" ", B, encoder=encoder)
+    with pytest.raises(InputError, match="one item has no pair"):
+        run_similar(tmp_path, PairAttribution(), encoder, [A, A])
+
+
+def test_the_command_refuses_what_it_cannot_use(tmp_path, capsys):
+    for arguments, message in [
+        ([], "give two items or more"),
+        (["A dog."], "one item, 'A dog.', has no pair"),
+        (["a", "b", "--file", "c"], "give two items or more"),
+        (["a", "b", "--encoder", str(tmp_path)], "config.json: no such file"),
+        (["a", "b", "--rule", "simpson"], "choose one of midpoint"),
+        (["a", "b", "--faces", "--encoder", "c"], "--encoder is of sentences"),
+    ]:
+        assert main(["similar", *arguments]) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.assets
+@pytest.mark.slow
+def test_the_command_explains_two_sentences_by_minilm(asset, capsys):
+    pytest.importorskip("tokenizers")
+    asset("minilm")
+    assert main(["similar", "The coffee is bad.", "This is not a good coffee."]) == 0
+    out = capsys.readouterr().out
+    # By a script of plain JAX, with full Jacobians
+    assert "similarity 0.7915" in out
+    assert "f(a, r) +0.1364 - f(r, b) +0.0175 + f(r, r) +1.7438" in out
+    assert [line.split() for line in out.splitlines()[3:5]] == [
+        ["+0.4458", "coffee", "coffee"],
+        ["+0.1075", "bad", "good"],
+    ]
