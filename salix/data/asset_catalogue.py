@@ -57,6 +57,18 @@ _NSFWJS = Tarball(
     "nsfwjs-4.4.0.tgz",
     "585cd178f3b994337c4d10a87b080d342fc52f8b9bf0085c4d1f345a3a1c5382",
 )
+_NANO_OCR = Wheel(
+    "nano-ocr",
+    "0.1.0",
+    "nano_ocr-0.1.0-py3-none-any.whl",
+    "7246e23c29ded72b5808e09f18c5954184c71f664deb025ed52dde248eee0eff",
+)
+_LEGERE = Wheel(
+    "legere",
+    "0.11.0",
+    "legere-0.11.0-py3-none-any.whl",
+    "4638f46ce677e0d6c1e177b0a2b6d4d75668d8a528e1a76336665feca59bd54e",
+)
 
 ASSETS: dict[str, Asset] = {
     "olivetti": Asset(
@@ -118,5 +130,17 @@ ASSETS: dict[str, Asset] = {
         "package/dist/models/mobilenet_v2/",
         "71f98841f7bb86a16343c9fae72280701db768e9e94cd6db47288aa87f8a4bd9",
         "weights of a classifier of photographs and drawings, MIT",
+    ),
+    "nano-ocr": Asset(
+        _NANO_OCR,
+        "nano_ocr/model/nano_ocr_ftr.pth",
+        "2d105c6901b4afe816fe8f85aa32ef85a6336f2e4d96c04692bb08b7de9758ba",
+        "weights of a recogniser of words, MIT",
+    ),
+    "legere": Asset(
+        _LEGERE,
+        "legere/data/model.pt",
+        "bfbf943f8c251bf68183d26fa1837a62190872b93351ce1d93e0c756dac86399",
+        "weights of a recogniser of words and lines, MIT",
     ),
 }
