@@ -19,7 +19,9 @@ def align(logs: Float[np.ndarray, "t k"], word: Int[np.ndarray, " n"]) -> Bool[n
     states[1::2] = word
     repeats = 1 + len(word) + int((word[1:] == word[:-1]).sum()) - 1
     if repeats > len(logs):
-        raise InputError(f"a word of {len(word)} characters needs {repeats} frames, not {len(logs)}")
+        raise InputError(
+            f"a word of {len(word)} characters needs {repeats} frames, not {len(logs)}"
+        )
     skips = np.zeros(len(states), bool)  # the blank before a state may be left out
     skips[3::2] = word[1:] != word[:-1]
     best = np.full(len(states), -np.inf)

@@ -3,13 +3,8 @@
 Logits are [frames classes], class 0 the blank of CTC. Words are classes padded with 0.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
