@@ -6,6 +6,7 @@ full-batch Adam steps, then saliency, input x gradient, 20 steps of integrated g
 ablation of each feature. Rounds alternate between the two, with one thread each.
 
 Example: python benchmarks/chaosmining.py --formulas 6 10 14 --epochs 50
+Example: python benchmarks/chaosmining.py --formulas 9 --noise-features 100 1000 10000 --epochs 5
 """
 
 import os
@@ -21,11 +22,13 @@ import time
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
 
+from salix.studies.chaosmining.data import NoiseSetting
 from salix.studies.chaosmining.experiment import Trial, read_network, train_trials
 from salix.studies.chaosmining.formulas import choose_formulas
 from salix.studies.chaosmining.network import NetworkSetting
@@ -98,10 +101,23 @@ def run_salix(trials: list[Trial]) -> dict[str, float]:
         return {"training": trained - start, "attribution": time.process_time() - trained}
 
 
+def compare(trials: list[Trial], rounds: int) -> dict[str, Any]:
+    """Return the CPU seconds of each round of both sides, and the ratios of the best ones."""
+    sides = {"salix": run_salix, "torch": run_torch}
+    times = [{name: side(trials) for name, side in sides.items()} for _ in range(rounds)]
+    best = {
+        name: {part: min(r[name][part] for r in times) for part in times[0][name]} for name in sides
+    }
+    ratios = {part: best["torch"][part] / best["salix"][part] for part in best["torch"]}
+    return {"best": best, "ratios": ratios, "rounds": times}
+
+
 def main() -> None:
-    """Print the CPU seconds of each round and the ratios of the best ones as JSON."""
+    """Print the CPU seconds and ratios for each number of noise features as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--formulas", nargs="*", default=[])
+    parser.add_argument("--noise-features", nargs="*", type=int, default=[100])
+    parser.add_argument("--rows", type=int, default=10_000, help="a fifth of them for tests")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3, help="the first one compiles")
@@ -109,15 +125,13 @@ def main() -> None:
     torch.set_num_threads(1)
     setting = NetworkSetting(epochs=options.epochs)
     formulas = choose_formulas(tuple(options.formulas))
-    trials = [Trial(f, s, network=setting) for s in range(options.seeds) for f in formulas]
-    sides = {"salix": run_salix, "torch": run_torch}
-    rounds = [{name: side(trials) for name, side in sides.items()} for _ in range(options.rounds)]
-    best = {
-        name: {part: min(r[name][part] for r in rounds) for part in rounds[0][name]}
-        for name in sides
-    }
-    ratios = {part: best["torch"][part] / best["salix"][part] for part in best["torch"]}
-    print(json.dumps({"networks": len(trials), "rounds": rounds, "ratios": ratios}, indent=1))
+    results = []
+    for count in options.noise_features:
+        noise = NoiseSetting(count, options.rows)
+        trials = [Trial(f, s, noise, setting) for s in range(options.seeds) for f in formulas]
+        about = {"noise_features": count, "rows": options.rows, "epochs": options.epochs}
+        results.append({"networks": len(trials), **about, **compare(trials, options.rounds)})
+    print(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """ChaosMining on images and sounds: data, metrics and training against oracles, and the study."""
 
 import json
+from functools import partial
 
+import jax
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -9,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from salix.cli import main
+from salix.studies.chaosmining.page import write_page
 from salix.studies.chaosmining.signals import trials
 from salix.studies.chaosmining.signals.data import SignalSetting, disjoint_choices
 from salix.studies.chaosmining.signals.images import BOX, FIXED, SIDE, image_set, photograph
@@ -20,7 +23,7 @@ from salix.studies.chaosmining.signals.metrics import (
     channel_share,
     pixel_auc,
 )
-from salix.studies.chaosmining.signals.scoring import score_classifier
+from salix.studies.chaosmining.signals.scoring import attribute, score_classifier
 from salix.studies.chaosmining.signals.sounds import CHANNELS, SAMPLES, STARTS, sound_set
 
 SMALL = 200  # examples
@@ -255,6 +258,35 @@ def test_the_attribution_of_a_linear_model_is_in_the_foreground():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("kind", "network"), [("vision", "ViT"), ("audio", "LSTM")])
+def test_deeplift_is_complete_on_the_deepest_networks(kind, network):
+    model, params = trials.classifier(kind, network)
+    data = KINDS[kind].data(SignalSetting("RBRP", 100), seed=0)
+    x, method = data.test_x[:2], KINDS[kind].methods["DL"]
+    classes, values = attribute(model, params, x, method, seed=0)
+    logits = np.asarray(jax.vmap(partial(model.logits, params))(np.stack([*x, 0 * x[0]])))
+    differences = logits[[0, 1], classes] - logits[2, classes]
+    np.testing.assert_allclose(values.sum((1, 2, 3)), differences, rtol=1e-3, atol=1e-4)
+
+
+def test_a_page_of_images_alone(tmp_path):
+    cell = {"condition": "RBFP", "network": "CNN", "low": 0.1, "high": None}
+    scores = [
+        {**cell, "score": score, "mean": mean}
+        for score, mean in (("accuracy", 0.95), ("SA box IoU", 0.25), ("DL box IoU", 0.75))
+    ]
+    results = {"kind": "vision", "examples": 300, "tests": 30, "training": {"epochs": 1}}
+    results |= {"seeds": 1, "methods": ["SA", "DL"], "metrics": ["box IoU"], "scores": scores}
+    (tmp_path / "results-vision.json").write_text(json.dumps(results))
+    text = write_page(tmp_path).read_text()
+    best = "Images: DL has the best mean box IoU, 0.750, of classifiers with mean accuracy 0.950"
+    assert f'<h1 id="headline">{best}</h1>' in text
+    assert "over 30 test examples" in text
+    assert ">0.250<" in text
+    assert 'href="#scores"' not in text  # no formulas were scored
+
+
+@pytest.mark.slow
 def test_the_study_of_images_from_end_to_end(tmp_path, capsys, monkeypatch):
     options = ["--conditions", "RBFP", "--networks", "CNN", "--examples", "200", "--seeds", "2"]
     more = ["--methods", "GradCAM()", "--quick", "--out", str(tmp_path)]
@@ -268,6 +300,7 @@ def test_the_study_of_images_from_end_to_end(tmp_path, capsys, monkeypatch):
     }
     assert table["SA pixel AUC"]["n"] == 2  # seeds
     assert "95 % interval over seeds" in capsys.readouterr().out
+    assert "over 2 seeds" in (tmp_path / "chaosmining.html").read_text()
     monkeypatch.setattr(trials, "train_classifier", None)  # finished classifiers are read
     for path in (tmp_path / "scores").iterdir():
         path.unlink()

@@ -14,6 +14,7 @@ from salix.atomic import atomic
 from salix.report.palette import COLOURS
 from salix.report.templates import template_environment
 from salix.studies.chaosmining.published import SWEEPS
+from salix.studies.chaosmining.signals.tables import TITLES, signal_table
 
 WIDTH, HEIGHT = 260, 150  # of a chart, in the units of its drawing
 # As released, corrected, and the difference between them.
@@ -36,19 +37,25 @@ class Line:
 
 
 def write_page(out: Path) -> Path:
-    """Write `chaosmining.html` from the JSON and Parquet files of a study's directory."""
-    results = json.loads((out / "results.json").read_text())
-    methods = method_names(results["scores"])
+    """Write `chaosmining.html` from the JSON and Parquet files of a study's directory.
+
+    Formulas, images and sounds are sections of one page, each where it has results.
+    """
+    results = _read(out / "results.json")
+    methods = method_names(results["scores"]) if results else []
     sweeps = [_read(out / f"sweep-{name}.json") for name in SWEEPS]
+    signals = [_read(out / f"results-{kind}.json") for kind in TITLES]
+    tables = [signal_table(of_kind) for of_kind in signals if of_kind]
     style = (Path(salix.report.__file__).parent / "style.css").read_text()
     environment = template_environment(Path(__file__).parent)
     environment.filters |= {"number": _number, "signed": _signed}
     text = environment.get_template("page.html").render(
-        headline=headline(results["scores"]),
+        headline=headline(results["scores"]) if results else signal_headline(tables),
         results=results,
-        corrections=corrections(results),
+        corrections=corrections(results) if results else (),
         methods=methods,
-        formulas=_by_formula(out, methods),
+        formulas=_by_formula(out, methods) if results else {},
+        signals=tables,
         sweeps=[_sweep(s, methods) for s in sweeps if s],
         selection=selection_lines(_read(out / "selection.json") or []),
         size=(WIDTH, HEIGHT),
@@ -77,6 +84,22 @@ def headline(scores: Sequence[Mapping[str, Any]]) -> str:
     means = {s["score"]: s["mean"] for s in scores}
     best = max(method_names(scores), key=means.__getitem__)
     return f"{best} finds most of the relevant features: {means[best]:.3f} of them"
+
+
+def signal_headline(tables: Sequence[Mapping[str, Any]]) -> str:
+    """Return for each kind the method of the best mean over sets and networks."""
+    parts = []
+    for table in tables:
+        means: dict[str, list[float]] = {}
+        for line in table["lines"]:
+            means.setdefault(line["method"], []).append(line["cells"][0]["mean"])
+        best = max(means, key=lambda name: np.mean(means[name]))
+        accuracy = np.mean([line["accuracy"] for line in table["lines"]])
+        parts.append(
+            f"{table['title']}: {best} has the best mean {table['metrics'][0]}, "
+            f"{np.mean(means[best]):.3f}, of classifiers with mean accuracy {accuracy:.3f}"
+        )
+    return "; ".join(parts)
 
 
 def corrections(results: Mapping[str, Any]) -> list[tuple[str, str, float, float]]:

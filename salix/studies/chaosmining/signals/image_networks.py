@@ -1,4 +1,4 @@
-"""Small classifier of images, of a family of the release."""
+"""Small classifiers of images, of the families of the release."""
 
 from functools import partial
 
@@ -6,6 +6,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from salix.models.cifar import CifarResNet
+from salix.models.transformer import VisionTransformer
+from salix.models.transformer_config import TransformerConfig
 from salix.nn import Conv, Stage, StagedNetwork, max_pool, relu, sequence
 from salix.studies.chaosmining.signals.data import CLASSES
 from salix.typing import AnyArray
@@ -40,4 +43,15 @@ class ImageCNN(StagedNetwork):
         return self.fc(jnp.asarray(features).max((1, 2)))
 
 
-NETWORKS = {"CNN": ImageCNN}
+def image_resnet(rngs: nnx.Rngs) -> CifarResNet:
+    """Return a ResNet of 8 layers, for images [b 56 56 3]: features [b 7 7 64] and their mean."""
+    return CifarResNet(1, CLASSES, rngs=rngs)
+
+
+def image_vit(rngs: nnx.Rngs) -> VisionTransformer:
+    """Return a vision transformer of two blocks, for images [b 56 56 3]: 14 x 14 patches."""
+    config = TransformerConfig(width=64, depth=2, heads=4, patch=4, grid=14)
+    return VisionTransformer(config, CLASSES, rngs=rngs)
+
+
+NETWORKS = {"CNN": ImageCNN, "ResNet": image_resnet, "ViT": image_vit}

@@ -55,6 +55,9 @@ def write_signals(
     trials: Sequence[SignalTrial],
     scores: Sequence[TrialScores],
     rows: Sequence[SignalRow],
+    *,
+    methods: Sequence[str],
+    metrics: Sequence[str],
 ) -> Path:
     """Write `scores-<kind>.parquet`, by example, and the table `results-<kind>.json`."""
     kind = trials[0].kind
@@ -74,6 +77,8 @@ def write_signals(
         "tests": trials[0].setting.tests,
         "training": asdict(trials[0].training),
         "seeds": len({trial.seed for trial in trials}),
+        "methods": list(methods),
+        "metrics": list(metrics),
     }
     with atomic(out / f"results-{kind}.json") as path:
         path.write_text(json.dumps(about | {"scores": [_entry(row) for row in rows]}, indent=1))

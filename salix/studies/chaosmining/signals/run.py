@@ -7,6 +7,7 @@ from pathlib import Path
 from salix import spec
 from salix.attribution import ARGUMENTS
 from salix.attribution import METHODS as EVERY
+from salix.studies.chaosmining.page import write_page
 from salix.studies.chaosmining.signals.data import CONDITIONS, SignalSetting
 from salix.studies.chaosmining.signals.kinds import KINDS
 from salix.studies.chaosmining.signals.results import print_signals, signal_rows, write_signals
@@ -58,7 +59,8 @@ def run_signals(
                 trials.append(trial)
                 scores.append(trial_scores(out, trial, data, scored))
     rows = signal_rows(trials, scores)
-    print_signals(rows, tuple(scored), tuple(parts.metrics), seeds=seeds)
-    path = write_signals(out, trials, scores, rows)
-    log(f"wrote {path}")
+    names, metrics = tuple(scored), tuple(parts.metrics)
+    print_signals(rows, names, metrics, seeds=seeds)
+    path = write_signals(out, trials, scores, rows, methods=names, metrics=metrics)
+    log(f"wrote {path} and {write_page(out)}")
     return path

@@ -20,10 +20,10 @@ Sounds = Float[AnyArray, "b 10 time 1"]
 
 
 class SoundFrames(nnx.Module):
-    """A convolution over time with stride 16, of all channels, and ReLU: frames [b 64 60]."""
+    """A convolution over time, of all channels, and ReLU: frames [b 64 60] with stride 16."""
 
-    def __init__(self, rngs: nnx.Rngs):
-        self.conv = Conv(CHANNELS, WIDTH, (1, 2 * STRIDE), (1, STRIDE), bias=True, rngs=rngs)
+    def __init__(self, rngs: nnx.Rngs, stride: int = STRIDE):
+        self.conv = Conv(CHANNELS, WIDTH, (1, 2 * stride), (1, stride), bias=True, rngs=rngs)
 
     def __call__(self, x: Sounds) -> Float[Array, "b n 60"]:
         """Return the frames of sounds."""
@@ -36,6 +36,23 @@ class SoundRNN(nnx.Module):
     def __init__(self, rngs: nnx.Rngs):
         self.frames = SoundFrames(rngs)
         self.rnn = nnx.RNN(nnx.SimpleCell(WIDTH, WIDTH, rngs=rngs))
+        self.fc = nnx.Linear(WIDTH, CLASSES, rngs=rngs)
+
+    def __call__(self, x: Sounds) -> Float[Array, "b 10"]:
+        """Return the logits of sounds."""
+        return self.fc(jnp.asarray(self.rnn(self.frames(x))).mean(1))
+
+
+class SoundLSTM(nnx.Module):
+    """Frames with stride 64, a long short-term memory from zeros, a linear layer of its mean state.
+
+    16 steps, for DeepLIFT compiles each step of its gates by itself. Hochreiter and Schmidhuber
+    (1997), Neural Computation 9(8), with forget gates.
+    """
+
+    def __init__(self, rngs: nnx.Rngs):
+        self.frames = SoundFrames(rngs, stride=4 * STRIDE)
+        self.rnn = nnx.RNN(nnx.OptimizedLSTMCell(WIDTH, WIDTH, rngs=rngs))
         self.fc = nnx.Linear(WIDTH, CLASSES, rngs=rngs)
 
     def __call__(self, x: Sounds) -> Float[Array, "b 10"]:
@@ -84,6 +101,7 @@ class SoundTransformer(nnx.Module):
 
 NETWORKS = {
     "RNN": SoundRNN,
+    "LSTM": SoundLSTM,
     "TCN": SoundTCN,
     "transformer": SoundTransformer,
 }

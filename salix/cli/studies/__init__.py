@@ -1,0 +1,1 @@
+"""Options of the studies, a file for each."""
