@@ -7,10 +7,12 @@ import tyro
 
 from salix.cli.studies.chaosmining import ChaosMiningStudy
 from salix.cli.studies.shift import ShiftStudy
+from salix.cli.studies.strexp import STRExpStudy
 
 KnownStudy = (
     Annotated[ShiftStudy, tyro.conf.subcommand("shift")]
     | Annotated[ChaosMiningStudy, tyro.conf.subcommand("chaosmining")]
+    | Annotated[STRExpStudy, tyro.conf.subcommand("strexp")]
 )
 
 
@@ -20,6 +22,7 @@ class Study:
 
     Example: salix study shift --out salix-shift
     Example: salix study chaosmining --seeds 5 --out salix-chaosmining
+    Example: salix study strexp --words 20 --out salix-strexp
     """
 
     study: tyro.conf.OmitSubcommandPrefixes[tyro.conf.OmitArgPrefixes[KnownStudy]]
