@@ -33,7 +33,8 @@ def localise(
 
     def roll(map: Array, pair: Array) -> Array:
         rows = jax.random.randint(pair[0], (), 0, height)
-        return jnp.roll(map, (rows, jax.random.randint(pair[1], (), 0, width)), (0, 1))
+        columns = jax.random.randint(pair[1], (), 0, width)
+        return jnp.roll(jnp.roll(map, rows, 0), columns, 1)
 
     mass = jax.vmap(attribution_localisation)
     every = jax.vmap(lambda extent: jax.vmap(lambda m: attribution_localisation(m, extent))(own))
@@ -41,11 +42,11 @@ def localise(
     number = jnp.arange(len(own))
     others = (number[None] < length) & (number[None] != number[:, None])
     usable = others & jnp.isfinite(table)
-    mean = jnp.where(usable, table, 0).sum(1) / usable.sum(1)
+    mean = jnp.where(usable, table, 0).sum(1) / usable.sum(1).astype(table.dtype)
     values = {
         "mass": jnp.diagonal(table),
         "auc": jax.vmap(localisation_auc)(own, extents),
-        "uniform": extents.mean((1, 2)),
+        "uniform": jnp.asarray(extents).mean((1, 2)),
         "rolled": mass(jax.vmap(roll)(own, keys), extents),
         "others": mean,
         "word": jax.vmap(lambda extent: attribution_localisation(maps[0], extent))(extents),

@@ -104,4 +104,5 @@ def combine_maps(
 
     Ty and Atienza (2023), ICIP, doi:10.1109/ICIP49359.2023.10222870, as in the released code.
     """
-    return maps[1:].sum(0) / length, maps.sum(0) / (length + 1)
+    count = jnp.asarray(length, maps.dtype)
+    return maps[1:].sum(0) / count, maps.sum(0) / (count + 1)

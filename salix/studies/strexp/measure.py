@@ -103,7 +103,7 @@ def _measure_runs(
         explain = partial(explain_word, SHAPLEY, score, read)
         runs = lax.map(explain, jax.random.split(key, count))  # [run, map, h, w]
         used = (jnp.arange(count) <= read.length)[:, None, None, None]
-        means = jnp.where(used, runs, 0).sum(0) / (read.length + 1)
+        means = jnp.where(used, runs, 0).sum(0) / (read.length + 1).astype(runs.dtype)
         separate = jnp.stack([runs[i, i] for i in range(count)])
         maps = [means[0], *combine_maps(separate, read.length)]
         return _ranks(read, [*maps, combine_maps(means, read.length)[1]], key)
@@ -178,7 +178,12 @@ def measure_words(
     every = jnp.concatenate(ranks, 1)
     curves = measure_removal(params, reads, every, keys, recogniser=recogniser)
     segments = jnp.asarray(reads.labels).max((1, 2)) + 1
-    areas = [np.asarray(area(curve, segments.reshape(-1, 1, 1))) for curve in curves]
+    accuracy_area, confidence_area = (
+        np.asarray(area(curve, segments.reshape(-1, 1, 1))) for curve in curves
+    )
     names = ranking_names(methods, runs=runs)
     accuracy, confidence = map(np.asarray, curves)
-    return MeasuredWords(names, accuracy, confidence, *areas, localisation, np.asarray(maps))
+    areas = {"accuracy_area": accuracy_area, "confidence_area": confidence_area}
+    return MeasuredWords(
+        names, accuracy, confidence, **areas, localisation=localisation, maps=np.asarray(maps)
+    )

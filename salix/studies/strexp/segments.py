@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -28,7 +29,7 @@ class ImageLabels:
         return self.segments
 
     def __call__(self, image: Image) -> Int[Array, "*space"]:
-        return self.array
+        return jnp.asarray(self.array)
 
 
 def patch_labels(image: Float[np.ndarray, "h w 1"]) -> Int[np.ndarray, "h w"]:

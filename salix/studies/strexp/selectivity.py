@@ -88,4 +88,5 @@ def area(curve: Any, segments: Any) -> Any:
     count = jnp.asarray(segments, jnp.float32)[..., None]
     steps = jnp.asarray(STEPS, jnp.float32).reshape((1,) * (count.ndim - 1) + (-1,))
     widths = jnp.diff(jnp.minimum(steps, count) / count)
+    widths = widths.reshape((1,) * (curve.ndim - widths.ndim) + widths.shape)
     return (widths * (curve[..., 1:] + curve[..., :-1]) / 2).sum(-1)
