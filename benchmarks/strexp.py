@@ -72,7 +72,7 @@ def shared_seconds(recogniser: Recogniser, params: Params, read: ReadWord) -> tu
 
 def main() -> None:
     """Time words, print and write a row for each."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recogniser", default="legere")
     parser.add_argument("--words", type=int, default=3)
     parser.add_argument("--out", type=Path)

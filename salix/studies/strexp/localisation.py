@@ -25,8 +25,9 @@ def localise(
 ) -> dict[str, Float[Array, " n"]]:
     """Return the share of positive mass in each character's extent, its AUC and the controls.
 
-    Names are `mass`, `auc` and those of `CONTROLS`; NaN for padding and for maps without a positive
-    value. `rolled` moves the map along both axes by uniformly random distances.
+    Names are `mass`, `auc` and those of `CONTROLS`; NaN for padding, for characters without an
+    extent and for maps without a positive value. `rolled` moves the map along both axes by
+    uniformly random distances.
     """
     own, (_, height, width) = maps[1:], maps.shape
     keys = jax.random.split(key, (len(own), 2))
@@ -51,4 +52,5 @@ def localise(
         "others": mean,
         "word": jax.vmap(lambda extent: attribution_localisation(maps[0], extent))(extents),
     }
-    return {name: jnp.where(number < length, value, jnp.nan) for name, value in values.items()}
+    known = (number < length) & jnp.asarray(extents).any((1, 2))
+    return {name: jnp.where(known, value, jnp.nan) for name, value in values.items()}

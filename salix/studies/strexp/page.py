@@ -149,7 +149,7 @@ def _by_title(table: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[Any, A
     return grouped
 
 
-def _number(row: Mapping[str, Any] | None, digits: int = 3) -> str:
-    if row is None or row["mean"] is None:
+def _number(row: Mapping[str, Any] | None, digits: int = 3, part: str = "mean") -> str:
+    if row is None or row[part] is None:
         return ""
-    return f"{row['mean']:.{digits}f}".replace("-", "−")
+    return f"{row[part]:.{digits}f}".replace("-", "−")
