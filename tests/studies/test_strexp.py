@@ -89,7 +89,10 @@ def test_one_pass_serves_the_word_and_all_its_characters(maps):
 
 
 def test_maps_are_the_drops_of_each_score(read, maps):
-    scores = [score_of(READER, PARAMS, read, np.int32(at), kind="substitution") for at in range(3)]
+    scores = [
+        jax.jit(score_of(READER, PARAMS, read, np.int32(at), kind="substitution"))
+        for at in range(3)
+    ]
     white = np.asarray(background(read.image))
     for at in (0, 1, 2):
         full = scores[at](read.image)
@@ -106,7 +109,9 @@ def test_strexp_is_the_map_of_the_mean_score(read, maps):
         return (parts[0](image) + parts[1](image)) / 2
 
     local, both = combine_maps(jnp.asarray(maps), read.length)
-    direct = explain_word(METHOD, lambda at: mean, read, jax.random.key(1))[0]
+    direct = jax.jit(lambda key: explain_word(METHOD, lambda at: mean, read, key))(
+        jax.random.key(1)
+    )[0]
     np.testing.assert_allclose(local, direct, atol=1e-5)
     np.testing.assert_allclose(both, maps[:3].mean(0), atol=1e-6)
 
@@ -121,9 +126,8 @@ def test_characters_are_localised_above_the_controls(read, maps):
     for control in ("uniform", "rolled", "others", "word"):
         assert (mass[:2] > np.asarray(values[control])[:2]).all(), control
     assert all(np.isnan(np.asarray(v)[2]) for v in values.values())
-    exact = localise(
-        jnp.asarray(extents.astype(np.float32))[[0, 0, 1, 2]], extents, 2, jax.random.key(1)
-    )
+    ideal = jnp.asarray(extents.astype(np.float32)[[0, 0, 1, 2]])
+    exact = localise(ideal, jnp.asarray(extents), read.length, jax.random.key(1))
     np.testing.assert_allclose(np.asarray(exact["mass"])[:2], 1)
     np.testing.assert_allclose(np.asarray(exact["others"])[:2], 0)
     np.testing.assert_allclose(np.asarray(exact["word"])[:2], [1, 0])

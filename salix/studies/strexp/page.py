@@ -22,7 +22,7 @@ OPACITY = 0.6  # of a map at its greatest value
 
 
 @dataclass(frozen=True)
-class Strip:
+class CharacterStrip:
     """The map of a character, or of the word, over its image; `box` is its true extent."""
 
     character: str
@@ -39,7 +39,7 @@ class ShownWord:
     prediction: str
     condition: str
     photo: str
-    strips: tuple[Strip, ...]
+    strips: tuple[CharacterStrip, ...]
 
 
 def write_page(out: Path, rows: StudyRows, tables: Mapping[str, Any]) -> Path:
@@ -92,12 +92,12 @@ def shown_words(rows: StudyRows, *, wrong: bool) -> tuple[ShownWord, ...]:
 def _shown(rows: StudyRows, index: int) -> ShownWord:
     image, word = rows.read.images[index], rows.read.words[index]
     maps, extents = rows.arrays["maps"][index], rows.read.extents[index]
-    strips = [Strip("word", False, overlay(image.pixels, maps[0]), None)]
+    strips = [CharacterStrip("word", False, overlay(image.pixels, maps[0]), None)]
     for i, character in enumerate(word):
         comparable = len(word) == len(image.truth)
         mistaken = comparable and character != image.truth[i]
         picture = overlay(image.pixels, maps[i + 1])
-        strips.append(Strip(character, mistaken, picture, _box(extents[i])))
+        strips.append(CharacterStrip(character, mistaken, picture, _box(extents[i])))
     photo = picture_address(np.repeat(image.pixels[..., None], 3, -1))
     truth, prediction = image.truth, rows.read.predictions[index]
     return ShownWord(truth, prediction, image.condition, photo, tuple(strips))
