@@ -103,6 +103,7 @@ def test_maps_are_the_drops_of_each_score(read, maps):
     assert (maps[3] == 0).all()  # padding
 
 
+@pytest.mark.slow
 def test_strexp_is_the_map_of_the_mean_score(read, maps):
     def mean(image):
         parts = [score_of(READER, PARAMS, read, np.int32(at), kind="substitution") for at in (1, 2)]
@@ -133,6 +134,7 @@ def test_characters_are_localised_above_the_controls(read, maps):
     np.testing.assert_allclose(np.asarray(exact["word"])[:2], [1, 0])
 
 
+@pytest.mark.slow
 def test_curves_fall_where_the_word_is_removed(read):
     labels = np.asarray(read.labels)
     ink = np.unique(labels[(np.asarray(read.image) < 0)[..., 0]])

@@ -60,6 +60,7 @@ def test_scores_are_sums_over_alignments(logits, word):
         assert np.isclose(score, every[word] - logsumexp(expected), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_differences(logits):
     score = jax.jit(lambda x: substitution_score(x, padded((1, 2)), np.int32(1)))
     slope = np.random.default_rng(1).normal(size=logits.shape).astype(np.float32)
