@@ -9,12 +9,14 @@ from salix.cli.studies.agg2exp import Agg2ExpStudy
 from salix.cli.studies.chaosmining import ChaosMiningStudy
 from salix.cli.studies.openworld import OpenWorldStudy
 from salix.cli.studies.shift import ShiftStudy
+from salix.cli.studies.strexp import STRExpStudy
 
 KnownStudy = (
     Annotated[ShiftStudy, tyro.conf.subcommand("shift")]
     | Annotated[ChaosMiningStudy, tyro.conf.subcommand("chaosmining")]
     | Annotated[OpenWorldStudy, tyro.conf.subcommand("openworld")]
     | Annotated[Agg2ExpStudy, tyro.conf.subcommand("agg2exp")]
+    | Annotated[STRExpStudy, tyro.conf.subcommand("strexp")]
 )
 
 
@@ -26,6 +28,7 @@ class Study:
     Example: salix study chaosmining --seeds 5 --out salix-chaosmining
     Example: salix study openworld --seeds 5 --out salix-openworld
     Example: salix study agg2exp --scans 12 --out salix-agg2exp
+    Example: salix study strexp --words 20 --out salix-strexp
     """
 
     study: tyro.conf.OmitSubcommandPrefixes[tyro.conf.OmitArgPrefixes[KnownStudy]]

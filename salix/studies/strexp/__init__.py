@@ -1,0 +1,1 @@
+"""STRExp: what a text recogniser looks at, for each character and for the word."""

@@ -1,0 +1,64 @@
+"""Images of words in a folder of the user's, with or without their true words."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salix.models.recognisers import HEIGHT, WIDTH
+from salix.studies.strexp.words import WordImage
+from salix.typing import InputError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+TABLE = "words.csv"
+
+
+def folder_words(
+    folder: Path, *, stretched: bool
+) -> tuple[tuple[WordImage, ...], tuple[tuple[str, str], ...]]:
+    """Return the images of a folder, and the name and reason of each file that is not readable.
+
+    `words.csv` in it, with the columns file and word, has the true words; without it they are not
+    known. Images are fitted to 32 x 128: stretched, or in their own shape with the level of their
+    edge beside them. Raises `InputError` for a folder without images, and for a damaged table.
+    """
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{folder} has no images: give a folder of files such as word.png")
+    truths = _read_table(folder / TABLE)
+    images, skipped = [], []
+    for path in files:
+        try:
+            pixels = _fit(path, stretched)
+        except (OSError, ValueError, SyntaxError) as error:
+            skipped.append((path.name, f"not a readable image ({error})"))
+            continue
+        if np.ptp(pixels) == 0:
+            skipped.append((path.name, "an image of one level, without text"))
+            continue
+        images.append(WordImage(path.name, "folder", truths.get(path.name, ""), pixels))
+    return tuple(images), tuple(skipped)
+
+
+def _read_table(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        if not {"file", "word"} <= set(rows.fieldnames or ()):
+            raise InputError(f"{path} has the columns {rows.fieldnames}: give file and word")
+        return {row["file"]: row["word"] for row in rows}
+
+
+def _fit(path: Path, stretched: bool) -> Any:
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        image = opened.convert("L")
+    own = max(4, min(WIDTH, round(image.width * HEIGHT / image.height)))
+    size = (WIDTH, HEIGHT) if stretched else (own, HEIGHT)
+    fitted = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+    pixels = np.full((HEIGHT, WIDTH), np.median(fitted[:, -1]), np.uint8)
+    pixels[:, : size[0]] = fitted
+    return pixels
