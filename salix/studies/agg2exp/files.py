@@ -21,7 +21,7 @@ from salix.studies.agg2exp.scans import Scan, write_nifti
 from salix.studies.agg2exp.segmenter import Segmenter
 from salix.studies.agg2exp.training import UNetSetting, train_network
 from salix.studies.agg2exp.windows import SlidingWindows
-from salix.studies.chaosmining.files import read_arrays, read_json, write_arrays, write_json
+from salix.studies.trial_files import read_arrays, read_json, write_arrays, write_json
 from salix.typing import InputError, Method
 
 VERSION = 1  # of the numbers: raised where they change

@@ -9,13 +9,13 @@ from typing import Any
 import jax
 
 from salix.studies.chaosmining.data import NoiseSetting, SymbolicSet, symbolic_set
-from salix.studies.chaosmining.files import read_arrays, trial_digest, write_arrays
 from salix.studies.chaosmining.formulas import Formula
 from salix.studies.chaosmining.network import (
     NetworkSetting,
     initial_networks,
     train_networks,
 )
+from salix.studies.trial_files import read_arrays, trial_digest, write_arrays
 from salix.typing import Params
 
 DEFAULT_NOISE, DEFAULT_NETWORK = NoiseSetting(), NetworkSetting()

@@ -15,7 +15,6 @@ from salix.studies.chaosmining.experiment import (
     read_network,
     train_trials,
 )
-from salix.studies.chaosmining.files import methods_digest, read_json, write_json
 from salix.studies.chaosmining.formulas import FORMULAS, MENDED, Formula, choose_formulas
 from salix.studies.chaosmining.network import NetworkSetting
 from salix.studies.chaosmining.page import write_page
@@ -34,6 +33,7 @@ from salix.studies.chaosmining.sweeps import (
     write_sweep,
 )
 from salix.studies.detectors import TimedLog
+from salix.studies.trial_files import methods_digest, read_json, write_json
 from salix.typing import InputError, Method
 
 CHUNK = 5  # networks of one program

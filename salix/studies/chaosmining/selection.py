@@ -15,7 +15,6 @@ from salix.studies.chaosmining.elimination import (
     eliminate,
 )
 from salix.studies.chaosmining.experiment import Trial
-from salix.studies.chaosmining.files import read_json, write_json
 from salix.studies.chaosmining.network import NetworkSetting
 from salix.studies.chaosmining.rankings import (
     classical_estimators,
@@ -25,6 +24,7 @@ from salix.studies.chaosmining.rankings import (
     top_mask,
 )
 from salix.studies.chaosmining.scoring import METHODS
+from salix.studies.trial_files import read_json, write_json
 from salix.typing import Method
 
 NOISE_FEATURES = 150

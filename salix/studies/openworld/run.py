@@ -11,13 +11,13 @@ import numpy as np
 
 from salix.atomic import atomic
 from salix.stats import Interval, mean_interval
-from salix.studies.chaosmining.files import read_json, trial_digest, write_json
 from salix.studies.detectors import TimedLog
 from salix.studies.openworld.data import OpenWorldSet, OpenWorldSetting, open_world_set
 from salix.studies.openworld.losses import CPL
 from salix.studies.openworld.metrics import OpenWorldScores, best_matching, open_world_scores
 from salix.studies.openworld.training import OpenWorldTraining, predict, train_open_world
 from salix.studies.photographs import photographs
+from salix.studies.trial_files import read_json, trial_digest, write_json
 from salix.typing import InputError
 
 # Terms beside the cross-entropy; the entropy belongs to those that learn from unlabelled images.

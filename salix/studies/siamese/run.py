@@ -12,13 +12,13 @@ import numpy as np
 
 from salix.engine.problem_run import run_problem
 from salix.progress import Progress
-from salix.studies.chaosmining.files import read_arrays, write_arrays, write_json
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution
 from salix.studies.siamese.controls import run_controls
 from salix.studies.siamese.page import write_page
 from salix.studies.siamese.pairs import ExplainedPair, similarity
 from salix.studies.siamese.problem import PairExamples, SimilarityProblem, stack_items
 from salix.studies.siamese.sentences import Item, SentenceEncoder
+from salix.studies.trial_files import read_arrays, write_arrays, write_json
 from salix.typing import InputError
 
 VERSION = 1  # of sums: raised where their numbers change

@@ -14,7 +14,6 @@ from salix.attribution import ARGUMENTS
 from salix.attribution import METHODS as EVERY
 from salix.data.assets import fetch
 from salix.models.recognisers import RECOGNISERS, Recogniser, load_recogniser
-from salix.studies.chaosmining.files import methods_digest, read_arrays, trial_digest, write_arrays
 from salix.studies.detectors import TimedLog
 from salix.studies.strexp.folder import folder_words
 from salix.studies.strexp.maps import CharacterScore
@@ -22,6 +21,7 @@ from salix.studies.strexp.measure import METHODS, measure_words
 from salix.studies.strexp.reading import Explained, ReadImages, read_images
 from salix.studies.strexp.segments import SEGMENTATIONS
 from salix.studies.strexp.words import CONDITIONS, WordImage, draw_words, render_word
+from salix.studies.trial_files import methods_digest, read_arrays, trial_digest, write_arrays
 from salix.typing import InputError, Method, Params
 
 VERSION = 1  # of measurements: raised where their numbers change

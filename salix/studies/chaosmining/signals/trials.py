@@ -13,16 +13,16 @@ from jaxtyping import Float
 from salix.adapters import from_nnx
 from salix.model import Model
 from salix.preprocess import Preprocess
-from salix.studies.chaosmining.files import (
+from salix.studies.chaosmining.signals.data import CLASSES, SignalSet, SignalSetting
+from salix.studies.chaosmining.signals.kinds import KINDS
+from salix.studies.chaosmining.signals.scoring import score_classifier
+from salix.studies.chaosmining.signals.training import TrainingSetting, train_classifier
+from salix.studies.trial_files import (
     methods_digest,
     read_arrays,
     trial_digest,
     write_arrays,
 )
-from salix.studies.chaosmining.signals.data import CLASSES, SignalSet, SignalSetting
-from salix.studies.chaosmining.signals.kinds import KINDS
-from salix.studies.chaosmining.signals.scoring import score_classifier
-from salix.studies.chaosmining.signals.training import TrainingSetting, train_classifier
 from salix.typing import Method, Params
 
 VERSION = 1  # of data, training and scores: raised where their numbers change
