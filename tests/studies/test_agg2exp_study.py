@@ -12,6 +12,7 @@ import pytest
 
 from salix.attribution import Gradient
 from salix.cli import main
+from salix.studies.agg2exp import run, scan_result
 from salix.studies.agg2exp.aggregation import lift
 from salix.studies.agg2exp.explain import Task, explain_scan
 from salix.studies.agg2exp.importance import (
@@ -183,8 +184,6 @@ def test_nifti_files_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_study_continues_and_a_broken_scan_is_a_row(tmp_path: Path, monkeypatch: Any) -> None:
-    import salix.studies.agg2exp.run as run
-
     draw = run.draw_scans
 
     def with_nan(*args: Any, **options: Any) -> Any:
@@ -194,7 +193,9 @@ def test_study_continues_and_a_broken_scan_is_a_row(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(run, "draw_scans", with_nan)
     monkeypatch.setattr(run, "QUALITY_TARGETS", 1)
-    monkeypatch.setattr(run, "attribution_quality", partial(attribution_quality, removals=3))
+    monkeypatch.setattr(
+        scan_result, "attribution_quality", partial(attribution_quality, removals=3)
+    )
     options = {"methods": ("Gradient", "IntegratedGradients(steps=1)"), "count": 3}
     path = run_agg2exp(tmp_path, network=SMALL, **options)
     first = json.loads(path.read_text())
@@ -207,7 +208,7 @@ def test_study_continues_and_a_broken_scan_is_a_row(tmp_path: Path, monkeypatch:
     assert "phantom 2" in page
     assert ("never predicted" in page) == (0 in first["present"])
     files = {f: f.stat().st_mtime_ns for f in (tmp_path / "scans").iterdir()}
-    monkeypatch.setattr(run, "explain_scan", None)  # everything is in files
+    monkeypatch.setattr(scan_result, "explain_scan", None)  # everything is in files
     again = json.loads(run_agg2exp(tmp_path, network=SMALL, **options).read_text())
     assert again == first
     assert files == {f: f.stat().st_mtime_ns for f in (tmp_path / "scans").iterdir()}
