@@ -65,6 +65,7 @@ def wait_for(condition, process):
     ("number", "status"),
     [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_a_sweep_ends_in_good_order_and_resumes(folder, tmp_path, number, status):
     sweep = ["sweep", "--model", "small", "--data", folder, "--batch-size", "8", "--out"]
     with start([*sweep, tmp_path / "run"], 0.2) as process:

@@ -104,6 +104,7 @@ def test_errors_fall_as_one_over_the_root_of_samples():
         assert order == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_hsic_is_the_trace_of_centred_kernels():
     method = HSIC(PARTITION, 90, FILL, chunk=4)
     values = by_segment(explain(method, curved, IMAGE))

@@ -89,6 +89,7 @@ def test_a_file_and_a_folder_are_fetched_once(
     assert "toy" not in sys.modules
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_is_fetched_again(toy: Path, tmp_path: Path) -> None:
     for name, inside in [("toy", ""), ("toy-images", "a.jpg")]:
         path = fetch(name) / inside

@@ -176,6 +176,7 @@ def test_a_stopped_detection_goes_on(folder, cache, monkeypatch):
     assert len(detect_faces(source, FaceDetector()).boxes) == 4
 
 
+@pytest.mark.slow
 def test_runs_state_the_detector(folder, tmp_path):
     model, params = salix.from_function(
         lambda params, image: np.array([0.0, 1.0]) * (params * image.mean()),

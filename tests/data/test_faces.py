@@ -190,6 +190,7 @@ def sweep(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_runs_state_their_rule_and_fixed_scores(source, boxes, sweep):
     rule = FaceRule(margin=0.5, no_face="score:0.25")
     run = sweep(FaceCrops(source, boxes, rule), "fixed")

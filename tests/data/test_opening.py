@@ -113,6 +113,7 @@ def sweep(root, *data):
     return status, Run(out).table.to_pydict() if status < 2 else {}
 
 
+@pytest.mark.slow
 def test_nested_classes_with_indices_on_the_command_line(root, caplog):
     status, table = sweep(root, str(root))
     assert status == 0

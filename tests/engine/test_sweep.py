@@ -71,6 +71,7 @@ def test_rows_equal_an_independent_computation(tiny, pictures, tmp_path):
     ],
     ids=repr,
 )
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_batch_size(tiny, pictures, tmp_path, method):
     found = [
         salix.sweep(*tiny, pictures, method, out=tmp_path / str(size), batch_size=size)
@@ -135,6 +136,7 @@ def test_large_images_go_one_by_one_on_the_cpu(tiny):
     assert micro_batch(Classification(large, CAM(), reference_masks=True), 64) == 1
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_order_or_the_company(tiny, pictures, tmp_path):
     order = np.random.default_rng(1).permutation(23)[:11]
     some = Arrays(pictures.images[order], keys=[pictures.ids[i] for i in order])
@@ -222,6 +224,7 @@ def start(out, sleep):
     return subprocess.Popen([sys.executable, "-c", code, str(out)])
 
 
+@pytest.mark.slow
 def test_rows_are_bit_identical_after_a_kill_and_a_resume(tmp_path, kill_after_first_part):
     assert start(tmp_path / "whole", 0).wait(120) == 0
     process = start(tmp_path / "killed", 0.05)

@@ -30,6 +30,7 @@ def masks():
     return [(i == SEGMENTS).any(0) for i in range(1, COUNT + 1)]
 
 
+@pytest.mark.slow
 def test_every_number_is_that_of_a_loop_over_masks():
     result = np.asarray(described(PIXELS, SEGMENTS))
     assert result.shape == (COUNT, len(NAMES))

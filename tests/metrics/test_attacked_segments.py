@@ -51,6 +51,7 @@ FALL = WEIGHT * EPSILON * 27  # of the log odds: radius times the L1 norm of the
 @pytest.mark.parametrize(
     "attack", [SignGradient(8, EPSILON / 8, EPSILON), NES(400, 0.02, 12, EPSILON / 8, EPSILON)]
 )
+@pytest.mark.slow
 def test_probabilities_have_a_closed_form(attack):
     result = curve((1, PLANTED, 3), attack=attack, chunk=8)
     before, after = 1 / (1 + np.exp(-1)), 1 / (1 + np.exp(FALL - 1))

@@ -97,6 +97,7 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
             call("resnet")
 
 
+@pytest.mark.slow
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     _, params = models.load("meso4")

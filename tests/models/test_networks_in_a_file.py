@@ -313,6 +313,7 @@ def test_children_of_a_resnet_have_numbers() -> None:
     assert names["layer4.0.shortcut.norm.scale"] == "7.0.downsample.1.weight"
 
 
+@pytest.mark.slow
 def test_the_commands_choose_a_network(write: Any, tmp_path: Path, capsys: Any) -> None:
     path = str(write(under("model.", drawn(0)), under("model_ema.", drawn(1))))
     out = tmp_path / "out.safetensors"

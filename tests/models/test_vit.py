@@ -151,6 +151,7 @@ def test_maps_share_the_linearisation_of_the_head_among_the_patches() -> None:
     assert np.ptp(cam) > 1e-3
 
 
+@pytest.mark.slow
 def test_the_tower_of_clip_has_its_size() -> None:
     shapes = expected(lambda: ViT(rngs=nnx.Rngs(0)))
     sizes = {name: int(np.prod(leaf.shape)) for name, leaf in shapes.items()}

@@ -112,6 +112,7 @@ def test_numbers_of_images_grids_and_units_are_printed():
 @pytest.mark.parametrize(
     ("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
 )
+@pytest.mark.slow
 def test_files_are_the_same_each_time_and_matplotlib_is_left_as_it_was(tmp_path, suffix, start):
     import matplotlib
     from matplotlib import pyplot

@@ -85,6 +85,7 @@ def test_page_is_whole_and_loads_nothing(two_groups, tmp_path):
     assert path.stat().st_size < 8e6
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_bytes(two_groups, tmp_path):
     runs = two_groups(thumbs=4)
     once, again = (write(runs, tmp_path / n).read_bytes() for n in ("a.html", "b.html"))

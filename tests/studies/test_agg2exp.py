@@ -106,6 +106,7 @@ def test_plan_of_windows_covers_each_voxel_and_blends_to_one() -> None:
 
 
 @pytest.mark.parametrize("blending", ["gaussian", "constant"])
+@pytest.mark.slow
 def test_windows_equal_the_volume_where_the_network_is_local(blending: str) -> None:
     segmenter, x = local_segmenter(), random_volume()
     predicted = predict(segmenter, x, SlidingWindows())
@@ -119,6 +120,7 @@ def test_windows_equal_the_volume_where_the_network_is_local(blending: str) -> N
         np.testing.assert_allclose(whole.part(), parts.part(), rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_blending_weights_are_in_the_gradient() -> None:
     segmenter, x = local_segmenter(side=3), random_volume()  # context is cut at windows
     windows = SlidingWindows(4, 0.25)

@@ -61,6 +61,7 @@ def brute_force(rule, steps, seed):
 
 @pytest.mark.parametrize("rule", PAIR_RULES)
 @pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.slow
 def test_the_matrix_equals_that_of_full_jacobians(rule, reverse, monkeypatch):
     # All pairs of features, then summed over those of each pair of tokens.
     full = np.einsum("iud,jvd->iujv", *(brute_force(rule, 6, s) for s in (2, 3)))

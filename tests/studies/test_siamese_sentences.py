@@ -98,6 +98,7 @@ def test_token_matrices_equal_those_of_full_jacobians(encoder):
     assert pair.words[pair.a.word_names.index(word_a), pair.b.word_names.index(word_b)] == value
 
 
+@pytest.mark.slow
 def test_padding_has_no_influence(encoder):
     method, tokens = PairAttribution(layer=1, steps=4), encoder.tokenizer(B)
     exact, padded = (encoder.sums(method, tokens, length=n) for n in (len(tokens.ids), 29))
@@ -149,6 +150,7 @@ def test_rows_of_all_pairs_equal_those_of_single_pairs_and_continue(encoder, tmp
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_shuffled_words_change_nothing_without_positions(encoder):
     module = nnx.clone(encoder.encoder)
     module.positions.set_value(0 * module.positions[...])

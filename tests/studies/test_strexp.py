@@ -117,6 +117,7 @@ def test_strexp_is_the_map_of_the_mean_score(read, maps):
     np.testing.assert_allclose(both, maps[:3].mean(0), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_characters_are_localised_above_the_controls(read, maps):
     extents = np.zeros((3, 32, 128), bool)
     extents[0, :8, 16:24] = extents[1, 16:24, 72:80] = True

@@ -48,6 +48,7 @@ def padded(word, length=4):
 
 
 @pytest.mark.parametrize("word", [(1,), (1, 2), (2, 2), (3, 1, 3), (1, 1, 2)])
+@pytest.mark.slow
 def test_scores_are_sums_over_alignments(logits, word):
     every = likelihoods(logits)
     assert np.isclose(word_score(logits, padded(word)), every[word], atol=1e-4)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from salix.data.decode import decode
 from salix.data.forge import forge
 from salix.perturb.forgery import upsample_blocks
 
@@ -73,7 +74,7 @@ def coded(format: str, **options: int | float | bool | str | tuple[int, ...]) ->
         del rng
         buffer = io.BytesIO()
         _picture(face).save(buffer, format, **options)
-        return _pixels(Image.open(buffer), face), None
+        return _pixels(decode(buffer.getvalue()), face), None
 
     return ForgeryFamily(f"{format} with {', '.join(f'{k} {v}' for k, v in options.items())}", make)
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from salix.data.bounds import Unreadable
+from salix.data.decode import decode, suffixes
 from salix.models.recognisers import HEIGHT, WIDTH
 from salix.studies.strexp.words import WordImage
 from salix.typing import InputError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 TABLE = "words.csv"
 
 
@@ -23,7 +24,7 @@ def folder_words(
     known. Images are fitted to 32 x 128: stretched, or in their own shape with the level of their
     edge beside them. Raises `InputError` for a folder without images, and for a damaged table.
     """
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower()[1:] in suffixes())
     if not files:
         raise InputError(f"{folder} has no images: give a folder of files such as word.png")
     truths = _read_table(folder / TABLE)
@@ -31,7 +32,7 @@ def folder_words(
     for path in files:
         try:
             pixels = _fit(path, stretched)
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, Unreadable) as error:
             skipped.append((path.name, f"not a readable image ({error})"))
             continue
         if np.ptp(pixels) == 0:
@@ -54,8 +55,7 @@ def _read_table(path: Path) -> dict[str, str]:
 def _fit(path: Path, stretched: bool) -> Any:
     from PIL import Image
 
-    with Image.open(path) as opened:
-        image = opened.convert("L")
+    image = decode(path).convert("L")
     own = max(4, min(WIDTH, round(image.width * HEIGHT / image.height)))
     size = (WIDTH, HEIGHT) if stretched else (own, HEIGHT)
     fitted = np.asarray(image.resize(size, Image.Resampling.BILINEAR))

@@ -75,6 +75,7 @@ def finite_difference(loss, x, step=1e-6):
     return out
 
 
+@pytest.mark.slow
 def test_partners_are_those_of_loops(batch):
     features = batch["global_features"], batch["local_features"]
     with jax.enable_x64(True):
@@ -95,6 +96,7 @@ def test_partners_are_those_of_loops(batch):
     assert all(p.vote[:8].all() for p in many)
 
 
+@pytest.mark.slow
 def test_losses_and_gradients_are_those_of_numpy(batch):
     z, labels = batch["logits"], batch["labels"]
     partner = np.roll(np.arange(IMAGES), 3)
@@ -144,6 +146,7 @@ def test_soft_pseudo_labels_are_those_of_numpy(batch, detached):
     np.testing.assert_allclose(slope, finite_difference(slow, batch["logits"]), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_total_adds_up_its_terms(batch):
     key = jax.random.key(0)
     with jax.enable_x64(True):

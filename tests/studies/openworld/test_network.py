@@ -29,6 +29,7 @@ def test_features_too_small_for_parts_are_named():
         cell_means(np.zeros((1, 2, 5, 1), np.float32), 3)
 
 
+@pytest.mark.slow
 def test_outputs_have_normalised_features_and_the_network_is_cut_as_its_trunk():
     rngs = nnx.Rngs(0)
     network = NeckedNetwork(CifarResNet(1, 2, rngs=rngs), 64, 6, rngs=rngs)
