@@ -97,13 +97,13 @@ def _shown(rows: StudyRows, index: int) -> ShownWord:
         comparable = len(word) == len(image.truth)
         mistaken = comparable and character != image.truth[i]
         picture = overlay(image.pixels, maps[i + 1])
-        strips.append(CharacterStrip(_shown(character), mistaken, picture, _box(extents[i])))
+        strips.append(CharacterStrip(_spelled(character), mistaken, picture, _box(extents[i])))
     photo = picture_address(np.repeat(image.pixels[..., None], 3, -1))
-    truth, prediction = image.truth, _shown(rows.read.predictions[index])
+    truth, prediction = image.truth, _spelled(rows.read.predictions[index])
     return ShownWord(truth, prediction, image.condition, photo, tuple(strips))
 
 
-def _shown(text: str) -> str:
+def _spelled(text: str) -> str:
     """Return a text whose spaces can be told from nothing."""
     return text.replace(" ", "␣")
 
