@@ -41,6 +41,7 @@ COLUMNS = (
     "all NMI",
     "all ARI",
 )
+PRINTED = ("known accuracy", "novel accuracy", "novel jointly", "all accuracy", "all NMI")
 DEFAULT_TRAINING = OpenWorldTraining()
 DEFAULT_SETTING = OpenWorldSetting()
 VERSION = 1  # of data, training and scores: raised where their numbers change
@@ -183,12 +184,12 @@ def print_scores(rows: Mapping[str, Mapping[str, Interval]]) -> None:
     from rich.table import Table
 
     table = Table("loss", box=None, pad_edge=False)
-    for column in COLUMNS:
+    for column in PRINTED:
         table.add_column(column, justify="right")
     for name, row in rows.items():
-        table.add_row(name, *(_cell(row[column]) for column in COLUMNS))
+        table.add_row(name, *(_cell(row[column]) for column in PRINTED))
     Console().print(table)
-    Console().print("mean ± half of the 95 % interval over seeds; test faces")
+    Console().print("mean ± half of the 95 % interval over seeds; test faces; more in results.json")
 
 
 def _cell(mean: Interval) -> str:
