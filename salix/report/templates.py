@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 
-def template_environment(folder: Path) -> Any:
-    """Return the Jinja environment of the templates in a folder."""
+def template_environment(*folders: Path) -> Any:
+    """Return the Jinja environment of the templates in some folders, the first one first."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

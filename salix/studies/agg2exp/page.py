@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-import salix.report
-from salix.atomic import atomic
-from salix.report.templates import template_environment
 from salix.studies.agg2exp.drawings import SIDE, boxes, graph, scatter, shade, tree
 from salix.studies.agg2exp.importance import dependence_ranks
+from salix.studies.pages import write_study_page
 
 QUALITY_NOTES = {
     "faithfulness": "higher is better, −1 to 1",
@@ -23,11 +21,12 @@ QUALITY_NOTES = {
 def write_page(out: Path) -> Path:
     """Write `agg2exp.html` from the `results.json` of a study's directory."""
     results = json.loads((out / "results.json").read_text())
-    style = (Path(salix.report.__file__).parent / "style.css").read_text()
-    environment = template_environment(Path(__file__).parent)
-    environment.filters |= {"number": _number, "percent": _percent}
-    environment.globals |= {"shade": shade, "side": SIDE}
-    text = environment.get_template("page.html").render(
+    return write_study_page(
+        out / "agg2exp.html",
+        Path(__file__).parent,
+        filters={"number": _number, "percent": _percent},
+        shade=shade,
+        side=SIDE,
         headline=headline(results),
         results=results,
         methods=[_method(name, of, results) for name, of in results["methods"].items()],
@@ -37,11 +36,7 @@ def write_page(out: Path) -> Path:
         if results["known"]
         else [],
         dice=_column_means(results["dice"]),
-        style=style,
     )
-    with atomic(out / "agg2exp.html") as path:
-        path.write_text(text, encoding="utf-8")
-    return out / "agg2exp.html"
 
 
 def headline(results: Mapping[str, Any]) -> str:

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-import salix.report
-from salix.atomic import atomic
 from salix.report.palette import COLOURS
-from salix.report.templates import template_environment
 from salix.studies.chaosmining.published import SWEEPS
 from salix.studies.chaosmining.signals.tables import TITLES, signal_table
+from salix.studies.pages import write_study_page
 
 WIDTH, HEIGHT = 260, 150  # of a chart, in the units of its drawing
 # As released, corrected, and the difference between them.
@@ -46,10 +44,10 @@ def write_page(out: Path) -> Path:
     sweeps = [_read(out / f"sweep-{name}.json") for name in SWEEPS]
     signals = [_read(out / f"results-{kind}.json") for kind in TITLES]
     tables = [signal_table(of_kind) for of_kind in signals if of_kind]
-    style = (Path(salix.report.__file__).parent / "style.css").read_text()
-    environment = template_environment(Path(__file__).parent)
-    environment.filters |= {"number": _number, "signed": _signed}
-    text = environment.get_template("page.html").render(
+    return write_study_page(
+        out / "chaosmining.html",
+        Path(__file__).parent,
+        filters={"number": _number, "signed": _signed},
         headline=headline(results["scores"]) if results else signal_headline(tables),
         results=results,
         corrections=corrections(results) if results else (),
@@ -59,11 +57,7 @@ def write_page(out: Path) -> Path:
         sweeps=[_sweep(s, methods) for s in sweeps if s],
         selection=selection_lines(_read(out / "selection.json") or []),
         size=(WIDTH, HEIGHT),
-        style=style,
     )
-    with atomic(out / "chaosmining.html") as path:
-        path.write_text(text, encoding="utf-8")
-    return out / "chaosmining.html"
 
 
 def method_names(scores: Sequence[Mapping[str, Any]]) -> list[str]:

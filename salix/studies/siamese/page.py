@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-import salix.report
-from salix.atomic import atomic
-from salix.report.templates import template_environment
+from salix.studies.pages import write_study_page
 from salix.studies.siamese.pairs import ExplainedPair
 
 POSITIVE, NEGATIVE = (0, 114, 178), (196, 78, 0)  # of the palette of reports, on white
@@ -34,22 +32,18 @@ def write_page(
     pictures: Mapping[str, str],
 ) -> Path:
     """Write `similar.html` and return its path; `pictures` are data addresses by item."""
-    style = (Path(salix.report.__file__).parent / "style.css").read_text()
     names = list(pictures)
-    environment = template_environment(Path(__file__).parent)
-    environment.filters |= {"number": _number}
-    text = environment.get_template("page.html").render(
+    return write_study_page(
+        out / "similar.html",
+        Path(__file__).parent,
+        filters={"number": _number},
         headline=headline(pairs),
         results=results,
         pairs=[_drawn(pair, pictures) for pair in pairs],
         summary=summary,
         names=names,
         scores=heat(summary["scores"], names, names) if len(names) <= LARGEST else [],
-        style=style,
     )
-    with atomic(out / "similar.html") as path:
-        path.write_text(text, encoding="utf-8")
-    return out / "similar.html"
 
 
 def headline(pairs: Sequence[ExplainedPair]) -> str:

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 
-import salix.report
-from salix.atomic import atomic
 from salix.plot.colours import diverging_colours
-from salix.report.templates import template_environment
+from salix.studies.pages import write_study_page
 from salix.studies.strexp.measure import ranking_names
 from salix.studies.strexp.run import StudyRows
 from salix.studies.strexp.selectivity import FILLS
@@ -44,10 +42,10 @@ class ShownWord:
 
 def write_page(out: Path, rows: StudyRows, tables: Mapping[str, Any]) -> Path:
     """Write `strexp.html`, one page without other files."""
-    style = (Path(salix.report.__file__).parent / "style.css").read_text()
-    environment = template_environment(Path(__file__).parent)
-    environment.filters |= {"number": _number}
-    text = environment.get_template("page.html").render(
+    return write_study_page(
+        out / "strexp.html",
+        Path(__file__).parent,
+        filters={"number": _number},
         headline=headline(tables),
         tables=tables,
         right=shown_words(rows, wrong=False),
@@ -57,11 +55,7 @@ def write_page(out: Path, rows: StudyRows, tables: Mapping[str, Any]) -> Path:
         localisation=_by_title(tables["localisation"]),
         errors=_by_title(tables["errors"]),
         fills=FILLS,
-        style=style,
     )
-    with atomic(out / "strexp.html") as path:
-        path.write_text(text, encoding="utf-8")
-    return out / "strexp.html"
 
 
 def headline(tables: Mapping[str, Any]) -> str:
