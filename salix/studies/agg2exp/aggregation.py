@@ -80,15 +80,26 @@ def region_sums(
 ) -> Float[Array, "2 t count"]:
     """Return the sums of the positive and of the negative part of attributions in each region.
 
-    One segment sum for all regions and targets. A segment is a region of one slice, and the slices
-    are added after it: a running sum in float32 over a million voxels loses four digits.
+    One segment sum for all regions and targets.
     """
-    depth, targets = attribution.shape[0], attribution.shape[-1]
     a = jnp.asarray(attribution)
-    values = jnp.stack([jnp.maximum(a, 0), jnp.maximum(-a, 0)], -2).reshape(-1, 2 * targets)
-    slices = jnp.arange(depth, dtype=regions.dtype)[:, None, None] * count
-    sums = jax.ops.segment_sum(values, (regions + slices).reshape(-1), depth * count)
-    return sums.reshape(depth, count, 2, targets).sum(0).transpose(1, 2, 0)
+    parts = jnp.stack([jnp.maximum(a, 0), jnp.maximum(-a, 0)], -2)
+    return sum_by_number(parts, regions, count).transpose(1, 2, 0)
+
+
+def sum_by_number(
+    values: Float[AnyArray, "d h w *k"], numbers: Integer[AnyArray, "d h w"], count: int
+) -> Float[Array, "count *k"]:
+    """Return the sums of the values of voxels with each number, 0 to count - 1.
+
+    A segment is a number in one slice, and the slices are added after it: a running sum in float32
+    over a million voxels loses four digits.
+    """
+    depth, rest = len(values), values.shape[3:]
+    slices = jnp.arange(depth, dtype=numbers.dtype)[:, None, None] * count
+    segments = (numbers + slices).reshape(-1)
+    sums = jax.ops.segment_sum(values.reshape(-1, *rest), segments, depth * count)
+    return sums.reshape(depth, count, *rest).sum(0)
 
 
 def region_voxels(regions: Integer[AnyArray, "d h w"], count: int) -> Float[np.ndarray, " count"]:

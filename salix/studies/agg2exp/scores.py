@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Integer
 
+from salix.studies.agg2exp.aggregation import sum_by_number
 from salix.studies.agg2exp.segmenter import Segmenter, Volume
 from salix.studies.agg2exp.windows import WindowPlan
 from salix.typing import AnyArray, Params
@@ -49,7 +50,7 @@ def target_scores(
         part = lax.dynamic_slice(volume, (*start, jnp.int32(0)), (*size, volume.shape[-1]))
         s = logits(params, part)
         own = (s * jax.nn.one_hot(classes, s.shape[-1], dtype=s.dtype)).sum(-1)
-        return _sum_by_target(own * share, jnp.asarray(target_of)[classes], count)
+        return sum_by_number(own * share, jnp.asarray(target_of)[classes], count)
 
     if len(starts) == 1:
         return window(volume, starts[0], predicted, jnp.ones((), volume.dtype))
@@ -61,18 +62,6 @@ def target_scores(
         return total + window(volume, start, classes, share), None
 
     return lax.scan(add, jnp.zeros(count, volume.dtype), starts)[0]
-
-
-def _sum_by_target(
-    values: Array, targets: Integer[AnyArray, "d h w"], count: int
-) -> Float[Array, " targets"]:
-    """Return the sum over the voxels of each target, slice by slice and then over slices."""
-    depth = len(values)
-    slices = jnp.arange(depth, dtype=targets.dtype)[:, None, None] * count
-    segments = (targets + slices).reshape(-1)
-    return (
-        jax.ops.segment_sum(values.reshape(-1), segments, depth * count).reshape(depth, -1).sum(0)
-    )
 
 
 def segmenter_scores(

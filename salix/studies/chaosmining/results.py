@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from salix.analysis.summary import plain_number
 from salix.atomic import atomic
 from salix.stats import Interval, mean_interval
 from salix.studies.chaosmining.experiment import Trial
@@ -96,11 +97,6 @@ def _entry(row: ScoreRow) -> dict[str, str | float | None]:
         "published": plain_number(row.published),
         "difference": plain_number(row.difference),
     }
-
-
-def plain_number(value: float) -> float | None:
-    """Return a number, None where it is not finite: JSON has no NaN."""
-    return float(value) if np.isfinite(value) else None
 
 
 def print_rows(rows: Sequence[ScoreRow]) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from salix.analysis.summary import plain_number
 from salix.atomic import atomic
 from salix.stats import Interval, mean_interval
 from salix.studies.chaosmining.published_selection import PUBLISHED_SELECTION
-from salix.studies.chaosmining.results import plain_number
 from salix.studies.chaosmining.selection import SelectionRow
 
 

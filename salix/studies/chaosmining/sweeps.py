@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from salix.analysis.summary import plain_number
 from salix.atomic import atomic
 from salix.studies.chaosmining.data import NoiseSetting
 from salix.studies.chaosmining.network import NetworkSetting
 from salix.studies.chaosmining.published import SWEEPS
-from salix.studies.chaosmining.results import ScoreRow, plain_number
+from salix.studies.chaosmining.results import ScoreRow
 from salix.typing import InputError
 
 SHOWN = ("Pred", "SA", "DL", "IG", "FA")  # columns of the printed table

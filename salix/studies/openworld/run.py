@@ -9,9 +9,11 @@ from types import MappingProxyType
 
 import numpy as np
 
+from salix.analysis.summary import plain_number
 from salix.atomic import atomic
 from salix.stats import Interval, mean_interval
 from salix.studies.detectors import TimedLog
+from salix.studies.intervals import mean_with_half
 from salix.studies.openworld.data import OpenWorldSet, OpenWorldSetting, open_world_set
 from salix.studies.openworld.losses import CPL
 from salix.studies.openworld.metrics import OpenWorldScores, best_matching, open_world_scores
@@ -168,13 +170,16 @@ def write_scores(
         "training": asdict(training),
         "seeds": max(row[COLUMNS[0]].n for row in rows.values()),
         "scores": {
-            name: {column: [i.value, i.low, i.high] for column, i in row.items()}
+            name: {
+                column: [plain_number(v) for v in (i.value, i.low, i.high)]
+                for column, i in row.items()
+            }
             for name, row in rows.items()
         },
     }
     out.mkdir(parents=True, exist_ok=True)
     with atomic(out / "results.json") as path:
-        path.write_text(json.dumps(contents, indent=1).replace("NaN", "null"))
+        path.write_text(json.dumps(contents, indent=1))
     return out / "results.json"
 
 
@@ -187,11 +192,6 @@ def print_scores(rows: Mapping[str, Mapping[str, Interval]]) -> None:
     for column in PRINTED:
         table.add_column(column, justify="right")
     for name, row in rows.items():
-        table.add_row(name, *(_cell(row[column]) for column in PRINTED))
+        table.add_row(name, *(mean_with_half(row[column]) for column in PRINTED))
     Console().print(table)
     Console().print("mean ± half of the 95 % interval over seeds; test faces; more in results.json")
-
-
-def _cell(mean: Interval) -> str:
-    half = (mean.high - mean.low) / 2
-    return f"{mean.value:.3f} ± {half:.3f}" if np.isfinite(half) else f"{mean.value:.3f}"

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from salix.analysis.summary import plain_number
 from salix.atomic import atomic
 from salix.stats import Interval, mean_interval
-from salix.studies.chaosmining.results import plain_number
 from salix.studies.chaosmining.signals.trials import SignalTrial, TrialScores
+from salix.studies.intervals import mean_with_half
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,7 @@ def print_signals(
         first = (condition, network, f"{accuracy:.3f}")
         for method in methods:
             each = (means[condition, network, f"{method} {metric}"] for metric in metrics)
-            table.add_row(*first, method, *map(_cell, each))
+            table.add_row(*first, method, *map(mean_with_half, each))
             first = ("", "", "")
     Console().print(table)
     Console().print(f"mean ± half of the 95 % interval over {sample}")
-
-
-def _cell(mean: Interval) -> str:
-    half = (mean.high - mean.low) / 2
-    return f"{mean.value:.3f} ± {half:.3f}" if np.isfinite(half) else f"{mean.value:.3f}"
