@@ -26,9 +26,9 @@ def pixelated(map: np.ndarray) -> str:
     image = Image.fromarray(np.ascontiguousarray(map, np.uint8))
     # A few pixels are smaller as colours than as indices of a colour table of 768 bytes.
     if image.width * image.height < 256:
-        return _data_address(Image.fromarray(colours()[map]), "PNG")
+        return data_address(Image.fromarray(colours()[map]), "PNG")
     image.putpalette(colours().tobytes())
-    return _data_address(image, "PNG")
+    return data_address(image, "PNG")
 
 
 def smooth(map: np.ndarray) -> str:
@@ -63,7 +63,14 @@ def photograph(data: bytes | None) -> tuple[str, tuple[int, int]] | None:
             image = image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    return _data_address(image, "JPEG", quality=90), image.size
+    return data_address(image, "JPEG", quality=90), image.size
+
+
+def data_address(image: Any, format: str, **options: Any) -> str:
+    """Return a picture of Pillow as a data address, in PNG or JPEG."""
+    buffer = BytesIO()
+    image.save(buffer, format, optimize=True, **options)
+    return f"data:image/{format.lower()};base64,{b64encode(buffer.getvalue()).decode()}"
 
 
 def mask_share(reference_mask: bytes | None) -> float | None:
@@ -104,9 +111,3 @@ def _decode_mask(reference_mask: bytes | None) -> np.ndarray | None:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     return region if region.any() else None
-
-
-def _data_address(image: Any, format: str, **options: Any) -> str:
-    buffer = BytesIO()
-    image.save(buffer, format, optimize=True, **options)
-    return f"data:image/{format.lower()};base64,{b64encode(buffer.getvalue()).decode()}"

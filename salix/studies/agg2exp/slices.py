@@ -1,13 +1,12 @@
 """Slices of scans with the attributions of one class, as pictures for the page."""
 
-from base64 import b64encode
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 
 from salix.plot.colours import diverging_colours
+from salix.report.heatmap import data_address
 
 ENLARGED = 160  # pixels of the longer side of a slice
 
@@ -53,6 +52,4 @@ def _address(colours: np.ndarray, outline: np.ndarray) -> str:
         for step in (1, -1):
             core &= np.roll(inside, step, axis)
     large[inside & ~core] = (0, 190, 120)
-    file = BytesIO()
-    Image.fromarray(large).save(file, "PNG")
-    return f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
+    return data_address(Image.fromarray(large), "PNG")

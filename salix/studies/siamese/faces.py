@@ -1,10 +1,8 @@
 """Face images as inputs of pair attribution: parts of the face at a layer of an encoder."""
 
 import hashlib
-from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from salix.data.decode import decode, fit
 from salix.models.faceres import SIDE, FaceRes, load_faceres, preprocess_faces
 from salix.nn import conv_form
 from salix.preprocess import Preprocess
+from salix.report.heatmap import data_address
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution, side_sums
 from salix.studies.siamese.reference import search_reference
 from salix.studies.siamese.sentences import Item
@@ -68,9 +67,7 @@ class FaceEncoder:
         """Return the image of an item as a data address."""
         from PIL import Image
 
-        buffer = BytesIO()
-        Image.fromarray(self.pixels(name)).save(buffer, "JPEG", quality=85)
-        return "data:image/jpeg;base64," + b64encode(buffer.getvalue()).decode()
+        return data_address(Image.fromarray(self.pixels(name)), "JPEG", quality=85)
 
     def integrate(self, method: PairAttribution, name: str) -> Item:
         """Return the sums of each part of the face in an image file.

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import permutations
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +105,9 @@ def integrate_items(
 def most_similar(names: Sequence[str], scores: np.ndarray) -> tuple[tuple[str, str], ...]:
     """Return the pairs of different items of greatest score, each once."""
     count = len(names)
-    unordered = [(i, j) for i, j in permutations(range(count), 2) if i < j]
-    unordered.sort(key=lambda pair: -scores[pair[0] * count + pair[1]])
+    unordered = sorted(
+        combinations(range(count), 2), key=lambda pair: -scores[pair[0] * count + pair[1]]
+    )
     return tuple((names[i], names[j]) for i, j in unordered[:DRAWN])
 
 

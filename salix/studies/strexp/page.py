@@ -1,15 +1,14 @@
 """Page of a STRExp study: words with a strip for each character, and tables by method."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from salix.plot.colours import diverging_colours
+from salix.report.heatmap import data_address
 from salix.studies.pages import write_study_page
 from salix.studies.strexp.measure import ranking_names
 from salix.studies.strexp.run import StudyRows
@@ -127,9 +126,7 @@ def picture_address(pixels: Any) -> str:
     """Return an image [h w 3] as a PNG in a data address."""
     from PIL import Image
 
-    buffer = BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + b64encode(buffer.getvalue()).decode("ascii")
+    return data_address(Image.fromarray(np.ascontiguousarray(pixels)), "PNG")
 
 
 def _by_ranking(table: Sequence[Mapping[str, Any]], rows: StudyRows) -> list[tuple[str, Any]]:
