@@ -6,6 +6,8 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
+from PIL import Image
+from scipy.io import wavfile
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
@@ -102,6 +104,75 @@ def test_a_seed_gives_the_same_images_and_others_differ(sets):
     again = image_set(SignalSetting("SBRP", SMALL), seed=1)
     np.testing.assert_array_equal(again.x, sets["SBRP"].x)
     assert (image_set(SignalSetting("SBRP", SMALL), seed=2).places != again.places).any()
+
+
+def write_wave(path, wave, rate=8000):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wavfile.write(path, rate, wave)
+
+
+def test_recordings_are_their_loudest_part_with_one_loudness(tmp_path):
+    """Bursts of one frequency for each class, anywhere in noise that is a thousand times weaker."""
+    rng, frequencies = np.random.default_rng(0), {"a": 100, "b": 300}
+    for (name, hertz), dtype in zip(frequencies.items(), (np.int16, np.uint8), strict=True):
+        for i in range(6):
+            wave = rng.normal(0, 1e-3, 16000)
+            start = rng.integers(0, 12000)
+            burst = 0.1 * (i + 1) * np.sin(2 * np.pi * hertz * np.arange(4000) / 8000)
+            wave[start : start + 4000] += burst
+            scaled = wave * 30000 if dtype == np.int16 else 128 + wave * 120
+            stereo = np.stack([scaled, scaled], 1).round().astype(dtype)
+            write_wave(tmp_path / name / f"{i}.wav", stereo)
+    (tmp_path / "a" / "cut.wav").write_bytes(b"RIFF....WAVE")
+    write_wave(tmp_path / "b" / "silent.wav", np.zeros(10, np.int16))
+    (tmp_path / "b" / "note.txt").write_text("no recording")
+    own = KINDS["audio"].read(tmp_path)
+    assert own.names == ("a", "b")
+    assert [name for name, _ in own.skipped] == ["a/cut.wav", "b/silent.wav"]
+    assert own.values.shape == (12, SAMPLES)
+    np.testing.assert_allclose(own.values.std(1), 0.25, atol=1e-3)
+    peaks = np.abs(np.fft.rfft(own.values)).argmax(1)  # cycles in half a second
+    np.testing.assert_array_equal(peaks, np.repeat([50, 150], 6))
+    data = sound_set(SignalSetting("RBRP", 100, own.digest), own, seed=0)
+    cut = data.x[np.arange(100), data.places[:, 0], :, 0]
+    distances = np.abs(cut[:, None] - own.values).sum(2)
+    assert (distances.min(1) == 0).all()
+    assert (own.classes[distances.argmin(1)] == data.y).all()
+
+
+def test_pictures_of_a_folder_are_foregrounds_in_colour(tmp_path):
+    levels = {"blue": (0, 0, 200), "red": (200, 0, 0)}
+    for name, colour in levels.items():
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            pixels = np.full((24, 40, 3), colour, np.uint8)
+            pixels[:, :8] = pixels[:, 32:] = 255  # outside of the square in the middle
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    own = KINDS["vision"].read(tmp_path)
+    data = image_set(SignalSetting("RBFP", 100, own.digest), own, seed=0)
+    top, left = FIXED
+    boxes = np.rint((data.x[:, top : top + BOX, left : left + BOX] + 1) * 127.5)
+    expected = np.asarray(list(levels.values()))[data.y]
+    np.testing.assert_array_equal(boxes, np.broadcast_to(expected[:, None, None], boxes.shape))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "has 0 folders: give a folder with one folder for each class, 2 to 10"),
+        ({"a": 5}, "has 1 folders"),
+        ({str(i): 1 for i in range(11)}, "has 11 folders"),
+        ({"a": 5, "b": 4}, "b has 4 readable files of wav: give 5 or more"),
+    ],
+)
+def test_unusable_folders_of_foregrounds_are_named(files, message, tmp_path, capsys):
+    for name, count in files.items():
+        for i in range(count):
+            write_wave(tmp_path / "own" / name / f"{i}.wav", np.arange(100, dtype=np.int16))
+    (tmp_path / "own").mkdir(exist_ok=True)
+    options = ["--kind", "audio", "--foregrounds", str(tmp_path / "own")]
+    assert main(["study", "chaosmining", *options, "--out", str(tmp_path / "out")]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_choices_are_disjoint_and_even():

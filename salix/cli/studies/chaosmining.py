@@ -9,7 +9,7 @@ from salix.typing import InputError
 
 # Options of formulas, and of images and sounds.
 SYMBOLIC = ("formulas", "noise_features", "rows", "label_noise", "sweeps", "selection")
-SIGNALS = ("examples", "conditions", "networks")
+SIGNALS = ("examples", "conditions", "networks", "foregrounds")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class ChaosMiningStudy:
     Example: salix study chaosmining --formulas 0-5 "sin(a) * b" --noise-features 50
     Example: salix study chaosmining --sweeps noise_features label_noise --selection
     Example: salix study chaosmining --kind vision --conditions RBFP SBRP --networks CNN
+    Example: salix study chaosmining --kind audio --foregrounds words
     """
 
     out: Annotated[Path, Option(help="directory for networks, scores, tables and the page")] = Path(
@@ -90,6 +91,13 @@ class ChaosMiningStudy:
         tuple[str, ...],
         Option(help="vision and audio: networks such as CNN; by default all"),
     ] = ()
+    foregrounds: Annotated[
+        Path | None,
+        Option(
+            help="vision and audio: a folder of pictures or WAV files, one folder for each of 2 to "
+            "10 classes, instead of the digits or tones"
+        ),
+    ] = None
 
     def run(self) -> int:
         """Run the study."""
@@ -124,6 +132,7 @@ class ChaosMiningStudy:
             conditions=self.conditions,
             networks=self.networks,
             methods=self.methods,
+            foregrounds=self.foregrounds,
             quick=self.quick,
         )
 

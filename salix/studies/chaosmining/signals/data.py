@@ -21,11 +21,13 @@ MOST_TESTS = 200
 class SignalSetting:
     """Condition and number of training examples of a set.
 
-    A tenth as many are for tests, 200 at most.
+    A tenth as many are for tests, 200 at most. `foregrounds` is the digest of foregrounds of a
+    user's own, empty without them.
     """
 
     condition: str = "RBFP"
     examples: int = 3000
+    foregrounds: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self, examples=integer(1))

@@ -1,9 +1,15 @@
-"""Images of a digit in front of noise or photographs, a quarter of the release's size."""
+"""Images of a small picture in front of noise or photographs, a quarter of the release's size."""
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from salix.studies.chaosmining.signals.data import SignalSet, SignalSetting, disjoint_choices
+from salix.studies.chaosmining.signals.data import (
+    CLASSES,
+    SignalSet,
+    SignalSetting,
+    disjoint_choices,
+)
+from salix.studies.chaosmining.signals.foregrounds import Foregrounds
 
 SIDE = 56  # 224 in the release
 BOX = 8  # 32 in the release: the side of a foreground
@@ -13,20 +19,20 @@ PHOTOGRAPHS = ("brick", "grass", "gravel", "moon", "coins", "chelsea", "coffee",
 TRAINING_SHARE = 2 / 3  # of the columns of a photograph, from the left
 
 
-def image_set(setting: SignalSetting, *, seed: int) -> SignalSet:
-    """Return images [56 56 3] in [-1, 1] of a digit of 8 x 8 pixels in front of a background.
+def image_set(
+    setting: SignalSetting, foregrounds: Foregrounds | None = None, *, seed: int
+) -> SignalSet:
+    """Return images [56 56 3] in [-1, 1] of a foreground of 8 x 8 pixels before a background.
 
-    Digits are those of scikit-learn, at (24, 24) or uniform in [0, 48)^2. A background is uniform
-    random bytes, or a crop of a photograph of scikit-image at its own scale; crops for tests are
-    from the last third of its columns. A seed and a setting always give the same images.
+    Foregrounds are by default the digits of scikit-learn, at (24, 24) or uniform in [0, 48)^2. A
+    background is uniform random bytes, or a crop of a photograph of scikit-image at its own scale;
+    crops for tests are from the last third of its columns. A seed, a setting and foregrounds always
+    give the same images.
 
     Shi et al. (2024), arXiv:2406.12150, as in the released code with other pictures.
     """
-    from sklearn.datasets import load_digits
-
-    shapes, classes = load_digits(return_X_y=True)
-    shapes = np.rint(np.asarray(shapes).reshape(-1, BOX, BOX) * (255 / 16)).astype(np.uint8)
-    classes = np.asarray(classes, np.int32)
+    shapes = foregrounds or digits()
+    classes = shapes.classes
     sizes = (setting.examples, setting.tests)
     rng = setting.generator("vision", seed)
     arrays = []
@@ -35,9 +41,19 @@ def image_set(setting: SignalSetting, *, seed: int) -> SignalSet:
         places = np.tile(np.array(FIXED), (len(choice), 1))
         if not setting.fixed:
             places = rng.integers(0, SIDE - BOX, places.shape)
-        paste(pixels, shapes[choice], places)
+        paste(pixels, shapes.values[choice], places)
         arrays += [to_inputs(pixels), classes[choice], places]
     return SignalSet(*arrays)
+
+
+def digits() -> Foregrounds:
+    """Return the digits of scikit-learn as grey pictures [1797 8 8 3]."""
+    from sklearn.datasets import load_digits
+
+    shapes, classes = load_digits(return_X_y=True)
+    grey = np.rint(np.asarray(shapes).reshape(-1, BOX, BOX, 1) * (255 / 16)).astype(np.uint8)
+    names = tuple(map(str, range(CLASSES)))
+    return Foregrounds(np.repeat(grey, 3, 3), np.asarray(classes, np.int32), names)
 
 
 def backgrounds(
@@ -67,13 +83,13 @@ def photograph(name: str) -> UInt8[np.ndarray, "h w 3"]:
 
 def paste(
     pixels: UInt8[np.ndarray, "n h w 3"],
-    foregrounds: UInt8[np.ndarray, "n b b"],
+    foregrounds: UInt8[np.ndarray, "n b b 3"],
     places: Int[np.ndarray, "n 2"],
 ) -> None:
-    """Write each grey foreground into its image at its place."""
+    """Write each foreground into its image at its place."""
     side = foregrounds.shape[1]
     for image, foreground, (top, left) in zip(pixels, foregrounds, places, strict=True):
-        image[top : top + side, left : left + side] = foreground[..., None]
+        image[top : top + side, left : left + side] = foreground
 
 
 def to_inputs(pixels: UInt8[np.ndarray, "..."]) -> np.ndarray:

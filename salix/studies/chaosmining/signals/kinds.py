@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flax import nnx
@@ -11,6 +12,11 @@ from salix.attribution import DeepLIFT, FeatureAblation, Gradient, IntegratedGra
 from salix.perturb.partition import Grid
 from salix.studies.chaosmining.signals import image_networks, sound_networks
 from salix.studies.chaosmining.signals.data import SignalSet
+from salix.studies.chaosmining.signals.foregrounds import (
+    Foregrounds,
+    read_pictures,
+    read_recordings,
+)
 from salix.studies.chaosmining.signals.images import BOX, SIDE, image_set
 from salix.studies.chaosmining.signals.metrics import (
     box_iou,
@@ -19,7 +25,7 @@ from salix.studies.chaosmining.signals.metrics import (
     channel_share,
     pixel_auc,
 )
-from salix.studies.chaosmining.signals.sounds import CHANNELS, sound_set
+from salix.studies.chaosmining.signals.sounds import CHANNELS, RECORDING, SAMPLES, SPREAD, sound_set
 from salix.typing import Method
 
 Metric = Callable[[Any, Any], Any]  # (attributions, places) -> a value for each example
@@ -29,12 +35,14 @@ Metric = Callable[[Any, Any], Any]  # (attributions, places) -> a value for each
 class Kind:
     """A kind of example: its data, networks, methods and metrics by name.
 
-    `data(setting, seed=)` returns a set, a network is built from `nnx.Rngs`, and a metric maps
+    `data(setting, foregrounds, seed=)` returns a set, with foregrounds of its own for None, and
+    `read(folder)` those of a user. A network is built from `nnx.Rngs`, and a metric maps
     attributions [n *space c] and places [n p] to a value for each example.
     """
 
     name: str
     data: Callable[..., SignalSet]
+    read: Callable[[Path], Foregrounds]
     networks: Mapping[str, Callable[[nnx.Rngs], nnx.Module]]
     methods: Mapping[str, Method]
     metrics: Mapping[str, Metric]
@@ -54,6 +62,7 @@ KINDS: dict[str, Kind] = {
     "vision": Kind(
         "vision",
         image_set,
+        partial(read_pictures, side=BOX),
         image_networks.NETWORKS,
         _methods(SIDE // BOX),
         {
@@ -64,6 +73,7 @@ KINDS: dict[str, Kind] = {
     "audio": Kind(
         "audio",
         sound_set,
+        partial(read_recordings, samples=SAMPLES, seconds=RECORDING, spread=SPREAD),
         sound_networks.NETWORKS,
         _methods(CHANNELS),
         {"channel share": channel_share, "channel AUC": channel_auc, "channel top-1": channel_hit},

@@ -74,6 +74,7 @@ def write_signals(
         pq.write_table(pa.concat_tables(parts), path)
     about = {
         "kind": kind,
+        "foregrounds": trials[0].setting.foregrounds,
         "examples": trials[0].setting.examples,
         "tests": trials[0].setting.tests,
         "training": asdict(trials[0].training),

@@ -28,6 +28,7 @@ def run_signals(
     conditions: Sequence[str] = (),
     networks: Sequence[str] = (),
     methods: Sequence[str] = (),
+    foregrounds: Path | None = None,
     training: TrainingSetting = DEFAULT_TRAINING,
     quick: bool = False,
 ) -> Path:
@@ -35,8 +36,9 @@ def run_signals(
 
     `kind` is "vision" or "audio"; `conditions` and `networks` are those of the kind, by default all
     of them, with `seeds` classifiers each. `methods` are texts such as `GradCAM()` beside those of
-    the release. Classifiers and scores that are in `out` already are not computed again. With
-    `quick` the training has one epoch, too few to learn.
+    the release. `foregrounds` is a folder of pictures or of WAV files, one folder for each class,
+    instead of the digits or tones. Classifiers and scores that are in `out` already are not
+    computed again. With `quick` the training has one epoch, too few to learn.
     """
     if seeds < 1:
         raise InputError(f"{seeds} seeds: train at least one network of each set, --seeds 1")
@@ -48,11 +50,17 @@ def run_signals(
             raise InputError(f"--networks {name!r} is no network of --kind {kind}: give {known}")
     training = replace(training, epochs=1) if quick else training
     scored = {**parts.methods, **{text: spec.parse(text, EVERY, ARGUMENTS) for text in methods}}
-    settings = [SignalSetting(name, examples) for name in tuple(conditions) or CONDITIONS]
     log, trials, scores = TimedLog(), [], []
+    own = None if foregrounds is None else parts.read(foregrounds)
+    if own:
+        log(f"foregrounds: {len(own.classes)} of {', '.join(own.names)}")
+        for name, reason in own.skipped:
+            log(f"left out {name}: {reason}")
+    source = own.digest if own else ""
+    settings = [SignalSetting(c, examples, source) for c in tuple(conditions) or CONDITIONS]
     for setting in settings:
         for seed in range(seeds):
-            data = parts.data(setting, seed=seed)
+            data = parts.data(setting, own, seed=seed)
             for network in chosen:
                 trial = SignalTrial(kind, network, setting, training, seed)
                 log(f"{setting.condition}, {network}, seed {seed}: training and scoring")

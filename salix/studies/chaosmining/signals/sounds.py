@@ -1,12 +1,19 @@
-"""Sounds of ten channels with a tone or chirp in one of them, the others noise or hums."""
+"""Sounds of ten channels: a tone, chirp or recording in one of them, noise or hums in others."""
 
 import numpy as np
 from jaxtyping import Float
 
-from salix.studies.chaosmining.signals.data import CLASSES, SignalSet, SignalSetting
+from salix.studies.chaosmining.signals.data import (
+    CLASSES,
+    SignalSet,
+    SignalSetting,
+    disjoint_choices,
+)
+from salix.studies.chaosmining.signals.foregrounds import Foregrounds
 
 CHANNELS = 10
 SAMPLES = 1024  # 16,000 in the release
+RECORDING = 0.5  # seconds of a recording, as 1,024 samples; 1 in the release
 SPREAD = 0.25  # standard deviation of a background, which is clipped to [-1, 1]
 # Frequencies of a class at its start, in cycles of the sound: steady tones and rising chirps.
 STARTS = np.geomspace(20, 160, CLASSES // 2)
@@ -14,25 +21,34 @@ RISE = 1.5  # of the frequency of a chirp, from the start to the end
 DETUNING = 0.03  # largest relative change of a frequency
 
 
-def sound_set(setting: SignalSetting, *, seed: int) -> SignalSet:
+def sound_set(
+    setting: SignalSetting, foregrounds: Foregrounds | None = None, *, seed: int
+) -> SignalSet:
     r"""Return sounds [10 1024 1] of a foreground in one channel, backgrounds in the others.
 
     The classes are five steady tones and five chirps; each example has its own phase, detuning,
     loudness, and rise and fall, so that no foreground is in both parts. It is in channel 0 or in a
     random one. Backgrounds are $N(0, 0.25^2)$ clipped to [-1, 1], or pink noise with a hum of their
-    own, of the same standard deviation. A seed and a setting always give the same sounds.
+    own, of the same standard deviation. With `foregrounds` those take the place of tones, a fifth
+    of them in tests alone. The same arguments always give the same sounds.
 
     Shi et al. (2024), arXiv:2406.12150, as in the released code with other recordings.
     """
     rng = setting.generator("audio", seed)
     arrays = []
-    for count in (setting.examples, setting.tests):
+    sizes, choices = (setting.examples, setting.tests), ((), ())
+    if foregrounds:
+        choices = disjoint_choices(len(foregrounds.classes), sizes, rng)
+    for count, choice in zip(sizes, choices, strict=True):
         classes = rng.permutation(np.resize(np.arange(CLASSES), count)).astype(np.int32)
+        if foregrounds:
+            classes = foregrounds.classes[choice]
         places = np.zeros((count, 1), np.int64)
         if not setting.fixed:
             places = rng.integers(0, CHANNELS, places.shape)
         sounds = sound_backgrounds(setting, count, rng)
-        sounds[np.arange(count), places[:, 0]] = tones(classes, rng)
+        front = foregrounds.values[choice] if foregrounds else tones(classes, rng)
+        sounds[np.arange(count), places[:, 0]] = front
         arrays += [sounds[..., None].astype(np.float32), classes, places]
     return SignalSet(*arrays)
 
