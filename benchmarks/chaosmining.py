@@ -5,8 +5,8 @@ side is written from the definition of the benchmark: one network after another,
 full-batch Adam steps, then saliency, input x gradient, 20 steps of integrated gradients and
 ablation of each feature. Rounds alternate between the two, with one thread each.
 
-Example: python benchmarks/chaosmining.py --formulas 6 10 14 --epochs 50
-Example: python benchmarks/chaosmining.py --formulas 9 --noise-features 100 1000 10000 --epochs 5
+Example: python benchmarks chaosmining --formulas 6 10 14 --epochs 50
+Example: python benchmarks chaosmining --formulas 9 --noise-features 100 1000 10000 --epochs 5
 """
 
 import os

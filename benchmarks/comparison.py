@@ -1,4 +1,4 @@
-"""Time and memory of a comparison of models from rows: python benchmarks/comparison.py.
+"""Time and memory of a comparison of models from rows: python benchmarks comparison.
 
 Plants runs with the columns of `Regions` over the same images, of about 145 segments, and measures
 each part in a process of its own: the table of regions, the shares of concepts, and the whole of

@@ -1,7 +1,7 @@
 """AUC of published detectors of forged and generated faces on locally available faces.
 
-    python benchmarks/detectors.py --portraits sd3-portraits --mesonet mesonet
-    python benchmarks/detectors.py --portraits sd3-portraits --only liveness antispoof
+    python benchmarks detectors --portraits sd3-portraits --mesonet mesonet
+    python benchmarks detectors --portraits sd3-portraits --only liveness antispoof
 
 Real faces are from CelebA; generated ones from a DCGAN and a folder of portraits. `auc` is the
 probability that a generated face has a higher P(fake) than a real one, ties half: 0.5 is chance.

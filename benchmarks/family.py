@@ -1,6 +1,6 @@
 """Methods and metrics of Salix beside the best peer's own, written as JSON.
 
-    python benchmarks/family.py --peers PYTHON
+    python benchmarks family --peers PYTHON
 
 Every variant has its own process, and each round runs a batch once in each of them in turn, on
 ResNet-18 with the same random weights. Each task is written when it is done; `--continue` keeps

@@ -1,4 +1,4 @@
-"""Guard against loss of speed before a release: python benchmarks/guard.py [--peers PYTHON].
+"""Guard against loss of speed before a release: python benchmarks guard [--peers PYTHON].
 
 Compares ratios of run times, never times: a method over its passes, and with `--peers` Salix over
 PyTorch. Every round runs all variants once; a ratio is the median over rounds, lower is better.

@@ -1,6 +1,6 @@
 """Sweeps and report of the detectors that the guidance study trained.
 
-    python benchmarks/guidance_sweeps.py --portraits DIR --models DIR
+    python benchmarks guidance_sweeps --portraits DIR --models DIR
 
 Sweeps the detectors of `python -m salix.studies.guidance` (5 seeds of each loss) over its 2,018
 test faces with the measures of a preset and the agreement with forgery masks, writes the report,

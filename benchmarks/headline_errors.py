@@ -1,4 +1,4 @@
-"""How often a report on equal groups claims a difference: python benchmarks/headline_errors.py.
+"""How often a report on equal groups claims a difference: python benchmarks headline_errors.
 
 Draws pages of runs in memory (`null_pages`) through `analyse` and `headline`, as `salix report`
 does, and counts those whose headline tells groups apart: on null pages the error, which is to be at

@@ -1,6 +1,6 @@
 """Images per second of the input (JPEG by threads and processes, packed) and of the device.
 
-    python benchmarks/input.py FOLDER --out benchmarks/results/input-cpu.json
+    python benchmarks input FOLDER --out benchmarks/results/input-cpu.json
 
 FOLDER has JPEGs, 512 x 512 in the published file. The loader is that of a sweep: decoding, resizing
 to 224, batches. The device computes the logits' gradient (saliency) and integrated gradients of

@@ -1,6 +1,6 @@
 """Sweeps killed at random moments and resumed, compared with an undisturbed one.
 
-    python benchmarks/kills.py --kills 200
+    python benchmarks kills --kills 200
 
 A run of several ranges is computed by one process or by two in shards, which SIGKILL ends at a
 random moment after their start, compilation included; the same commands go on until every row is

@@ -1,6 +1,6 @@
 """Images per second of the JPEG loaders: threads, processes, and worker processes of Grain.
 
-    python benchmarks/loaders.py FOLDER --out benchmarks/results/loaders-cpu.json
+    python benchmarks loaders FOLDER --out benchmarks/results/loaders-cpu.json
 
 Needs `grain`. FOLDER and the loader are those of `benchmarks/input.py`. Grain's workers return one
 example at a time through shared memory, the processes of Salix four through a pipe. Rounds

@@ -1,6 +1,6 @@
 """Share of the time of a sweep with measures that is spent outside the passes of the model.
 
-    python benchmarks/measures.py --networks small meso4 resnet50 --presets paper standard
+    python benchmarks measures --networks small meso4 resnet50 --presets paper standard
 
 Each program is timed against one of as many bare passes, forward and CAM, in the same scan: both
 are called in turn, so that they meet the same load. Shares are medians over rounds, by processor

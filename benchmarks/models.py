@@ -1,4 +1,4 @@
-"""Times of the networks of Salix against PyTorch: python benchmarks/models.py [--torch PYTHON].
+"""Times of the networks of Salix against PyTorch: python benchmarks models [--torch PYTHON].
 
 Each variant has its own process; every round runs each of them once, so that all meet the same
 load. Figures are medians over rounds: images per second of wall time, images per second of

@@ -1,4 +1,4 @@
-"""Render docs/throughput.md from the results: python benchmarks/page.py.
+"""Render docs/throughput.md from the results: python benchmarks page.
 
 Every number is read from benchmarks/results; missing results are marked as not measured. Equal
 results give an equal page.

@@ -1,6 +1,6 @@
 """Planted square: do comparisons by concepts find a shortcut that only one network learnt?
 
-    python benchmarks/planted_square.py
+    python benchmarks planted_square
 
 Trains networks A and B on the images of `planted_images`, sweeps each by region over test images
 that all have the square, compares A and B over 50 to 400 of them, and writes for the concepts of

@@ -1,6 +1,6 @@
 """Planted truth: does the leaderboard rank attribution methods as known relevant pixels do?
 
-    python benchmarks/planted_truth.py
+    python benchmarks planted_truth
 
 Three models whose relevant pixels are known. `patch` reads the brightness of one fixed patch, and
 `texture` the energy of vertical stripes of red and green, wherever a square of them lies: both are

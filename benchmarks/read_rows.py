@@ -1,4 +1,4 @@
-"""Time and memory of reading a run of 10^6 rows: python benchmarks/read_rows.py [--rows 1000000].
+"""Time and memory of reading a run of 10^6 rows: python benchmarks read_rows [--rows 1000000].
 
 Writes a run of random numbers with maps of 14 x 14 pixels, then reads it in fresh processes: one
 column, the maps piece by piece, and nothing. Peak memory is that of the process; what the imports

@@ -1,4 +1,4 @@
-"""Time, memory and size of a report, and the time in which it opens: python benchmarks/report.py.
+"""Time, memory and size of a report, and the time in which it opens: python benchmarks report.
 
 Plants runs of random numbers with the columns of the standard measures, one run of many images and
 many runs of fewer, and writes the report of each in a process of its own, whose greatest resident

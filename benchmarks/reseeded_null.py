@@ -1,6 +1,6 @@
 """Reseeded null: how many concepts differ between detectors that only differ by their seed.
 
-    python benchmarks/reseeded_null.py
+    python benchmarks reseeded_null
 
 Trains a pool of detectors by one recipe on one generator of the planted shift, sweeps them by
 region over the study's test faces, and compares in each repeat, with new concepts every time:

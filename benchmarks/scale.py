@@ -1,6 +1,6 @@
 """Memory, start and loop of sweeps by the number of images.
 
-    python benchmarks/scale.py --out benchmarks/results/scale-cpu.json
+    python benchmarks scale --out benchmarks/results/scale-cpu.json
 
 Peak memory of a whole sweep of a tiny model over lists of files; of the list of ids alone, in
 bytes per id; the parts of the start over a tree of small files (hard links); and images/s of a

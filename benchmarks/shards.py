@@ -3,7 +3,7 @@
 Each run is a `salix sweep` of a small network in a new directory, timed from its start to its end,
 and compared with the rows of one process. Usage:
 
-    python benchmarks/shards.py --images 2048 --rounds 3
+    python benchmarks shards --images 2048 --rounds 3
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Attribution of sentence pairs: error against steps for each rule, and time against Jacobians.
 
-    python benchmarks/siamese.py --out benchmarks/results/siamese.json
+    python benchmarks siamese --out benchmarks/results/siamese.json
 
 Needs the package tokenizers; all-MiniLM-L6-v2 is fetched at first use.
 """

@@ -5,7 +5,7 @@ The release explains the word and each of its characters in runs of their own, o
 with the same network and the same segments; its time is extrapolated from the first passes. Salix
 shares the passes among the scores, and passes several images at once. Rounds alternate.
 
-Example: python benchmarks/strexp.py --recogniser legere --words 3
+Example: python benchmarks strexp --recogniser legere --words 3
 """
 
 import argparse

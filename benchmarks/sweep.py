@@ -1,6 +1,6 @@
 """Speed of sweeps, and a check that their program computes the trunk once.
 
-    python benchmarks/sweep.py --weights Meso4_DF.h5 --data fake=portraits real=asset:celeba-999
+    python benchmarks sweep --weights Meso4_DF.h5 --data fake=portraits real=asset:celeba-999
 
 For each method: images per second of a complete sweep (files to rows, without compilation), compile
 time, and the FLOPs of the compiled step relative to the forward pass alone.

@@ -1,6 +1,6 @@
 """Throughput of explanations by Salix and by other libraries, written as JSON.
 
-    python benchmarks/throughput.py --peers PYTHON --minutes 45
+    python benchmarks throughput --peers PYTHON --minutes 45
 
 For each network, task and batch size every variant in every precision has its own process; each
 round runs each of them once. A run explains one batch that is on the device already. The rounds are

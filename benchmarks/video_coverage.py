@@ -4,7 +4,7 @@ Frames of 5 to 50 videos, half of either class, 32 each, have normal scores of v
 class, one and a half apart, with an intraclass correlation of 0 to 0.9. The true rates are known in
 closed form; of average precision by quadrature. "Frames" are the intervals that take frames for
 independent, as a negative control. Usage:
-python benchmarks/video_coverage.py --repetitions 400 --out benchmarks/results/video-coverage.json
+python benchmarks video_coverage --repetitions 400 --out benchmarks/results/video-coverage.json
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""XRAI and performance information curves beside PAIR's package: python benchmarks/xrai.py.
+"""XRAI and performance information curves beside PAIR's package: python benchmarks xrai.
 
 `--peer PYTHON` has saliency 0.2.1 and numpy<2.4. Each round runs every task once in each library,
 in turn, in a process of its own, on scikit-image's samples and the images of `--images FOLDER`.
