@@ -21,6 +21,7 @@ from page_tables import (
     slower_cases,
     target_table,
 )
+from roofline_page import roofline_section
 
 INTRO = """# Throughput
 
@@ -85,6 +86,7 @@ def render(results: Mapping[str, Any]) -> str:
     parts = [INTRO, METHOD]
     for device in ("cpu", "gpu"):
         parts += device_part(device, results.get(f"throughput-{device}"))
+    parts += roofline_section(results.get("roofline"))
     parts += family_section(results.get("family-cpu"))
     parts.append("## Measures relative to bare passes, by `benchmarks/measures.py`\n")
     measures = results.get("measures-cpu")
@@ -97,7 +99,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "throughput.md")
     options = parser.parse_args()
-    names = ("throughput-cpu", "throughput-gpu", "measures-cpu", "family-cpu")
+    names = ("throughput-cpu", "throughput-gpu", "measures-cpu", "family-cpu", "roofline")
     paths = {name: options.results / f"{name}.json" for name in names}
     results = {n: json.loads(p.read_text()) if p.exists() else None for n, p in paths.items()}
     # Groups beyond the time limit have a reason only: their network, task and batch are in the key.

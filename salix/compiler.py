@@ -1,7 +1,7 @@
 """Compilation of traced programs, with the convolution library of the CPU that suits them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -24,11 +24,16 @@ TRAINING = {_OPTION: "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_RED
 
 @dataclass(frozen=True)
 class Product:
-    """One matrix product or convolution of a program, with its FLOPs, two for each term."""
+    """One matrix product or convolution of a program, with its FLOPs, two for each term.
+
+    Terms with the zeros of a dilated input, as in a stride's gradient, are left out. `bytes` are
+    those of its operands and its result, each read or written once.
+    """
 
     flops: int
     bits: int  # of the wider operand
     convolution: bool = False
+    bytes: int = field(default=0, compare=False)
 
 
 def compile_traced(traced: Any, *, training: bool = False) -> Any:
@@ -76,9 +81,12 @@ def products(jaxpr: Any, times: int = 1) -> Iterator[Product]:
         elif convolution:
             kernel = equation.invars[1].aval
             terms = kernel.size // kernel.shape[params["dimension_numbers"].rhs_spec[0]]
+            terms = max(1, terms // prod(params["lhs_dilation"]))
         if terms:
+            result, moved = equation.outvars[0].aval, (*equation.invars, *equation.outvars)
             bits = max(8 * operand.aval.dtype.itemsize for operand in equation.invars)
-            yield Product(2 * times * equation.outvars[0].aval.size * terms, bits, convolution)
+            traffic = times * sum(v.aval.size * v.aval.dtype.itemsize for v in moved)
+            yield Product(2 * times * result.size * terms, bits, convolution, traffic)
         for inner in jax.tree.leaves(list(params.values()), is_leaf=_is_jaxpr):
             if _is_jaxpr(inner):
                 iterations = times * params.get("length", 1)  # of a scan

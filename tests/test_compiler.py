@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from salix import compiler, models
 from salix.compiler import INFERENCE, TRAINING, Product, compile_traced, compiler_options, products
@@ -82,3 +83,19 @@ def test_products_are_counted_with_the_iterations_of_their_scan():
     assert list(products(jaxpr)) == [Product(3 * 2 * (2 * 8 * 8 * 64) * 576, 32, True)]
     a, b = jnp.ones((3, 5), jnp.bfloat16), jnp.ones((5, 7), jnp.bfloat16)
     assert list(products(jax.make_jaxpr(jnp.dot)(a, b).jaxpr)) == [Product(2 * 3 * 5 * 7, 16)]
+
+
+def test_bytes_are_those_of_operands_and_results_and_zeros_of_strides_are_no_flops():
+    a, b = jnp.ones((3, 5), jnp.bfloat16), jnp.ones((5, 7), jnp.bfloat16)
+    (product,) = products(jax.make_jaxpr(jnp.dot)(a, b).jaxpr)
+    assert product.bytes == 2 * (3 * 5 + 5 * 7 + 3 * 7)
+    image, kernel = jnp.ones((1, 8, 8, 2)), jnp.ones((4, 4, 2, 6))
+    layout = ("NHWC", "HWIO", "NHWC")
+
+    def halve(x):
+        return lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=layout).sum()
+
+    forward, backward = products(jax.make_jaxpr(jax.value_and_grad(halve))(image).jaxpr)
+    assert forward.flops == 2 * (4 * 4 * 6) * (4 * 4 * 2)
+    assert backward.flops == forward.flops  # each product of the forward pass, once more
+    assert forward.bytes == 4 * (8 * 8 * 2 + 4 * 4 * 2 * 6 + 4 * 4 * 6)

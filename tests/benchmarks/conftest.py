@@ -30,6 +30,8 @@ NAMES = (
     "headline_errors",
     "planted_images",
     "planted_truth",
+    "roofline",
+    "roofline_page",
 )
 
 

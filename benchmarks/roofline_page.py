@@ -1,0 +1,47 @@
+"""Section of the throughput page on the ceilings of accelerators."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from page_tables import NETWORK_TITLES, TASK_TITLES, number, table
+
+METHOD = """Nothing here is measured. A product or convolution takes at least its FLOPs over the
+device's peak, or its bytes over the bandwidth of its memory, whichever is longer; the ceiling is
+the sum over the products of the program that the device gets, traced with a batch of {batch}. Work
+between products counts as fused into them, and what measures do besides is left out: every run is
+slower. *in memory* is the share of that time in which memory is the limit, in percent. Peaks are
+those of the data sheets: {peaks}.
+"""
+
+
+def roofline_section(result: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield a table of images per second at most, by network, task and precision."""
+    if result is None:
+        return
+    devices = result["devices"]
+    peaks = "; ".join(
+        f"{name} {device['peaks']['bfloat16'] / 1e12:.0f} TFLOP/s in bfloat16 and "
+        f"{device['bandwidth'] / 1e12:.2f} TB/s"
+        for name, device in devices.items()
+    )
+    yield "## Ceilings of accelerators, by `benchmarks/roofline.py`\n"
+    yield METHOD.format(batch=result["batch"], peaks=peaks)
+    columns = ["network", "task", "precision", "GFLOP", "MB"]
+    for name in devices:
+        columns += [f"{name}, img/s", "in memory"]
+    lines = []
+    for row in result["rows"]:
+        line = [
+            NETWORK_TITLES.get(row["network"], row["network"]),
+            TASK_TITLES[row["task"]],
+            row["precision"],
+            number(row["gflop"]),
+            number(row["megabytes"]),
+        ]
+        for name in devices:
+            line += [
+                number(row[name]["images_per_second"]),
+                number(100 * row[name]["memory_share"]),
+            ]
+        lines.append(line)
+    yield table(columns, lines)

@@ -1,0 +1,39 @@
+"""Ceilings of accelerators against figures by hand."""
+
+import pytest
+
+from salix.compiler import Product
+
+
+def test_a_product_takes_the_longer_of_its_flops_and_its_bytes(scripts, monkeypatch):
+    roofline = scripts["roofline"]
+    device = roofline.Accelerator({"float32": 1e9, "bfloat16": 4e9}, bandwidth=1e6)
+    monkeypatch.setattr(roofline, "ACCELERATORS", {"D": device})
+    sixteen = Product(8_000_000_000, 16, True, 1_000_000)  # 2 s by FLOPs, 1 s by bytes
+    wide = Product(1_000_000_000, 32, False, 5_000_000)  # 1 s, for it is not in 16 bits, and 5 s
+    row = roofline.ceiling([sixteen, wide], 14, "bfloat16")
+    assert row["D"]["images_per_second"] == pytest.approx(14 / 7)
+    assert row["D"]["memory_share"] == pytest.approx(5 / 7)
+    assert row["gflop"] == pytest.approx(9 / 14)
+    assert row["megabytes"] == pytest.approx(6 / 14)
+
+
+def test_saliency_has_twice_the_products_of_a_forward_pass(scripts):
+    """The small network's convolutions, each with the gradient of its input but the first."""
+    roofline = scripts["roofline"]
+    forward, saliency = (
+        sum(p.flops for p in roofline.traced_products("small", task, 2, "float32"))
+        for task in ("forward", "saliency")
+    )
+    assert 1.7 * forward < saliency <= 2 * forward
+
+
+def test_the_section_has_a_row_for_each_ceiling(scripts):
+    device = {"peaks": {"bfloat16": 2e12}, "bandwidth": 1e12}
+    row = {"network": "resnet50", "task": "ig", "precision": "tf32", "gflop": 1.0}
+    row |= {"megabytes": 2.0, "D": {"images_per_second": 1234.0, "memory_share": 0.25}}
+    result = {"batch": 4, "devices": {"D": device}, "rows": [row]}
+    text = "\n".join(scripts["roofline_page"].roofline_section(result))
+    assert "D 2 TFLOP/s in bfloat16 and 1.00 TB/s" in text
+    assert "| ResNet-50 | Integrated gradients, 16 steps | tf32 | 1 | 2 | 1230 | 25 |" in text
+    assert not list(scripts["roofline_page"].roofline_section(None))
