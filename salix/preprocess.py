@@ -17,6 +17,8 @@ from salix import hyperparameters as hp
 from salix.typing import InputError, Pixels
 
 Fit = Literal["stretch", "crop"]
+# Weights of red, green and blue in grey levels: ITU-R BT.601, as Pillow's mode L.
+GREY = np.array([0.299, 0.587, 0.114])
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "box", "nearest"]
 
 
@@ -152,7 +154,7 @@ def _with_channels(levels: Array, channels: int) -> Array:
         return levels
     if channels == 3:
         return jnp.repeat(levels, 3, axis=-1)
-    return (levels @ jnp.array([0.299, 0.587, 0.114], jnp.float32))[..., None]
+    return (levels @ jnp.asarray(GREY, jnp.float32))[..., None]
 
 
 def _resize_axis(

@@ -11,10 +11,9 @@ from salix.data.face_sources import face_crops
 from salix.data.fitted import frame_of
 from salix.data.headers import read_header
 from salix.data.source import Source
+from salix.preprocess import GREY
 
 BAND = 512  # rows whose Laplacian is in memory at once
-# Red, green and blue in grey levels: ITU-R BT.601, as Pillow converts
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _pixel_values(pixels: np.ndarray) -> dict[str, float]:
 
 def _grey(pixels: np.ndarray, coloured: bool) -> np.ndarray:
     if coloured:
-        return pixels.astype(np.float32) @ GREY
+        return pixels.astype(np.float32) @ GREY.astype(np.float32)
     return (pixels if pixels.ndim == 2 else pixels[..., 0]).astype(np.float32)
 
 

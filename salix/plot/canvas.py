@@ -13,7 +13,7 @@ from salix.typing import InputError
 
 FILES = (".png", ".pdf", ".svg")
 SMALL = 7.0  # points
-LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow's mode L
+GREY = np.array([0.299, 0.587, 0.114])  # of RGB, as `salix.preprocess`, which imports JAX
 PANEL = 1.75  # inches: four beside each other fill a page of text
 
 
@@ -113,7 +113,7 @@ def draw(
     if map is None:
         axes.imshow(image, extent=extent, interpolation="nearest")
     else:
-        grey = image @ LUMA
+        grey = image @ GREY
         axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
         how = "bicubic" if smooth else "nearest"
         colour = {"cmap": colour_map(scale), "norm": norm(scale)}

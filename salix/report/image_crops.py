@@ -9,7 +9,7 @@ import numpy as np
 from salix.analysis.image_spectra import CropPowers
 from salix.analysis.spectra import radial_power
 from salix.data import Source, Unreadable
-from salix.plot.canvas import LUMA
+from salix.preprocess import GREY
 
 LEAST, MOST = 16, 256  # pixels of a crop's side
 PROBED = 64  # images by whose sizes the side is chosen
@@ -56,7 +56,7 @@ def _grey(image: Any) -> np.ndarray:
     if not isinstance(image, np.ndarray):
         image = image if image.mode in ("L", "RGB") else image.convert("RGB")
     levels = np.asarray(image).astype(np.float64)
-    return levels if levels.ndim == 2 else levels @ (LUMA if levels.shape[-1] == 3 else np.ones(1))
+    return levels if levels.ndim == 2 else levels @ (GREY if levels.shape[-1] == 3 else np.ones(1))
 
 
 def _centre(grey: np.ndarray, side: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from salix.analysis import subset_names
+from salix.preprocess import GREY
 from salix.stats import (
     GroupComparison,
     Interval,
@@ -198,4 +199,4 @@ def baselines(test: Mapping[str, FaceSet]) -> dict[str, Any]:
 
 def grey(pixels: np.ndarray) -> np.ndarray:
     """Return the luminance of pixels [n h w 3], 8-bit (ITU-R 601)."""
-    return np.rint(pixels @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    return np.rint(pixels @ GREY).astype(np.uint8)
