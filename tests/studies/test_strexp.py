@@ -234,15 +234,25 @@ def test_a_folder_of_images(tmp_path):
     Image.fromarray(word_image("", "", (0, 2)).pixels).save(tmp_path / "a.png")
     Image.new("L", (60, 20), 255).save(tmp_path / "blank.png")
     (tmp_path / "damaged.png").write_bytes(b"no image")
-    (tmp_path / "words.csv").write_text("file,word\na.png,cat\n")
+    Image.fromarray(word_image("", "", (1, 2)).pixels).save(tmp_path / "b.png")
+    (tmp_path / "words.csv").write_text("\ufefffile,word\na.png,cat\nb.png\nc.png,d\n", "utf-8")
     images, skipped = folder_words(tmp_path, stretched=False)
-    assert [(i.name, i.truth, i.pixels.shape) for i in images] == [("a.png", "cat", (32, 128))]
-    assert [name for name, _ in skipped] == ["blank.png", "damaged.png"]
+    assert [(i.name, i.truth) for i in images] == [("a.png", "cat"), ("b.png", "")]
+    assert images[0].pixels.shape == (32, 128)
+    assert [name for name, _ in skipped] == ["blank.png", "damaged.png", "c.png"]
     assert "without text" in skipped[0][1]
     with pytest.raises(InputError, match="has no images"):
         folder_words(tmp_path / "none", stretched=True)
     (tmp_path / "words.csv").write_text("name,word\n")
-    with pytest.raises(InputError, match="give file and word"):
+    with pytest.raises(InputError, match="has name, word: give a first line with file and word"):
+        folder_words(tmp_path, stretched=True)
+    (tmp_path / "words.csv").write_text("file,word\na.png,Straße\n", "latin-1")
+    with pytest.raises(InputError, match="save it as CSV in UTF-8"):
+        folder_words(tmp_path, stretched=True)
+    (tmp_path / "words.csv").unlink()
+    for name in "ab":
+        (tmp_path / f"{name}.png").unlink()
+    with pytest.raises(InputError, match=r"none of 2 images has a word; blank\.png: an image of"):
         folder_words(tmp_path, stretched=True)
 
 
@@ -266,6 +276,9 @@ def test_a_study_writes_tables_and_a_page(tmp_path, monkeypatch):
     assert {"Gradient(), word", "Shapley, STRExp (GL)", "random"} <= names
     monkeypatch.setattr(study_run, "measure_words", None)  # all words are measured already
     assert run().read_text() == page
+    images[2] = word_image("aa", "aa", *places[1])  # another image of the same name
+    with pytest.raises(TypeError):
+        run()
 
 
 def test_unusable_settings_are_refused():

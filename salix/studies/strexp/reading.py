@@ -15,6 +15,10 @@ from salix.typing import InputError, Params
 
 Explained = Literal["prediction", "truth"]
 BATCH = 16  # images that are read at once
+_EMPTY: dict[Explained, str] = {
+    "prediction": "the prediction is empty: nothing to explain",
+    "truth": "the true word is not known: give it in words.csv, or explain the prediction",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +55,7 @@ def read_images(
         word = prediction if explained == "prediction" else image.truth
         try:
             if not word:
-                raise InputError(f"the {explained} is empty: nothing to explain")
+                raise InputError(_EMPTY[explained])
             classes = recogniser.encode(word)
             rows.append((index, prediction, word, classes, align(log, classes)))
         except InputError as error:

@@ -1,5 +1,6 @@
 """STRExp study: words rendered or of a folder, maps by character, and their measurements."""
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -99,10 +100,11 @@ def measure_study(
     read = read_images(recogniser, params, images, segment, explained=study.explained)
     log(f"{len(images)} images: {len(read.words)} words to explain, {len(read.skipped)} left out")
     chosen = choose_methods(methods)
-    digest = trial_digest(VERSION, study) + methods_digest(VERSION, chosen)
+    setting = trial_digest(VERSION, study) + methods_digest(VERSION, chosen)
     parts, start, measured = [], time.monotonic(), 0
     for first in range(0, len(read.words), CHUNK):
-        path = out / "words" / f"{digest[:12]}-{first:05d}.npz"
+        digest = _digest(setting, read, first)
+        path = out / "words" / f"{digest}-{first:05d}.npz"
         arrays = read_arrays(path)
         count = min(CHUNK, len(read.words) - first)
         if arrays is None:
@@ -116,6 +118,15 @@ def measure_study(
     joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     complete = replace(read, skipped=(*unreadable, *read.skipped))
     return StudyRows(study, complete, chosen, joined)
+
+
+def _digest(setting: str, read: ReadImages, first: int) -> str:
+    """Return a digest of the setting and of ten words: images of a folder may have changed."""
+    rows = slice(first, first + CHUNK)
+    digest = hashlib.sha256(setting.encode())
+    for array in (*jax.tree.leaves(read.reads), read.extents):
+        digest.update(np.ascontiguousarray(array[rows]).tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _measure_chunk(
