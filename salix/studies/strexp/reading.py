@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from salix.models.recognisers import Recogniser
-from salix.studies.strexp.alignment import align
+from salix.studies.strexp.alignment import align, align_positions
 from salix.studies.strexp.maps import ReadWord
 from salix.studies.strexp.words import WordImage
 from salix.typing import InputError, Params
@@ -57,7 +57,9 @@ def read_images(
             if not word:
                 raise InputError(_EMPTY[explained])
             classes = recogniser.encode(word)
-            rows.append((index, prediction, word, classes, align(log, classes)))
+            by_position = recogniser.decoding == "position"
+            frames = align_positions(len(log), classes) if by_position else align(log, classes)
+            rows.append((index, prediction, word, classes, frames))
         except InputError as error:
             skipped.append((image.name, str(error)))
     if not rows:
