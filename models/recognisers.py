@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from salix.models.checkpoints.module_state import filled
 from salix.models.checkpoints.naming import WeightTable, convert
 from salix.typing import AnyArray, InputError, Params
 
+Decoding = Literal["ctc", "position"]
 HEIGHT, WIDTH = 32, 128  # of the images that recognisers read
 BLANK = 0
 
@@ -52,16 +53,19 @@ RECOGNISERS: Mapping[str, RecogniserArchitecture] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False)
 class Recogniser:
-    """A recogniser of words: class 0 is the blank, class i the i-th character of the alphabet.
+    """A recogniser of words: class i is the i-th character of the alphabet.
 
     `features(params, images)` and `classify(params, features)` are the two parts of the network;
-    images are [b 32 w 1] in [-1, 1], logits [b frames classes].
+    images are [b 32 w 1] in [-1, 1], logits [b frames classes]. With the `decoding` "ctc" class 0
+    is the blank between the characters of frames; with "position" frame i has character i of the
+    word, and class 0 ends it.
     """
 
     name: str
     alphabet: str
     features: Callable[[Params, Any], Any]
     classify: Callable[[Params, Any], Any]
+    decoding: Decoding = "ctc"
 
     def logits(
         self, params: Params, images: Float[AnyArray, "b h w 1"]
@@ -85,10 +89,13 @@ class Recogniser:
         return np.array([self.alphabet.index(c) + 1 for c in word], np.int32)
 
     def decode(self, classes: Sequence[int]) -> str:
-        """Return the word of the classes of frames: repeats and blanks are left out.
+        """Return the word of the classes of frames: up to the end, or without repeats and blanks.
 
         Graves et al. (2006), doi:10.1145/1143844.1143891, sec. 3.2, best path decoding.
         """
+        if self.decoding == "position":
+            ended = [*classes, BLANK].index(BLANK)
+            return "".join(self.alphabet[c - 1] for c in classes[:ended])
         previous = [BLANK, *classes][:-1]
         pairs = zip(classes, previous, strict=True)
         return "".join(self.alphabet[c - 1] for c, p in pairs if c not in (BLANK, p))
@@ -115,6 +122,13 @@ def load_recogniser(
         module.eval()
     else:
         module = filled(build, convert(architecture.table, read(weights)), weights, name)
+    return recogniser_of(name, architecture.alphabet, module)
+
+
+def recogniser_of(
+    name: str, alphabet: str, module: Any, *, decoding: Decoding = "ctc"
+) -> tuple[Recogniser, Params]:
+    """Return the recogniser of a module with `features` and `classify`, and its parameters."""
     graph, params = nnx.split(module)
 
     def features(params: Params, images: Any) -> Array:
@@ -123,12 +137,12 @@ def load_recogniser(
     def classify(params: Params, features: Any) -> Array:
         return nnx.merge(graph, params).classify(features)
 
-    return Recogniser(name, architecture.alphabet, features, classify), params
+    return Recogniser(name, alphabet, features, classify, decoding), params
 
 
 def read_words(
     recogniser: Recogniser, params: Params, images: Float[AnyArray, "b h w 1"]
 ) -> tuple[str, ...]:
-    """Return the words of images, by the best path of CTC."""
+    """Return the words of images, by the class of the greatest logit of each frame."""
     best = jax.jit(lambda p, x: recogniser.logits(p, x).argmax(-1))(params, images)
     return tuple(recogniser.decode(row.tolist()) for row in np.asarray(best))

@@ -16,9 +16,10 @@ from salix.models import UNet3D, load_deepbrain
 from salix.models.checkpoints.frozen_graph import read_frozen_graph
 from salix.models.unet3d import Upsample3d, max_pool_halves
 from salix.studies.agg2exp.aggregation import lift, mass
-from salix.studies.agg2exp.explain import Task, explain_scan
+from salix.studies.agg2exp.explain import explain_scan
 from salix.studies.agg2exp.scans import cube, deepbrain_input, label_cube, read_nifti
 from salix.studies.agg2exp.segmenter import Segmenter, predict
+from salix.studies.agg2exp.task import Task
 from salix.studies.agg2exp.training import dice
 from salix.studies.agg2exp.windows import SlidingWindows
 from salix.typing import InputError

@@ -18,10 +18,12 @@ from salix.studies.agg2exp.aggregation import (
     region_sums,
     region_voxels,
 )
-from salix.studies.agg2exp.explain import Task, attribution_map, explain_scan
+from salix.studies.agg2exp.distance import ENDS, SHELLS, distance_lift
+from salix.studies.agg2exp.explain import attribution_map, chunk_of, explain_scan, target_totals
 from salix.studies.agg2exp.methods import METHODS, BoundSegments, PredictedSegments
-from salix.studies.agg2exp.scores import segmenter_scores
+from salix.studies.agg2exp.scores import ScanScores
 from salix.studies.agg2exp.segmenter import Segmenter, predict
+from salix.studies.agg2exp.task import Task
 from salix.studies.agg2exp.windows import SlidingWindows
 from salix.typing import InputError
 
@@ -51,6 +53,11 @@ def local_segmenter(classes: int = 3, side: int = 1) -> Segmenter:
 
 def random_volume(shape: tuple[int, ...] = SHAPE, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(*shape, 1)).astype(np.float32)
+
+
+def scores_of(segmenter: Segmenter, volume: Any, predicted: Any, target_of: Any, plan: Any) -> Any:
+    names = segmenter.classes
+    return ScanScores.of_task(segmenter, Task(predicted, target_of, predicted, names), plan)(volume)
 
 
 def slow_sums(attribution: np.ndarray, regions: np.ndarray, count: int) -> np.ndarray:
@@ -85,6 +92,36 @@ def test_one_segment_sum_is_the_loop_over_voxels() -> None:
     merged = totals.merge_regions(np.array([0, 0, 1, 2, 2, 2]))
     union = slow_sums(a, np.array([0, 0, 1, 2, 2, 2])[regions], 3)
     np.testing.assert_allclose(merged.part(), union.sum(0), rtol=1e-12)
+
+
+def test_lift_at_equal_distance_is_the_loop_over_voxels() -> None:
+    segmenter, x = local_segmenter(side=3), random_volume()
+    predicted = np.zeros(SHAPE, np.int32)
+    predicted[:2, :3, :2], predicted[2:4, :, :2] = 1, 2
+    task, plan = Task.of_classes(predicted, segmenter.classes), SlidingWindows().plan(SHAPE)
+    totals = explain_scan(segmenter, x, task, Gradient(), plan)
+    voxels = np.argwhere(np.ones(SHAPE, bool))
+    for t in range(3):
+        a = np.abs(attribution_map(segmenter, x, task, Gradient(), plan, t)).ravel()
+        inside = voxels[(predicted == t).ravel()]
+        distance = np.abs(voxels[:, None] - inside).max(2).min(1)
+        shell = np.array([sum(d > end for end in ENDS) for d in distance])
+        for r in range(3):
+            own = (predicted == r).ravel()
+            expected, actual = 0.0, 0.0
+            for s in range(1, SHELLS):
+                others = a[~own & (shell == s)]
+                if len(others):
+                    expected += (own & (shell == s)).sum() * others.mean()
+                    actual += a[own & (shell == s)].sum()
+            value = distance_lift(totals)[t, r]
+            if t == r:
+                assert np.isnan(value)
+            else:
+                assert value == pytest.approx(actual / expected, rel=1e-4)
+    assert np.isfinite(distance_lift(totals)).sum() == 6
+    assert totals.near is not None
+    np.testing.assert_allclose(totals.near.sum(-1), totals.part(), rtol=1e-12)
 
 
 def test_segment_sum_of_a_million_voxels_keeps_its_digits() -> None:
@@ -139,7 +176,7 @@ def test_blending_weights_are_in_the_gradient() -> None:
     logits, predicted = jax.jit(blended)(x), predict(segmenter, x, windows)
     np.testing.assert_array_equal(predicted, logits.argmax(-1))
     masks = np.stack([predicted == c for c in range(3)], -1).astype(np.float32)
-    scores = segmenter_scores(segmenter, x, predicted, (0, 1, 2), plan)
+    scores = scores_of(segmenter, x, predicted, (0, 1, 2), plan)
     np.testing.assert_allclose(scores, (logits * masks).sum((0, 1, 2)), rtol=1e-4)
     slopes = jax.jit(jax.jacrev(lambda v: (blended(v) * masks).sum((0, 1, 2))))(x)
     task = Task.of_classes(predicted, segmenter.classes)
@@ -156,9 +193,9 @@ def test_mask_is_fixed_by_the_clean_volume() -> None:
     logits = np.asarray(segmenter.logits(segmenter.params, jnp.asarray(other)))
     assert (logits.argmax(-1) != predicted).mean() > 0.2
     expected = [logits[..., c][predicted == c].sum() for c in range(3)]
-    scores = segmenter_scores(segmenter, other, predicted, (0, 1, 2), plan)
+    scores = scores_of(segmenter, other, predicted, (0, 1, 2), plan)
     np.testing.assert_allclose(scores, expected, rtol=1e-4)
-    merged = segmenter_scores(segmenter, other, predicted, (0, 1, 1), plan)
+    merged = scores_of(segmenter, other, predicted, (0, 1, 1), plan)
     np.testing.assert_allclose(merged, [expected[0], sum(expected[1:])], rtol=1e-4)
 
 
@@ -171,7 +208,7 @@ def test_integrated_gradients_are_complete_and_absent_targets_have_no_mass() -> 
     method = IntegratedGradients(steps=40)
     task = Task.of_classes(predicted.astype(np.int32), segmenter.classes)
     totals = explain_scan(segmenter, x, task, method, plan)
-    ends = [segmenter_scores(segmenter, v, task.predicted, (0, 1, 2, 3), plan) for v in (x, 0 * x)]
+    ends = [scores_of(segmenter, v, task.predicted, (0, 1, 2, 3), plan) for v in (x, 0 * x)]
     change = np.asarray(ends[0] - ends[1])
     residual = (totals.positive - totals.negative).sum(1) - change
     assert np.abs(residual).max() < 1e-3 * np.abs(change).max()
@@ -193,7 +230,7 @@ def test_shapley_values_of_organs_add_up_and_are_those_of_all_coalitions() -> No
 
     def score(present: tuple[int, ...]) -> np.ndarray:
         image = np.where(np.isin(regions, present)[..., None], x, 0)
-        return np.asarray(segmenter_scores(segmenter, image, predicted, (0, 1, 2), plan))
+        return np.asarray(scores_of(segmenter, image, predicted, (0, 1, 2), plan))
 
     values = dict.fromkeys((0, 2, 4), 0)
     for order in itertools.permutations((0, 2, 4)):
@@ -212,25 +249,22 @@ def test_regions_as_segments_have_no_gaps() -> None:
 
 @pytest.mark.slow
 def test_memory_is_flat_in_targets() -> None:
-    """A program for 16 targets has the memory of one for 2, but for the sums themselves."""
-    from salix.studies.agg2exp.explain import _gradient_totals
-    from salix.studies.agg2exp.scores import plan_arrays
-
+    """Six targets at once need no more than one, but for their attributions and sums."""
     segmenter = local_segmenter(classes=8, side=3)
     shape = (16, 16, 16)
     x = jnp.asarray(random_volume(shape))
     predicted = predict(segmenter, x, SlidingWindows())
-    plan = SlidingWindows().plan(shape)
+    task = Task.of_classes(predicted, segmenter.classes)
+    scores = ScanScores.of_task(segmenter, task, SlidingWindows().plan(shape))
 
     def temporary(targets: int) -> int:
-        arrays = (predicted, predicted, jnp.arange(8, dtype=jnp.int32), plan_arrays(plan))
-        program = _gradient_totals.lower(
-            segmenter.logits, 8, 8, segmenter.params, x, *arrays,
-            jnp.arange(targets, dtype=jnp.int32),
-        )  # fmt: skip
+        numbers = jnp.arange(targets, dtype=jnp.int32)
+        shells = jnp.zeros((targets, *shape), jnp.uint8)
+        program = target_totals.lower(scores, Gradient(), x, numbers, shells, jax.random.key(0))
         return program.compile().memory_analysis().temp_size_in_bytes
 
-    assert temporary(8) < temporary(2) + x.nbytes
+    assert temporary(6) < temporary(1) + 3 * 5 * x.nbytes
+    assert [chunk_of(n) for n in (1, 5, 6, 7, 17)] == [1, 5, 6, 4, 6]
 
 
 @pytest.mark.slow

@@ -14,11 +14,12 @@ from salix.attribution import Gradient
 from salix.cli import main
 from salix.studies.agg2exp import run, scan_result
 from salix.studies.agg2exp.aggregation import lift
-from salix.studies.agg2exp.explain import Task, explain_scan
+from salix.studies.agg2exp.distance import distance_lift
+from salix.studies.agg2exp.explain import explain_scan
 from salix.studies.agg2exp.importance import (
     cluster_classes,
-    dependence_ranks,
     global_importance,
+    known_dependences,
     outlier_scores,
     strongest_edges,
 )
@@ -34,8 +35,17 @@ from salix.studies.agg2exp.phantoms import (
 )
 from salix.studies.agg2exp.quality import attribution_quality
 from salix.studies.agg2exp.run import run_agg2exp
-from salix.studies.agg2exp.scans import check_labels, check_volume, read_nifti, write_nifti
+from salix.studies.agg2exp.scans import (
+    Scan,
+    check_labels,
+    check_volume,
+    deepbrain_input,
+    label_numbers,
+    read_nifti,
+    write_nifti,
+)
 from salix.studies.agg2exp.segmenter import Segmenter, predict
+from salix.studies.agg2exp.task import Task, merge_names, parse_merges
 from salix.studies.agg2exp.training import UNetSetting, dice, segmentation_loss
 from salix.studies.agg2exp.windows import SlidingWindows
 from salix.typing import InputError
@@ -72,10 +82,11 @@ def test_a_network_that_reads_anchors_leans_on_them() -> None:
     assert np.nanmin(dice(predicted, truth, 6)) > 0.5
     task = Task.of_classes(predicted, CLASSES)
     plan = SlidingWindows().plan(truth.shape)
-    lifts = lift(explain_scan(segmenter, volume, task, Gradient(), plan))
-    for row in dependence_ranks(lifts, DEPENDENCES, CONTROL):
-        assert row["source_rank"] == 1
-        assert row["control_rank"] == row["of"]
+    totals = explain_scan(segmenter, volume, task, Gradient(), plan)
+    lifts, near = lift(totals), distance_lift(totals)
+    for row in known_dependences(near[None], np.ones((1, 6), bool), DEPENDENCES, CONTROL):
+        assert (row["first"], row["above"], row["scans"]) == (1, 1, 1)
+        assert near[row["target"], row["source"]] > 100
         assert lifts[row["target"], row["source"]] > 100
         assert lifts[row["target"], CONTROL] == 0
 
@@ -114,8 +125,14 @@ def test_edges_ranks_and_clusters() -> None:
     edges = strongest_edges(m, per_target=2)
     assert [(e.target, e.region) for e in edges] == [(1, 2), (1, 3), (2, 1), (2, 3)]
     assert [(e.target, e.region) for e in strongest_edges(m, cumulative=0.3)][:1] == [(1, 2)]
-    ranks = dependence_ranks(m, {2: 1}, 3)
-    assert ranks == [{"target": 2, "source": 1, "source_rank": 1, "control_rank": 2, "of": 2}]
+    scans = np.stack([np.pad(m, ((0, 0), (0, 1)), constant_values=0.2)] * 3)
+    scans[1, 2, [1, 4]] = 0.05, np.nan  # below the control in one scan; without another region
+    is_present = np.ones((3, 4), bool)
+    (row,) = known_dependences(scans, is_present, {2: 1}, 3)
+    assert (row["scans"], row["first"], row["above"]) == (3, 2, 2)
+    assert row["difference"]["value"] == pytest.approx(-0.1)  # of two scans
+    is_present[:, 2] = False
+    assert known_dependences(scans, is_present, {2: 1}, 3)[0]["scans"] == 0
     clusters = cluster_classes(m)
     assert clusters is not None
     assert [set(row[:2]) for row in clusters.linkage[:2]] == [{0, 3}, {1, 2}]
@@ -128,6 +145,20 @@ def test_edges_ranks_and_clusters() -> None:
     assert clusters.cophenetic == pytest.approx(np.corrcoef(heights, plain)[0, 1])
     with pytest.raises(InputError, match="targets and regions are the same"):
         cluster_classes(m[:2])
+
+
+def test_names_are_merged_in_the_place_of_the_first() -> None:
+    merges = parse_merges(["lung=left, right", "bone=rib,spine"])
+    merging = merge_names(("background", "right", "rib", "left", "heart"), merges)
+    assert merging.names == ("background", "lung", "bone", "heart")
+    assert merging.group_of == (0, 1, 2, 1, 3)
+    for texts, message in (
+        (["lung=left"], "the names that it joins"),
+        (["a=b,c", "d=c,e"], "has c twice"),
+        (["heart=left,right"], "is a name already"),
+    ):
+        with pytest.raises(InputError, match=message):
+            merge_names(("left", "right", "heart"), parse_merges(texts))
 
 
 def test_a_strange_scan_has_the_highest_outlier_score() -> None:
@@ -177,6 +208,21 @@ def test_nifti_files_round_trip(tmp_path: Path) -> None:
     write_nifti(mask, labels, np.eye(4))
     with pytest.raises(InputError, match="another affine"):
         read_nifti(image, mask)
+    with pytest.raises(InputError, match="a folder, not a file"):
+        read_nifti(tmp_path)
+    write_nifti(tmp_path / "series.nii.gz", np.ones((20, 20, 20, 2), np.float32), np.eye(4))
+    with pytest.raises(InputError, match=r"shape \(20, 20, 20, 2\): expected three axes"):
+        read_nifti(tmp_path / "series.nii.gz")
+    dark = Scan("dark", -np.ones((20, 20, 20, 1), np.float32), np.eye(4))
+    with pytest.raises(InputError, match="dark: no voxel is above 0"):
+        deepbrain_input(dark)
+    sparse = np.zeros((20, 20, 20), np.int16)
+    sparse[3:5], sparse[7] = 2035, 17
+    labels = write_nifti(tmp_path / "sparse.nii.gz", sparse, np.eye(4))
+    assert label_numbers([tmp_path / "none.nii.gz", labels]) == (0, 17, 2035)
+    many = np.arange(8000, dtype=np.int16).reshape(20, 20, 20)
+    with pytest.raises(InputError, match="more than 2000 numbers: an image"):
+        label_numbers([write_nifti(tmp_path / "many.nii.gz", many, np.eye(4))])
     image.write_bytes(b"\x1f\x8bnothing")
     with pytest.raises(InputError, match="not a NIfTI file, or damaged"):
         read_nifti(image)
@@ -188,7 +234,8 @@ def test_study_continues_and_a_broken_scan_is_a_row(tmp_path: Path, monkeypatch:
 
     def with_nan(*args: Any, **options: Any) -> Any:
         scans = draw(*args, **options)
-        scans[1].volume[0] = np.nan
+        for scan in scans[1:2]:
+            scan.volume[0] = np.nan
         return scans
 
     monkeypatch.setattr(run, "draw_scans", with_nan)
@@ -208,10 +255,23 @@ def test_study_continues_and_a_broken_scan_is_a_row(tmp_path: Path, monkeypatch:
     assert "phantom 2" in page
     assert ("never predicted" in page) == (0 in first["present"])
     files = {f: f.stat().st_mtime_ns for f in (tmp_path / "scans").iterdir()}
+    explain = scan_result.explain_scan
     monkeypatch.setattr(scan_result, "explain_scan", None)  # everything is in files
     again = json.loads(run_agg2exp(tmp_path, network=SMALL, **options).read_text())
     assert again == first
     assert files == {f: f.stat().st_mtime_ns for f in (tmp_path / "scans").iterdir()}
+    monkeypatch.setattr(scan_result, "explain_scan", explain)
+    merged = json.loads(
+        run_agg2exp(
+            tmp_path, network=SMALL, methods=("Gradient",), count=1, merges=("a=anchor 1,anchor 2",)
+        ).read_text()
+    )
+    assert merged["targets"] == ["background", "a", "follower 1", "follower 2", "control"]
+    assert merged["dependences"] == {"2": 1, "3": 1}
+    assert merged["regions"] == merged["targets"]
+    alone = [first["methods"]["Gradient"]["masses"][0][0][r] for r in (1, 3)]
+    together = merged["methods"]["Gradient"]["masses"][0][0][1]
+    assert together == pytest.approx(sum(alone), rel=1e-4)  # the background stays a target
     first["present"][2] = 0
     path.write_text(json.dumps(first))
     assert "“follower 1” was never predicted" in write_page(tmp_path).read_text()
@@ -224,6 +284,7 @@ def test_study_continues_and_a_broken_scan_is_a_row(tmp_path: Path, monkeypatch:
         (["--volumes", "a.nii"], "are for --model deepbrain"),
         (["--methods", "Gradients"], "KernelSHAP organs"),
         (["--scans", "0"], "at least one"),
+        (["--merge", "organs=anchor 1,anchor 3"], "no 'anchor 3': give names of anchor 1, anchor"),
     ],
 )
 def test_mistakes_in_the_command_are_explained(

@@ -7,11 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from PIL import Image
 
 from salix.attribution import FeatureAblation
-from salix.models.recognisers import Recogniser
+from salix.models.attention_reader import AttentionReader
+from salix.models.recognisers import Recogniser, load_recogniser
+from salix.studies.strexp import decoder
 from salix.studies.strexp import run as study_run
+from salix.studies.strexp.decoder import DecoderSetting, trained_decoder
 from salix.studies.strexp.folder import folder_words
 from salix.studies.strexp.localisation import localise
 from salix.studies.strexp.maps import ReadWord, combine_maps, explain_word, score_of
@@ -234,15 +238,25 @@ def test_a_folder_of_images(tmp_path):
     Image.fromarray(word_image("", "", (0, 2)).pixels).save(tmp_path / "a.png")
     Image.new("L", (60, 20), 255).save(tmp_path / "blank.png")
     (tmp_path / "damaged.png").write_bytes(b"no image")
-    (tmp_path / "words.csv").write_text("file,word\na.png,cat\n")
+    Image.fromarray(word_image("", "", (1, 2)).pixels).save(tmp_path / "b.png")
+    (tmp_path / "words.csv").write_text("\ufefffile,word\na.png,cat\nb.png\nc.png,d\n", "utf-8")
     images, skipped = folder_words(tmp_path, stretched=False)
-    assert [(i.name, i.truth, i.pixels.shape) for i in images] == [("a.png", "cat", (32, 128))]
-    assert [name for name, _ in skipped] == ["blank.png", "damaged.png"]
+    assert [(i.name, i.truth) for i in images] == [("a.png", "cat"), ("b.png", "")]
+    assert images[0].pixels.shape == (32, 128)
+    assert [name for name, _ in skipped] == ["blank.png", "damaged.png", "c.png"]
     assert "without text" in skipped[0][1]
     with pytest.raises(InputError, match="has no images"):
         folder_words(tmp_path / "none", stretched=True)
     (tmp_path / "words.csv").write_text("name,word\n")
-    with pytest.raises(InputError, match="give file and word"):
+    with pytest.raises(InputError, match="has name, word: give a first line with file and word"):
+        folder_words(tmp_path, stretched=True)
+    (tmp_path / "words.csv").write_text("file,word\na.png,Straße\n", "latin-1")
+    with pytest.raises(InputError, match="save it as CSV in UTF-8"):
+        folder_words(tmp_path, stretched=True)
+    (tmp_path / "words.csv").unlink()
+    for name in "ab":
+        (tmp_path / f"{name}.png").unlink()
+    with pytest.raises(InputError, match=r"none of 2 images has a word; blank\.png: an image of"):
         folder_words(tmp_path, stretched=True)
 
 
@@ -266,6 +280,56 @@ def test_a_study_writes_tables_and_a_page(tmp_path, monkeypatch):
     assert {"Gradient(), word", "Shapley, STRExp (GL)", "random"} <= names
     monkeypatch.setattr(study_run, "measure_words", None)  # all words are measured already
     assert run().read_text() == page
+    images[2] = word_image("aa", "aa", *places[1])  # another image of the same name
+    with pytest.raises(TypeError):
+        run()
+
+
+def test_a_decoder_of_positions_has_scores_of_its_own(read):
+    reader = Recogniser("positions", "abcd", features, classify, "position")
+    frames = np.asarray(reader.logits(PARAMS, read.image[None])[0])
+    logs = frames - np.log(np.exp(frames).sum(-1, keepdims=True))
+    for at, expected in (
+        (0, logs[0, 1] + logs[1, 3] + logs[2, 0]),
+        (1, logs[0, 1]),
+        (2, logs[1, 3]),
+    ):
+        score = score_of(reader, PARAMS, read, np.int32(at), kind="substitution")
+        assert np.isclose(score(read.image), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_decoder_is_trained_once_above_fixed_convolutions(tmp_path, monkeypatch):
+    legere = load_recogniser("legere", seed=3)
+    monkeypatch.setattr(decoder, "load_recogniser", lambda *_: legere)
+    train = partial(trained_decoder, tmp_path, "none")
+    setting = DecoderSetting(strings=8, steps=3, batch=4)
+    reader, params = train(setting)
+    images = np.stack(
+        [render_word(w, "plain", stretched=False, seed=0).pixels for w in ("ab", "c")]
+    )
+    x = images[..., None] / np.float32(127.5) - 1
+    features = legere[0].features(legere[1], x)
+    np.testing.assert_array_equal(reader.features(params, x), features)
+    assert reader.logits(params, x).shape == (2, decoder.POSITIONS, len(decoder.ALPHABET) + 1)
+    monkeypatch.setattr(decoder, "train_decoder", None)
+    again = train(setting)
+    np.testing.assert_array_equal(again[0].logits(again[1], x), reader.logits(params, x))
+    module = AttentionReader(5, 3, nnx.Rngs(0))
+    frames = np.asarray(module.rnn(features[:, 0]))
+    keys, values = np.asarray(module.keys(frames)), np.asarray(module.values(frames))
+    for image, position in np.ndindex(2, 3):  # each glimpse by itself
+        products = keys[image] @ np.asarray(module.queries[...][position]) / np.sqrt(128)
+        weights = np.exp(products - products.max())
+        glimpse = (weights / weights.sum()) @ values[image]
+        logits = module.classify(features)[image, position]
+        np.testing.assert_allclose(logits, module.head(glimpse), atol=1e-4)
+    logits = np.zeros((2, 3, 5), np.float32)
+    loss = decoder.position_loss(logits, np.array([[1, 2, 0], [4, 0, 3]], np.int32))
+    assert np.isclose(loss, np.log(5))
+    weights = np.array([[[0.5, 0.1], [0.3, 0.2], [0.2, 0.7]]], np.float32)
+    own = np.array([[[True, False], [True, False], [False, False]]])
+    assert np.isclose(decoder.attention_loss(weights, own), -np.log(0.8), atol=1e-5)
 
 
 def test_unusable_settings_are_refused():

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, logsumexp
 
-from salix.studies.strexp.alignment import align, reads
+from salix.models.recognisers import Recogniser
+from salix.studies.strexp.alignment import align, align_positions, reads
 from salix.studies.strexp.scores import (
     path_score,
     position_score,
+    positions_score,
+    reads_positions,
     substitution_score,
     substitutions,
     word_score,
@@ -97,5 +100,22 @@ def test_reading_is_that_of_the_best_path():
 def test_scores_by_position_and_words_that_do_not_fit():
     logits = np.log(np.array([[0.2, 0.8], [0.6, 0.4]], np.float32))
     assert np.isclose(position_score(logits, np.array([1, 0], np.int32), np.int32(1)), np.log(0.6))
+    assert align_positions(3, np.array([2, 1])).tolist() == [[1, 0, 0], [0, 1, 0]]
+    with pytest.raises(InputError, match="4 characters needs as many positions, not 3"):
+        align_positions(3, np.array([1, 1, 1, 1]))
     with pytest.raises(InputError, match="needs 5 frames, not 4"):
         align(np.zeros((4, 3)), np.array([1, 1, 1]))
+
+
+def test_likelihoods_of_all_words_by_position_add_up_to_one():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (3, 4)).astype(np.float32)
+    reader = Recogniser("reader", "abc", np.add, np.add, "position")
+    predicted = reader.decode(logits.argmax(-1).tolist())
+    words = [w for n in range(4) for w in product(range(1, 4), repeat=n)]
+    both = jax.jit(jax.vmap(lambda w: (positions_score(logits, w), reads_positions(logits, w))))
+    scores, flags = both(np.stack([padded(w) for w in words]))
+    assert np.exp(np.asarray(scores)).sum() == pytest.approx(1, rel=1e-5)
+    read = [w for w, flag in zip(words, flags, strict=True) if flag]
+    assert ["".join("abc"[c - 1] for c in w) for w in read] == [predicted]
+    assert [reader.decode(c) for c in ([0, 1, 2], [2, 0, 1], [1, 1, 3])] == ["", "b", "aac"]

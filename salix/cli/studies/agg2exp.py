@@ -47,6 +47,13 @@ class Agg2ExpStudy:
         int | None,
         Option(help="side of sliding windows in voxels; by default the whole volume"),
     ] = None
+    merge: Annotated[
+        tuple[str, ...],
+        Option(
+            help="classes or labels that count as one, such as 'anchors=anchor 1,anchor 2' or "
+            "'grey=label 2,label 3'"
+        ),
+    ] = ()
     quick: Annotated[
         bool, Option(help="train for a tenth of the steps: shows that it runs, learns little")
     ] = False
@@ -63,6 +70,7 @@ class Agg2ExpStudy:
             methods=self.methods,
             count=self.scans,
             window=self.window,
+            merges=self.merge,
             quick=self.quick,
         )
         return 0

@@ -24,8 +24,11 @@ class STRExpStudy:
         "salix-strexp"
     )
     recogniser: Annotated[
-        Literal["legere", "nano-ocr"],
-        Option(help="legere, small and fast, or nano-ocr, thirty times as slow and more accurate"),
+        Literal["legere", "nano-ocr", "attention"],
+        Option(
+            help="legere, small and fast; nano-ocr, thirty times as slow and more accurate; or a "
+            "decoder of attention, trained in minutes above the convolutions of legere"
+        ),
     ] = "legere"
     words: Annotated[int, Option(help="rendered words, each in every one of the conditions")] = 100
     conditions: Annotated[

@@ -19,12 +19,15 @@ class RegionTotals:
     """Sums of the attributions of targets over regions.
 
     `positive` and `negative` [targets regions] are the sums of max(a, 0) and of max(-a, 0);
-    `voxels` [regions] are the numbers of voxels. Totals of disjoint parts of a scan add up.
+    `voxels` [regions] are the numbers of voxels. Totals of disjoint parts of a scan add up. `near`
+    are the sums of |a| and `near_voxels` the numbers of voxels by distance from the target.
     """
 
     positive: Float[np.ndarray, "targets regions"]
     negative: Float[np.ndarray, "targets regions"]
     voxels: Float[np.ndarray, " regions"]
+    near: Float[np.ndarray, "targets regions shells"] | None = None
+    near_voxels: Float[np.ndarray, "targets regions shells"] | None = None
 
     def part(self, sign: Sign = "absolute") -> Float[np.ndarray, "targets regions"]:
         """Return the sums of |a|, of its positive or of its negative part."""
@@ -37,7 +40,12 @@ class RegionTotals:
     def merge_regions(self, groups: Integer[AnyArray, " regions"]) -> "RegionTotals":
         """Return the totals of unions of regions; `groups` has the number of each one's union."""
         unions = np.eye(int(np.max(groups)) + 1)[np.asarray(groups)]
-        return RegionTotals(self.positive @ unions, self.negative @ unions, self.voxels @ unions)
+        near = [
+            None if part is None else np.einsum("trs,ru->tus", part, unions)
+            for part in (self.near, self.near_voxels)
+        ]
+        sums = (part @ unions for part in (self.positive, self.negative, self.voxels))
+        return RegionTotals(*sums, *near)
 
 
 def mass(totals: RegionTotals, sign: Sign = "absolute") -> Float[np.ndarray, "targets regions"]:

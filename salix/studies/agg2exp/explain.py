@@ -1,54 +1,25 @@
 """Totals of attributions of one scan, for all targets and regions."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
+from math import ceil
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float
 
-from salix.attribution import Gradient
 from salix.studies.agg2exp.aggregation import RegionTotals, region_sums, region_voxels
-from salix.studies.agg2exp.methods import attribute_volume, uses_gradients
-from salix.studies.agg2exp.scores import PlanArrays, plan_arrays, target_scores
+from salix.studies.agg2exp.distance import SHELLS, distance_shells, shell_voxels
+from salix.studies.agg2exp.methods import attribute_volume
+from salix.studies.agg2exp.scores import ScanScores
 from salix.studies.agg2exp.segmenter import Segmenter, Volume
+from salix.studies.agg2exp.task import Task
 from salix.studies.agg2exp.windows import WindowPlan
-from salix.typing import Method, Params
+from salix.typing import Method
 
-AT_ONCE = 4  # targets of methods without gradients
-
-
-@dataclass(frozen=True)
-class Task:
-    """Targets of the explanation of one scan, and regions over which attributions are summed.
-
-    `predicted` are the classes of the clean volume, `target_of` the target of each class;
-    `regions` are the numbers of regions by voxel and `names` their names.
-    """
-
-    predicted: Int[np.ndarray, "d h w"]
-    target_of: tuple[int, ...]
-    regions: Int[np.ndarray, "d h w"]
-    names: tuple[str, ...]
-
-    @classmethod
-    def of_classes(cls, predicted: Int[np.ndarray, "d h w"], classes: Sequence[str]) -> "Task":
-        """Return the task whose targets and regions are the predicted classes."""
-        return cls(predicted, tuple(range(len(classes))), predicted, tuple(classes))
-
-    @property
-    def count(self) -> int:
-        """The number of targets."""
-        return max(self.target_of) + 1
-
-    @property
-    def is_present(self) -> np.ndarray:
-        """Whether each target has a voxel."""
-        targets = np.asarray(self.target_of)[self.predicted]
-        return np.bincount(targets.reshape(-1), minlength=self.count) > 0
+MOST_AT_ONCE = 6  # targets whose attributions are in memory together
 
 
 def explain_scan(
@@ -63,32 +34,36 @@ def explain_scan(
 ) -> RegionTotals:
     """Return the totals of a method's attributions for all targets of a scan.
 
-    Attributions are reduced to their sums over regions before the next ones are computed, so that
-    memory does not grow with targets: one target after another, or four at once for methods without
-    gradients, whose evaluations of the network serve all four. Absent targets have sums of 0 and
-    are not computed. `progress` counts targets. Where the volume is one window, the forward pass of
-    `Gradient` is shared by all targets.
+    Six targets at most are computed at once and share the forward passes of the network, gradients
+    passing back one after another; their attributions are reduced to sums over regions and
+    distances before the next ones are computed, so that memory does not grow with targets. Absent
+    targets have sums of 0 and are not computed. `progress` counts targets.
     """
-    voxels = region_voxels(task.regions, len(task.names))
-    args = (segmenter.params, jnp.asarray(volume), task.predicted, task.regions)
-    static = (segmenter.logits, task.count, len(task.names))
-    shared = (*args, jnp.asarray(task.target_of, jnp.int32), plan_arrays(plan))
+    scores = ScanScores.of_task(segmenter, task, plan)
+    regions = len(task.names)
+    voxels = region_voxels(task.regions, regions)
     present = np.flatnonzero(task.is_present).astype(np.int32)
-    sums = np.zeros((2, task.count, len(task.names)))
+    sums = np.zeros((2, task.count, regions, SHELLS))
+    near_voxels = np.zeros((task.count, regions, SHELLS))
     progress(task.count - len(present))
-    if isinstance(method, Gradient) and len(plan) == 1:
-        sums[:, present] = _gradient_totals(*static, *shared, present)
-        progress(len(present))
-        return RegionTotals(sums[0], sums[1], voxels)
-    key = jax.random.key(seed)
-    at_once = 1 if uses_gradients(method, np.shape(volume), len(task.names)) else AT_ONCE
+    at_once = chunk_of(task.count)
     for start in range(0, len(present), at_once):
         targets = present[start : start + at_once]
-        padded = np.pad(targets, (0, at_once - len(targets)), mode="edge")  # compiled once
-        parts = _target_totals(*static, method, *shared, padded, key)
+        shells = np.stack([distance_shells(task.targets == t) for t in targets])
+        near_voxels[targets] = [shell_voxels(task.regions, s, regions) for s in shells]
+        missing = at_once - len(targets)  # compiled once
+        padded = np.pad(targets, (0, missing), mode="edge")
+        shells = np.pad(shells, ((0, missing), *[(0, 0)] * 3), mode="edge")
+        parts = target_totals(scores, method, volume, padded, shells, jax.random.key(seed))
         sums[:, targets] = np.asarray(parts)[:, : len(targets)]
         progress(len(targets))
-    return RegionTotals(sums[0], sums[1], voxels)
+    positive, negative = sums.sum(-1)
+    return RegionTotals(positive, negative, voxels, sums.sum(0), near_voxels)
+
+
+def chunk_of(targets: int) -> int:
+    """Return the number of targets at once: as few calls as can be, of equal size."""
+    return ceil(targets / ceil(targets / MOST_AT_ONCE))
 
 
 def attribution_map(
@@ -102,88 +77,32 @@ def attribution_map(
     seed: int = 0,
 ) -> Float[np.ndarray, "d h w"]:
     """Return the attribution of one target at each voxel, signed, channels added."""
-    args = (segmenter.params, jnp.asarray(volume), task.predicted, task.regions)
-    target_of = jnp.asarray(task.target_of, jnp.int32)
-    static = (segmenter.logits, task.count, len(task.names), method)
+    scores = ScanScores.of_task(segmenter, task, plan)
     return np.asarray(
-        _target_map(
-            *static, *args, target_of, plan_arrays(plan), np.int32(target), jax.random.key(seed)
-        )
+        _target_map(scores, method, jnp.asarray(volume), np.int32(target), jax.random.key(seed))
     )
 
 
-def _attribute(
-    logits: Any,
-    count: int,
-    regions_count: int,
-    method: Method,
-    params: Params,
-    volume: Any,
-    predicted: Any,
-    regions: Any,
-    target_of: Any,
-    where: PlanArrays,
-    target: Any,
-    key: Any,
-) -> Any:
+@partial(jax.jit, static_argnames="method")
+def _target_map(scores: ScanScores, method: Method, volume: Any, target: Any, key: Any) -> Array:
     def score(x: Any) -> Any:
-        return target_scores(logits, params, x, predicted, target_of, where, count=count)[target]
+        return scores(x)[target]
 
-    return attribute_volume(method, score, volume, regions, regions_count, key)
-
-
-_target_map = partial(jax.jit, static_argnums=(0, 1, 2, 3))(_attribute)
+    return attribute_volume(method, score, volume, scores.regions, scores.region_count, key)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _target_totals(
-    logits: Any,
-    count: int,
-    regions_count: int,
-    method: Method,
-    params: Params,
-    volume: Any,
-    predicted: Any,
-    regions: Any,
-    target_of: Any,
-    where: PlanArrays,
-    targets: Any,
-    key: Any,
-) -> Any:
-    """Return the sums [2 targets regions]."""
-    static = (logits, count, regions_count, method, params, volume, predicted, regions)
+@partial(jax.jit, static_argnames="method")
+def target_totals(
+    scores: ScanScores, method: Method, volume: Any, targets: Any, shells: Any, key: Any
+) -> Float[Array, "2 targets regions shells"]:
+    """Return the sums of positive and negative attributions by region and distance."""
+    volume = jnp.asarray(volume)
+    maps = jax.vmap(lambda t: _target_map(scores, method, volume, t, key))(targets)
 
-    def totals(target: Any) -> Any:
-        attribution = _attribute(*static, target_of, where, target, key)
-        return region_sums(attribution[..., None], regions, regions_count)[:, 0]
+    def totals(item: Any) -> Array:
+        attribution, shell = item
+        numbers = scores.regions * SHELLS + shell.astype(jnp.int32)
+        sums = region_sums(attribution[..., None], numbers, scores.region_count * SHELLS)
+        return sums.reshape(2, scores.region_count, SHELLS)
 
-    if len(targets) == 1:
-        return totals(targets[0])[:, None]
-    return jax.vmap(totals, out_axes=1)(targets)  # the network's passes do not depend on targets
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _gradient_totals(
-    logits: Any,
-    count: int,
-    regions_count: int,
-    params: Params,
-    volume: Any,
-    predicted: Any,
-    regions: Any,
-    target_of: Any,
-    where: PlanArrays,
-    targets: Any,
-) -> Any:
-    """Return the sums [2 targets regions] of the gradients of targets, of one forward pass."""
-
-    def scores(x: Any) -> Any:
-        return target_scores(logits, params, x, predicted, target_of, where, count=count)
-
-    _, pull = jax.vjp(scores, volume)
-
-    def totals(target: Any) -> Any:
-        (gradient,) = pull(jax.nn.one_hot(target, count, dtype=volume.dtype))
-        return region_sums(gradient.sum(-1, keepdims=True), regions, regions_count)[:, 0]
-
-    return jax.lax.map(totals, targets).transpose(1, 0, 2)
+    return jax.lax.map(totals, (maps, shells)).swapaxes(0, 1)

@@ -19,12 +19,14 @@ from salix.studies.agg2exp.aggregation import RegionTotals
 from salix.studies.agg2exp.phantoms import CLASSES, PhantomSetting
 from salix.studies.agg2exp.scans import Scan, write_nifti
 from salix.studies.agg2exp.segmenter import Segmenter
+from salix.studies.agg2exp.task import Task
 from salix.studies.agg2exp.training import UNetSetting, train_network
 from salix.studies.agg2exp.windows import SlidingWindows
 from salix.studies.trial_files import read_arrays, read_json, write_arrays, write_json
 from salix.typing import InputError, Method
 
-VERSION = 1  # of the numbers: raised where they change
+VERSION = 2  # of the numbers: raised where they change
+NETWORK = 1  # of the networks, in the same way
 
 
 def trained_network(
@@ -36,7 +38,7 @@ def trained_network(
     log: Callable[[str], None],
 ) -> UNet3D:
     """Return the network of a study, trained unless its file is in `out`."""
-    digest = _digest([VERSION, asdict(phantoms), asdict(setting), seed])
+    digest = _digest([NETWORK, asdict(phantoms), asdict(setting), seed])
     path = out / "networks" / f"{digest}.npz"
     if (known := read_arrays(path)) is not None:
         log(f"the network {path} is trained already")
@@ -51,16 +53,19 @@ def trained_network(
 class ScanFiles:
     """Totals and qualities of one scan by method, computed once.
 
-    A file has the digest of the volume, the regions, the parameters of the network, the windows and
-    the method.
+    A file has the digest of the volume, the targets and regions, the parameters of the network, the
+    windows and the method.
     """
 
-    def __init__(self, out: Path, scan: Scan, segmenter: Segmenter, windows: SlidingWindows):
+    def __init__(
+        self, out: Path, scan: Scan, segmenter: Segmenter, windows: SlidingWindows, task: Task
+    ):
         self.folder, self.scan = out / "scans", scan
-        parts = [scan.volume, scan.labels, *jax.tree.leaves(segmenter.params)]
-        digest = hashlib.sha256(repr((VERSION, windows)).encode())
+        parts = [scan.volume, task.regions, *jax.tree.leaves(segmenter.params)]
+        setting = (VERSION, windows, task.target_of, len(task.names))
+        digest = hashlib.sha256(repr(setting).encode())
         for part in parts:
-            digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+            digest.update(np.ascontiguousarray(part).tobytes())
         self.digest = digest.hexdigest()[:12]
 
     def _path(self, name: str, method: Method, kind: str) -> Path:

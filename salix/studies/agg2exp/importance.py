@@ -1,7 +1,7 @@
 """Global importance of regions over scans: means, strongest dependences, clusters and outliers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -160,24 +160,41 @@ def _correlation(scores: Float[np.ndarray, " n"], dice: Float[np.ndarray, " n"])
     return float(spearmanr(scores[known], dice[known]).statistic)  # pyright: ignore
 
 
-def dependence_ranks(
-    strengths: Matrix, dependences: dict[int, int], control: int, *, background: int = 0
-) -> Sequence[dict[str, int]]:
-    """Return the rank of the true region and of the control for each dependent target.
+def known_dependences(
+    strengths: Matrices,
+    is_present: Bool[np.ndarray, "scans targets"],
+    dependences: Mapping[int, int],
+    control: int | None,
+    *,
+    background: int = 0,
+) -> list[dict[str, Any]]:
+    """Return how true sources and a control stand among the regions, for each dependent target.
 
-    Ranks from 1, the strongest, over the regions that are neither background nor the target itself.
+    `first` is the number of the `scans` in which the source is stronger than all regions but
+    background and target, and `above` that in which it is stronger than the control. `difference`
+    is the interval of the control's strength less the mean of the other regions on which nothing
+    depends: the order among those is by chance. Regions without a voxel do not count.
     """
-    ranks = []
+    rows = []
     for target, source in dependences.items():
-        others = [r for r in range(strengths.shape[1]) if r not in (target, background)]
-        order = sorted(others, key=lambda r, t=target: -strengths[t, r])
-        ranks.append(
-            {
-                "target": target,
-                "source": source,
-                "source_rank": order.index(source) + 1,
-                "control_rank": order.index(control) + 1,
-                "of": len(order),
-            }
-        )
-    return ranks
+        own = strengths[is_present[:, target], target]
+        own = own[~np.isnan(own[:, source])]
+        idle = [r for r in range(own.shape[1]) if r not in (background, target, source)]
+        rest = [r for r in idle if r != control]
+        known = ~np.isnan(own)
+        others = np.where(known, own, -np.inf)[:, idle].max(1, initial=-np.inf)
+        row: dict[str, Any] = {"target": target, "source": source, "scans": len(own)}
+        row["first"] = int((own[:, source] > others).sum())
+        if control in idle and rest:
+            count = known[:, rest].sum(1)
+            mean = np.divide(
+                np.where(known, own, 0)[:, rest].sum(1),
+                count,
+                out=np.full(len(own), np.nan),
+                where=count > 0,
+            )
+            below = ~known[:, control] | (own[:, source] > own[:, control])
+            row["above"] = int(below.sum())
+            row["difference"] = asdict(mean_interval(own[:, control] - mean))
+        rows.append(row)
+    return rows

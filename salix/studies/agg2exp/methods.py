@@ -16,7 +16,6 @@ from salix.attribution import (
     Occlusion,
     SmoothGrad,
 )
-from salix.attribution.cost import passes_of
 from salix.perturb.partition import Patches
 from salix.typing import AnyArray, Image, InputError, Method, PRNGKey, ScoreLike
 
@@ -56,11 +55,6 @@ def bind_segments(method: Method, regions: Any, count: int) -> Method:
     if not isinstance(getattr(method, "partition", None), PredictedSegments):
         return method
     return replace(method, partition=BoundSegments(regions, count))  # pyright: ignore
-
-
-def uses_gradients(method: Method, shape: tuple[int, ...], count: int) -> bool:
-    """Return whether a method evaluates gradients of the score of a volume."""
-    return passes_of(bind_segments(method, None, count), shape).gradients > 0
 
 
 METHODS: Mapping[str, Method] = {

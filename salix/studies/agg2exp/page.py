@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from salix.studies.agg2exp.drawings import SIDE, boxes, graph, scatter, shade, tree
-from salix.studies.agg2exp.importance import dependence_ranks
 from salix.studies.pages import write_study_page
 
 QUALITY_NOTES = {
@@ -51,6 +50,8 @@ def headline(results: Mapping[str, Any]) -> str:
         return f"“{target}” leans most on “{region}”: {times} by {name}"
     lifts = results["methods"][name]["lift"]["mean"][-1]
     known = [r for r, v in enumerate(lifts) if v is not None]
+    if not known:
+        return f"“{targets[-1]}” was never predicted"
     best = max(known, key=lambda r: lifts[r])
     times = f"{lifts[best]:.1f} times its share of the volume"
     return f"“{targets[-1]}” leans most on “{regions[best]}”: {times} by {name}"
@@ -66,13 +67,12 @@ def _method(name: str, of: Mapping[str, Any], results: Mapping[str, Any]) -> dic
         dice = [d[row["target"]] for d in results["dice"]]
         drawing = scatter(row["scores"], dice, results["scans"])
         outliers.append({**row, "name": targets[row["target"]], "scatter": drawing})
-    mass, lift, square = of["mass"]["mean"], of["lift"]["mean"], targets == regions
+    square = targets == regions
+    kinds = {"mass": "Mass", "lift": "Lift", "distance_lift": "Lift at equal distance"}
+    matrices = [(t, kind, of[kind], _top(of[kind]["mean"], square)) for kind, t in kinds.items()]
     return {
         "name": name,
-        "matrices": [
-            ("Mass", "mass", of["mass"], 1.0, _top(mass, square)),
-            ("Lift", "lift", of["lift"], 1.0, _top(lift, square)),
-        ],
+        "matrices": matrices,
         "nodes": nodes,
         "arrows": arrows,
         "tree": tree(of["clusters"], targets) if of["clusters"] else None,
@@ -95,20 +95,22 @@ def _top(matrix: Sequence[Sequence[float | None]], square: bool) -> float:
 
 
 def _truth(name: str, of: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ranks of the true dependences by a method's lift."""
-    targets = results["targets"]
-    lifts = np.array(of["lift"]["mean"], float)
-    dependences = {int(k): int(v) for k, v in results["dependences"].items()}
-    ranks = dependence_ranks(np.nan_to_num(lifts), dependences, results["control"])
+    """Return the lifts of the true dependences and of the control by a method."""
+    targets, control = results["targets"], results["control"]
+
+    def strengths(target: int, region: int) -> dict[str, Any]:
+        kinds = ("lift", "distance_lift")
+        return {kind: of[kind]["mean"][target][region] for kind in kinds}
+
     rows = [
         {
             **row,
             "target": targets[row["target"]],
             "source": targets[row["source"]],
-            "lift": lifts[row["target"], row["source"]],
-            "control_lift": lifts[row["target"], results["control"]],
+            "of_source": strengths(row["target"], row["source"]),
+            "of_control": strengths(row["target"], control),
         }
-        for row in ranks
+        for row in of["known"]
     ]
     return {"name": name, "rows": rows}
 

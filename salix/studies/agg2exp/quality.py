@@ -1,6 +1,5 @@
 """Faithfulness, sensitivity and complexity of voxel attributions, with the region fixed."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,12 +11,12 @@ from salix.metrics.complexity import effective_complexity
 from salix.metrics.faithfulness import faithfulness_correlation
 from salix.metrics.robustness import avg_sensitivity
 from salix.perturb.partition import Patches
-from salix.studies.agg2exp.explain import Task
 from salix.studies.agg2exp.methods import attribute_volume
-from salix.studies.agg2exp.scores import PlanArrays, plan_arrays, target_scores
+from salix.studies.agg2exp.scores import ScanScores
 from salix.studies.agg2exp.segmenter import Segmenter, Volume
+from salix.studies.agg2exp.task import Task
 from salix.studies.agg2exp.windows import WindowPlan
-from salix.typing import Explanation, Method, Params
+from salix.typing import Explanation, Method
 
 QUALITIES = ("faithfulness", "sensitivity", "complexity")  # higher, lower and lower is better
 CUBE, FRACTION, REMOVALS = 4, 0.1, 100  # voxels a side, share of cubes removed at once, times
@@ -46,33 +45,16 @@ def attribution_quality(
 
     After Chrabaszcz et al. (2025), arXiv:2407.16653, whose region is predicted anew.
     """
-    static = (segmenter.logits, task.count, len(task.names), method, removals)
-    args = (segmenter.params, jnp.asarray(volume), task.predicted, task.regions)
-    target_of = jnp.asarray(task.target_of, jnp.int32)
+    scores = ScanScores.of_task(segmenter, task, plan)
     key = jax.random.fold_in(jax.random.key(seed), target)
-    values = _quality(*static, *args, target_of, plan_arrays(plan), np.int32(target), key)
+    values = _quality(scores, method, removals, jnp.asarray(volume), np.int32(target), key)
     return {name: float(value) for name, value in zip(QUALITIES, values, strict=True)}
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+@partial(jax.jit, static_argnames=("method", "removals"))
 def _quality(
-    logits: Callable[..., Any],
-    count: int,
-    regions_count: int,
-    method: Method,
-    removals: int,
-    params: Params,
-    volume: Any,
-    predicted: Any,
-    regions: Any,
-    target_of: Any,
-    where: PlanArrays,
-    explained: Any,
-    key: Any,
+    scores: ScanScores, method: Method, removals: int, volume: Any, explained: Any, key: Any
 ) -> Any:
-    def scores(x: Any) -> Any:
-        return target_scores(logits, params, x, predicted, target_of, where, count=count)
-
     def score(x: Any) -> Any:
         return scores(x)[explained]
 
@@ -80,7 +62,7 @@ def _quality(
 
     def explain(image: Any, target: Any = None) -> Explanation:
         del target  # always the explained one
-        a = attribute_volume(method, score, image, regions, regions_count, method_key)
+        a = attribute_volume(method, score, image, scores.regions, scores.region_count, method_key)
         return Explanation(scores(image), explained, jnp.abs(a), attribution=a[..., None])
 
     clean = explain(volume).attribution

@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 from salix.atomic import atomic
 from salix.stats import mean_interval
 from salix.studies.agg2exp.aggregation import RegionTotals, lift, mass, mean
+from salix.studies.agg2exp.distance import distance_lift
 from salix.studies.agg2exp.importance import (
     cluster_classes,
     global_importance,
+    known_dependences,
     outlier_scores,
     strongest_edges,
 )
@@ -45,6 +47,7 @@ def write_table(
                 "negative": totals.negative,
                 "mass": mass(totals),
                 "lift": lift(totals),
+                "distance_lift": distance_lift(totals),
                 "mean": mean(totals),
             }
             for t, target in enumerate(targets):
@@ -61,9 +64,17 @@ def write_table(
 
 
 def summarise(
-    results: Sequence[ScanResult], targets: Sequence[str], regions: Sequence[str]
+    results: Sequence[ScanResult],
+    targets: Sequence[str],
+    regions: Sequence[str],
+    *,
+    dependences: Mapping[int, int] | None = None,
+    control: int | None = None,
 ) -> dict[str, Any]:
-    """Return the contents of `results.json`, plain numbers with None for undefined ones."""
+    """Return the contents of `results.json`, plain numbers with None for undefined ones.
+
+    `dependences` are the known sources of targets by number, and nothing depends on `control`.
+    """
     present = np.stack([r.is_present for r in results])
     summary: dict[str, Any] = {
         "targets": list(targets),
@@ -75,18 +86,25 @@ def summarise(
         "voxels": np.mean([next(iter(r.totals.values())).voxels for r in results], 0),
         "methods": {},
         "quality": _quality(results),
+        "dependences": {str(k): v for k, v in (dependences or {}).items()},
+        "control": control,
     }
     for method in results[0].totals:
         totals = [r.totals[method] for r in results]
         masses = np.stack([mass(t) for t in totals])
         lifts = np.stack([lift(t) for t in totals])
-        by_mass, by_lift = (global_importance(v, present) for v in (masses, lifts))
+        distances = np.stack([distance_lift(t) for t in totals])
+        by_mass, by_lift, by_distance = (
+            global_importance(v, present) for v in (masses, lifts, distances)
+        )
         square = list(targets) == list(regions)
         clusters = cluster_classes(by_mass.mean) if square else None
         dice = np.stack([r.dice for r in results])
         summary["methods"][method] = {
             "mass": asdict(by_mass),
             "lift": asdict(by_lift),
+            "distance_lift": asdict(by_distance),
+            "known": known_dependences(distances, present, dependences or {}, control),
             "signed": {
                 part: _part_mean(totals, part, present) for part in ("positive", "negative")
             },

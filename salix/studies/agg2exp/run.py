@@ -1,9 +1,11 @@
 """Agg²Exp study: segmentation, attributions of all classes, their totals by region and a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from salix import spec
 from salix.attribution import ARGUMENTS as EVERY_ARGUMENT
@@ -15,8 +17,9 @@ from salix.studies.agg2exp.page import write_page
 from salix.studies.agg2exp.phantoms import CLASSES, CONTROL, DEPENDENCES, PhantomSetting
 from salix.studies.agg2exp.results import ScanResult, summarise, write_results, write_table
 from salix.studies.agg2exp.scan_result import ScanStudy, explain_study_scan
-from salix.studies.agg2exp.scans import Scan, deepbrain_input, largest_label, read_nifti
+from salix.studies.agg2exp.scans import Scan, deepbrain_input, label_numbers, read_nifti
 from salix.studies.agg2exp.segmenter import Segmenter
+from salix.studies.agg2exp.task import merge_names, parse_merges
 from salix.studies.agg2exp.training import UNetSetting, draw_scans, phantom_segmenter
 from salix.studies.agg2exp.windows import SlidingWindows
 from salix.studies.detectors import TimedLog
@@ -37,6 +40,7 @@ def run_agg2exp(
     methods: Sequence[str] = (),
     count: int = 12,
     window: int | None = None,
+    merges: Sequence[str] = (),
     network: UNetSetting = UNetSetting(),  # noqa: B008
     seed: int = 0,
     quick: bool = False,
@@ -46,29 +50,31 @@ def run_agg2exp(
     `model` "phantoms" trains a U-Net on phantoms, whose dependences between organs are known, and
     explains `count` new ones; "deepbrain" explains the whole-head T1 volumes of NIfTI files
     `scans`, with one file of `labels` each as regions. `methods` are names of
-    `salix.studies.agg2exp.methods.METHODS`, or texts such as `SmoothGrad(samples=5)`. Networks and
+    `salix.studies.agg2exp.methods.METHODS`, or texts such as `SmoothGrad(samples=5)`. `merges` are
+    texts such as `anchors=anchor 1,anchor 2`, of classes and regions that are one. Networks and
     scans that are in `out` already are not computed again. A scan that cannot be explained is a row
     of `skipped`. With `quick` the training has a tenth of the steps.
     """
     chosen = {name: _method(name) for name in tuple(methods) or DEFAULT_METHODS}
     if count < 1:
         raise InputError(f"{count} scans: explain at least one, --scans 1")
-    windows, log = SlidingWindows(window), TimedLog()
+    windows, log, joined = SlidingWindows(window), TimedLog(), parse_merges(merges)
     if model == "phantoms":
         if scans or labels:
             raise InputError("--volumes and --labels are for --model deepbrain: leave them out")
+        _check_merges(joined, CLASSES)
         if quick:
             network = replace(network, steps=max(1, network.steps // 10))
         setting = PhantomSetting(jitter=JITTER)
         module = trained_network(out, setting, network, seed=seed, log=log)
         dependent = tuple(DEPENDENCES)[:QUALITY_TARGETS]
-        study = ScanStudy(
-            out, phantom_segmenter(module), chosen, windows, dependent, dependent[0], log
-        )
+        segmenter = phantom_segmenter(module)
+        study = ScanStudy(out, segmenter, chosen, windows, dependent, dependent[0], log, joined)
         items = [(s.name, lambda s=s: s) for s in draw_scans(setting, count, seed=seed)]
         names: tuple[str, ...] = CLASSES
     else:
-        study, items, names = _deepbrain(out, scans, labels, chosen, windows, log)
+        study, items, names = _deepbrain(out, scans, labels, chosen, windows, log, joined)
+    names = merge_names(names, joined).names
     return _run(study, items, names, known=model == "phantoms")
 
 
@@ -81,6 +87,12 @@ def _method(text: str) -> Method:
         raise InputError(f"{error}; or give one of {', '.join(METHODS)}") from None
 
 
+def _check_merges(merges: Mapping[str, tuple[str, ...]], names: Collection[str]) -> None:
+    for part in (part for parts in merges.values() for part in parts):
+        if part not in names:
+            raise InputError(f"--merge: no {part!r}: give names of {', '.join(sorted(names))}")
+
+
 def _deepbrain(
     out: Path,
     scans: Sequence[str | Path],
@@ -88,6 +100,7 @@ def _deepbrain(
     methods: Mapping[str, Method],
     windows: SlidingWindows,
     log: TimedLog,
+    merges: Mapping[str, tuple[str, ...]],
 ) -> Any:
     from salix.data.assets import fetch
     from salix.models import load_deepbrain
@@ -102,22 +115,29 @@ def _deepbrain(
     module = load_deepbrain(fetch("deepbrain"))
     segmenter = Segmenter.of_module(module, ("background", "brain"), multiple=module.multiple)
 
+    names = ("background", "brain")
+    numbers = label_numbers(labels) if labels else ()
+    if labels:
+        names = tuple(f"label {n}" for n in numbers)
+    _check_merges(merges, {*names, *segmenter.classes})
+    group_of = np.asarray(merge_names(names, merges).group_of, np.int32)
+
     def read(index: int) -> Scan:
-        return deepbrain_input(read_nifti(scans[index], labels[index] if labels else None))
+        scan = deepbrain_input(read_nifti(scans[index], labels[index] if labels else None))
+        if scan.labels is None:
+            return scan
+        return replace(scan, labels=group_of[np.searchsorted(numbers, scan.labels)])
 
     items = [(str(scan), lambda i=i: read(i)) for i, scan in enumerate(scans)]
-    names = ("background", "brain")
-    if labels:
-        names = tuple(f"label {n}" for n in range(max(map(largest_label, labels)) + 1))
     # A hundred passes through volumes of 128 voxels a side take minutes: no qualities here.
-    return ScanStudy(out, segmenter, methods, windows, (), 1, log), items, names
+    return ScanStudy(out, segmenter, methods, windows, (), 1, log, merges), items, names
 
 
 def _run(study: ScanStudy, items: Sequence[Any], names: tuple[str, ...], *, known: bool) -> Path:
     results: list[ScanResult] = []
     pictures: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
-    targets = study.segmenter.classes
+    targets = study.targets
     with Progress("explaining", len(items), show=True, unit="scans") as progress:
         for name, load in items:
             try:
@@ -135,10 +155,12 @@ def _run(study: ScanStudy, items: Sequence[Any], names: tuple[str, ...], *, know
     if not results:
         raise InputError(f"no scan could be explained: {skipped[0]['reason']}")
     write_table(study.out, results, targets, names)
-    summary = summarise(results, targets, names)
-    summary |= {"skipped": skipped, "pictures": pictures, "known": known}
-    summary |= {"dependences": {str(k): v for k, v in DEPENDENCES.items()} if known else {}}
-    summary |= {"control": CONTROL if known else None}
+    group_of = study.target_of
+    pairs = {group_of[k]: group_of[v] for k, v in DEPENDENCES.items() if known}
+    pairs = {k: v for k, v in pairs.items() if k != v}  # merged ones tell nothing
+    control = group_of[CONTROL] if known else None
+    summary = summarise(results, targets, names, dependences=pairs, control=control)
+    summary |= {"skipped": skipped, "pictures": pictures, "known": bool(pairs)}
     never = [targets[t] for t, n in enumerate(summary["present"]) if n == 0]
     if never:
         study.log(f"never predicted, so without attributions: {', '.join(never)}")

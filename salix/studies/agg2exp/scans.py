@@ -1,5 +1,6 @@
 """Scans to explain: checks, NIfTI files and the input of deepbrain."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from salix.typing import InputError
 
 LARGEST_ANISOTROPY = 2.0  # longest over shortest side of a voxel
 LEAST_SIDE = 16  # voxels
+MOST_LABELS = 2000
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ def check_volume(name: str, volume: np.ndarray, affine: np.ndarray | None = None
     """
     if volume.ndim != 4:
         raise InputError(
-            f"{name}: an array of shape {volume.shape}: expected three axes of space; choose one "
-            "volume of a series"
+            f"{name}: an array of shape {volume.shape[:-1]}: expected three axes of space; choose "
+            "one volume of a series"
         )
     broken = volume.size - int(np.isfinite(volume).sum())
     if broken:
@@ -80,7 +82,8 @@ def read_nifti(path: str | Path, labels: str | Path | None = None) -> Scan:
     read and as `check_volume` and `check_labels` do.
     """
     image, affine = _read(path)
-    check_volume(str(path), image[..., None] if image.ndim == 3 else image, affine)
+    volume = image[..., None]
+    check_volume(str(path), volume, affine)
     known = None
     if labels is not None:
         array, other = _read(labels)
@@ -91,13 +94,27 @@ def read_nifti(path: str | Path, labels: str | Path | None = None) -> Scan:
                 "resample them to the grid of the volume"
             )
         known = array.astype(np.int32)
-    return Scan(Path(path).name.split(".nii")[0], image[..., None], affine, known)
+    return Scan(Path(path).name.split(".nii")[0], volume, affine, known)
 
 
-def largest_label(path: str | Path) -> int:
-    """Return the largest number of a NIfTI label map, 0 for an empty one."""
-    array, _ = _read(path)
-    return int(np.nanmax(array, initial=0))
+def label_numbers(paths: Sequence[str | Path]) -> tuple[int, ...]:
+    """Return the numbers in NIfTI label maps, and 0, without those of files that are not readable.
+
+    Raises `InputError` for more than 2,000 numbers, as an image has in place of a label map.
+    """
+    numbers = {0}
+    for path in paths:
+        try:
+            array, _ = _read(path)
+            check_labels(str(path), array, array.shape)
+        except InputError:
+            continue  # the scan is skipped with the reason when it is read
+        numbers |= {int(n) for n in np.unique(array)}
+        if len(numbers) > MOST_LABELS:
+            raise InputError(
+                f"{path}: more than {MOST_LABELS} numbers: an image, where a label map was expected"
+            )
+    return tuple(sorted(numbers))
 
 
 def write_nifti(path: str | Path, array: np.ndarray, affine: np.ndarray) -> Path:
@@ -111,7 +128,8 @@ def write_nifti(path: str | Path, array: np.ndarray, affine: np.ndarray) -> Path
 def _read(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     nibabel = import_extra("nibabel", "nibabel", "volumes")
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+        kind = "a folder, not a file" if Path(path).is_dir() else "no such file"
+        raise InputError(f"{path}: {kind}: give NIfTI files, such as head.nii.gz")
     try:
         image: Any = nibabel.load(str(path))
         array = np.squeeze(np.asarray(image.dataobj, np.float32))
@@ -139,7 +157,10 @@ def deepbrain_input(scan: Scan) -> Scan:
     """Return a whole-head T1 scan as deepbrain expects it: a cube of 128, divided by its maximum.
 
     The release resamples with scikit-image, whose grid of the same size is half a voxel apart.
+    Raises `InputError` for a scan without a voxel above 0.
     """
+    if scan.volume.max() <= 0:
+        raise InputError(f"{scan.name}: no voxel is above 0: give a T1 scan as it was taken")
     image = cube(scan.volume[..., 0])
     steps = [(n - 1) / (len(image) - 1) for n in scan.volume.shape[:3]]
     labels = None if scan.labels is None else label_cube(scan.labels)

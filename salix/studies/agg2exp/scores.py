@@ -1,80 +1,123 @@
 """Explained scalars of a segmentation: the logits of a class summed over its region."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Integer
+from jaxtyping import Array, Float
 
 from salix.studies.agg2exp.aggregation import sum_by_number
 from salix.studies.agg2exp.segmenter import Segmenter, Volume
+from salix.studies.agg2exp.task import Task
 from salix.studies.agg2exp.windows import WindowPlan
-from salix.typing import AnyArray, Params
-
-PlanArrays = tuple[Any, Any, Any]  # starts, weights and inverse of a plan, as arguments
 
 
-def plan_arrays(plan: WindowPlan) -> PlanArrays:
-    """Return the arrays of a plan, which are arguments of compiled programs."""
-    return plan.starts, plan.weights, plan.inverse
-
-
-def target_scores(
-    logits: Any,
-    params: Params,
-    volume: Volume,
-    predicted: Integer[AnyArray, "d h w"],
-    target_of: Integer[AnyArray, " classes"],
-    where: PlanArrays,
-    *,
-    count: int,
-) -> Float[Array, " targets"]:
-    r"""Return the explained scalars of all targets, $F_t(x) = \sum_{v: \hat y_v \in t} s_{\hat
-    y_v}(v; x)$.
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ScanScores:
+    r"""Explained scalars of all targets, $F_t(x) = \sum_{v: \hat y_v \in t} s_{\hat y_v}(v; x)$.
 
     $\hat y$ are the classes `predicted` of the clean volume, fixed whatever the volume is here: the
     function does not change along a path or under noise. `target_of` has the target of each class,
-    so that classes are merged by sharing one; `count` is the number of targets. With windows, s are
-    the blended logits: window w adds its logits times $b_w(v) / \sum_u b_u(v)$, in the gradient
-    too. Windows are scanned and computed again in the backward pass, for memory of one window.
+    so that classes are merged by sharing one. With windows, s are the blended logits: window w adds
+    its logits times $b_w(v) / \sum_u b_u(v)$, in the gradient too.
+
+    An argument of compiled programs: arrays, and the function of the logits with the numbers of
+    targets and regions, for which they are compiled. In the backward pass windows are computed
+    again one after another, and each is differentiated for one target after another with one
+    forward pass: memory is that of one window, whatever the number of targets.
 
     Chrabaszcz et al. (2025), arXiv:2407.16653, where the released code predicts the mask anew and
     adds overlapping windows without weights.
     """
-    volume, predicted = jnp.asarray(volume), jnp.asarray(predicted)
-    starts, weights, inverse = (jnp.asarray(part) for part in where)
-    size = weights.shape
 
-    def window(volume: Any, start: Any, classes: Any, share: Any) -> Array:
-        part = lax.dynamic_slice(volume, (*start, jnp.int32(0)), (*size, volume.shape[-1]))
-        s = logits(params, part)
+    params: Any
+    predicted: Any
+    regions: Any
+    target_of: Any
+    starts: Any
+    weights: Any
+    inverse: Any
+    logits: Callable[..., Any] = field(metadata={"static": True})
+    targets: int = field(metadata={"static": True})
+    region_count: int = field(metadata={"static": True})
+
+    @classmethod
+    def of_task(cls, segmenter: Segmenter, task: Task, plan: WindowPlan) -> "ScanScores":
+        """Return the scores of a task by the windows of a plan."""
+        return cls(
+            segmenter.params,
+            jnp.asarray(task.predicted),
+            jnp.asarray(task.regions),
+            jnp.asarray(task.target_of, jnp.int32),
+            jnp.asarray(plan.starts),
+            jnp.asarray(plan.weights),
+            jnp.asarray(plan.inverse),
+            segmenter.logits,
+            task.count,
+            len(task.names),
+        )
+
+    def __call__(self, volume: Volume) -> Float[Array, " targets"]:
+        """Return the scores of a volume [d h w c], of the shape of the clean one."""
+        return _scores(self, jnp.asarray(volume))
+
+    def cut(self, volume: Array, start: Any) -> Array:
+        """Return the part of a volume in a window."""
+        return lax.dynamic_slice(volume, (*start, jnp.int32(0)), (*self._size, volume.shape[-1]))
+
+    def window(self, part: Array, start: Any) -> Float[Array, " targets"]:
+        """Return the share of one window in the scores, from its part of the volume."""
+        classes = lax.dynamic_slice(self.predicted, start, self._size)
+        s = self.logits(self.params, part)
         own = (s * jax.nn.one_hot(classes, s.shape[-1], dtype=s.dtype)).sum(-1)
-        return sum_by_number(own * share, jnp.asarray(target_of)[classes], count)
+        if len(self.starts) > 1:
+            own *= self.weights * lax.dynamic_slice(self.inverse, start, self._size)
+        return sum_by_number(own, self.target_of[classes], self.targets)
 
-    if len(starts) == 1:
-        return window(volume, starts[0], predicted, jnp.ones((), volume.dtype))
+    @property
+    def _size(self) -> tuple[int, ...]:
+        return jnp.shape(self.weights)
 
-    @jax.checkpoint
+
+@jax.custom_vjp
+def _scores(scores: ScanScores, volume: Array) -> Array:
     def add(total: Array, start: Any) -> tuple[Array, None]:
-        classes = lax.dynamic_slice(predicted, start, size)
-        share = weights * lax.dynamic_slice(inverse, start, size)
-        return total + window(volume, start, classes, share), None
+        return total + scores.window(scores.cut(volume, start), start), None
 
-    return lax.scan(add, jnp.zeros(count, volume.dtype), starts)[0]
+    if len(scores.starts) == 1:
+        return scores.window(volume, scores.starts[0])
+    return lax.scan(add, jnp.zeros(scores.targets, volume.dtype), scores.starts)[0]
 
 
-def segmenter_scores(
-    segmenter: Segmenter, volume: Volume, predicted: Any, target_of: Any, plan: WindowPlan
-) -> Float[Array, " targets"]:
-    """Return `target_scores` of a segmenter."""
-    count = int(max(target_of)) + 1
-    return target_scores(
-        segmenter.logits,
-        segmenter.params,
-        volume,
-        predicted,
-        jnp.asarray(target_of, jnp.int32),
-        plan_arrays(plan),
-        count=count,
-    )
+def _forward(scores: ScanScores, volume: Array) -> Any:
+    return _scores(scores, volume), (scores, volume)
+
+
+def _backward(residual: Any, slope: Array) -> Any:
+    scores, volume = residual
+
+    def part_slope(start: Any) -> Array:
+        part = scores.cut(volume, start)
+        return _pull(jax.vjp(lambda v: scores.window(v, start), part)[1], slope)
+
+    def add(total: Array, start: Any) -> tuple[Array, None]:
+        place = (*start, jnp.int32(0))
+        moved = scores.cut(total, start) + part_slope(start)
+        return lax.dynamic_update_slice(total, moved, place), None
+
+    if len(scores.starts) == 1:
+        return None, part_slope(scores.starts[0])
+    return None, lax.scan(add, jnp.zeros_like(volume), scores.starts)[0]
+
+
+@jax.custom_batching.sequential_vmap
+def _pull(pull: Any, slope: Array) -> Array:
+    """Return the gradient of one target: several targets pass back one after another."""
+    return pull(slope)[0]
+
+
+_scores.defvjp(_forward, _backward)

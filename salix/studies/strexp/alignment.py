@@ -42,6 +42,16 @@ def align(logs: Float[np.ndarray, "t k"], word: Int[np.ndarray, " n"]) -> Bool[n
     return frames
 
 
+def align_positions(count: int, word: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "n t"]:
+    """Return the frames of characters of a decoder whose frame i has character i.
+
+    Raises `InputError` for a word of more characters than positions.
+    """
+    if len(word) > count:
+        raise InputError(f"a word of {len(word)} characters needs as many positions, not {count}")
+    return np.eye(len(word), count, dtype=bool)
+
+
 def reads(logits: Float[AnyArray, "t k"], word: Int[AnyArray, " n"]) -> Bool[Array, ""]:
     """Return whether the best path of CTC spells a word of classes padded with 0."""
     word = jnp.asarray(word)

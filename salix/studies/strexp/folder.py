@@ -21,8 +21,9 @@ def folder_words(
     """Return the images of a folder, and the name and reason of each file that is not readable.
 
     `words.csv` in it, with the columns file and word, has the true words; without it they are not
-    known. Images are fitted to 32 x 128: stretched, or in their own shape with the level of their
-    edge beside them. Raises `InputError` for a folder without images, and for a damaged table.
+    known. A row of it without an image of the folder is among the files that are not readable.
+    Images are fitted to 32 x 128: stretched, or in their own shape with the level of their edge
+    beside them. Raises `InputError` for a folder without images of words, and for a damaged table.
     """
     files = sorted(p for p in folder.glob("*") if p.suffix.lower()[1:] in suffixes())
     if not files:
@@ -39,17 +40,26 @@ def folder_words(
             skipped.append((path.name, "an image of one level, without text"))
             continue
         images.append(WordImage(path.name, "folder", truths.get(path.name, ""), pixels))
+    if not images:
+        name, reason = skipped[0]
+        raise InputError(f"{folder}: none of {len(files)} images has a word; {name}: {reason}")
+    names = {path.name for path in files}
+    skipped += [(n, f"a row of {TABLE} without an image") for n in truths if n not in names]
     return tuple(images), tuple(skipped)
 
 
 def _read_table(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if not {"file", "word"} <= set(rows.fieldnames or ()):
-            raise InputError(f"{path} has the columns {rows.fieldnames}: give file and word")
-        return {row["file"]: row["word"] for row in rows}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a mark
+            rows = csv.DictReader(file)
+            if not {"file", "word"} <= set(rows.fieldnames or ()):
+                columns = ", ".join(rows.fieldnames or ()) or "no columns"
+                raise InputError(f"{path} has {columns}: give a first line with file and word")
+            return {row["file"]: (row["word"] or "").strip() for row in rows if row["file"]}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not readable ({error}): save it as CSV in UTF-8") from None
 
 
 def _fit(path: Path, stretched: bool) -> Any:

@@ -10,7 +10,13 @@ from jaxtyping import Array, Bool, Float, Int
 
 from salix.attribution import pool, pooling_of
 from salix.models.recognisers import Recogniser
-from salix.studies.strexp.scores import path_score, substitution_score, word_score
+from salix.studies.strexp.scores import (
+    path_score,
+    position_score,
+    positions_score,
+    substitution_score,
+    word_score,
+)
 from salix.studies.strexp.segments import COUNT, ImageLabels
 from salix.typing import Index, Method, Params, PRNGKey, Scalar, Score
 
@@ -42,20 +48,29 @@ def score_of(
 ) -> Score:
     """Return the score of the word for `at` 0, and of its character `at` - 1 above.
 
-    The word's is its log-likelihood; a character's is `substitution_score` or `path_score`. Score
-    and features are those of one image [h w 1], divided after the convolutions.
+    The word's is its log-likelihood; a character's is `substitution_score` or `path_score`, which
+    are both `position_score` for a decoder of one output a character. Score and features are those
+    of one image [h w 1], divided after the convolutions.
     """
 
     def head(features: Any) -> Scalar:
         logits = recogniser.classify(params, features[None])[0]
         character = jnp.maximum(at - 1, 0)
-        if kind == "path":
+        if recogniser.decoding == "position":
+            own = position_score(logits, read.word, character)
+        elif kind == "path":
             own = path_score(logits, read.word, jnp.asarray(read.frames)[character], character)
         else:
             own = substitution_score(logits, read.word, character)
-        return jnp.where(at == 0, word_score(logits, read.word), own)
+        return jnp.where(at == 0, word_score_of(recogniser, logits, read.word), own)
 
     return Score(head, lambda image: recogniser.features(params, image[None])[0], (-1.0,), (1.0,))
+
+
+def word_score_of(recogniser: Recogniser, logits: Any, word: Any) -> Scalar:
+    """Return the log-likelihood of a word from the logits of a recogniser's frames."""
+    score = positions_score if recogniser.decoding == "position" else word_score
+    return score(logits, word)
 
 
 def explain_word(

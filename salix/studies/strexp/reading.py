@@ -8,13 +8,17 @@ import jax
 import numpy as np
 
 from salix.models.recognisers import Recogniser
-from salix.studies.strexp.alignment import align
+from salix.studies.strexp.alignment import align, align_positions
 from salix.studies.strexp.maps import ReadWord
 from salix.studies.strexp.words import WordImage
 from salix.typing import InputError, Params
 
 Explained = Literal["prediction", "truth"]
 BATCH = 16  # images that are read at once
+_EMPTY: dict[Explained, str] = {
+    "prediction": "the prediction is empty: nothing to explain",
+    "truth": "the true word is not known: give it in words.csv, or explain the prediction",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +55,11 @@ def read_images(
         word = prediction if explained == "prediction" else image.truth
         try:
             if not word:
-                raise InputError(f"the {explained} is empty: nothing to explain")
+                raise InputError(_EMPTY[explained])
             classes = recogniser.encode(word)
-            rows.append((index, prediction, word, classes, align(log, classes)))
+            by_position = recogniser.decoding == "position"
+            frames = align_positions(len(log), classes) if by_position else align(log, classes)
+            rows.append((index, prediction, word, classes, frames))
         except InputError as error:
             skipped.append((image.name, str(error)))
     if not rows:

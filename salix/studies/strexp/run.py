@@ -1,5 +1,6 @@
 """STRExp study: words rendered or of a folder, maps by character, and their measurements."""
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from salix.attribution import METHODS as EVERY
 from salix.data.assets import fetch
 from salix.models.recognisers import RECOGNISERS, Recogniser, load_recogniser
 from salix.studies.detectors import TimedLog
+from salix.studies.strexp.decoder import DecoderSetting, trained_decoder
 from salix.studies.strexp.folder import folder_words
 from salix.studies.strexp.maps import CharacterScore
 from salix.studies.strexp.measure import METHODS, measure_words
@@ -26,6 +28,7 @@ from salix.typing import InputError, Method, Params
 
 VERSION = 1  # of measurements: raised where their numbers change
 CHUNK = 10  # words of one program, and of one file
+ATTENTION = "attention"  # the recogniser that is trained here
 STRETCHED = ("nano-ocr",)  # recognisers of words that fill the image
 
 
@@ -45,7 +48,7 @@ class WordStudy:
 
     def __post_init__(self) -> None:
         for option, value, known in (
-            ("recogniser", self.recogniser, tuple(RECOGNISERS)),
+            ("recogniser", self.recogniser, (*RECOGNISERS, ATTENTION)),
             ("explained", self.explained, ("prediction", "truth")),
             ("character-score", self.score, ("substitution", "path")),
             ("segments", self.segments, tuple(SEGMENTATIONS)),
@@ -78,6 +81,13 @@ def study_images(study: WordStudy) -> tuple[tuple[WordImage, ...], tuple[tuple[s
     return tuple(render), ()
 
 
+def study_recogniser(out: Path, name: str) -> tuple[Recogniser, Params]:
+    """Return a recogniser with published weights, or the attention decoder trained in `out`."""
+    if name == ATTENTION:
+        return trained_decoder(out, fetch("legere"), DecoderSetting())
+    return load_recogniser(name, fetch(name))
+
+
 def choose_methods(texts: Sequence[str]) -> Mapping[str, Method]:
     """Return the methods of the study, or those of texts such as `Gradient()` with Shapley last."""
     if not texts:
@@ -93,16 +103,17 @@ def measure_study(
 
     A stopped study continues with the first ten without a file.
     """
-    recogniser, params = load_recogniser(study.recogniser, fetch(study.recogniser))
+    recogniser, params = study_recogniser(out, study.recogniser)
     images, unreadable = study_images(study)
     segment = SEGMENTATIONS[study.segments]
     read = read_images(recogniser, params, images, segment, explained=study.explained)
     log(f"{len(images)} images: {len(read.words)} words to explain, {len(read.skipped)} left out")
     chosen = choose_methods(methods)
-    digest = trial_digest(VERSION, study) + methods_digest(VERSION, chosen)
+    setting = trial_digest(VERSION, study) + methods_digest(VERSION, chosen)
     parts, start, measured = [], time.monotonic(), 0
     for first in range(0, len(read.words), CHUNK):
-        path = out / "words" / f"{digest[:12]}-{first:05d}.npz"
+        digest = _digest(setting, read, first)
+        path = out / "words" / f"{digest}-{first:05d}.npz"
         arrays = read_arrays(path)
         count = min(CHUNK, len(read.words) - first)
         if arrays is None:
@@ -116,6 +127,15 @@ def measure_study(
     joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     complete = replace(read, skipped=(*unreadable, *read.skipped))
     return StudyRows(study, complete, chosen, joined)
+
+
+def _digest(setting: str, read: ReadImages, first: int) -> str:
+    """Return a digest of the setting and of ten words: images of a folder may have changed."""
+    rows = slice(first, first + CHUNK)
+    digest = hashlib.sha256(setting.encode())
+    for array in (*jax.tree.leaves(read.reads), read.extents):
+        digest.update(np.ascontiguousarray(array[rows]).tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _measure_chunk(

@@ -40,12 +40,37 @@ def path_score(logits: FrameLogits, word: Word, frames: Bool[AnyArray, " t"], at
     return (logs * flags).sum() / jnp.maximum(flags.sum(), 1)
 
 
-def position_score(logits: Float[AnyArray, "n k"], word: Word, at: Index) -> Scalar:
+def position_score(logits: FrameLogits, word: Word, at: Index) -> Scalar:
     """Log-probability of character `at` at its position, for decoders of one output a character.
 
-    In nats, at most 0. That of the word is the sum.
+    In nats, at most 0; among all characters and the end, with the others fixed.
     """
     return jax.nn.log_softmax(jnp.asarray(logits)[at])[jnp.asarray(word)[at]]
+
+
+def positions_score(logits: FrameLogits, word: Word) -> Scalar:
+    """Log-probability of a word by a decoder of one output a character, with the end behind it.
+
+    In nats, at most 0; the sum over characters and the end, where there is a position for it.
+    """
+    logs = jax.nn.log_softmax(jnp.asarray(logits))
+    classes, used = positions_of(word, len(logs))
+    each = jnp.take_along_axis(logs, classes[:, None], 1)[:, 0]
+    return jnp.where(used, each, 0).sum()
+
+
+def reads_positions(logits: FrameLogits, word: Word) -> Bool[Array, ""]:
+    """Return whether the greatest logits of the positions spell a word, with its end."""
+    classes, used = positions_of(word, len(logits))
+    best = jnp.asarray(logits).argmax(-1).astype(classes.dtype)
+    return ((best == classes) | ~used).all()
+
+
+def positions_of(word: Word, count: int) -> tuple[Int[Array, " t"], Bool[Array, " t"]]:
+    """Return the class of each of `count` positions, 0 behind the word, and the positions used."""
+    word = jnp.asarray(word)
+    classes = jnp.concatenate([word, jnp.zeros(count, word.dtype)])[:count]
+    return classes, jnp.arange(count) <= (word > 0).sum()
 
 
 def substitution_score(logits: FrameLogits, word: Word, at: Index) -> Scalar:

@@ -12,8 +12,8 @@ from salix.models.recognisers import Recogniser
 from salix.perturb.fills import fill_image
 from salix.perturb.segment_masks import apply_mask
 from salix.studies.strexp.alignment import reads
-from salix.studies.strexp.maps import ReadWord, background
-from salix.studies.strexp.scores import word_score
+from salix.studies.strexp.maps import ReadWord, background, word_score_of
+from salix.studies.strexp.scores import reads_positions
 from salix.studies.strexp.segments import COUNT
 from salix.typing import Params, PRNGKey
 
@@ -57,10 +57,11 @@ def removal_curves(
     """Return the accuracy and the confidence after each step of removal of ranked segments.
 
     Accuracy is 1 where the image still reads as the explained word, upper and lower case apart;
-    confidence is the word's likelihood by CTC. One scorer for every ranking; all channels of a
+    confidence is the word's likelihood. One scorer for every ranking; all channels of a
     segment are filled.
     """
     image, word = jnp.asarray(read.image), jnp.asarray(read.word)
+    spells = reads_positions if recogniser.decoding == "position" else reads
     fills = fill_images(image, key)
     steps = jnp.asarray(STEPS, jnp.int32)
 
@@ -71,7 +72,8 @@ def removal_curves(
         logits = recogniser.logits(
             params, apply_mask(image, fills[fill], read.labels, present)[None]
         )
-        return reads(logits[0], word).astype(image.dtype), jnp.exp(word_score(logits[0], word))
+        is_read = spells(logits[0], word).astype(image.dtype)
+        return is_read, jnp.exp(word_score_of(recogniser, logits[0], word))
 
     shape = (len(ranks), len(FILLS), len(STEPS))
     indices = jnp.arange(int(np.prod(shape)), dtype=jnp.int32)
