@@ -98,6 +98,8 @@ class ExplainSimilarity:
         names, pairs = (list(self.items), []) if self.file is None else read_pairs(self.file)
         if len(names) < 2:
             raise InputError(f"one item, {names[0]!r}, has no pair: give two or more")
+        if self.face_parts != "FaceParts" and not self.faces:
+            raise InputError(f"--face-parts {self.face_parts!r} is of images: add --faces")
         encoder = self._faces() if self.faces else load_encoder(self.encoder)
         if self.out is None and len(names) == 2:
             a, b = (encoder.integrate(method, name) for name in names)

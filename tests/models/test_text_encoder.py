@@ -180,16 +180,22 @@ def tokenizer(tmp_path_factory):
 def test_a_sentence_has_tokens_words_and_special_ones(tokenizer):
     sentence = tokenizer("A cat sitting?")
     assert sentence.tokens == ("[CLS]", "a", "cat", "[UNK]", "[UNK]", "[SEP]")
+    assert sentence.word_texts == ("A", "cat", "sitting [UNK]", "? [UNK]")
     sentence = tokenizer("A satting cat.")
     assert sentence.ids.tolist() == [2, 4, 6, 7, 5, 8, 3]
     assert sentence.words.tolist() == [-1, 0, 1, 1, 2, 3, -1]
-    assert sentence.word_texts == ("a", "satting", "cat", ".")
+    assert sentence.word_texts == ("A", "satting", "cat", ".")
+    assert sentence.word_spans.tolist() == [[0, 1], [2, 9], [10, 13], [13, 14]]
     assert sentence.special.tolist() == [True, *[False] * 5, True]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(" \n", r"the text ' \\n' has no words"), ("cat " * 7, "has 9 tokens, the encoder reads 8")],
+    [
+        (" \n", r"the text ' \\n' has no words"),
+        ("cat " * 7, "has 9 tokens, the encoder reads 8"),
+        ("a \udce4 cat", r"has '\\udce4', which is no character: give UTF-8"),
+    ],
 )
 def test_unusable_texts_are_refused(tokenizer, text, message):
     with pytest.raises(InputError, match=message):

@@ -1,7 +1,9 @@
 """Pairs of sentences: a small encoder against brute force, padding, words, and the command."""
 
 import json
+import re
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import jax
@@ -29,17 +31,19 @@ class WordPieces:
     """Stands for a tokenizer of Hugging Face: long words are two pieces; 1 and 2 are special."""
 
     def encode(self, text):
-        tokens, words = ["[CLS]"], [None]
-        for number, word in enumerate(text.split()):
-            pieces = (word[:3], f"##{word[3:]}")[: 1 + (len(word) > 3)]
-            tokens += pieces
-            words += [number] * len(pieces)
+        tokens, words, offsets = ["[CLS]"], [None], [(0, 0)]
+        for number, word in enumerate(re.finditer(r"\S+", text)):
+            cuts = [0, 3, len(word[0])] if len(word[0]) > 3 else [0, len(word[0])]
+            tokens += [word[0][a:b] if a == 0 else f"##{word[0][a:b]}" for a, b in pairwise(cuts)]
+            offsets += [(word.start() + a, word.start() + b) for a, b in pairwise(cuts)]
+            words += [number] * (len(cuts) - 1)
         ids = [4 + sum(i * ord(c) for i, c in enumerate(t, 1)) % 36 for t in tokens[1:]]
         return SimpleNamespace(
             ids=[1, *ids, 2],
             tokens=[*tokens, "[SEP]"],
             word_ids=[*words, None],
             special_tokens_mask=[1, *[0] * len(ids), 1],
+            offsets=[*offsets, (0, 0)],
         )
 
     def to_str(self):
@@ -184,8 +188,41 @@ def test_unusable_settings_of_an_encoder_are_refused(encoder, tmp_path):
         attribute(A, B, encoder=encoder, method=PairAttribution(layer=4))
     with pytest.raises(InputError, match="has no words"):
         attribute(" ", B, encoder=encoder)
-    with pytest.raises(InputError, match="one item has no pair"):
+    with pytest.raises(InputError, match=r"items are .* give two that differ"):
         run_similar(tmp_path, PairAttribution(), encoder, [A, A])
+    with pytest.raises(InputError, match=r"1 of 2 items can be used: .*the text ' ' has no words"):
+        run_similar(tmp_path, PairAttribution(layer=1, steps=2), encoder, [A, " "])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file: give --out a directory"):
+        run_similar(tmp_path / "file", PairAttribution(), encoder, [A, B])
+    with pytest.raises(InputError, match=r"is no folder: give one with config\.json"):
+        SentenceEncoder.load(tmp_path / "file")
+
+
+@pytest.mark.slow
+def test_pairs_of_an_unusable_item_are_skipped_with_its_reason(encoder, tmp_path, caplog):
+    method, names = PairAttribution(layer=1, steps=2), (A, "word " * 40, B, "\ud800 a")
+    page = run_similar(tmp_path, method, encoder, names, pairs=[(A, B), (B, names[1])])
+    assert "skipped 'word word" in caplog.text
+    run = Run(tmp_path / "pairs")
+    rows = run.read()
+    assert list(zip(rows["a"], rows["b"], strict=True)) == [(A, A), (A, B), (B, A), (B, B)]
+    assert len(run.skipped) == 12
+    reasons = {row["skipped"] for row in run.skipped}
+    assert any("has 82 tokens, the encoder reads 32" in reason for reason in reasons)
+    assert any("is no character: give UTF-8" in reason for reason in reasons)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [(p["a"], p["b"]) for p in results["pairs"]] == [(A, B)]
+    assert [row["name"] for row in results["skipped"]] == [names[1], r"\ud800 a"]
+    text = page.read_text()
+    assert "has 82 tokens" in text
+    means = [float(rows["score"][i]) for i in (1, 2)]
+    assert f"{np.mean(means):.3f}".replace("-", "−") in text
+
+
+def test_files_of_texts_may_have_marks_and_breaks(tmp_path):
+    (tmp_path / "a.tsv").write_bytes("\ufeffa\tb\r\nc\u2028d\r\n".encode())
+    assert read_pairs(tmp_path / "a.tsv") == (["a", "b", "c\u2028d"], [("a", "b")])
 
 
 def test_the_command_refuses_what_it_cannot_use(tmp_path, capsys):
@@ -196,6 +233,7 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path, capsys):
         (["a", "b", "--encoder", str(tmp_path)], "config.json: no such file"),
         (["a", "b", "--rule", "simpson"], "choose one of midpoint"),
         (["a", "b", "--faces", "--encoder", "c"], "--encoder is of sentences"),
+        (["a", "b", "--face-parts", "FaceParts(eyes=0.3)"], "is of images: add --faces"),
     ]:
         assert main(["similar", *arguments]) == 2
         assert message in capsys.readouterr().err

@@ -22,8 +22,8 @@ from salix.nn import conv_form
 from salix.preprocess import Preprocess
 from salix.report.heatmap import data_address
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution, side_sums
+from salix.studies.siamese.items import Item
 from salix.studies.siamese.reference import search_reference
-from salix.studies.siamese.sentences import Item
 from salix.typing import AnyArray, InputError
 
 
@@ -69,12 +69,8 @@ class FaceEncoder:
 
         return data_address(Image.fromarray(self.pixels(name)), "JPEG", quality=85)
 
-    def integrate(self, method: PairAttribution, name: str) -> Item:
-        """Return the sums of each part of the face in an image file.
-
-        Raises `InputError` for a file that is no image, a layer that the encoder lacks, and a
-        reference of sentences.
-        """
+    def check(self, method: PairAttribution) -> None:
+        """Raise `InputError` for a layer that the encoder lacks and a reference of sentences."""
         layer, depth = method.layer, self.encoder.depth
         if not isinstance(layer, int) or not -depth <= layer <= depth:
             raise InputError(
@@ -83,9 +79,16 @@ class FaceEncoder:
             )
         if method.reference == "mask":
             raise InputError("reference 'mask' is of sentences: give padding, zeros or searched")
-        layer = layer + depth if layer < 0 else layer
-        image = preprocess_faces(self.pixels(name))
-        return self._item(method, layer, image, name)
+
+    def integrate(self, method: PairAttribution, name: str) -> Item:
+        """Return the sums of each part of the face in an image file.
+
+        Raises `InputError` for a file that is no image, and as `check` does.
+        """
+        self.check(method)
+        layer = int(method.layer)
+        layer = layer + self.encoder.depth if layer < 0 else layer
+        return self._item(method, layer, preprocess_faces(self.pixels(name)), name)
 
     def _item(self, method: PairAttribution, layer: int, image: np.ndarray, name: str) -> Item:
         graph, params = self._split

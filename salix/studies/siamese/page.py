@@ -11,6 +11,7 @@ from salix.studies.pages import write_study_page
 from salix.studies.siamese.pairs import ExplainedPair
 
 POSITIVE, NEGATIVE = (0, 114, 178), (196, 78, 0)  # of the palette of reports, on white
+LARGE = 0.01  # residual of a cosine that asks for more steps
 LARGEST = 40  # items of a drawn table of scores
 
 
@@ -42,6 +43,7 @@ def write_page(
         pairs=[_drawn(pair, pictures) for pair in pairs],
         summary=summary,
         names=names,
+        large=LARGE,
         scores=heat(summary["scores"], names, names) if len(names) <= LARGEST else [],
     )
 

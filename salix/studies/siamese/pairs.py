@@ -15,7 +15,8 @@ from salix.studies.siamese.attribution import (
     pairs_to_explain,
     sum_groups,
 )
-from salix.studies.siamese.sentences import Item, SentenceEncoder
+from salix.studies.siamese.items import Item
+from salix.studies.siamese.sentences import SentenceEncoder
 
 SHARES = (0.5, 0.8, 0.95)  # of the attributions, explained by the strongest pairs
 

@@ -1,16 +1,18 @@
 """All pairs of items as a problem of the engine: one row of numbers for each pair."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from salix.data import Unreadable
+from salix.data.notes import printable
 from salix.studies.siamese.attribution import PairAttribution
+from salix.studies.siamese.items import Item
 from salix.studies.siamese.pairs import SHARES
-from salix.studies.siamese.sentences import Item
 from salix.typing import Column, PRNGKey, Values
 
 SOURCE = "Moeller, Nikolaev and Pado (2023), EMNLP"
@@ -40,19 +42,26 @@ def columns() -> tuple[Column, ...]:
     return (*terms, *pairs)
 
 
-def stack_items(items: Sequence[Item]) -> dict[str, jax.Array]:
+def stack_items(items: Sequence[Item | None]) -> dict[str, jax.Array]:
     """Return embeddings [n 2 d], of items and their references, and sums of words [n words d].
 
-    Items of fewer words are padded with zeros, which have no part in any number.
+    Items of fewer words are padded with zeros, which have no part in any number; skipped items,
+    None, are zeros too.
     """
-    longest = max(len(item.word_names) for item in items)
+    usable = [item for item in items if item is not None]
+    longest = max(len(item.word_names) for item in usable)
+    width = usable[0].side.embedding.shape[0]
     embeddings, sums = [], []
     for item in items:
+        if item is None:
+            embeddings.append(np.zeros((2, width)))
+            sums.append(np.zeros((longest, width)))
+            continue
         words = np.eye(len(item.word_names))[item.words].T @ np.asarray(item.side.sums)
         sums.append(np.pad(words, ((0, longest - len(words)), (0, 0))))
         embeddings.append(np.stack([item.side.embedding, item.side.reference]))
-    dtype = embeddings[0].dtype
-    return {"embeddings": jnp.asarray(embeddings), "sums": jnp.asarray(sums, dtype)}
+    dtype = np.asarray(usable[0].side.embedding).dtype
+    return {"embeddings": jnp.asarray(embeddings, dtype), "sums": jnp.asarray(sums, dtype)}
 
 
 @dataclass(frozen=True)
@@ -107,9 +116,13 @@ class SimilarityProblem:
 
 @dataclass(frozen=True)
 class PairExamples:
-    """All n² ordered pairs of named items, as examples of `SimilarityProblem`."""
+    """All n² ordered pairs of named items, as examples of `SimilarityProblem`.
+
+    `reasons` are those of the items that are skipped, with all of their pairs, by name.
+    """
 
     names: tuple[str, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -123,14 +136,19 @@ class PairExamples:
         return tuple(Column(n, n, f"Item {n} of the pair.", dtype="string") for n in "ab")
 
     def load(self, index: int) -> Any:
-        """Return the numbers of the items."""
-        return np.asarray(divmod(index, len(self.names)), np.int32)
+        """Return the numbers of the items; raises `Unreadable` where one is skipped."""
+        pair = divmod(index, len(self.names))
+        for name in (self.names[i] for i in pair):
+            if name in self.reasons:
+                raise Unreadable(printable(self.reasons[name]))
+        return np.asarray(pair, np.int32)
 
     def describe(self, index: int, example: Any | None) -> dict[str, Any]:
         """Return the names of the items."""
         a, b = divmod(index, len(self.names))
-        return {"a": self.names[a], "b": self.names[b]}
+        return {"a": printable(self.names[a]), "b": printable(self.names[b])}
 
     def identity(self) -> dict[str, Any]:
-        """Return the names of all items."""
-        return {"items": list(self.names)}
+        """Return the names of all items, and of those that are skipped."""
+        names, skipped = ([printable(name) for name in n] for n in (self.names, self.reasons))
+        return {"items": names} | ({"skipped": skipped} if skipped else {})

@@ -9,29 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from salix.models import TextEncoder, TokenisedText, Tokenizer, load_text_encoder, load_tokenizer
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution, side_sums
+from salix.studies.siamese.items import Item
 from salix.studies.siamese.reference import search_reference
 from salix.typing import AnyArray, InputError
 
 MULTIPLE = 8  # lengths of padded sentences: one program for each
-
-
-@dataclass(frozen=True)
-class Item:
-    """An input with its integrated sums: the groups are its tokens, or the parts of a face.
-
-    `words` numbers the word of each group, and `word_names` are their texts: for a sentence the
-    special tokens are words of their own.
-    """
-
-    name: str
-    groups: tuple[str, ...]
-    words: Int[np.ndarray, " g"]
-    word_names: tuple[str, ...]
-    side: IntegratedSide
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +34,11 @@ class SentenceEncoder:
 
         Raises `InputError` as `load_text_encoder` and `load_tokenizer` do.
         """
+        if not Path(folder).is_dir():
+            raise InputError(
+                f"{folder} is no folder: give one with config.json, model.safetensors and "
+                "tokenizer.json"
+            )
         encoder = load_text_encoder(folder)
         tokenizer = load_tokenizer(folder, encoder.config.positions)
         return SentenceEncoder(encoder, tokenizer, Path(folder).name)
@@ -60,6 +51,10 @@ class SentenceEncoder:
         for leaf in jax.tree.leaves(self._split[1]):
             digest.update(np.asarray(leaf).tobytes())
         return digest.hexdigest()
+
+    def check(self, method: PairAttribution) -> None:
+        """Raise `InputError` for a layer that the encoder lacks."""
+        self.layer(method.layer)
 
     def content(self, name: str) -> str:
         """Return what decides the tokens of an item: the sentence."""
