@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import rankdata
 
 from salix.data.assets import fetch
 from salix.studies.siamese import PairAttribution, attribute
@@ -53,15 +53,20 @@ def unshifted_cosines(encoder: SentenceEncoder, pairs: Sequence[tuple[str, str]]
     return embeddings @ embeddings.T
 
 
+def correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Pearson's correlation."""
+    return float(np.corrcoef(x, y)[0, 1])
+
+
 def agreement(values: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """Return how the cosines of different sentences agree, and those of a pair alone."""
     first, second = np.triu_indices(len(values), 1)
     near = first // 2 == second // 2
     x, y = values[first, second], targets[first, second]
     return {
-        "pearson": float(pearsonr(x, y)[0]),
-        "spearman": float(spearmanr(x, y)[0]),
-        "pearson_of_pairs": float(pearsonr(x[near], y[near])[0]),
+        "pearson": correlation(x, y),
+        "spearman": correlation(rankdata(x), rankdata(y)),
+        "pearson_of_pairs": correlation(x[near], y[near]),
         "mean_error": float(np.mean(np.abs(x - y))),
     }
 

@@ -11,12 +11,11 @@ import numpy as np
 from salix.data.notes import printable
 from salix.engine.problem_run import run_problem
 from salix.studies.siamese.attribution import PairAttribution
-from salix.studies.siamese.controls import run_controls
-from salix.studies.siamese.items import ItemEncoder, integrate_items
+from salix.studies.siamese.controls import ControlledEncoder, run_controls
+from salix.studies.siamese.items import integrate_items
 from salix.studies.siamese.page import LARGE, write_page
 from salix.studies.siamese.pairs import ExplainedPair, similarity
 from salix.studies.siamese.problem import PairExamples, SimilarityProblem, stack_items
-from salix.studies.siamese.sentences import SentenceEncoder
 from salix.studies.trial_files import write_json
 from salix.typing import InputError
 
@@ -27,7 +26,7 @@ DRAWN = 10  # pairs on the page, where none are named
 def run_similar(
     out: Path,
     method: PairAttribution,
-    encoder: ItemEncoder,
+    encoder: ControlledEncoder,
     names: Sequence[str],
     *,
     pairs: Sequence[tuple[str, str]] = (),
@@ -37,7 +36,7 @@ def run_similar(
 
     `encoder` integrates an item by its name: `SentenceEncoder`, or one of faces. The sums of each
     item are cached in `out`, so that n items take n integrations for n² pairs, and an interrupted
-    study continues. `pairs` are those to draw, by default the ten most similar ones; of sentences
+    study continues. `pairs` are those to draw, by default the ten most similar ones,
     with their controls, drawn by `seed`. Pairs of an unusable item are skipped, with the reason.
     Raises `InputError` for fewer than two usable items, for unusable settings, and for an `out`
     that is a file or of another run.
@@ -66,9 +65,7 @@ def run_similar(
     drawn = tuple(pair for pair in pairs if set(pair) <= set(items))
     chosen = drawn or most_similar(usable, rows["score"])
     similarities = [similarity(method, items[a], items[b]) for a, b in chosen]
-    controls = ()
-    if isinstance(encoder, SentenceEncoder):
-        controls = tuple(run_controls(method, encoder, chosen, seed=seed))
+    controls = run_controls(method, encoder, chosen, seed=seed)
     results = {
         "attribution": repr(method),
         "encoder": encoder.name,

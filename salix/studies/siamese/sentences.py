@@ -9,10 +9,11 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from salix.models import TextEncoder, TokenisedText, Tokenizer, load_text_encoder, load_tokenizer
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution, side_sums
+from salix.studies.siamese.controls import inner_order
 from salix.studies.siamese.items import Item
 from salix.studies.siamese.reference import search_reference
 from salix.typing import AnyArray, InputError
@@ -27,6 +28,7 @@ class SentenceEncoder:
     encoder: TextEncoder
     tokenizer: Tokenizer
     name: str = "encoder"
+    shuffled = "shuffled words"
 
     @staticmethod
     def load(folder: str | Path) -> "SentenceEncoder":
@@ -96,6 +98,22 @@ class SentenceEncoder:
             partial(_sums, graph, layer, params, mask, features, reference, groups)
         )
         return replace(side, sums=side.sums[:count])
+
+    def randomise(self, seed: int) -> "SentenceEncoder":
+        """Return an encoder of the same sizes with random weights."""
+        module = TextEncoder(self.encoder.config, rngs=nnx.Rngs(seed))
+        return replace(self, encoder=module, name="random")
+
+    def inner(self, item: Item) -> Bool[np.ndarray, " n"]:
+        """Return the tokens of a sentence that are not special."""
+        return ~self.tokenizer(item.name).special
+
+    def shuffle(self, method: PairAttribution, text: str, generator: Any) -> IntegratedSide:
+        """Return the sums of tokens in a random order, put back in the order of the sentence."""
+        tokens = self.tokenizer(text)
+        order = inner_order(~tokens.special, generator)
+        side = self.sums(method, replace(tokens, ids=tokens.ids[order]))
+        return replace(side, sums=np.asarray(side.sums)[np.argsort(order)])
 
     def embed(self, text: str) -> Float[Array, " d"]:
         """Return the embedding of a sentence, not normalised."""
