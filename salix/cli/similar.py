@@ -73,6 +73,13 @@ class ExplainSimilarity:
         bool, Option(help="explain the similarity of embeddings less those of the references")
     ] = False
     dot: Annotated[bool, Option(help="explain the dot product, not the cosine")] = False
+    classes: Annotated[
+        bool,
+        Option(
+            help="with the shares of nouns, verbs and other parts of speech in the attributions, "
+            "of English sentences; a tagger is fetched at first use"
+        ),
+    ] = False
     out: Annotated[
         Path | None, Option(help="directory of rows and page; of two sentences none by default")
     ] = None
@@ -100,13 +107,21 @@ class ExplainSimilarity:
             raise InputError(f"one item, {names[0]!r}, has no pair: give two or more")
         if self.face_parts != "FaceParts" and not self.faces:
             raise InputError(f"--face-parts {self.face_parts!r} is of images: add --faces")
+        if self.classes and self.faces:
+            raise InputError("--classes is of sentences: leave it out with --faces")
         encoder = self._faces() if self.faces else load_encoder(self.encoder)
-        if self.out is None and len(names) == 2:
+        if self.out is None and len(names) == 2 and not self.classes:
             a, b = (encoder.integrate(method, name) for name in names)
             print("\n".join(describe_pair(similarity(method, a, b))))
             return 0
         page = run_similar(
-            self.out or Path("salix-similar"), method, encoder, names, pairs=pairs, seed=self.seed
+            self.out or Path("salix-similar"),
+            method,
+            encoder,
+            names,
+            pairs=pairs,
+            classes=self.classes,
+            seed=self.seed,
         )
         print(page)
         return 0

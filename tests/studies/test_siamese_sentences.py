@@ -16,9 +16,12 @@ from salix.cli import main
 from salix.models import TextEncoder, TextEncoderConfig, Tokenizer
 from salix.store import Run
 from salix.studies.siamese import PairAttribution, attribute
+from salix.studies.siamese.attribution import IntegratedSide
 from salix.studies.siamese.controls import run_controls
+from salix.studies.siamese.items import Item
 from salix.studies.siamese.pairs import similarity
-from salix.studies.siamese.run import read_pairs, run_similar
+from salix.studies.siamese.problem import SimilarityProblem, stack_items
+from salix.studies.siamese.run import class_shares, read_pairs, run_similar
 from salix.studies.siamese.sentences import SentenceEncoder
 from salix.typing import InputError
 
@@ -154,6 +157,32 @@ def test_rows_of_all_pairs_equal_those_of_single_pairs_and_continue(encoder, tmp
     capsys.readouterr()
 
 
+def test_shares_of_classes_are_those_of_absolute_attributions():
+    rng, method = np.random.default_rng(0), PairAttribution(normalise=False)
+    items = []
+    for name, words in (("a", [0, 1, 1, 2]), ("b", [0, 1])):
+        names, sums = tuple(map(str, range(max(words) + 1))), rng.standard_normal((len(words), 3))
+        side = IntegratedSide(*rng.standard_normal((2, 3)), sums, np.float64(0), 1)
+        items.append(Item(name, names, np.array(words), names, side))
+    classes = {"a": np.array([5, 0, 1]), "b": np.array([0, 0])}
+    problem = SimilarityProblem(method, classes=True)
+    row = problem.row(stack_items(items, classes), jnp.array([0, 1]), jax.random.key(0))
+    sizes = np.abs(similarity(method, *items).words)
+    expected = np.zeros(6)
+    for i, j in np.ndindex(sizes.shape):
+        expected[classes["a"][i]] += sizes[i, j] / 2 / sizes.sum()
+        expected[classes["b"][j]] += sizes[i, j] / 2 / sizes.sum()
+    values = [row[c.name] for c in problem.columns if c.name.startswith("share_")]
+    np.testing.assert_allclose(values, expected, atol=1e-12)
+    rows = {n: np.array([0.0, 0.25]) for n in row} | {
+        "a": np.array(["a", "a"]),
+        "b": np.array(["a", "b"]),
+    }
+    shares = class_shares(rows, classes)
+    assert [s["share"] for s in shares] == [0.25] * 6
+    np.testing.assert_allclose([s["words"] for s in shares], [2 / 3, 1 / 6, 0, 0, 0, 1 / 6])
+
+
 @pytest.mark.slow
 def test_shuffled_words_change_nothing_without_positions(encoder):
     module = nnx.clone(encoder.encoder)
@@ -234,6 +263,7 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path, capsys):
         (["a", "b", "--rule", "simpson"], "choose one of midpoint"),
         (["a", "b", "--faces", "--encoder", "c"], "--encoder is of sentences"),
         (["a", "b", "--face-parts", "FaceParts(eyes=0.3)"], "is of images: add --faces"),
+        (["a", "b", "--faces", "--classes"], "--classes is of sentences: leave it out"),
     ]:
         assert main(["similar", *arguments]) == 2
         assert message in capsys.readouterr().err

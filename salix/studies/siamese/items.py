@@ -24,7 +24,8 @@ class Item:
     """An input with its integrated sums: the groups are its tokens, or the parts of a face.
 
     `words` numbers the word of each group, and `word_names` are their texts: for a sentence the
-    special tokens are words of their own.
+    special tokens are words of their own. `spans` are the first character of a word in the
+    sentence and the one after its last, equal for special tokens; a face has none.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Item:
     words: Int[np.ndarray, " g"]
     word_names: tuple[str, ...]
     side: IntegratedSide
+    spans: Int[np.ndarray, "w 2"] | None = None
 
     def row(self) -> dict[str, Any]:
         """Return the steps of the item and its residual."""
@@ -109,7 +111,8 @@ def _digest(method: PairAttribution, encoder: ItemEncoder, name: str) -> str:
 def _write(path: Path, item: Item) -> None:
     side = {name: np.asarray(value) for name, value in vars(item.side).items()}
     texts = {"groups": np.asarray(item.groups), "word_names": np.asarray(item.word_names)}
-    write_arrays(path, side | texts | {"words": item.words})
+    spans = {} if item.spans is None else {"spans": item.spans}
+    write_arrays(path, side | texts | spans | {"words": item.words})
 
 
 def _read(path: Path, name: str) -> Item | None:
@@ -118,7 +121,7 @@ def _read(path: Path, name: str) -> Item | None:
         if arrays is None:
             return None
         groups, names = (tuple(map(str, arrays.pop(n))) for n in ("groups", "word_names"))
-        words = arrays.pop("words")
-        return Item(name, groups, words, names, IntegratedSide(**arrays))
+        words, spans = arrays.pop("words"), arrays.pop("spans", None)
+        return Item(name, groups, words, names, IntegratedSide(**arrays), spans)
     except (KeyError, TypeError):
         return None

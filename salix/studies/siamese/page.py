@@ -86,4 +86,5 @@ def _drawn(pair: ExplainedPair, pictures: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _number(value: float, digits: int = 3) -> str:
+    value = round(value, digits) + 0.0  # without the sign of a rounded zero
     return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else ""

@@ -1,6 +1,6 @@
 """Study of many items: sums of each cached once, rows of all pairs, and a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -12,10 +12,16 @@ from salix.data.notes import printable
 from salix.engine.problem_run import run_problem
 from salix.studies.siamese.attribution import PairAttribution
 from salix.studies.siamese.controls import ControlledEncoder, run_controls
-from salix.studies.siamese.items import integrate_items
+from salix.studies.siamese.items import Item, integrate_items
 from salix.studies.siamese.page import LARGE, write_page
 from salix.studies.siamese.pairs import ExplainedPair, similarity
-from salix.studies.siamese.problem import PairExamples, SimilarityProblem, stack_items
+from salix.studies.siamese.problem import (
+    PairExamples,
+    SimilarityProblem,
+    share_column,
+    stack_items,
+)
+from salix.studies.siamese.word_classes import CLASSES, class_counts, word_classes
 from salix.studies.trial_files import write_json
 from salix.typing import InputError
 
@@ -30,6 +36,7 @@ def run_similar(
     names: Sequence[str],
     *,
     pairs: Sequence[tuple[str, str]] = (),
+    classes: bool = False,
     seed: int = 0,
 ) -> Path:
     """Write rows of all pairs of items, and a page of some; returns the path of the page.
@@ -38,8 +45,9 @@ def run_similar(
     item are cached in `out`, so that n items take n integrations for n² pairs, and an interrupted
     study continues. `pairs` are those to draw, by default the ten most similar ones,
     with their controls, drawn by `seed`. Pairs of an unusable item are skipped, with the reason.
-    Raises `InputError` for fewer than two usable items, for unusable settings, and for an `out`
-    that is a file or of another run.
+    With `classes` the rows and the page have the shares of the attributions by part of speech, of
+    English sentences. Raises `InputError` for fewer than two usable items, for unusable settings,
+    and for an `out` that is a file or of another run.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: give --out a directory")
@@ -52,9 +60,10 @@ def run_similar(
             f"{len(items)} of {len(names)} items can be used: give two or more; "
             + "; ".join(list(reasons.values())[:3])
         )
+    words = classify_words(items.values()) if classes else None
     run = run_problem(
-        SimilarityProblem(method),
-        stack_items([items.get(name) for name in names]),
+        SimilarityProblem(method, classes),
+        stack_items([items.get(name) for name in names], words),
         PairExamples(names, reasons),
         out=out / "pairs",
         batch_size=256,
@@ -72,11 +81,32 @@ def run_similar(
         "pairs": [s.row() | {"strongest": s.strongest(10)} for s in similarities],
         "controls": [asdict(control) for control in controls],
         "items": [item.row() for item in items.values()],
+        "classes": class_shares(rows, words) if words else [],
         "skipped": [{"name": printable(n), "reason": printable(r)} for n, r in reasons.items()],
     }
     write_json(out / "results.json", results)
     pictures = {name: encoder.picture(name) for name in usable}
     return write_page(out, results, similarities, summarise_rows(rows, len(usable)), pictures)
+
+
+def classify_words(items: Iterable[Item]) -> dict[str, np.ndarray]:
+    """Return the classes of the words of sentences, by their text; see `word_classes`."""
+    items = tuple(items)
+    if any(item.spans is None for item in items):
+        raise InputError("classes of words are of sentences: leave out --classes")
+    return {i.name: word_classes(i.name, np.asarray(i.spans)) for i in items}
+
+
+def class_shares(
+    rows: Mapping[str, np.ndarray], words: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Return the mean share of |A| of each class, of different items, and its share of words."""
+    different = rows["a"] != rows["b"]
+    counts = [class_counts(classes) / len(classes) for classes in words.values()]
+    return [
+        {"class": name, "share": float(np.mean(rows[share_column(name)][different])), "words": own}
+        for name, own in zip(CLASSES, np.mean(counts, 0).tolist(), strict=True)
+    ]
 
 
 def summarise_rows(rows: Mapping[str, np.ndarray], count: int) -> dict[str, Any]:

@@ -78,8 +78,8 @@ class SentenceEncoder:
         """
         tokens = self.tokenizer(text)
         side = self.sums(method, tokens)
-        words, names = _words(tokens)
-        return Item(text, tokens.tokens, words, names, side)
+        words, names, spans = _words(tokens)
+        return Item(text, tokens.tokens, words, names, side, spans)
 
     def sums(
         self, method: PairAttribution, tokens: TokenisedText, *, length: int | None = None
@@ -154,13 +154,15 @@ class SentenceEncoder:
         return _search(graph, layer, params, mask, start)
 
 
-def _words(tokens: TokenisedText) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the word of each token and the texts of words, special tokens as words."""
+def _words(tokens: TokenisedText) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    """Return the word of each token, and the texts and spans of words, special tokens as words."""
     starts = np.ones(len(tokens.ids), bool)
     starts[1:] = (tokens.words[1:] != tokens.words[:-1]) | tokens.special[1:]
-    words, texts = np.cumsum(starts) - 1, iter(tokens.word_texts)
-    names = [tokens.tokens[i] if tokens.special[i] else next(texts) for i in np.flatnonzero(starts)]
-    return words, tuple(names)
+    words, first = np.cumsum(starts) - 1, np.flatnonzero(starts)
+    own, texts = tokens.word_spans, tokens.word_texts
+    spans = [(0, 0) if tokens.special[i] else own[tokens.words[i]] for i in first]
+    names = [tokens.tokens[i] if tokens.special[i] else texts[tokens.words[i]] for i in first]
+    return words, tuple(names), np.asarray(spans)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
