@@ -1,5 +1,6 @@
 """Pairs of sentences: a small encoder against brute force, padding, words, and the command."""
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -11,9 +12,12 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import numpy as jnp
+from scipy import stats
 
 from salix.cli import main
 from salix.models import TextEncoder, TextEncoderConfig, Tokenizer
+from salix.report import write
+from salix.report.sections import pairs
 from salix.store import Run
 from salix.studies.siamese import PairAttribution, attribute
 from salix.studies.siamese.attribution import IntegratedSide
@@ -132,6 +136,26 @@ def test_a_searched_reference_makes_the_sum_the_score(encoder):
     assert not np.allclose(others["zeros"].reference, others["mask"].reference)
 
 
+def check_section(run, path, strongest):
+    """The section of the report against the rows, and against the strongest drawn pair."""
+    report = write([run], path, sections=(pairs.build,)).read_text()
+    data = json.loads(path.with_suffix(".json").read_text())["pairs"][0]
+    rows = run.read()
+    different = np.array([a != b for a, b in zip(rows["a"], rows["b"], strict=True)])
+    assert (data["items"], data["pairs"]) == (4, 12)
+    for name in ("score", "references", "pairs_50"):
+        assert data["means"][name]["value"] == pytest.approx(rows[name][different].mean())
+    of_items = [
+        rows["score"][different & (rows["a"] == a)].mean() for a in dict.fromkeys(rows["a"])
+    ]
+    half = stats.t.ppf(0.975, 3) * np.std(of_items, ddof=1) / 2  # of four clusters of one size
+    assert data["means"]["score"]["low"] == pytest.approx(np.mean(of_items) - half)
+    a, b, value = strongest["strongest"][0]
+    assert f"{a}, {b}: {value:+.4f}" in html.unescape(report)
+    (run.path / "drawn_pairs.json").write_text('{"pairs": [{"matrix": [[1]], "rows": []}]}')
+    assert 'class="heat"' not in write([run], path, sections=(pairs.build,)).read_text()
+
+
 @pytest.mark.slow
 def test_rows_of_all_pairs_equal_those_of_single_pairs_and_continue(encoder, tmp_path, capsys):
     method, names = PairAttribution(layer=1, steps=6), (A, B, "the cat", "a mat")
@@ -150,6 +174,7 @@ def test_rows_of_all_pairs_equal_those_of_single_pairs_and_continue(encoder, tmp
     assert [c["name"] for c in results["controls"]][-1] == "shuffled matrix"
     text = page.read_text()
     assert "[CLS], cat: " in text or "the, cat: " in text
+    check_section(Run(tmp_path / "pairs"), tmp_path / "report.html", results["pairs"][0])
     files = {p: p.stat().st_mtime_ns for p in (tmp_path / "items").iterdir()}
     assert run_similar(tmp_path, method, encoder, names).read_text() == text
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "items").iterdir()} == files

@@ -55,6 +55,11 @@ class ExplainedPair:
         """Return how many word pairs, the strongest first, have a share of all |A|."""
         return pairs_to_explain(self.words, share)
 
+    def drawing(self) -> dict[str, Any]:
+        """Return the names of the words and the matrix of their attributions."""
+        names = {"rows": self.a.word_names, "columns": self.b.word_names}
+        return names | {"matrix": self.words.tolist()}
+
     def row(self) -> dict[str, Any]:
         """Return the numbers of the pair: terms, residual, and pairs that explain shares of it."""
         terms = ("score", "a_reference", "reference_b", "references", "residual")

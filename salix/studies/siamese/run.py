@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from salix.analysis.pair_similarity import DRAWN as DRAWN_PAIRS
 from salix.data.notes import printable
 from salix.engine.problem_run import run_problem
 from salix.studies.siamese.attribution import PairAttribution
@@ -51,9 +52,9 @@ def run_similar(
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: give --out a directory")
-    given, names = names, tuple(dict.fromkeys(names))
-    if len(names) < 2:
-        raise InputError(f"items are {list(given)[:2]}: give two that differ")
+    if len(set(names)) < 2:
+        raise InputError(f"items are {list(names)[:2]}: give two that differ")
+    names = tuple(dict.fromkeys(names))
     items, reasons = integrate_items(out / "items", method, encoder, names)
     if len(items) < 2:
         raise InputError(
@@ -85,6 +86,8 @@ def run_similar(
         "skipped": [{"name": printable(n), "reason": printable(r)} for n, r in reasons.items()],
     }
     write_json(out / "results.json", results)
+    drawn_pairs = [s.row() | s.drawing() for s in similarities]
+    write_json(out / "pairs" / DRAWN_PAIRS, {"pairs": drawn_pairs, "classes": results["classes"]})
     pictures = {name: encoder.picture(name) for name in usable}
     return write_page(out, results, similarities, summarise_rows(rows, len(usable)), pictures)
 

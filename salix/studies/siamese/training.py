@@ -71,7 +71,7 @@ def train_shifted(
     seed: int = 0,
     progress: bool = False,
 ) -> SentenceEncoder:
-    r"""Return an encoder e' of which e'(x) - e'(r) has the cosines that e had.
+    r"""Return an encoder e' trained so that e'(x) - e'(r) has the cosines of e.
 
     Minimises the mean of $(\cos(e'(a) - e'(r_a), e'(b) - e'(r_b)) - \cos(e(a), e(b)))^2$ over all
     pairs of sentences in a batch, of `batch` pairs of similar ones, by Adam with a linear decay
