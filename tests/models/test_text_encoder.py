@@ -6,9 +6,10 @@ from math import erf
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 from safetensors.numpy import save_file
 
-from salix.models import load_text_encoder, load_tokenizer
+from salix.models import load_text_encoder, load_tokenizer, save_text_encoder
 from salix.typing import InputError
 
 WIDTH, HEADS, HIDDEN, DEPTH, VOCABULARY, POSITIONS = 12, 3, 20, 2, 30, 40
@@ -123,6 +124,17 @@ def test_an_encoder_equals_a_slow_one_and_padding_has_no_influence(family, prefi
     np.testing.assert_allclose(embeddings[0], slow_tokens[0].mean(0), atol=2e-5)
     np.testing.assert_allclose(embeddings[1], slow_tokens[1].mean(0), atol=2e-5)
     np.testing.assert_allclose(from_layer_one, embeddings, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_a_saved_encoder_is_read_again(family, tmp_path):
+    source = write(tmp_path / "a", family, drawn(family))
+    encoder = load_text_encoder(source)
+    save_text_encoder(encoder, tmp_path / "b", source)
+    own, again = (nnx.state(e) for e in (encoder, load_text_encoder(tmp_path / "b")))
+    assert jax.tree.all(jax.tree.map(np.array_equal, own, again))
+    with pytest.raises(InputError, match="b exists: name a new folder"):
+        save_text_encoder(encoder, tmp_path / "b", source)
 
 
 def test_the_first_token_is_pooled_where_the_folder_says_so(tmp_path):
