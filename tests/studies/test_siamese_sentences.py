@@ -109,6 +109,41 @@ def test_token_matrices_equal_those_of_full_jacobians(encoder):
     assert pair.words[pair.a.word_names.index(word_a), pair.b.word_names.index(word_b)] == value
 
 
+FAMILIES = {
+    "roberta": {"offset": 2, "types": 1},
+    "mpnet": {"offset": 2, "types": 0, "relative": True},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_families_satisfy_the_identity_on_padding(family, encoder):
+    module = in_doubles(TextEncoder(replace(CONFIG, **FAMILIES[family]), rngs=nnx.Rngs(1)))
+    other = replace(encoder, encoder=module)
+    tokens = encoder.tokenizer(A), encoder.tokenizer(B)
+    method = PairAttribution(layer=1, steps=4)
+    sides = [other.sums(method, t, length=16) for t in tokens]
+    # One product of the full Jacobian a node, without padding
+    for side, t in zip(sides, tokens, strict=True):
+        mask = np.ones((1, len(t.ids)), bool)
+        x, r = (module.layer(i[None], mask, 1)[0] for i in (t.ids, np.where(t.special, t.ids, 0)))
+        nodes, weights = np.polynomial.legendre.leggauss(4)
+        jacobian = jax.jit(jax.jacrev(lambda h, m=mask: module.embed(h[None], m, 1)[0]))
+        mean = sum(w / 2 * jacobian(r + (n + 1) / 2 * (x - r)) for n, w in zip(nodes, weights))  # noqa: B905
+        np.testing.assert_allclose(side.sums, jnp.einsum("dnw,nw->nd", mean, x - r), atol=1e-11)
+    a, b = (np.asarray(module(t.ids[None], np.ones((1, len(t.ids)), bool))[0]) for t in tokens)
+    for normalise, norm in ((False, 1.0), (True, np.linalg.norm(a) * np.linalg.norm(b))):
+        chosen = replace(method, normalise=normalise)
+        forward, backward = chosen.combine(*sides), chosen.combine(*sides[::-1])
+        assert float(forward.score) == pytest.approx(a @ b / norm, abs=1e-12)
+        np.testing.assert_allclose(
+            forward.matrix, sides[0].sums @ sides[1].sums.T / norm, atol=1e-12
+        )
+        np.testing.assert_allclose(forward.matrix, backward.matrix.T, atol=1e-12)
+        total = forward.score - forward.a_reference - forward.reference_b + forward.references
+        assert abs(forward.matrix.sum() - total - forward.residual) < 1e-12
+
+
 @pytest.mark.slow
 def test_padding_has_no_influence(encoder):
     method, tokens = PairAttribution(layer=1, steps=4), encoder.tokenizer(B)
