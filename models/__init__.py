@@ -21,7 +21,7 @@ from salix.models.registry import MODELS, Architecture
 from salix.models.resnet import ResNet
 from salix.models.small import Small
 from salix.models.text_encoder import TextEncoder, TextEncoderConfig
-from salix.models.text_encoder_files import load_text_encoder
+from salix.models.text_encoder_files import load_text_encoder, save_text_encoder
 from salix.models.tokens import TokenisedText, Tokenizer, load_tokenizer
 from salix.models.transformer import VisionTransformer
 from salix.models.transformer_config import TransformerConfig
@@ -79,4 +79,5 @@ __all__ = [
     "load_vae",
     "precision",
     "save",
+    "save_text_encoder",
 ]

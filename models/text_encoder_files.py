@@ -1,6 +1,7 @@
 """Text encoders from folders of weights: sizes in config.json, names of the arrays."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ from flax import nnx
 
 from salix.models.checkpoints.errors import existing_file, input_errors, printable
 from salix.models.checkpoints.formats import read
-from salix.models.checkpoints.module_state import expected, filled
+from salix.models.checkpoints.module_state import WEIGHTS, arrays, expected, filled
 from salix.models.checkpoints.naming import Layout, Shapes, WeightTable, convert, dense, same
+from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.text_encoder import TextEncoder, TextEncoderConfig
 from salix.models.transformer_config import gelu, tanh_gelu
 from salix.typing import InputError
 
-__all__ = ["load_text_encoder"]
+__all__ = ["check_new_folder", "load_text_encoder", "save_text_encoder"]
 
 LIMIT = 1 << 20  # bytes of a configuration
 FAMILIES = ("bert", "roberta", "xlm-roberta", "mpnet")
@@ -43,6 +45,7 @@ _TABLES = {
     "relative": "encoder.relative_attention_bias",
 }
 _PARTS = {"kernel": "weight", "scale": "weight", "bias": "bias"}
+_COPIED = ("config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json")
 _OUTSIDE = ("pooler.", "embeddings.position_ids")  # of a file, no part of an embedding
 _PREFIXES = ("", *(f"{name}." for name in ("bert", "roberta", "mpnet")))
 
@@ -70,12 +73,39 @@ def load_text_encoder(folder: str | Path) -> TextEncoder:
     def build() -> TextEncoder:
         return TextEncoder(config, rngs=nnx.Rngs(0))
 
-    arrays = read(folder)
-    prefix = next((p for p in _PREFIXES if f"{p}embeddings.word_embeddings.weight" in arrays), "")
-    inner = {name.removeprefix(prefix): array for name, array in arrays.items()}
+    stored = read(folder)
+    prefix = next((p for p in _PREFIXES if f"{p}embeddings.word_embeddings.weight" in stored), "")
+    inner = {name.removeprefix(prefix): array for name, array in stored.items()}
     inner = {name: array for name, array in inner.items() if not name.startswith(_OUTSIDE)}
     table = _table(expected(build), _MPNET if family == "mpnet" else _BERT)
     return filled(build, convert(table, inner), folder, family)
+
+
+def check_new_folder(folder: Path) -> None:
+    """Raise InputError for a folder of an encoder that exists."""
+    if folder.exists():
+        raise InputError(f"{folder} exists: name a new folder for the encoder")
+
+
+def save_text_encoder(encoder: TextEncoder, folder: str | Path, source: str | Path) -> None:
+    """Write the weights of an encoder as a folder that `load_text_encoder` reads.
+
+    `source` is the folder that the encoder was read from: its configuration and its tokenizer are
+    copied. Raises InputError for a folder that exists.
+    """
+    folder, source = Path(folder), Path(source)
+    check_new_folder(folder)
+    family = _read_json(source / "config.json")["model_type"]
+    own = arrays(nnx.state(encoder, WEIGHTS))
+    shapes = expected(lambda: TextEncoder(encoder.config, rngs=nnx.Rngs(0)))
+    table = _table(shapes, _MPNET if family == "mpnet" else _BERT)
+    named = {theirs: layout(own[n]) for n, (theirs, layout) in table.items()}
+    folder.mkdir(parents=True)
+    for name in _COPIED:
+        if (source / name).exists():
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(source / name, folder / name)
+    write_safetensors(folder / "model.safetensors", named, {"format": "pt"})
 
 
 def _config(settings: dict[str, Any], family: str, pool: Any) -> TextEncoderConfig:

@@ -13,14 +13,15 @@ from salix.typing import InputError
 
 __all__ = ["TokenisedText", "Tokenizer", "load_tokenizer"]
 
-_PADDING, _MASK = ("[PAD]", "<pad>"), ("[MASK]", "<mask>")
+_PADDING, _MASK, _UNKNOWN = ("[PAD]", "<pad>"), ("[MASK]", "<mask>"), ("[UNK]", "<unk>")
 
 
 @dataclass(frozen=True, eq=False)
 class TokenisedText:
     """Tokens of a sentence, the special ones at both ends among them.
 
-    `words` has the number of the word that a token is part of, -1 for special tokens.
+    `words` has the number of the word that a token is part of, -1 for special tokens; `spans` are
+    the first character of a token in the text and the one after its last.
     """
 
     text: str
@@ -28,13 +29,21 @@ class TokenisedText:
     tokens: tuple[str, ...]
     words: Int[np.ndarray, " n"]
     special: Bool[np.ndarray, " n"]
+    spans: Int[np.ndarray, "n 2"]
+
+    @property
+    def word_spans(self) -> Int[np.ndarray, "w 2"]:
+        """First character of each word in the text, and the one after its last."""
+        count = int(self.words.max(initial=-1)) + 1
+        tokens = [self.spans[self.words == i] for i in range(count)]
+        return np.asarray([(t[:, 0].min(), t[:, 1].max()) for t in tokens]).reshape(-1, 2)
 
     @property
     def word_texts(self) -> tuple[str, ...]:
-        """Texts of the words, in the order of their numbers."""
-        count = int(self.words.max(initial=-1)) + 1
-        pieces = [np.asarray(self.tokens)[self.words == i] for i in range(count)]
-        return tuple("".join(p.removeprefix("##").removeprefix("Ġ") for p in w) for w in pieces)
+        """Words as they stand in the text, [UNK] after those that the vocabulary lacks."""
+        unknown = {int(w) for w, t in zip(self.words, self.tokens, strict=True) if t in _UNKNOWN}
+        texts = [self.text[first:last].strip() for first, last in self.word_spans]
+        return tuple(t + " [UNK]" * (i in unknown) for i, t in enumerate(texts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +61,18 @@ class Tokenizer:
     def __call__(self, text: str) -> TokenisedText:
         """Return the tokens of a sentence.
 
-        Raises InputError for an empty text and for one of more tokens than the encoder can read.
+        Raises InputError for an empty text, for one of more tokens than the encoder can read, and
+        for one with halves of characters, as a command line has them of other encodings.
         """
+        shown = text if len(text) <= 40 else f"{text[:37]}..."
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"the text {shown!r} has {text[error.start]!r}, which is no character: give UTF-8"
+            ) from None
         encoding = self.fast.encode(text)
-        special = np.asarray(encoding.special_tokens_mask, bool)
-        count, shown = len(encoding.ids), text if len(text) <= 40 else f"{text[:37]}..."
+        special, count = np.asarray(encoding.special_tokens_mask, bool), len(encoding.ids)
         if special.all():
             raise InputError(f"the text {shown!r} has no words: give a sentence")
         if count > self.limit:
@@ -68,7 +84,8 @@ class Tokenizer:
         words[special] = -1
         # Numbers of words without gaps: some tokenizers count spaces as words.
         words[~special] = np.unique(words[~special], return_inverse=True)[1]
-        return TokenisedText(text, np.asarray(encoding.ids), tuple(encoding.tokens), words, special)
+        ids, spans = np.asarray(encoding.ids), np.asarray(encoding.offsets)
+        return TokenisedText(text, ids, tuple(encoding.tokens), words, special, spans)
 
 
 def load_tokenizer(folder: str | Path, limit: int) -> Tokenizer:

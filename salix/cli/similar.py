@@ -20,6 +20,7 @@ class ExplainSimilarity:
 
     Example: salix similar "The coffee is bad." "This is not a good coffee."
     Example: salix similar --file pairs.tsv --reference searched --out salix-similar
+    Example: salix similar --train pairs.tsv --out encoder
     Example: salix similar --faces one.png two.png --face-parts "FaceParts(eyes=0.4,mouth=0.75)"
     """
 
@@ -73,6 +74,22 @@ class ExplainSimilarity:
         bool, Option(help="explain the similarity of embeddings less those of the references")
     ] = False
     dot: Annotated[bool, Option(help="explain the dot product, not the cosine")] = False
+    classes: Annotated[
+        bool,
+        Option(
+            help="with the shares of nouns, verbs and other parts of speech in the attributions, "
+            "of English sentences; a tagger is fetched at first use"
+        ),
+    ] = False
+    train: Annotated[
+        Path | None,
+        Option(
+            help="instead of explaining, train the encoder so that its --shifted similarity is "
+            "that of --encoder: text file of two similar sentences a line, divided by a tab; the "
+            "trained encoder is written to --out"
+        ),
+    ] = None
+    train_steps: Annotated[int, Option(help="steps of --train, of 8 pairs each")] = 200
     out: Annotated[
         Path | None, Option(help="directory of rows and page; of two sentences none by default")
     ] = None
@@ -84,6 +101,8 @@ class ExplainSimilarity:
         from salix.studies.siamese.pairs import load_encoder, similarity
         from salix.studies.siamese.run import describe_pair, read_pairs, run_similar
 
+        if self.train is not None:
+            return self._train(self.train)
         if bool(self.items) == (self.file is not None):
             raise InputError('give two items or more, "A dog." "A cat.", or --file pairs.tsv')
         method = PairAttribution(
@@ -98,15 +117,46 @@ class ExplainSimilarity:
         names, pairs = (list(self.items), []) if self.file is None else read_pairs(self.file)
         if len(names) < 2:
             raise InputError(f"one item, {names[0]!r}, has no pair: give two or more")
+        if self.face_parts != "FaceParts" and not self.faces:
+            raise InputError(f"--face-parts {self.face_parts!r} is of images: add --faces")
+        if self.classes and self.faces:
+            raise InputError("--classes is of sentences: leave it out with --faces")
         encoder = self._faces() if self.faces else load_encoder(self.encoder)
-        if self.out is None and len(names) == 2:
+        if self.out is None and len(names) == 2 and not self.classes:
             a, b = (encoder.integrate(method, name) for name in names)
             print("\n".join(describe_pair(similarity(method, a, b))))
             return 0
         page = run_similar(
-            self.out or Path("salix-similar"), method, encoder, names, pairs=pairs, seed=self.seed
+            self.out or Path("salix-similar"),
+            method,
+            encoder,
+            names,
+            pairs=pairs,
+            classes=self.classes,
+            seed=self.seed,
         )
         print(page)
+        return 0
+
+    def _train(self, path: Path) -> int:
+        from salix.data.assets import fetch
+        from salix.models.text_encoder_files import check_new_folder, save_text_encoder
+        from salix.studies.siamese.pairs import load_encoder
+        from salix.studies.siamese.run import read_pairs
+        from salix.studies.siamese.training import train_shifted
+
+        if self.items or self.file or self.faces or self.out is None:
+            raise InputError("--train goes with --out, a new folder, and without items to explain")
+        check_new_folder(self.out)
+        if self.train_steps < 1:
+            raise InputError(f"--train-steps is {self.train_steps}: give at least 1")
+        pairs = read_pairs(path)[1]
+        encoder = load_encoder(self.encoder)
+        trained = train_shifted(
+            encoder, pairs, steps=self.train_steps, seed=self.seed, progress=True
+        )
+        save_text_encoder(trained.encoder, self.out, self.encoder or fetch("minilm"))
+        print(f'{self.out}: salix similar --encoder {self.out} --shifted "A dog." "A cat."')
         return 0
 
     def _faces(self) -> Any:

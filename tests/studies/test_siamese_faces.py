@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from salix.models import load_faceres
 from salix.models.faceres import preprocess_faces
 from salix.perturb.face_parts import FaceParts
 from salix.studies.siamese import PairAttribution
-from salix.studies.siamese.faces import FaceEncoder
+from salix.studies.siamese.faces import FaceEncoder, shuffle_patches
 from salix.studies.siamese.pairs import similarity
 from salix.typing import InputError
 
@@ -97,3 +98,23 @@ def test_the_command_writes_a_page_of_faces(files, tmp_path, capsys):
     text = (tmp_path / "similar.html").read_text()
     assert text.count("data:image/jpeg;base64,") == 12
     assert "left eye" in text
+    controls = {c["name"]: c for c in results["controls"]}
+    assert list(controls) == ["shuffled patches", "random encoder", "shuffled matrix"]
+    assert controls["shuffled matrix"]["mean"] < controls["shuffled patches"]["mean"]
+
+
+def test_shuffled_patches_are_put_back(encoder, files):
+    image = np.arange(14 * 14).reshape(14, 14, 1)
+    order = np.random.default_rng(0).permutation(49)
+    shuffled = shuffle_patches(image, order)
+    for place in (0, 8, 48):
+        y, x, a, b = (2 * n for n in (*divmod(place, 7), *divmod(int(order[place]), 7)))
+        assert np.array_equal(shuffled[y : y + 2, x : x + 2], image[a : a + 2, b : b + 2])
+    method = PairAttribution(layer=14, reference="zeros", steps=1)
+    own = encoder.integrate(method, files[0]).side.sums
+    same = SimpleNamespace(permutation=np.arange)
+    np.testing.assert_allclose(encoder.shuffle(method, files[0], same).sums, own, atol=1e-6)
+    other = np.asarray(encoder.shuffle(method, files[0], np.random.default_rng(1)).sums)
+    assert np.abs(other - own).max() > 0.01 * np.abs(own).max()
+    random = encoder.randomise(0).integrate(method, files[0]).side
+    assert np.abs(np.asarray(random.sums) - own).max() > 0.01 * np.abs(own).max()

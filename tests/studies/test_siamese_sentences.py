@@ -1,7 +1,10 @@
 """Pairs of sentences: a small encoder against brute force, padding, words, and the command."""
 
+import html
 import json
+import re
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import jax
@@ -9,14 +12,20 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import numpy as jnp
+from scipy import stats
 
 from salix.cli import main
 from salix.models import TextEncoder, TextEncoderConfig, Tokenizer
+from salix.report import write
+from salix.report.sections import pairs
 from salix.store import Run
 from salix.studies.siamese import PairAttribution, attribute
+from salix.studies.siamese.attribution import IntegratedSide
 from salix.studies.siamese.controls import run_controls
+from salix.studies.siamese.items import Item
 from salix.studies.siamese.pairs import similarity
-from salix.studies.siamese.run import read_pairs, run_similar
+from salix.studies.siamese.problem import SimilarityProblem, stack_items
+from salix.studies.siamese.run import class_shares, read_pairs, run_similar
 from salix.studies.siamese.sentences import SentenceEncoder
 from salix.typing import InputError
 
@@ -29,17 +38,19 @@ class WordPieces:
     """Stands for a tokenizer of Hugging Face: long words are two pieces; 1 and 2 are special."""
 
     def encode(self, text):
-        tokens, words = ["[CLS]"], [None]
-        for number, word in enumerate(text.split()):
-            pieces = (word[:3], f"##{word[3:]}")[: 1 + (len(word) > 3)]
-            tokens += pieces
-            words += [number] * len(pieces)
+        tokens, words, offsets = ["[CLS]"], [None], [(0, 0)]
+        for number, word in enumerate(re.finditer(r"\S+", text)):
+            cuts = [0, 3, len(word[0])] if len(word[0]) > 3 else [0, len(word[0])]
+            tokens += [word[0][a:b] if a == 0 else f"##{word[0][a:b]}" for a, b in pairwise(cuts)]
+            offsets += [(word.start() + a, word.start() + b) for a, b in pairwise(cuts)]
+            words += [number] * (len(cuts) - 1)
         ids = [4 + sum(i * ord(c) for i, c in enumerate(t, 1)) % 36 for t in tokens[1:]]
         return SimpleNamespace(
             ids=[1, *ids, 2],
             tokens=[*tokens, "[SEP]"],
             word_ids=[*words, None],
             special_tokens_mask=[1, *[0] * len(ids), 1],
+            offsets=[*offsets, (0, 0)],
         )
 
     def to_str(self):
@@ -98,6 +109,41 @@ def test_token_matrices_equal_those_of_full_jacobians(encoder):
     assert pair.words[pair.a.word_names.index(word_a), pair.b.word_names.index(word_b)] == value
 
 
+FAMILIES = {
+    "roberta": {"offset": 2, "types": 1},
+    "mpnet": {"offset": 2, "types": 0, "relative": True},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_families_satisfy_the_identity_on_padding(family, encoder):
+    module = in_doubles(TextEncoder(replace(CONFIG, **FAMILIES[family]), rngs=nnx.Rngs(1)))
+    other = replace(encoder, encoder=module)
+    tokens = encoder.tokenizer(A), encoder.tokenizer(B)
+    method = PairAttribution(layer=1, steps=4)
+    sides = [other.sums(method, t, length=16) for t in tokens]
+    # One product of the full Jacobian a node, without padding
+    for side, t in zip(sides, tokens, strict=True):
+        mask = np.ones((1, len(t.ids)), bool)
+        x, r = (module.layer(i[None], mask, 1)[0] for i in (t.ids, np.where(t.special, t.ids, 0)))
+        nodes, weights = np.polynomial.legendre.leggauss(4)
+        jacobian = jax.jit(jax.jacrev(lambda h, m=mask: module.embed(h[None], m, 1)[0]))
+        mean = sum(w / 2 * jacobian(r + (n + 1) / 2 * (x - r)) for n, w in zip(nodes, weights))  # noqa: B905
+        np.testing.assert_allclose(side.sums, jnp.einsum("dnw,nw->nd", mean, x - r), atol=1e-11)
+    a, b = (np.asarray(module(t.ids[None], np.ones((1, len(t.ids)), bool))[0]) for t in tokens)
+    for normalise, norm in ((False, 1.0), (True, np.linalg.norm(a) * np.linalg.norm(b))):
+        chosen = replace(method, normalise=normalise)
+        forward, backward = chosen.combine(*sides), chosen.combine(*sides[::-1])
+        assert float(forward.score) == pytest.approx(a @ b / norm, abs=1e-12)
+        np.testing.assert_allclose(
+            forward.matrix, sides[0].sums @ sides[1].sums.T / norm, atol=1e-12
+        )
+        np.testing.assert_allclose(forward.matrix, backward.matrix.T, atol=1e-12)
+        total = forward.score - forward.a_reference - forward.reference_b + forward.references
+        assert abs(forward.matrix.sum() - total - forward.residual) < 1e-12
+
+
 @pytest.mark.slow
 def test_padding_has_no_influence(encoder):
     method, tokens = PairAttribution(layer=1, steps=4), encoder.tokenizer(B)
@@ -125,6 +171,26 @@ def test_a_searched_reference_makes_the_sum_the_score(encoder):
     assert not np.allclose(others["zeros"].reference, others["mask"].reference)
 
 
+def check_section(run, path, strongest):
+    """The section of the report against the rows, and against the strongest drawn pair."""
+    report = write([run], path, sections=(pairs.build,)).read_text()
+    data = json.loads(path.with_suffix(".json").read_text())["pairs"][0]
+    rows = run.read()
+    different = np.array([a != b for a, b in zip(rows["a"], rows["b"], strict=True)])
+    assert (data["items"], data["pairs"]) == (4, 12)
+    for name in ("score", "references", "pairs_50"):
+        assert data["means"][name]["value"] == pytest.approx(rows[name][different].mean())
+    of_items = [
+        rows["score"][different & (rows["a"] == a)].mean() for a in dict.fromkeys(rows["a"])
+    ]
+    half = stats.t.ppf(0.975, 3) * np.std(of_items, ddof=1) / 2  # of four clusters of one size
+    assert data["means"]["score"]["low"] == pytest.approx(np.mean(of_items) - half)
+    a, b, value = strongest["strongest"][0]
+    assert f"{a}, {b}: {value:+.4f}" in html.unescape(report)
+    (run.path / "drawn_pairs.json").write_text('{"pairs": [{"matrix": [[1]], "rows": []}]}')
+    assert 'class="heat"' not in write([run], path, sections=(pairs.build,)).read_text()
+
+
 @pytest.mark.slow
 def test_rows_of_all_pairs_equal_those_of_single_pairs_and_continue(encoder, tmp_path, capsys):
     method, names = PairAttribution(layer=1, steps=6), (A, B, "the cat", "a mat")
@@ -143,11 +209,38 @@ def test_rows_of_all_pairs_equal_those_of_single_pairs_and_continue(encoder, tmp
     assert [c["name"] for c in results["controls"]][-1] == "shuffled matrix"
     text = page.read_text()
     assert "[CLS], cat: " in text or "the, cat: " in text
+    check_section(Run(tmp_path / "pairs"), tmp_path / "report.html", results["pairs"][0])
     files = {p: p.stat().st_mtime_ns for p in (tmp_path / "items").iterdir()}
     assert run_similar(tmp_path, method, encoder, names).read_text() == text
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "items").iterdir()} == files
     assert len(files) == 4
     capsys.readouterr()
+
+
+def test_shares_of_classes_are_those_of_absolute_attributions():
+    rng, method = np.random.default_rng(0), PairAttribution(normalise=False)
+    items = []
+    for name, words in (("a", [0, 1, 1, 2]), ("b", [0, 1])):
+        names, sums = tuple(map(str, range(max(words) + 1))), rng.standard_normal((len(words), 3))
+        side = IntegratedSide(*rng.standard_normal((2, 3)), sums, np.float64(0), 1)
+        items.append(Item(name, names, np.array(words), names, side))
+    classes = {"a": np.array([5, 0, 1]), "b": np.array([0, 0])}
+    problem = SimilarityProblem(method, classes=True)
+    row = problem.row(stack_items(items, classes), jnp.array([0, 1]), jax.random.key(0))
+    sizes = np.abs(similarity(method, *items).words)
+    expected = np.zeros(6)
+    for i, j in np.ndindex(sizes.shape):
+        expected[classes["a"][i]] += sizes[i, j] / 2 / sizes.sum()
+        expected[classes["b"][j]] += sizes[i, j] / 2 / sizes.sum()
+    values = [row[c.name] for c in problem.columns if c.name.startswith("share_")]
+    np.testing.assert_allclose(values, expected, atol=1e-12)
+    rows = {n: np.array([0.0, 0.25]) for n in row} | {
+        "a": np.array(["a", "a"]),
+        "b": np.array(["a", "b"]),
+    }
+    shares = class_shares(rows, classes)
+    assert [s["share"] for s in shares] == [0.25] * 6
+    np.testing.assert_allclose([s["words"] for s in shares], [2 / 3, 1 / 6, 0, 0, 0, 1 / 6])
 
 
 @pytest.mark.slow
@@ -184,8 +277,41 @@ def test_unusable_settings_of_an_encoder_are_refused(encoder, tmp_path):
         attribute(A, B, encoder=encoder, method=PairAttribution(layer=4))
     with pytest.raises(InputError, match="has no words"):
         attribute(" ", B, encoder=encoder)
-    with pytest.raises(InputError, match="one item has no pair"):
+    with pytest.raises(InputError, match=r"items are .* give two that differ"):
         run_similar(tmp_path, PairAttribution(), encoder, [A, A])
+    with pytest.raises(InputError, match=r"1 of 2 items can be used: .*the text ' ' has no words"):
+        run_similar(tmp_path, PairAttribution(layer=1, steps=2), encoder, [A, " "])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file: give --out a directory"):
+        run_similar(tmp_path / "file", PairAttribution(), encoder, [A, B])
+    with pytest.raises(InputError, match=r"is no folder: give one with config\.json"):
+        SentenceEncoder.load(tmp_path / "file")
+
+
+@pytest.mark.slow
+def test_pairs_of_an_unusable_item_are_skipped_with_its_reason(encoder, tmp_path, caplog):
+    method, names = PairAttribution(layer=1, steps=2), (A, "word " * 40, B, "\ud800 a")
+    page = run_similar(tmp_path, method, encoder, names, pairs=[(A, B), (B, names[1])])
+    assert "skipped 'word word" in caplog.text
+    run = Run(tmp_path / "pairs")
+    rows = run.read()
+    assert list(zip(rows["a"], rows["b"], strict=True)) == [(A, A), (A, B), (B, A), (B, B)]
+    assert len(run.skipped) == 12
+    reasons = {row["skipped"] for row in run.skipped}
+    assert any("has 82 tokens, the encoder reads 32" in reason for reason in reasons)
+    assert any("is no character: give UTF-8" in reason for reason in reasons)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [(p["a"], p["b"]) for p in results["pairs"]] == [(A, B)]
+    assert [row["name"] for row in results["skipped"]] == [names[1], r"\ud800 a"]
+    text = page.read_text()
+    assert "has 82 tokens" in text
+    means = [float(rows["score"][i]) for i in (1, 2)]
+    assert f"{np.mean(means):.3f}".replace("-", "−") in text
+
+
+def test_files_of_texts_may_have_marks_and_breaks(tmp_path):
+    (tmp_path / "a.tsv").write_bytes("\ufeffa\tb\r\nc\u2028d\r\n".encode())
+    assert read_pairs(tmp_path / "a.tsv") == (["a", "b", "c\u2028d"], [("a", "b")])
 
 
 def test_the_command_refuses_what_it_cannot_use(tmp_path, capsys):
@@ -196,6 +322,8 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path, capsys):
         (["a", "b", "--encoder", str(tmp_path)], "config.json: no such file"),
         (["a", "b", "--rule", "simpson"], "choose one of midpoint"),
         (["a", "b", "--faces", "--encoder", "c"], "--encoder is of sentences"),
+        (["a", "b", "--face-parts", "FaceParts(eyes=0.3)"], "is of images: add --faces"),
+        (["a", "b", "--faces", "--classes"], "--classes is of sentences: leave it out"),
     ]:
         assert main(["similar", *arguments]) == 2
         assert message in capsys.readouterr().err

@@ -176,7 +176,8 @@ def side_sums(
         head, features, reference, groups, nodes, weights, count=count, steps=steps
     )
     change = ends[0] - ends[1]
-    residual = jnp.linalg.norm(sums.sum(0) - change) / jnp.linalg.norm(change)
+    norm = jnp.linalg.norm(change)  # 0 for an input that is its reference
+    residual = jnp.linalg.norm(sums.sum(0) - change) / jnp.where(norm > 0, norm, 1)
     return IntegratedSide(*ends, sums, residual, jnp.asarray(steps))
 
 

@@ -1,17 +1,38 @@
-"""Controls of a pair's attributions: shuffled words, a random encoder, a shuffled matrix."""
+"""Controls of a pair's attributions: shuffled inputs, a random encoder, a shuffled matrix."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from flax import nnx
+from jaxtyping import Bool
 
-from salix.models import TextEncoder, TokenisedText
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution
-from salix.studies.siamese.sentences import SentenceEncoder
+from salix.studies.siamese.items import Item, ItemEncoder
 
-CONTROLS = ("shuffled words", "random encoder", "shuffled matrix")
+CONTROLS = ("random encoder", "shuffled matrix")  # beside the encoder's own
+
+
+@runtime_checkable
+class ControlledEncoder(ItemEncoder, Protocol):
+    """Encoder whose items can be shuffled, and whose weights can be drawn at random."""
+
+    @property
+    def shuffled(self) -> str:
+        """Name of the control in which the parts of an item are in a random order."""
+        ...
+
+    def randomise(self, seed: int) -> ItemEncoder:
+        """Return an encoder of the same sizes with random weights."""
+        ...
+
+    def shuffle(self, method: PairAttribution, name: str, generator: Any, /) -> IntegratedSide:
+        """Return the sums of an item in a random order, put back in the order of its groups."""
+        ...
+
+    def inner(self, item: Item, /) -> Bool[np.ndarray, " g"]:
+        """Return the groups that are compared: those of an item's own content."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -27,50 +48,51 @@ class Control:
 
 def run_controls(
     method: PairAttribution,
-    encoder: SentenceEncoder,
+    encoder: ControlledEncoder,
     pairs: Sequence[tuple[str, str]],
     *,
     seed: int = 0,
 ) -> list[Control]:
-    """Return the controls of sentence pairs, by Pearson's correlation of token matrices.
+    """Return the controls of pairs, by Pearson's correlation of token matrices, or of parts.
 
     Special tokens are left out: their small attributions alone would correlate with any control.
-    "shuffled words" permutes the tokens of both sentences between the special ones, and puts the
-    attributions back in their order: what remains does not depend on the order of the words.
-    "random encoder" has the same sizes and random weights: what remains comes from the sentences'
-    lengths and repeated tokens. "shuffled matrix" permutes the rows and columns: it is about 0.
+    "shuffled words" permutes the tokens of both sentences between the special ones, and "shuffled
+    patches" the 7 x 7 patches of both faces; attributions are put back in their order: what remains
+    does not depend on the arrangement. "random encoder" has random weights: what remains comes from
+    lengths and repeated tokens, or from the areas of parts. "shuffled matrix" permutes the rows and
+    columns: it is about 0.
     """
     generator = np.random.default_rng(seed)
-    config = encoder.encoder.config
-    random = replace(encoder, encoder=TextEncoder(config, rngs=nnx.Rngs(seed)), name="random")
-    values: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTROLS}
+    random = encoder.randomise(seed)
+    names = (encoder.shuffled, *CONTROLS)
+    values: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for pair in pairs:
-        tokens = [encoder.tokenizer(text) for text in pair]
-        orders = [_order(t, generator) for t in tokens]
-        own = _matrix(method, *(encoder.sums(method, t) for t in tokens))[0]
-        shuffled = [
-            _restored(encoder.sums(method, replace(t, ids=t.ids[order])), order)
-            for t, order in zip(tokens, orders, strict=True)
-        ]
-        drawn = [random.sums(method, t) for t in tokens]
-        others = (_matrix(method, *shuffled), _matrix(method, *drawn))
+        items = [encoder.integrate(method, name) for name in pair]
+        inner = [encoder.inner(item) for item in items]
+        own = _matrix(method, *(item.side for item in items))[0]
+        shuffled = [encoder.shuffle(method, name, generator) for name in pair]
+        drawn = [random.integrate(method, name).side for name in pair]
+        orders = [inner_order(mask, generator) for mask in inner]
         permuted = own[orders[0]][:, orders[1]], float("nan")
-        inner = np.ix_(*(~t.special for t in tokens))
-        for name, (matrix, score) in zip(CONTROLS, (*others, permuted), strict=True):
-            correlation = np.corrcoef(own[inner].ravel(), matrix[inner].ravel())[0, 1]
-            values[name].append((float(correlation), score))
+        others = (_matrix(method, *shuffled), _matrix(method, *drawn), permuted)
+        compared = np.ix_(*inner)
+        for name, (matrix, score) in zip(names, others, strict=True):
+            values[name].append((_correlation(own[compared], matrix[compared]), score))
     return [_summary(name, np.asarray(rows)) for name, rows in values.items()]
 
 
-def _order(tokens: TokenisedText, generator: Any) -> np.ndarray:
-    """Return a random order of tokens that leaves the special ones in place."""
-    order, inner = np.arange(len(tokens.ids)), np.flatnonzero(~tokens.special)
-    order[inner] = generator.permutation(inner)
+def inner_order(inner: Bool[np.ndarray, " g"], generator: Any) -> np.ndarray:
+    """Return a random order of the groups of a mask that leaves the others in place."""
+    order, places = np.arange(len(inner)), np.flatnonzero(inner)
+    order[places] = generator.permutation(places)
     return order
 
 
-def _restored(side: IntegratedSide, order: np.ndarray) -> IntegratedSide:
-    return replace(side, sums=np.asarray(side.sums)[np.argsort(order)])
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Return Pearson's correlation, NaN of one word with one, or of constant attributions."""
+    if min(np.ptp(a), np.ptp(b)) == 0:
+        return float("nan")
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
 
 
 def _matrix(
@@ -81,6 +103,8 @@ def _matrix(
 
 
 def _summary(name: str, rows: np.ndarray) -> Control:
-    correlations = rows[:, 0]
+    correlations = rows[np.isfinite(rows[:, 0]), 0]
+    if not len(correlations):
+        correlations = np.full(1, np.nan)
     low, high = float(correlations.min()), float(correlations.max())
     return Control(name, float(correlations.mean()), low, high, float(rows[:, 1].mean()))

@@ -1,7 +1,7 @@
 """Face images as inputs of pair attribution: parts of the face at a layer of an encoder."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, UInt8
+from jaxtyping import Array, Bool, Int, Shaped, UInt8
 
 from salix.analysis.face_parts import FaceParts
 from salix.analysis.part_shares import part_weights
@@ -22,9 +22,11 @@ from salix.nn import conv_form
 from salix.preprocess import Preprocess
 from salix.report.heatmap import data_address
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution, side_sums
+from salix.studies.siamese.items import Item
 from salix.studies.siamese.reference import search_reference
-from salix.studies.siamese.sentences import Item
 from salix.typing import AnyArray, InputError
+
+PATCHES = 7  # a side: positions of the last features, each of 32 x 32 pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class FaceEncoder:
     encoder: FaceRes
     layout: FaceParts = field(default_factory=FaceParts)
     name: str = "faceres"
+    shuffled = "shuffled patches"
 
     @staticmethod
     def load(weights: str | Path | None = None) -> "FaceEncoder":
@@ -69,12 +72,8 @@ class FaceEncoder:
 
         return data_address(Image.fromarray(self.pixels(name)), "JPEG", quality=85)
 
-    def integrate(self, method: PairAttribution, name: str) -> Item:
-        """Return the sums of each part of the face in an image file.
-
-        Raises `InputError` for a file that is no image, a layer that the encoder lacks, and a
-        reference of sentences.
-        """
+    def check(self, method: PairAttribution) -> None:
+        """Raise `InputError` for a layer that the encoder lacks and a reference of sentences."""
         layer, depth = method.layer, self.encoder.depth
         if not isinstance(layer, int) or not -depth <= layer <= depth:
             raise InputError(
@@ -83,11 +82,46 @@ class FaceEncoder:
             )
         if method.reference == "mask":
             raise InputError("reference 'mask' is of sentences: give padding, zeros or searched")
-        layer = layer + depth if layer < 0 else layer
-        image = preprocess_faces(self.pixels(name))
-        return self._item(method, layer, image, name)
 
-    def _item(self, method: PairAttribution, layer: int, image: np.ndarray, name: str) -> Item:
+    def integrate(self, method: PairAttribution, name: str) -> Item:
+        """Return the sums of each part of the face in an image file.
+
+        Raises `InputError` for a file that is no image, and as `check` does.
+        """
+        self.check(method)
+        layer = self._layer_number(method)
+        return self._item(method, layer, preprocess_faces(self.pixels(name)), name)
+
+    def randomise(self, seed: int) -> "FaceEncoder":
+        """Return an encoder whose weights are shuffled within each array: their scale stays."""
+        graph, params = self._split
+        generator = np.random.default_rng(seed)
+
+        def shuffle(leaf: Array) -> Array:
+            values = np.asarray(leaf)
+            return jnp.asarray(generator.permutation(values.ravel()).reshape(values.shape))
+
+        return replace(self, encoder=nnx.merge(graph, jax.tree.map(shuffle, params)), name="random")
+
+    def inner(self, item: Item) -> Bool[np.ndarray, " g"]:
+        """Return all parts of a face."""
+        return np.ones(len(item.groups), bool)
+
+    def shuffle(self, method: PairAttribution, name: str, generator: Any) -> IntegratedSide:
+        """Return the sums of the parts of a face whose 7 x 7 patches are in a random order."""
+        layer = self._layer_number(method)
+        order = generator.permutation(PATCHES**2)
+        image = shuffle_patches(preprocess_faces(self.pixels(name)), order)
+        return self._item(method, layer, image, name, order).side
+
+    def _item(
+        self,
+        method: PairAttribution,
+        layer: int,
+        image: np.ndarray,
+        name: str,
+        order: np.ndarray | None = None,
+    ) -> Item:
         graph, params = self._split
         features = _layer(graph, layer, params, image)
         reference = 0 * features
@@ -95,8 +129,9 @@ class FaceEncoder:
             reference = _layer(graph, layer, params, 0 * image)
         if method.reference == "searched":
             reference = _search(graph, layer, params, reference)
-        weights = part_weights(self.layout, (features.shape[0], features.shape[1]))
-        parts, groups = np.unique(weights.argmax(-1), return_inverse=True)
+        parts, groups = self._groups((features.shape[0], features.shape[1]))
+        if order is not None:
+            groups = shuffle_patches(groups[..., None], order)[..., 0]
         count = len(parts)
         side = method.refine(
             partial(_sums, graph, layer, count, params, features, reference, groups)
@@ -104,9 +139,31 @@ class FaceEncoder:
         names = tuple(FaceParts.parts[i] for i in parts)
         return Item(name, names, np.arange(count), names, side)
 
+    def _layer_number(self, method: PairAttribution) -> int:
+        """Return the number of a layer, from 0 to the depth, of one that may be negative."""
+        layer = int(method.layer)
+        return layer + self.encoder.depth if layer < 0 else layer
+
+    def _groups(self, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the parts on a grid, and the number among them of that of each position."""
+        weights = part_weights(self.layout, grid)
+        parts, groups = np.unique(weights.argmax(-1), return_inverse=True)
+        return parts, groups.reshape(grid)
+
     @cached_property
     def _split(self) -> tuple[Any, Any]:
         return nnx.split(self.encoder)
+
+
+def shuffle_patches(
+    image: Shaped[np.ndarray, "h w c"], order: Int[np.ndarray, " p"]
+) -> Shaped[np.ndarray, "h w c"]:
+    """Return an image whose 7 x 7 patches, counted by rows, are those of `order`."""
+    height, width, channels = image.shape
+    y, x = height // PATCHES, width // PATCHES
+    patches = image.reshape(PATCHES, y, PATCHES, x, channels).swapaxes(1, 2)
+    shuffled = patches.reshape(-1, y, x, channels)[order].reshape(patches.shape)
+    return shuffled.swapaxes(1, 2).reshape(image.shape)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -15,7 +15,8 @@ from salix.studies.siamese.attribution import (
     pairs_to_explain,
     sum_groups,
 )
-from salix.studies.siamese.sentences import Item, SentenceEncoder
+from salix.studies.siamese.items import Item
+from salix.studies.siamese.sentences import SentenceEncoder
 
 SHARES = (0.5, 0.8, 0.95)  # of the attributions, explained by the strongest pairs
 
@@ -53,6 +54,11 @@ class ExplainedPair:
     def explaining(self, share: float) -> int:
         """Return how many word pairs, the strongest first, have a share of all |A|."""
         return pairs_to_explain(self.words, share)
+
+    def drawing(self) -> dict[str, Any]:
+        """Return the names of the words and the matrix of their attributions."""
+        names = {"rows": self.a.word_names, "columns": self.b.word_names}
+        return names | {"matrix": self.words.tolist()}
 
     def row(self) -> dict[str, Any]:
         """Return the numbers of the pair: terms, residual, and pairs that explain shares of it."""

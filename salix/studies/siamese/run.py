@@ -1,8 +1,6 @@
 """Study of many items: sums of each cached once, rows of all pairs, and a page."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -10,18 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from salix.analysis.pair_similarity import DRAWN as DRAWN_PAIRS
+from salix.data.notes import printable
 from salix.engine.problem_run import run_problem
-from salix.progress import Progress
-from salix.studies.siamese.attribution import IntegratedSide, PairAttribution
-from salix.studies.siamese.controls import run_controls
-from salix.studies.siamese.page import write_page
+from salix.studies.siamese.attribution import PairAttribution
+from salix.studies.siamese.controls import ControlledEncoder, run_controls
+from salix.studies.siamese.items import Item, integrate_items
+from salix.studies.siamese.page import LARGE, write_page
 from salix.studies.siamese.pairs import ExplainedPair, similarity
-from salix.studies.siamese.problem import PairExamples, SimilarityProblem, stack_items
-from salix.studies.siamese.sentences import Item, SentenceEncoder
-from salix.studies.trial_files import read_arrays, write_arrays, write_json
+from salix.studies.siamese.problem import (
+    PairExamples,
+    SimilarityProblem,
+    share_column,
+    stack_items,
+)
+from salix.studies.siamese.word_classes import CLASSES, class_counts, word_classes
+from salix.studies.trial_files import write_json
 from salix.typing import InputError
 
-VERSION = 1  # of sums: raised where their numbers change
 TERMS = ("score", "a_reference", "reference_b", "references", "sum", "residual")
 DRAWN = 10  # pairs on the page, where none are named
 
@@ -29,48 +33,83 @@ DRAWN = 10  # pairs on the page, where none are named
 def run_similar(
     out: Path,
     method: PairAttribution,
-    encoder: Any,
+    encoder: ControlledEncoder,
     names: Sequence[str],
     *,
     pairs: Sequence[tuple[str, str]] = (),
+    classes: bool = False,
     seed: int = 0,
 ) -> Path:
     """Write rows of all pairs of items, and a page of some; returns the path of the page.
 
     `encoder` integrates an item by its name: `SentenceEncoder`, or one of faces. The sums of each
     item are cached in `out`, so that n items take n integrations for n² pairs, and an interrupted
-    study continues. `pairs` are those to draw, by default the ten most similar ones; of sentences
-    with their controls, drawn by `seed`.
+    study continues. `pairs` are those to draw, by default the ten most similar ones,
+    with their controls, drawn by `seed`. Pairs of an unusable item are skipped, with the reason.
+    With `classes` the rows and the page have the shares of the attributions by part of speech, of
+    English sentences. Raises `InputError` for fewer than two usable items, for unusable settings,
+    and for an `out` that is a file or of another run.
     """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: give --out a directory")
+    if len(set(names)) < 2:
+        raise InputError(f"items are {list(names)[:2]}: give two that differ")
     names = tuple(dict.fromkeys(names))
-    if len(names) < 2:
-        raise InputError("one item has no pair: give two or more")
-    items = integrate_items(out / "items", method, encoder, names)
+    items, reasons = integrate_items(out / "items", method, encoder, names)
+    if len(items) < 2:
+        raise InputError(
+            f"{len(items)} of {len(names)} items can be used: give two or more; "
+            + "; ".join(list(reasons.values())[:3])
+        )
+    words = classify_words(items.values()) if classes else None
     run = run_problem(
-        SimilarityProblem(method),
-        stack_items(items),
-        PairExamples(names),
+        SimilarityProblem(method, classes),
+        stack_items([items.get(name) for name in names], words),
+        PairExamples(names, reasons),
         out=out / "pairs",
         batch_size=256,
         unit="pairs",
     )
-    rows = run.read()
-    by_name = {item.name: item for item in items}
-    chosen = tuple(pairs) or most_similar(names, rows["score"])
-    similarities = [similarity(method, by_name[a], by_name[b]) for a, b in chosen]
-    controls = ()
-    if isinstance(encoder, SentenceEncoder):
-        controls = tuple(run_controls(method, encoder, chosen, seed=seed))
+    usable = tuple(items)
+    rows = run.read()  # without those that are skipped
+    drawn = tuple(pair for pair in pairs if set(pair) <= set(items))
+    chosen = drawn or most_similar(usable, rows["score"])
+    similarities = [similarity(method, items[a], items[b]) for a, b in chosen]
+    controls = run_controls(method, encoder, chosen, seed=seed)
     results = {
         "attribution": repr(method),
         "encoder": encoder.name,
         "pairs": [s.row() | {"strongest": s.strongest(10)} for s in similarities],
         "controls": [asdict(control) for control in controls],
-        "items": [_item_row(item) for item in items],
+        "items": [item.row() for item in items.values()],
+        "classes": class_shares(rows, words) if words else [],
+        "skipped": [{"name": printable(n), "reason": printable(r)} for n, r in reasons.items()],
     }
     write_json(out / "results.json", results)
-    pictures = {name: encoder.picture(name) for name in names}
-    return write_page(out, results, similarities, summarise_rows(rows, len(names)), pictures)
+    drawn_pairs = [s.row() | s.drawing() for s in similarities]
+    write_json(out / "pairs" / DRAWN_PAIRS, {"pairs": drawn_pairs, "classes": results["classes"]})
+    pictures = {name: encoder.picture(name) for name in usable}
+    return write_page(out, results, similarities, summarise_rows(rows, len(usable)), pictures)
+
+
+def classify_words(items: Iterable[Item]) -> dict[str, np.ndarray]:
+    """Return the classes of the words of sentences, by their text; see `word_classes`."""
+    items = tuple(items)
+    if any(item.spans is None for item in items):
+        raise InputError("classes of words are of sentences: leave out --classes")
+    return {i.name: word_classes(i.name, np.asarray(i.spans)) for i in items}
+
+
+def class_shares(
+    rows: Mapping[str, np.ndarray], words: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Return the mean share of |A| of each class, of different items, and its share of words."""
+    different = rows["a"] != rows["b"]
+    counts = [class_counts(classes) / len(classes) for classes in words.values()]
+    return [
+        {"class": name, "share": float(np.mean(rows[share_column(name)][different])), "words": own}
+        for name, own in zip(CLASSES, np.mean(counts, 0).tolist(), strict=True)
+    ]
 
 
 def summarise_rows(rows: Mapping[str, np.ndarray], count: int) -> dict[str, Any]:
@@ -81,25 +120,6 @@ def summarise_rows(rows: Mapping[str, np.ndarray], count: int) -> dict[str, Any]
     means = {name: float(np.mean(values)) for name, values in columns.items()}
     largest = float(np.abs(columns["residual"]).max())
     return {"means": means, "largest": largest, "scores": rows["score"].reshape(count, count)}
-
-
-def integrate_items(
-    folder: Path, method: PairAttribution, encoder: Any, names: Sequence[str]
-) -> list[Item]:
-    """Return the sums of items, from the files of an earlier run where there are any."""
-    items: list[Item] = []
-    with Progress("sums", len(names), show=True, unit="items") as progress:
-        for name in names:
-            path = folder / f"{_digest(method, encoder, name)}.npz"
-            item = _read_item(path, name)
-            if item is None:
-                item = encoder.integrate(method, name)
-                _write_item(path, item)
-                progress.advance(1)
-            else:
-                progress.skip(1)
-            items.append(item)
-    return items
 
 
 def most_similar(names: Sequence[str], scores: np.ndarray) -> tuple[tuple[str, str], ...]:
@@ -118,7 +138,7 @@ def read_pairs(path: Path) -> tuple[list[str], list[tuple[str, str]]]:
     that cannot be read, more than two items on a line, and fewer than two in all.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may have other breaks
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError(f"{path}: cannot be read ({reason})") from None
@@ -138,36 +158,6 @@ def read_pairs(path: Path) -> tuple[list[str], list[tuple[str, str]]]:
     return names, pairs
 
 
-def _digest(method: PairAttribution, encoder: Any, name: str) -> str:
-    """Return a digest of everything that decides an item's sums."""
-    sides = asdict(method) | {"normalise": None, "shifted": None}  # of pairs alone
-    text = json.dumps([VERSION, sides, encoder.digest, encoder.content(name)])
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _write_item(path: Path, item: Item) -> None:
-    side = {name: np.asarray(value) for name, value in vars(item.side).items()}
-    texts = {"groups": np.asarray(item.groups), "word_names": np.asarray(item.word_names)}
-    write_arrays(path, side | texts | {"words": item.words})
-
-
-def _read_item(path: Path, name: str) -> Item | None:
-    arrays = read_arrays(path)
-    try:
-        if arrays is None:
-            return None
-        groups, names = (tuple(map(str, arrays.pop(n))) for n in ("groups", "word_names"))
-        words = arrays.pop("words")
-        return Item(name, groups, words, names, IntegratedSide(**arrays))
-    except (KeyError, TypeError):
-        return None
-
-
-def _item_row(item: Item) -> dict[str, Any]:
-    side = item.side
-    return {"name": item.name, "steps": int(side.steps), "residual": float(side.residual)}
-
-
 def describe_pair(pair: ExplainedPair, count: int = 8) -> list[str]:
     """Return lines on a pair: score, terms of the identity, and its strongest word pairs."""
     row = pair.row()
@@ -181,6 +171,8 @@ def describe_pair(pair: ExplainedPair, count: int = 8) -> list[str]:
         f"{row['pairs_50']}, {row['pairs_80']} and {row['pairs_95']} of {row['pairs']} word pairs "
         "have 50, 80 and 95 % of it",
     ]
+    if abs(row["residual"]) > LARGE:
+        lines.append("the residual is large: give more --steps, or --rule midpoint at layer 0")
     strongest = pair.strongest(count)
     width = max(len(a) for a, _, _ in strongest)
     return lines + [f"  {value:+.4f}  {a:>{width}}  {b}" for a, b, value in strongest]

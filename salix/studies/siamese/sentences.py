@@ -9,29 +9,16 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from salix.models import TextEncoder, TokenisedText, Tokenizer, load_text_encoder, load_tokenizer
 from salix.studies.siamese.attribution import IntegratedSide, PairAttribution, side_sums
+from salix.studies.siamese.controls import inner_order
+from salix.studies.siamese.items import Item
 from salix.studies.siamese.reference import search_reference
 from salix.typing import AnyArray, InputError
 
 MULTIPLE = 8  # lengths of padded sentences: one program for each
-
-
-@dataclass(frozen=True)
-class Item:
-    """An input with its integrated sums: the groups are its tokens, or the parts of a face.
-
-    `words` numbers the word of each group, and `word_names` are their texts: for a sentence the
-    special tokens are words of their own.
-    """
-
-    name: str
-    groups: tuple[str, ...]
-    words: Int[np.ndarray, " g"]
-    word_names: tuple[str, ...]
-    side: IntegratedSide
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +28,7 @@ class SentenceEncoder:
     encoder: TextEncoder
     tokenizer: Tokenizer
     name: str = "encoder"
+    shuffled = "shuffled words"
 
     @staticmethod
     def load(folder: str | Path) -> "SentenceEncoder":
@@ -48,6 +36,11 @@ class SentenceEncoder:
 
         Raises `InputError` as `load_text_encoder` and `load_tokenizer` do.
         """
+        if not Path(folder).is_dir():
+            raise InputError(
+                f"{folder} is no folder: give one with config.json, model.safetensors and "
+                "tokenizer.json"
+            )
         encoder = load_text_encoder(folder)
         tokenizer = load_tokenizer(folder, encoder.config.positions)
         return SentenceEncoder(encoder, tokenizer, Path(folder).name)
@@ -60,6 +53,10 @@ class SentenceEncoder:
         for leaf in jax.tree.leaves(self._split[1]):
             digest.update(np.asarray(leaf).tobytes())
         return digest.hexdigest()
+
+    def check(self, method: PairAttribution) -> None:
+        """Raise `InputError` for a layer that the encoder lacks."""
+        self.layer(method.layer)
 
     def content(self, name: str) -> str:
         """Return what decides the tokens of an item: the sentence."""
@@ -81,8 +78,8 @@ class SentenceEncoder:
         """
         tokens = self.tokenizer(text)
         side = self.sums(method, tokens)
-        words, names = _words(tokens)
-        return Item(text, tokens.tokens, words, names, side)
+        words, names, spans = _words(tokens)
+        return Item(text, tokens.tokens, words, names, side, spans)
 
     def sums(
         self, method: PairAttribution, tokens: TokenisedText, *, length: int | None = None
@@ -101,6 +98,22 @@ class SentenceEncoder:
             partial(_sums, graph, layer, params, mask, features, reference, groups)
         )
         return replace(side, sums=side.sums[:count])
+
+    def randomise(self, seed: int) -> "SentenceEncoder":
+        """Return an encoder of the same sizes with random weights."""
+        module = TextEncoder(self.encoder.config, rngs=nnx.Rngs(seed))
+        return replace(self, encoder=module, name="random")
+
+    def inner(self, item: Item) -> Bool[np.ndarray, " n"]:
+        """Return the tokens of a sentence that are not special."""
+        return ~self.tokenizer(item.name).special
+
+    def shuffle(self, method: PairAttribution, text: str, generator: Any) -> IntegratedSide:
+        """Return the sums of tokens in a random order, put back in the order of the sentence."""
+        tokens = self.tokenizer(text)
+        order = inner_order(~tokens.special, generator)
+        side = self.sums(method, replace(tokens, ids=tokens.ids[order]))
+        return replace(side, sums=np.asarray(side.sums)[np.argsort(order)])
 
     def embed(self, text: str) -> Float[Array, " d"]:
         """Return the embedding of a sentence, not normalised."""
@@ -141,13 +154,15 @@ class SentenceEncoder:
         return _search(graph, layer, params, mask, start)
 
 
-def _words(tokens: TokenisedText) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the word of each token and the texts of words, special tokens as words."""
+def _words(tokens: TokenisedText) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    """Return the word of each token, and the texts and spans of words, special tokens as words."""
     starts = np.ones(len(tokens.ids), bool)
     starts[1:] = (tokens.words[1:] != tokens.words[:-1]) | tokens.special[1:]
-    words, texts = np.cumsum(starts) - 1, iter(tokens.word_texts)
-    names = [tokens.tokens[i] if tokens.special[i] else next(texts) for i in np.flatnonzero(starts)]
-    return words, tuple(names)
+    words, first = np.cumsum(starts) - 1, np.flatnonzero(starts)
+    own, texts = tokens.word_spans, tokens.word_texts
+    spans = [(0, 0) if tokens.special[i] else own[tokens.words[i]] for i in first]
+    names = [tokens.tokens[i] if tokens.special[i] else texts[tokens.words[i]] for i in first]
+    return words, tuple(names), np.asarray(spans)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
