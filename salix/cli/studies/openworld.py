@@ -16,23 +16,24 @@ class OpenWorldStudy:
     every family, so that only its traces tell. An interrupted study continues where it was.
 
     Example: salix study openworld --seeds 5 --out salix-openworld
-    Example: salix study openworld --offline --losses CE CPL --seeds 1
+    Example: salix study openworld --offline --approaches CE CPL --seeds 1
     """
 
     out: Annotated[Path, Option(help="directory for scores and the table")] = Path(
         "salix-openworld"
     )
-    seeds: Annotated[int, Option(help="networks for each loss")] = 5
+    seeds: Annotated[int, Option(help="networks for each approach")] = 5
     offline: Annotated[
         bool, Option(help="use the faces that come with scikit-image, without network")
     ] = False
     quick: Annotated[
         bool, Option(help="train for a tenth of the steps: shows that it runs, learns little")
     ] = False
-    losses: Annotated[
+    approaches: Annotated[
         tuple[str, ...],
         Option(
-            help="CE, 'CE + GLV', 'CE + CSP', CPL, 'CPL, weight detached'; by default all of them"
+            help="CE, 'CE + GLV', 'CE + CSP', CPL, 'CPL, weight detached', 'CPL, iterated', "
+            "self-labelling, GCD-style; by default all of them"
         ),
     ] = ()
 
@@ -41,6 +42,10 @@ class OpenWorldStudy:
         from salix.studies.openworld.run import run_open_world
 
         run_open_world(
-            self.out, seeds=self.seeds, offline=self.offline, losses=self.losses, quick=self.quick
+            self.out,
+            seeds=self.seeds,
+            offline=self.offline,
+            approaches=self.approaches,
+            quick=self.quick,
         )
         return 0
