@@ -17,6 +17,7 @@ class OpenWorldStudy:
 
     Example: salix study openworld --seeds 5 --out salix-openworld
     Example: salix study openworld --offline --approaches CE CPL --seeds 1
+    Example: salix study openworld --out salix-openworld --explain face.png
     """
 
     out: Annotated[Path, Option(help="directory for scores and the table")] = Path(
@@ -37,8 +38,17 @@ class OpenWorldStudy:
         ),
     ] = ()
 
+    explain: Annotated[
+        str, Option(help="image to attribute by the finished study in --out, with its evidence")
+    ] = ""
+
     def run(self) -> int:
-        """Run the study."""
+        """Run the study, or attribute one image."""
+        if self.explain:
+            from salix.studies.openworld.run import attribute_new_image
+
+            attribute_new_image(self.out, Path(self.explain))
+            return 0
         from salix.studies.openworld.run import run_open_world
 
         run_open_world(

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from salix.studies.openworld.baselines import ContrastiveDiscovery, SelfLabelling
+from salix.studies.openworld.data import OpenWorldSetting
+from salix.studies.openworld.experiment import OpenWorldTrial
 from salix.studies.openworld.losses import CPL
-from salix.studies.openworld.training import SUPERVISED, BatchLoss
+from salix.studies.openworld.training import SUPERVISED, BatchLoss, OpenWorldTraining
 
 # Rows of clusters of the features of the network of "CE".
 CLUSTERED = "CE, k-means"
@@ -24,6 +26,12 @@ class Approach:
     loss: BatchLoss
     iterations: int = 0
     clustered: bool = False
+
+    def trial(
+        self, faces: str, setting: OpenWorldSetting, training: OpenWorldTraining, *, seed: int
+    ) -> OpenWorldTrial:
+        """Return the trial of this approach on faces of an origin."""
+        return OpenWorldTrial(faces, setting, self.loss, training, seed, self.iterations)
 
 
 # The entropy belongs to the losses that learn from unlabelled images.

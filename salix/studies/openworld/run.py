@@ -1,21 +1,41 @@
 """Open-world study: approaches over seeds, their scores, table and page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from salix.studies.detectors import TimedLog
 from salix.studies.openworld.approaches import APPROACHES
+from salix.studies.openworld.attributor import (
+    Attribution,
+    attribute_image,
+    build_attributor,
+    print_attribution,
+    read_attributor,
+    write_attribution,
+    write_attributor,
+)
+from salix.studies.openworld.clusters import unit_features
+from salix.studies.openworld.cues import audit_families
 from salix.studies.openworld.data import OpenWorldSetting, open_world_set
-from salix.studies.openworld.experiment import OpenWorldTrial
-from salix.studies.openworld.results import print_results, summarise, write_results
-from salix.studies.openworld.scoring import trial_scores
-from salix.studies.openworld.training import OpenWorldTraining
-from salix.studies.photographs import photographs
+from salix.studies.openworld.embedding import plane
+from salix.studies.openworld.evidence import family_evidence
+from salix.studies.openworld.experiment import trained_network
+from salix.studies.openworld.page import ExplainedNetwork, write_page
+from salix.studies.openworld.results import (
+    OpenWorldResults,
+    print_results,
+    summarise,
+    write_results,
+)
+from salix.studies.openworld.scoring import name_images, trial_scores
+from salix.studies.openworld.training import OpenWorldTraining, predict
+from salix.studies.photographs import Photographs, photographs
 from salix.typing import InputError
 
 DEFAULT_TRAINING = OpenWorldTraining()
 DEFAULT_SETTING = OpenWorldSetting()
+EXPLAINED = "CPL"  # the approach of the page, where it is among those of the run
 
 
 def run_open_world(
@@ -50,17 +70,46 @@ def run_open_world(
     for seed in range(seeds):
         data = open_world_set(faces, setting, seed=seed)
         for name in approaches or APPROACHES:
-            approach = APPROACHES[name]
-            trial = OpenWorldTrial(
-                faces.origin, setting, approach.loss, training, seed, approach.iterations
-            )
+            trial = APPROACHES[name].trial(faces.origin, setting, training, seed=seed)
             log(f"{name}, seed {seed}")
             scores.append(trial_scores(out, name, trial, data, log))
     results = summarise(scores, faces.origin, setting, training, seeds)
     print_results(results)
     path = write_results(out, results)
     log(f"wrote {path}")
+    names = approaches or tuple(APPROACHES)
+    name = EXPLAINED if EXPLAINED in names else names[0]
+    log(f"wrote {explain_network(out, name, faces, results, log)}")
     return path
+
+
+def explain_network(
+    out: Path,
+    name: str,
+    faces: Photographs,
+    results: OpenWorldResults,
+    log: Callable[[str], None],
+) -> Path:
+    """Write the page, and the attributor of new images, of the first network of an approach."""
+    data = open_world_set(faces, results.setting, seed=0)
+    trial = APPROACHES[name].trial(faces.origin, results.setting, results.training, seed=0)
+    network = trained_network(out, trial, data, log)
+    write_attributor(out, build_attributor(network, data))
+    evidence = family_evidence(network, data, faces.people)
+    logits, features = predict(network, data.x)
+    features, test = unit_features(features), evidence.images
+    predictions = name_images(APPROACHES[name], data, logits, features, seed=0)[test]
+    points = plane(features[test], seed=0)
+    cues = audit_families(data, out / "audit", log=log)
+    explained = ExplainedNetwork(name, 0, predictions, evidence, points)
+    return write_page(out, results, data, explained, cues)
+
+
+def attribute_new_image(out: Path, image: Path) -> Attribution:
+    """Attribute the image in a file by a finished study in `out`; print it and write its map."""
+    attribution = attribute_image(read_attributor(out), image)
+    print_attribution(attribution, write_attribution(out, image, attribution))
+    return attribution
 
 
 def shortened(training: OpenWorldTraining) -> OpenWorldTraining:
