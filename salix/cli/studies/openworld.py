@@ -17,6 +17,7 @@ class OpenWorldStudy:
 
     Example: salix study openworld --seeds 5 --out salix-openworld
     Example: salix study openworld --offline --approaches CE CPL --seeds 1
+    Example: salix study openworld --protocol 1 --data faces --seeds 1
     Example: salix study openworld --out salix-openworld --explain face.png
     """
 
@@ -38,6 +39,10 @@ class OpenWorldStudy:
         ),
     ] = ()
 
+    protocol: Annotated[
+        int, Option(help="protocol 1 or 2 of OW-DFA on faces in --data; 0 for the benchmark")
+    ] = 0
+    data: Annotated[str, Option(help="folder of a protocol's images, SOURCE/METHOD below it")] = ""
     explain: Annotated[
         str, Option(help="image to attribute by the finished study in --out, with its evidence")
     ] = ""
@@ -49,8 +54,22 @@ class OpenWorldStudy:
 
             attribute_new_image(self.out, Path(self.explain))
             return 0
-        from salix.studies.openworld.run import run_open_world
+        from salix.studies.openworld.run import run_open_world, run_protocol
+        from salix.typing import InputError
 
+        if self.protocol and not self.data:
+            raise InputError(f"--protocol {self.protocol} needs images: --data DIR")
+        if self.data and not self.protocol:
+            raise InputError(f"--data {self.data} is for a protocol: give --protocol 1 or 2")
+        if self.protocol:
+            run_protocol(
+                self.out,
+                Path(self.data),
+                self.protocol,
+                seeds=self.seeds,
+                approaches=self.approaches,
+            )
+            return 0
         run_open_world(
             self.out,
             seeds=self.seeds,

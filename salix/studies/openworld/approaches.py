@@ -8,6 +8,7 @@ from salix.studies.openworld.baselines import ContrastiveDiscovery, SelfLabellin
 from salix.studies.openworld.data import OpenWorldSetting
 from salix.studies.openworld.experiment import OpenWorldTrial
 from salix.studies.openworld.losses import CPL
+from salix.studies.openworld.protocol_files import ProtocolSetting
 from salix.studies.openworld.training import SUPERVISED, BatchLoss, OpenWorldTraining
 
 # Rows of clusters of the features of the network of "CE".
@@ -28,7 +29,12 @@ class Approach:
     clustered: bool = False
 
     def trial(
-        self, faces: str, setting: OpenWorldSetting, training: OpenWorldTraining, *, seed: int
+        self,
+        faces: str,
+        setting: OpenWorldSetting | ProtocolSetting,
+        training: OpenWorldTraining,
+        *,
+        seed: int,
     ) -> OpenWorldTrial:
         """Return the trial of this approach on faces of an origin."""
         return OpenWorldTrial(faces, setting, self.loss, training, seed, self.iterations)

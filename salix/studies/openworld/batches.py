@@ -1,6 +1,6 @@
 """Batches of labelled and unlabelled images, and their augmentation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -16,19 +16,23 @@ def alternating_batches(
     labelled: Bool[np.ndarray, " n"],
     batch: int,
     rng: np.random.Generator,
+    names: Sequence[str] = (),
 ) -> Iterator[Int[np.ndarray, " batch"]]:
     """Yield the positions of batches: labelled images first, then as many unlabelled ones.
 
     Labelled images are of the classes in turn, so that none is rare; each part repeats only once
     all of it was drawn. Without unlabelled images all are labelled. Raises `InputError` without
-    labels, or for a class with a single labelled image: it has no partner.
+    labels, or for a class with a single labelled image: it has no partner. `names` name the classes there.
     """
     classes = np.unique(labels[labelled])
     members = [np.flatnonzero(labelled & (labels == c)) for c in classes]
     if not members:
         raise InputError("no image has a label: give labels of at least two families")
     if alone := [int(c) for c, rows in zip(classes, members, strict=True) if len(rows) < 2]:
-        raise InputError(f"class {alone[0]} has one labelled image: give two or more")
+        name = repr(names[alone[0]]) if names else alone[0]
+        raise InputError(
+            f"class {name} has one labelled image, which has no partner: give two or more, or none"
+        )
     rest = np.flatnonzero(~labelled)
     first = batch // 2 if len(rest) else batch
     sources = [_endless(rows, rng) for rows in members]

@@ -114,11 +114,9 @@ def count_by_labels(
 
     Vaze et al. (2022), arXiv:2201.02609, sec. 3.2, on a grid in place of Brent's method.
     """
-    from sklearn.cluster import KMeans
-
     scores = {}
     for k in candidates:
-        clusters = KMeans(k, n_init=1, random_state=seed).fit_predict(features).astype(np.int64)
+        clusters = _kmeans(features, k, seed)
         match = best_matching(labels[labelled], clusters[labelled])
         scores[k] = float((match[clusters[labelled]] == labels[labelled]).mean())
     return ClassCount(max(scores, key=lambda k: scores[k]), scores)
@@ -148,3 +146,10 @@ def count_by_silhouette(
         several = 1 < len(np.unique(clusters)) < len(sample)
         scores[k] = float(silhouette_score(features[sample], clusters)) if several else -1.0
     return ClassCount(max(scores, key=lambda k: scores[k]), scores)
+
+
+def _kmeans(features: np.ndarray, classes: int, seed: int) -> Int[np.ndarray, " n"]:
+    from sklearn.cluster import KMeans
+
+    rule = KMeans(classes, n_init="auto", random_state=seed)  # a single start, by k-means++
+    return rule.fit_predict(features).astype(np.int64)

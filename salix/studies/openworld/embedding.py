@@ -61,7 +61,7 @@ def marks(
     places = MARGIN + points * (SIZE - 2 * MARGIN)
     result = []
     for i, (x, y) in enumerate(places.tolist()):
-        swatch = palette[names[labels[i]]]
+        swatch = palette[names[int(labels[i])]]
         picture = _picture(pixels[i]) if i in chosen else ""
         filled = bool(labels[i] < known)
         result.append(Mark(x, y, swatch.colour, swatch.path, filled, titles[i], picture))

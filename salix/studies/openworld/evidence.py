@@ -25,7 +25,7 @@ METHOD = HiResCAM(relu=True)  # what speaks for the class
 
 def as_model(network: NeckedNetwork, names: tuple[str, ...], side: int) -> tuple[Model, Params]:
     """Return the model of a network, cut where its maps are, and its parameters."""
-    preprocess = Preprocess(side, mean=(0.5,), std=(0.5,))
+    preprocess = Preprocess((side, side), mean=(0.5,), std=(0.5,))
     model, params = from_nnx(network, preprocess=preprocess, classes=names, name="openworld")
     return model.at(CUT), params
 

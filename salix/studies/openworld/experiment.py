@@ -11,6 +11,7 @@ from flax import nnx
 from salix.models.checkpoints.module_state import WEIGHTS, arrays, filled
 from salix.studies.openworld.data import OpenWorldSet, OpenWorldSetting
 from salix.studies.openworld.network import NeckedNetwork
+from salix.studies.openworld.protocol_files import ProtocolSetting
 from salix.studies.openworld.training import (
     SUPERVISED,
     BatchLoss,
@@ -33,7 +34,7 @@ class OpenWorldTrial:
     """
 
     faces: str
-    setting: OpenWorldSetting
+    setting: OpenWorldSetting | ProtocolSetting
     loss: BatchLoss
     training: OpenWorldTraining
     seed: int

@@ -14,7 +14,7 @@ from salix.report.palette import Palette, Swatch
 from salix.stats import Interval
 from salix.studies.intervals import mean_with_half
 from salix.studies.openworld.cues import Cues
-from salix.studies.openworld.data import OpenWorldSet
+from salix.studies.openworld.data import OpenWorldSet, OpenWorldSetting
 from salix.studies.openworld.embedding import SIZE, THUMB, marks
 from salix.studies.openworld.evidence import CUT, METHOD, FamilyEvidence
 from salix.studies.openworld.metrics import best_matching
@@ -65,13 +65,14 @@ class ExplainedNetwork:
 def write_page(
     out: Path,
     results: OpenWorldResults,
+    setting: OpenWorldSetting,
     data: OpenWorldSet,
     explained: ExplainedNetwork,
     cues: Sequence[Cues],
 ) -> Path:
     """Write `openworld.html`, one page without other files."""
     images = explained.evidence.images
-    labels, known = data.labels[images], len(results.setting.known)
+    labels, known = data.labels[images], len(setting.known)
     named = predicted_names(data, explained)
     titles = [
         f"{data.names[f]}, taken for {n}" if n != data.names[f] else n
@@ -83,6 +84,7 @@ def write_page(
         filters={"number": _number, "interval": mean_with_half},
         headline=headline(results),
         results=results,
+        setting=setting,
         columns=COLUMNS,
         explained=explained,
         cards=[_card(f, data, explained, named) for f in range(len(data.names))],
@@ -115,7 +117,7 @@ def headline(results: OpenWorldResults) -> str:
 def predicted_names(data: OpenWorldSet, explained: ExplainedNetwork) -> list[str]:
     """Return the class of each test face by name: that of the best matching of all of them."""
     match = best_matching(data.labels[explained.evidence.images], explained.predictions)
-    return [data.names[match[p]] for p in explained.predictions]
+    return [data.names[match[p]] for p in explained.predictions.tolist()]
 
 
 def _card(
@@ -138,7 +140,7 @@ def _card(
         Palette(data.names)[name],
         tuple(_example(i, data, explained, named) for i in faces.tolist()),
         _address(blend(blank, mean, opacity=1.0)),
-        tuple((str(classes[i]), counts[i] / len(rows)) for i in order),
+        tuple((str(classes[i]), float(counts[i]) / len(rows)) for i in order),
         _interval(share),
         evidence.area[family],
         within,

@@ -9,6 +9,7 @@ from salix.analysis.summary import plain_number
 from salix.stats import Interval, mean_interval
 from salix.studies.intervals import mean_with_half
 from salix.studies.openworld.data import OpenWorldSetting
+from salix.studies.openworld.protocol_files import ProtocolSetting
 from salix.studies.openworld.scoring import NUMBERS
 from salix.studies.openworld.training import OpenWorldTraining
 from salix.studies.trial_files import write_json
@@ -32,7 +33,7 @@ class OpenWorldResults:
     """Rows of scores with 95 % intervals over seeds, and estimated numbers of classes by seed."""
 
     faces: str
-    setting: OpenWorldSetting
+    setting: OpenWorldSetting | ProtocolSetting
     training: OpenWorldTraining
     seeds: int
     rows: Rows
@@ -42,7 +43,7 @@ class OpenWorldResults:
 def summarise(
     scores: Sequence[Mapping[str, Any]],
     faces: str,
-    setting: OpenWorldSetting,
+    setting: OpenWorldSetting | ProtocolSetting,
     training: OpenWorldTraining,
     seeds: int,
 ) -> OpenWorldResults:

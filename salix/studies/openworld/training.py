@@ -90,7 +90,8 @@ def train_stage(
     state, key = (params, rest, optax.scale_by_adam().init(params)), jax.random.key(seed)
     train, batch = np.flatnonzero(~data.test), setting.batch // loss.views
     draw, change = (np.random.default_rng([seed, i]) for i in (1, 2))
-    rows = alternating_batches(data.labels[train], data.labelled[train], batch, draw)
+    flags = data.labels[train], data.labelled[train]
+    rows = alternating_batches(*flags, batch, draw, data.names)
     start, name = time.monotonic(), type(loss).__name__
     for i in range(steps):
         chosen = np.tile(train[next(rows)], loss.views)
