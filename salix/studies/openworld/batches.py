@@ -22,7 +22,8 @@ def alternating_batches(
 
     Labelled images are of the classes in turn, so that none is rare; each part repeats only once
     all of it was drawn. Without unlabelled images all are labelled. Raises `InputError` without
-    labels, or for a class with a single labelled image: it has no partner. `names` name the classes there.
+    labels, or for a class with a single labelled image: it has no partner; the error has its
+    name of `names`.
     """
     classes = np.unique(labels[labelled])
     members = [np.flatnonzero(labelled & (labels == c)) for c in classes]

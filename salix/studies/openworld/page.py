@@ -125,7 +125,7 @@ def _card(
 ) -> FamilyCard:
     evidence, name = explained.evidence, data.names[family]
     rows = np.flatnonzero(data.labels[evidence.images] == family)
-    classes, counts = np.unique([named[i] for i in rows], return_counts=True)
+    classes, counts = np.unique([named[i] for i in rows.tolist()], return_counts=True)
     order = np.argsort(-counts, kind="stable")[:SHOWN]
     similar = evidence.similarity[family].copy()
     within, similar[family] = float(similar[family]), -np.inf

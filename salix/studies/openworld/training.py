@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ FEATURES = 64  # channels of the trunk
 SUPERVISED = CPL(voting=0, pseudo=0, entropy=0)  # cross-entropy of labelled images alone
 
 
+@runtime_checkable
 class BatchLoss(Protocol):
     """A loss of a batch: a frozen dataclass; `views` of each image are in the batch."""
 
