@@ -66,7 +66,7 @@ class Attribution:
 
 
 def class_names(
-    data: OpenWorldSet, predictions: Int[np.ndarray, " n"], test: Int[np.ndarray, " n"]
+    data: OpenWorldSet, predictions: Int[np.ndarray, " n"], test: Int[np.ndarray, " m"]
 ) -> tuple[str, ...]:
     """Return the families of known classes, and of novel ones numbers with what matches them.
 

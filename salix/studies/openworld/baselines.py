@@ -134,4 +134,4 @@ def contrast(
     others = ~jnp.eye(len(features), dtype=bool) & chosen[None]
     total = jax.nn.logsumexp(jnp.where(others, similar, -1e9), axis=1, keepdims=True)
     losses = jnp.where(positive, total - similar, 0).sum(1)
-    return losses / jnp.maximum(positive.sum(1), 1)
+    return losses / jnp.maximum(positive.sum(1, dtype=losses.dtype), 1)

@@ -93,7 +93,7 @@ def print_results(results: OpenWorldResults) -> None:
 
     table = Table("approach", box=None, pad_edge=False)
     for column in PRINTED:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", min_width=13)
     for name, row in results.rows.items():
         table.add_row(name, *(mean_with_half(row[column]) for column in PRINTED))
     console = Console()

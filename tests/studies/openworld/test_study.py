@@ -139,7 +139,7 @@ def test_pseudo_labels_are_predictions_and_a_class_alone_has_none(faces, monkeyp
 def test_an_interrupted_trial_ends_with_the_same_network(tmp_path, faces):
     setting = OpenWorldSetting(("JPEG", "median"), ("cosine",))
     data = open_world_set(faces, setting, seed=0)
-    training = OpenWorldTraining(supervised=3, steps=3, batch=8)
+    training = OpenWorldTraining(supervised=3, steps=3, batch=4)
     trial = OpenWorldTrial("", setting, SUPERVISED, training, 0)
     trained_network(tmp_path / "one", trial, data, print)
     trained_network(tmp_path / "two", trial.before, data, print)
