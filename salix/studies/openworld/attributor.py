@@ -44,7 +44,7 @@ class Attributor:
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class FamilyAttribution:
     """Class of an image: its name, probability and place among the classes, with the map.
 
     `nearest` are classes with the cosine of the image's features to their centres, the nearest
@@ -100,7 +100,7 @@ def build_attributor(network: NeckedNetwork, data: OpenWorldSet) -> Attributor:
     return Attributor(network, names, known, centres, limit, data.x.shape[1])
 
 
-def attribute_image(attributor: Attributor, image: Any, *, count: int = 3) -> Attribution:
+def attribute_image(attributor: Attributor, image: Any, *, count: int = 3) -> FamilyAttribution:
     """Attribute an image: an array of 8 bits, or the path of a file.
 
     It is resized to the side of the training images; resizing leaves traces of its own. Raises
@@ -116,7 +116,7 @@ def attribute_image(attributor: Attributor, image: Any, *, count: int = 3) -> At
     p = np.exp(logits[0] - np.logaddexp.reduce(logits[0]))
     order = np.argsort(-cosines)[:count]
     explanation = explainer(attributor.network, attributor.names, attributor.side)(pixels)
-    return Attribution(
+    return FamilyAttribution(
         attributor.names[best],
         best < attributor.known,
         float(p[best]),
@@ -152,7 +152,7 @@ def read_attributor(out: Path) -> Attributor:
     )
 
 
-def write_attribution(out: Path, image: Path, attribution: Attribution) -> Path:
+def write_attribution(out: Path, image: Path, attribution: FamilyAttribution) -> Path:
     """Write the map over the image as a picture and the attribution as JSON; returns the former."""
     from PIL import Image
 
@@ -167,7 +167,7 @@ def write_attribution(out: Path, image: Path, attribution: Attribution) -> Path:
     return path
 
 
-def print_attribution(attribution: Attribution, picture: Path) -> None:
+def print_attribution(attribution: FamilyAttribution, picture: Path) -> None:
     """Print the class of an image, what is near it, and where its map is."""
     kind = "known" if attribution.known else "novel"
     print(f"{attribution.name} ({kind}), confidence {attribution.confidence:.2f}")

@@ -1,6 +1,6 @@
 """Clusters of features where some images have labels, and the number of classes among them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,7 @@ class ClassCount:
     """An estimated number of classes, and the score of each candidate."""
 
     classes: int
-    scores: dict[int, float]
+    scores: Mapping[int, float]
 
 
 def count_by_labels(

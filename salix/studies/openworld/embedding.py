@@ -17,7 +17,7 @@ PERPLEXITY = 30.0
 
 
 @dataclass(frozen=True)
-class Mark:
+class PlaneMark:
     """A face in the plane: its place, its family's sign, and its picture where it has one."""
 
     x: float
@@ -50,7 +50,7 @@ def marks(
     names: Sequence[str],
     known: int,
     pixels: UInt8[np.ndarray, "n h w 3"],
-) -> tuple[Mark, ...]:
+) -> tuple[PlaneMark, ...]:
     """Return the marks of faces; known families are filled, and three of each have pictures.
 
     Pictured are the face nearest to the middle of its family, and those farthest from each other
@@ -64,7 +64,7 @@ def marks(
         swatch = palette[names[int(labels[i])]]
         picture = _picture(pixels[i]) if i in chosen else ""
         filled = bool(labels[i] < known)
-        result.append(Mark(x, y, swatch.colour, swatch.path, filled, titles[i], picture))
+        result.append(PlaneMark(x, y, swatch.colour, swatch.path, filled, titles[i], picture))
     return tuple(sorted(result, key=lambda mark: bool(mark.picture)))
 
 

@@ -27,7 +27,7 @@ SHOWN = 3  # classes to which a family's faces go
 
 
 @dataclass(frozen=True)
-class Example:
+class ShownFace:
     """A face of a family and its map, as data addresses, and the class that it was given."""
 
     photo: str
@@ -42,7 +42,7 @@ class FamilyCard:
     name: str
     known: bool
     swatch: Swatch
-    examples: tuple[Example, ...]
+    examples: tuple[ShownFace, ...]
     mean: str
     attributed: tuple[tuple[str, float], ...]
     share: str
@@ -150,10 +150,10 @@ def _card(
 
 def _example(
     i: int, data: OpenWorldSet, explained: ExplainedNetwork, named: Sequence[str]
-) -> Example:
+) -> ShownFace:
     pixels = data.x[explained.evidence.images[i]]
     drawn = blend(pixels, explained.evidence.maps[i], opacity=0.55)
-    return Example(_address(pixels), _address(drawn), named[i])
+    return ShownFace(_address(pixels), _address(drawn), named[i])
 
 
 def _interval(share: Interval | None) -> str:

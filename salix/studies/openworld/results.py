@@ -25,7 +25,6 @@ COLUMNS = (
     "all ARI",
 )
 PRINTED = ("known accuracy", "novel accuracy", "novel jointly", "all accuracy", "all NMI")
-Rows = Mapping[str, Mapping[str, Interval]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class OpenWorldResults:
     setting: OpenWorldSetting | ProtocolSetting
     training: OpenWorldTraining
     seeds: int
-    rows: Rows
+    rows: Mapping[str, Mapping[str, Interval]]
     numbers: Mapping[str, Sequence[int]]
 
 

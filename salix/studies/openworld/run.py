@@ -7,7 +7,7 @@ from pathlib import Path
 from salix.studies.detectors import TimedLog
 from salix.studies.openworld.approaches import APPROACHES
 from salix.studies.openworld.attributor import (
-    Attribution,
+    FamilyAttribution,
     attribute_image,
     build_attributor,
     print_attribution,
@@ -160,7 +160,7 @@ def explain_network(
     return write_page(out, results, setting, data, explained, cues)
 
 
-def attribute_new_image(out: Path, image: Path) -> Attribution:
+def attribute_new_image(out: Path, image: Path) -> FamilyAttribution:
     """Attribute the image in a file by a finished study in `out`; print it and write its map."""
     attribution = attribute_image(read_attributor(out), image)
     print_attribution(attribution, write_attribution(out, image, attribution))
