@@ -29,7 +29,11 @@ NETWORKS = ("resnet50", "densenet121", "efficientnet_b0")
 TASKS = ("forward", "saliency", "ig", "deletion", "paper")
 # Correlation with the CPU's float32 that a precision must reach: logits, saliency. Slopes of
 # rectified networks jump where rounding changes a sign.
-LEAST: dict[Precision, tuple[float, float]] = {"float32": (0.99999, 0.999), "tf32": (0.999, 0.97), "bfloat16": (0.99, 0.8)}
+LEAST: dict[Precision, tuple[float, float]] = {
+    "float32": (0.99999, 0.999),
+    "tf32": (0.999, 0.97),
+    "bfloat16": (0.99, 0.8),
+}
 
 
 def results(network: str, task: str, precision: Precision, device: Any) -> np.ndarray:

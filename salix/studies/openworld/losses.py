@@ -1,6 +1,7 @@
 """Loss of contrastive pseudo-learning (CPL) for a batch of labelled and unlabelled images."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -71,6 +72,8 @@ class CPL:
     Sun et al. (2023), arXiv:2309.11132; weights of the released code.
     """
 
+    views: ClassVar[int] = 1
+
     margin: float = -0.2
     voting: float = 0.5
     pseudo: float = 0.5
@@ -95,9 +98,9 @@ class CPL:
         safe = jnp.where(labelled, labels, 0)
         pseudo = soft_pseudo_label_loss(logits, partners.vote, keys[1], detached=self.detached)
         terms = {
-            "cross_entropy": _mean(margin_cross_entropy(logits, safe, self.margin), labelled),
+            "cross_entropy": mean_of(margin_cross_entropy(logits, safe, self.margin), labelled),
             "voting": voting_loss(logits, partners.index).mean(),
-            "pseudo": _mean(pseudo, ~labelled),
+            "pseudo": mean_of(pseudo, ~labelled),
             "entropy": batch_entropy(logits),
         }
         weights = {"voting": self.voting, "pseudo": self.pseudo, "entropy": -self.entropy}
@@ -107,5 +110,6 @@ class CPL:
         return {"loss": loss, **terms}
 
 
-def _mean(values: Float[AnyArray, " n"], chosen: Bool[AnyArray, " n"]) -> Scalar:
+def mean_of(values: Float[AnyArray, " n"], chosen: Bool[AnyArray, " n"]) -> Scalar:
+    """Return the mean over chosen images, 0 without any."""
     return jnp.where(chosen, values, 0).sum() / jnp.maximum(chosen.astype(values.dtype).sum(), 1)

@@ -1,68 +1,48 @@
-"""Open-world study: the ablation of the losses over seeds, its scores and table."""
+"""Open-world study: approaches over seeds, their scores, table and page."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
-import numpy as np
-
-from salix.analysis.summary import plain_number
-from salix.atomic import atomic
-from salix.stats import Interval, mean_interval
 from salix.studies.detectors import TimedLog
-from salix.studies.intervals import mean_with_half
+from salix.studies.openworld.approaches import APPROACHES
+from salix.studies.openworld.attributor import (
+    FamilyAttribution,
+    attribute_image,
+    build_attributor,
+    print_attribution,
+    read_attributor,
+    write_attribution,
+    write_attributor,
+)
+from salix.studies.openworld.clusters import unit_features
+from salix.studies.openworld.cues import audit_families
 from salix.studies.openworld.data import OpenWorldSet, OpenWorldSetting, open_world_set
-from salix.studies.openworld.losses import CPL
-from salix.studies.openworld.metrics import OpenWorldScores, best_matching, open_world_scores
-from salix.studies.openworld.training import OpenWorldTraining, predict, train_open_world
-from salix.studies.photographs import photographs
-from salix.studies.trial_files import read_json, trial_digest, write_json
+from salix.studies.openworld.embedding import plane
+from salix.studies.openworld.evidence import family_evidence
+from salix.studies.openworld.experiment import trained_network
+from salix.studies.openworld.page import ExplainedNetwork, write_page
+from salix.studies.openworld.protocol_files import (
+    SEED,
+    ProtocolSetting,
+    protocol_files,
+    read_protocol,
+)
+from salix.studies.openworld.protocols import PROTOCOLS
+from salix.studies.openworld.results import (
+    OpenWorldResults,
+    print_results,
+    summarise,
+    write_results,
+)
+from salix.studies.openworld.scoring import name_images, trial_scores
+from salix.studies.openworld.training import OpenWorldTraining, predict
+from salix.studies.photographs import Photographs, photographs
 from salix.typing import InputError
 
-# Terms beside the cross-entropy; the entropy belongs to those that learn from unlabelled images.
-LOSSES: Mapping[str, CPL] = MappingProxyType(
-    {
-        "CE": CPL(voting=0, pseudo=0, entropy=0),
-        "CE + GLV": CPL(pseudo=0),
-        "CE + CSP": CPL(voting=0),
-        "CPL": CPL(),
-        "CPL, weight detached": CPL(detached=True),
-    }
-)
-CLUSTERED = "CE, k-means"  # of the features of the network of "CE"
-COLUMNS = (
-    "known accuracy",
-    "novel accuracy",
-    "novel jointly",
-    "novel NMI",
-    "novel ARI",
-    "all accuracy",
-    "all NMI",
-    "all ARI",
-)
-PRINTED = ("known accuracy", "novel accuracy", "novel jointly", "all accuracy", "all NMI")
 DEFAULT_TRAINING = OpenWorldTraining()
 DEFAULT_SETTING = OpenWorldSetting()
-VERSION = 1  # of data, training and scores: raised where their numbers change
-
-
-@dataclass(frozen=True)
-class OpenWorldTrial:
-    """One network: the origin of its faces, its families, loss, training and seed."""
-
-    faces: str
-    setting: OpenWorldSetting
-    loss: CPL
-    training: OpenWorldTraining
-    seed: int
-
-    @cached_property
-    def digest(self) -> str:
-        """A hash of everything that determines the network."""
-        return trial_digest(VERSION, self)
+EXPLAINED = "CPL"  # the approach of the page, where it is among those of the run
 
 
 def run_open_world(
@@ -70,128 +50,128 @@ def run_open_world(
     *,
     seeds: int = 5,
     offline: bool = False,
-    losses: Sequence[str] = (),
+    approaches: Sequence[str] = (),
     setting: OpenWorldSetting = DEFAULT_SETTING,
     training: OpenWorldTraining | None = None,
     quick: bool = False,
 ) -> Path:
     """Train, score and print the table; returns the path of `results.json`.
 
-    `seeds` networks for each of `losses`, names of `LOSSES` and by default all, each with labels
-    and forgeries of its own seed. Scores are of the faces of people without training images.
-    Scores that are in `out` already are not computed again. With `quick` the training has a
-    tenth of the steps: it shows that the study runs, and learns little.
+    `seeds` networks for each of `approaches`, names of `APPROACHES` and by default all, each with
+    labels and forgeries of its own seed. Scores are of the faces of people without training images.
+    Stages and scores that are in `out` already are not computed again. With `quick` the training
+    has a tenth of the steps: it shows that the study runs, and learns little.
     """
-    if seeds < 1:
-        raise InputError(f"{seeds} seeds: train at least one network for each loss, --seeds 1")
-    for name in losses:
-        if name not in LOSSES:
-            raise InputError(f"no loss {name!r}: give {', '.join(map(repr, LOSSES))}")
+    names = _checked(seeds, approaches)
     training = training or DEFAULT_TRAINING
     if quick:
-        short = training.supervised // 10, max(1, training.steps // 10)
-        training = replace(training, supervised=short[0], steps=short[1])
+        training = shortened(training)
     log, faces = TimedLog(), photographs(offline)
     log(f"faces: {faces.origin}")
-    scores: dict[str, list[Mapping[str, float]]] = {}
-    for seed in range(seeds):
-        data = open_world_set(faces, setting, seed=seed)
-        for name in losses or LOSSES:
-            trial = OpenWorldTrial(faces.origin, setting, LOSSES[name], training, seed)
-            log(f"{name}, seed {seed}")
-            for title, of_trial in _scores(out, trial, data, log).items():
-                scores.setdefault(name if title == "classifier" else CLUSTERED, []).append(of_trial)
-    rows = {
-        name: {column: mean_interval([s[column] for s in of]) for column in COLUMNS}
-        for name, of in scores.items()
-    }
-    print_scores(rows)
-    path = write_scores(out, rows, setting, training, faces.origin)
-    log(f"wrote {path}")
+
+    def sets() -> Iterator[tuple[str, OpenWorldSet]]:
+        for seed in range(seeds):
+            yield faces.origin, open_world_set(faces, setting, seed=seed)
+
+    path, results = _compare(out, sets(), names, setting, training, log)
+    name = EXPLAINED if EXPLAINED in names else names[0]
+    log(f"wrote {explain_network(out, name, faces, results, setting, log)}")
     return path
 
 
-def _scores(
-    out: Path, trial: OpenWorldTrial, data: OpenWorldSet, log: TimedLog
-) -> Mapping[str, Mapping[str, float]]:
-    """Return the scores of the classifier, and of clusters without unlabelled losses."""
-    path = out / "scores" / f"{trial.digest}.json"
-    if (scores := read_json(path)) is not None:
-        return scores
-    network = train_open_world(data, trial.loss, trial.training, seed=trial.seed, log=log)
-    logits, features = predict(network, data.x[data.test])
-    labels, known = data.labels[data.test], data.known[data.test]
-    scores = {"classifier": flat_scores(open_world_scores(labels, logits.argmax(-1), known))}
-    if trial.loss == LOSSES["CE"]:
-        clusters = cluster_features(features, labels, len(data.names), seed=trial.seed)
-        scores["clusters"] = flat_scores(open_world_scores(labels, clusters, known))
-    write_json(path, scores)
-    return scores
-
-
-def cluster_features(
-    features: np.ndarray, labels: np.ndarray, classes: int, *, seed: int
-) -> np.ndarray:
-    """Return clusters of k-means, numbered by their best matching with the true classes.
-
-    The number of classes and the matching use the truth: an upper bound of what k-means attains.
-    """
-    from sklearn.cluster import KMeans
-
-    clusters = KMeans(classes, n_init="auto", random_state=seed).fit_predict(features)
-    return best_matching(labels, clusters.astype(np.int64))[clusters]
-
-
-def flat_scores(scores: OpenWorldScores) -> dict[str, float]:
-    """Return the columns of the table of one network."""
-    return {
-        "known accuracy": scores.known.accuracy,
-        "novel accuracy": scores.novel.accuracy,
-        "novel jointly": scores.novel_jointly,
-        "novel NMI": scores.novel.nmi,
-        "novel ARI": scores.novel.ari,
-        "all accuracy": scores.all.accuracy,
-        "all NMI": scores.all.nmi,
-        "all ARI": scores.all.ari,
-    }
-
-
-def write_scores(
+def run_protocol(
     out: Path,
-    rows: Mapping[str, Mapping[str, Interval]],
-    setting: OpenWorldSetting,
-    training: OpenWorldTraining,
-    faces: str,
+    root: Path,
+    protocol: int,
+    *,
+    seeds: int = 5,
+    approaches: Sequence[str] = (),
+    training: OpenWorldTraining | None = None,
 ) -> Path:
-    """Write `results.json`: families, training, and each loss's scores with intervals."""
-    contents = {
-        "faces": faces,
-        "setting": asdict(setting),
-        "training": asdict(training),
-        "seeds": max(row[COLUMNS[0]].n for row in rows.values()),
-        "scores": {
-            name: {
-                column: [plain_number(v) for v in (i.value, i.low, i.high)]
-                for column, i in row.items()
-            }
-            for name, row in rows.items()
-        },
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    with atomic(out / "results.json") as path:
-        path.write_text(json.dumps(contents, indent=1))
-    return out / "results.json"
+    """Train on a protocol of OW-DFA in folders of `root` and print the table, as `run_open_world`.
+
+    Each seed draws images and labels of its own, the first by the seed of the released code.
+    Raises `InputError` with a list of the classes that are missing in `root`.
+    """
+    names, setting, log = _checked(seeds, approaches), ProtocolSetting(protocol), TimedLog()
+
+    def sets() -> Iterator[tuple[str, OpenWorldSet]]:
+        for seed in range(seeds):
+            files = protocol_files(root, PROTOCOLS[protocol], seed=SEED + seed)
+            yield f"protocol {protocol}, files {files.digest}", read_protocol(files, setting.side)
+
+    return _compare(out, sets(), names, setting, training or DEFAULT_TRAINING, log)[0]
 
 
-def print_scores(rows: Mapping[str, Mapping[str, Interval]]) -> None:
-    """Print a line for each loss: means with half of the 95 % interval over seeds."""
-    from rich.console import Console
-    from rich.table import Table
+def _checked(seeds: int, approaches: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of approaches, by default all; raises `InputError` for unknown ones."""
+    if seeds < 1:
+        raise InputError(f"{seeds} seeds: train at least one network for each approach, --seeds 1")
+    for name in approaches:
+        if name not in APPROACHES:
+            known = ", ".join(map(repr, APPROACHES))
+            raise InputError(f"no approach {name!r}: give {known}")
+    return tuple(approaches) or tuple(APPROACHES)
 
-    table = Table("loss", box=None, pad_edge=False)
-    for column in PRINTED:
-        table.add_column(column, justify="right")
-    for name, row in rows.items():
-        table.add_row(name, *(mean_with_half(row[column]) for column in PRINTED))
-    Console().print(table)
-    Console().print("mean ± half of the 95 % interval over seeds; test faces; more in results.json")
+
+def _compare(
+    out: Path,
+    sets: Iterable[tuple[str, OpenWorldSet]],
+    names: Sequence[str],
+    setting: OpenWorldSetting | ProtocolSetting,
+    training: OpenWorldTraining,
+    log: Callable[[str], None],
+) -> tuple[Path, OpenWorldResults]:
+    """Train and score approaches on each set, the origin and images of a seed; print and write."""
+    scores, origin, seeds = [], "", 0
+    for seed, (of_seed, data) in enumerate(sets):
+        origin, seeds = origin or of_seed, seed + 1
+        for name in names:
+            trial = APPROACHES[name].trial(of_seed, setting, training, seed=seed)
+            log(f"{name}, seed {seed}")
+            scores.append(trial_scores(out, name, trial, data, log))
+    results = summarise(scores, origin, setting, training, seeds)
+    print_results(results)
+    path = write_results(out, results)
+    log(f"wrote {path}")
+    return path, results
+
+
+def explain_network(
+    out: Path,
+    name: str,
+    faces: Photographs,
+    results: OpenWorldResults,
+    setting: OpenWorldSetting,
+    log: Callable[[str], None],
+) -> Path:
+    """Write the page, and the attributor of new images, of the first network of an approach."""
+    data = open_world_set(faces, setting, seed=0)
+    trial = APPROACHES[name].trial(faces.origin, setting, results.training, seed=0)
+    network = trained_network(out, trial, data, log)
+    write_attributor(out, build_attributor(network, data))
+    evidence = family_evidence(network, data, faces.people)
+    logits, features = predict(network, data.x)
+    features, test = unit_features(features), evidence.images
+    predictions = name_images(APPROACHES[name], data, logits, features, seed=0)[test]
+    points = plane(features[test], seed=0)
+    cues = audit_families(data, out / "audit", log=log)
+    explained = ExplainedNetwork(name, 0, predictions, evidence, points)
+    return write_page(out, results, setting, data, explained, cues)
+
+
+def attribute_new_image(out: Path, image: Path) -> FamilyAttribution:
+    """Attribute the image in a file by a finished study in `out`; print it and write its map."""
+    attribution = attribute_image(read_attributor(out), image)
+    print_attribution(attribution, write_attribution(out, image, attribution))
+    return attribution
+
+
+def shortened(training: OpenWorldTraining) -> OpenWorldTraining:
+    """Return a training with a tenth of the steps of each stage."""
+    return replace(
+        training,
+        supervised=training.supervised // 10,
+        steps=max(1, training.steps // 10),
+        iterative=max(1, training.iterative // 10),
+    )

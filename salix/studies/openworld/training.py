@@ -1,8 +1,10 @@
-"""Training of a network on labelled and unlabelled images by CPL, deterministic by seed."""
+"""Training of a network in stages on labelled and unlabelled images, deterministic by seed."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -13,139 +15,119 @@ from jaxtyping import Bool, Float, Int
 
 from salix.hyperparameters import check_fields, integer, number
 from salix.models.cifar import CifarResNet
+from salix.studies.openworld.batches import alternating_batches, augmented_views, inputs
 from salix.studies.openworld.data import OpenWorldSet
 from salix.studies.openworld.losses import CPL
 from salix.studies.openworld.network import NeckedNetwork
-from salix.typing import InputError
+from salix.typing import AnyArray, InputError, PRNGKey, Scalar
 
 POSITIVE = number(lambda n: n > 0, remedy="give a number above 0")
 FEATURES = 64  # channels of the trunk
+SUPERVISED = CPL(voting=0, pseudo=0, entropy=0)  # cross-entropy of labelled images alone
+
+
+@runtime_checkable
+class BatchLoss(Protocol):
+    """A loss of a batch: a frozen dataclass; `views` of each image are in the batch."""
+
+    views: ClassVar[int]
+
+    def __call__(
+        self,
+        logits: Float[AnyArray, "n c"],
+        global_features: Float[AnyArray, "n d"],
+        local_features: Float[AnyArray, "n parts d"],
+        labels: Int[AnyArray, " n"],
+        labelled: Bool[AnyArray, " n"],
+        key: PRNGKey,
+    ) -> dict[str, Scalar]:
+        """Return `loss` and its terms by name."""
+        ...
 
 
 @dataclass(frozen=True)
 class OpenWorldTraining:
-    """Steps with labels alone, steps of CPL, batch, and Adam with a rate that falls in stairs.
+    """Steps of each stage, batch, and Adam with a rate that falls to 0 along a cosine in each.
 
-    The rate is multiplied by 0.2 after each fifth of all steps, as in the released code, whose rate
-    of 2e-4 is for a network trained before.
+    The stages: `supervised` steps with labels alone, `steps` of a loss, and `iterative` steps with
+    pseudo-labels for each iteration. The released code trains a larger network, trained before, for
+    50 epochs at 2e-4.
     """
 
-    supervised: int = 200
-    steps: int = 800
-    batch: int = 128
+    supervised: int = 100
+    steps: int = 300
+    iterative: int = 150
+    batch: int = 64
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
-        least = {"supervised": integer(0), "steps": integer(1), "batch": integer(4)}
-        check_fields(self, learning_rate=POSITIVE, **least)
+        least = {"supervised": 0, "steps": 0, "iterative": 0, "batch": 4}
+        limits = {name: integer(n) for name, n in least.items()}
+        check_fields(self, learning_rate=POSITIVE, **limits)
 
 
-def build_network(classes: int, rngs: nnx.Rngs) -> NeckedNetwork:
+def build_network(classes: int, *, seed: int) -> NeckedNetwork:
     """Return a ResNet of 8 layers with necks and a classifier of `classes`."""
+    rngs = nnx.Rngs(params=seed, dropout=seed + 1)
     return NeckedNetwork(CifarResNet(1, 2, rngs=rngs), FEATURES, classes, rngs=rngs)
 
 
-def train_open_world(
+def train_stage(
+    network: NeckedNetwork,
     data: OpenWorldSet,
-    loss: CPL,
+    loss: BatchLoss,
+    steps: int,
     setting: OpenWorldTraining,
     *,
     seed: int,
     log: Callable[[str], None] = lambda line: None,
 ) -> NeckedNetwork:
-    """Return a network trained by cross-entropy on labels, then by a loss on all images.
+    """Return the network after `steps` of a loss on batches of the training images.
 
-    Images are mirrored at random. Raises `InputError` where a loss is not finite, with the step.
+    Half of a batch is labelled. Raises `InputError` where a loss is not finite, with the step.
     """
-    rngs = nnx.Rngs(params=seed, dropout=seed + 1)
-    network = build_network(len(data.names), rngs)
+    network.train()
     graph, params, rest = nnx.split(network, nnx.Param, ...)
-    total = setting.supervised + setting.steps
-    stairs = {total * i // 5: 0.2 for i in range(1, 5)}
-    rate = optax.piecewise_constant_schedule(setting.learning_rate, stairs)
-    optimiser = optax.adam(rate)
-    memory = optimiser.init(params)
-    labelled_only = CPL(loss.margin, voting=0, pseudo=0, entropy=0)
-
-    def objective(params: Any, rest: Any, batch: Any, key: Any, loss: CPL) -> Any:
-        merged = nnx.merge(graph, params, jax.tree.map(lambda a: a, rest))
-        x, labels, labelled = batch
-        out = merged.outputs(x)
-        features = out.global_features, out.local_features
-        parts = loss(out.logits, *features, labels, labelled, key)
-        return parts["loss"], (parts, nnx.state(merged, nnx.Not(nnx.Param)))
-
-    def step(state: Any, batch: Any, key: Any, loss: CPL) -> Any:
-        params, rest, memory = state
-        slope = jax.grad(objective, has_aux=True)
-        with jax.numpy_dtype_promotion("standard"):  # Optax mixes types; callers may be strict
-            change, (parts, rest) = slope(params, rest, batch, key, loss)
-            change, memory = optimiser.update(change, memory, params)
-            return (optax.apply_updates(params, change), rest, memory), parts
-
-    run = jax.jit(step, static_argnums=3)
-    state, key = (params, rest, memory), jax.random.key(seed)
-    train = np.flatnonzero(~data.test)
-    rows = alternating_batches(
-        data.labels[train], data.labelled[train], setting.batch, np.random.default_rng([seed, 1])
-    )
-    mirror = np.random.default_rng([seed, 2])
-    for i in range(total):
-        chosen = train[next(rows)]
-        x = inputs(data.x[chosen])
-        flips = mirror.random(len(x)) < 0.5
-        x = np.where(flips[:, None, None, None], x[:, :, ::-1], x)
-        batch = x, data.labels[chosen].astype(np.int32), data.labelled[chosen]
-        current = labelled_only if i < setting.supervised else loss
-        state, parts = run(state, batch, jax.random.fold_in(key, i), current)
-        if (i + 1) % 100 == 0 or i + 1 == total:
+    state, key = (params, rest, optax.scale_by_adam().init(params)), jax.random.key(seed)
+    train, batch = np.flatnonzero(~data.test), setting.batch // loss.views
+    draw, change = (np.random.default_rng([seed, i]) for i in (1, 2))
+    flags = data.labels[train], data.labelled[train]
+    rows = alternating_batches(*flags, batch, draw, data.names)
+    start, name = time.monotonic(), type(loss).__name__
+    for i in range(steps):
+        chosen = np.tile(train[next(rows)], loss.views)
+        x = augmented_views(data.x[chosen[:batch]], loss.views, change)
+        images = x, data.labels[chosen].astype(np.int32), data.labelled[chosen]
+        size = np.float32(setting.learning_rate * 0.5 * (1 + np.cos(np.pi * i / steps)))
+        state, parts = _step(graph, loss, state, images, jax.random.fold_in(key, i), size)
+        if (i + 1) % 100 == 0 or i + 1 == steps:
             values = {name: float(value) for name, value in parts.items()}
             if not np.isfinite(values["loss"]):
                 raise InputError(f"the loss is {values['loss']} at step {i + 1}: lower the rate")
-            log(f"step {i + 1} of {total}: loss {values['loss']:.3f}")
+            rate = (i + 1) / (time.monotonic() - start)
+            left = f"{rate:.1f} steps/s, {(steps - i - 1) / rate:.0f} s left"
+            log(f"{name}: step {i + 1} of {steps}, loss {values['loss']:.3f}, {left}")
     return nnx.merge(graph, state[0], state[1])
 
 
-def alternating_batches(
-    labels: Int[np.ndarray, " n"],
-    labelled: Bool[np.ndarray, " n"],
-    batch: int,
-    rng: np.random.Generator,
-) -> Iterator[Int[np.ndarray, " batch"]]:
-    """Yield the positions of batches: labelled images first, then as many unlabelled ones.
+@partial(jax.jit, static_argnums=(0, 1))
+def _step(graph: Any, loss: BatchLoss, state: Any, images: Any, key: Any, rate: Any) -> Any:
+    """Return parameters, other state and moments after a step, and the terms of the loss."""
 
-    Labelled images are of the classes in turn, so that none is rare; each part repeats only once
-    all of it was drawn. Without unlabelled images all are labelled. Raises `InputError` without
-    labels, or for a class with a single labelled image: it has no partner.
-    """
-    classes = np.unique(labels[labelled])
-    members = [np.flatnonzero(labelled & (labels == c)) for c in classes]
-    if not members:
-        raise InputError("no image has a label: give labels of at least two families")
-    if alone := [int(c) for c, rows in zip(classes, members, strict=True) if len(rows) < 2]:
-        raise InputError(f"class {alone[0]} has one labelled image: give two or more")
-    rest = np.flatnonzero(~labelled)
-    first = batch // 2 if len(rest) else batch
-    sources = [_endless(rows, rng) for rows in members]
-    others = _endless(rest, rng) if len(rest) else iter(())
-    turn = 0
-    while True:
-        chosen = []
-        for _ in range(first):
-            chosen.append(next(sources[turn % len(sources)]))
-            turn += 1
-        chosen += [next(others) for _ in range(batch - first)]
-        yield np.array(chosen)
+    def objective(params: Any) -> Any:
+        network = nnx.merge(graph, params, jax.tree.map(lambda a: a, rest))
+        x, labels, labelled = images
+        out = network.outputs(x)
+        features = out.global_features, out.local_features
+        parts = loss(out.logits, *features, labels, labelled, key)
+        return parts["loss"], (parts, nnx.state(network, nnx.Not(nnx.Param)))
 
-
-def _endless(rows: np.ndarray, rng: np.random.Generator) -> Iterator[int]:
-    while True:
-        yield from rng.permutation(rows)
-
-
-def inputs(pixels: np.ndarray) -> Float[np.ndarray, "n h w 3"]:
-    """Return 8-bit images as inputs in [-1, 1]."""
-    return (pixels / np.float32(127.5) - 1).astype(np.float32)
+    params, rest, memory = state
+    with jax.numpy_dtype_promotion("standard"):  # Optax mixes types; callers may be strict
+        slope, (parts, rest_after) = jax.grad(objective, has_aux=True)(params)
+        change, memory = optax.scale_by_adam().update(slope, memory, params)
+        params = jax.tree.map(lambda p, c: p - rate * c, params, change)
+    return (params, rest_after, memory), parts
 
 
 def predict(
@@ -154,15 +136,15 @@ def predict(
     """Return the logits and global features of images, in evaluation."""
     network.eval()
     graph, state = nnx.split(network)
-
-    @jax.jit
-    def run(state: Any, x: Any) -> Any:
-        out = nnx.merge(graph, state).outputs(x)
-        return out.logits, out.global_features
-
     parts = []
     for start in range(0, len(pixels), batch):
         rows = np.minimum(np.arange(start, start + batch), len(pixels) - 1)  # one program for all
-        parts.append(jax.device_get(run(state, jnp.asarray(inputs(pixels[rows])))))
+        parts.append(jax.device_get(_outputs(graph, state, jnp.asarray(inputs(pixels[rows])))))
     logits, features = (np.concatenate(p)[: len(pixels)] for p in zip(*parts, strict=True))
     return logits, features
+
+
+@partial(jax.jit, static_argnums=0)
+def _outputs(graph: Any, state: Any, x: Any) -> Any:
+    out = nnx.merge(graph, state).outputs(x)
+    return out.logits, out.global_features
