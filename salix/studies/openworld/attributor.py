@@ -13,6 +13,7 @@ from salix.atomic import atomic
 from salix.engine import model_pixels
 from salix.models.checkpoints.module_state import WEIGHTS, arrays
 from salix.plot import blend
+from salix.preprocess import GREY
 from salix.studies.openworld.clusters import unit_features
 from salix.studies.openworld.data import OpenWorldSet
 from salix.studies.openworld.evidence import METHOD, as_model, explainer
@@ -108,7 +109,7 @@ def attribute_image(attributor: Attributor, image: Any, *, count: int = 3) -> Fa
     """
     model, _ = as_model(attributor.network, attributor.names, attributor.side)
     pixels = model_pixels(model, image)
-    grey = np.rint(pixels @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    grey = np.rint(pixels @ GREY).astype(np.uint8)
     pixels = np.repeat(grey[..., None], 3, axis=-1)  # as the training images
     logits, features = predict(attributor.network, pixels[None], batch=1)
     cosines = attributor.centres @ unit_features(features)[0]
