@@ -86,6 +86,10 @@ class Decoder(nnx.Module):
             setattr(self, name, draw(name, shapes[name]))
         self.config = config
 
+    def weights(self, layer: int) -> dict[str, Array]:
+        """Return the weights of a layer by name; matrices are [inputs outputs]."""
+        return {name: getattr(self, name)[...][layer] for name in LAYER}
+
     def embed(self, ids: Int[AnyArray, " n"]) -> Float[Array, "n w"]:
         """Return the embeddings of tokens."""
         return self.words[...][jnp.asarray(ids)]

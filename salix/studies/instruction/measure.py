@@ -16,7 +16,7 @@ from salix.studies.instruction.densities import (
     word_density,
 )
 from salix.studies.instruction.prompts import InstructionPrompt
-from salix.studies.instruction.states import ModelState, PromptTrial, measure_prompt
+from salix.studies.instruction.states import LanguageState, PromptTrial, measure_prompt
 from salix.studies.trial_files import read_arrays, trial_digest, write_arrays
 from salix.typing import InputError
 
@@ -50,7 +50,7 @@ class PromptRows:
 def measure_prompts(
     out: Path,
     prompts: Sequence[InstructionPrompt],
-    states: tuple[ModelState, ModelState],
+    states: tuple[LanguageState, LanguageState],
     *,
     attribution: AnswerAttribution,
     tokens: int,

@@ -106,10 +106,12 @@ def read_prompts(path: Path) -> tuple[InstructionPrompt, ...]:
             raise InputError('is no list of objects such as {"prompt": ..., "instruction": ...}')
         prompts = []
         for i, entry in enumerate(entries):
-            values = [entry.get(k) if isinstance(entry, dict) else None for k in _KEYS]
-            if not all(isinstance(value, str) for value in values):
+            texts = [entry.get(k) if isinstance(entry, dict) else None for k in _KEYS]
+            if not all(isinstance(text, str) for text in texts):
                 raise InputError(f"entry {i} lacks one of the texts {' and '.join(_KEYS)}")
-            prompts.append(InstructionPrompt(*values, str(entry.get("group", values[1]))))
+            text, instruction = map(str, texts)
+            group = str(entry.get("group", instruction))
+            prompts.append(InstructionPrompt(text, instruction, group))
     return tuple(prompts)
 
 

@@ -19,12 +19,16 @@ SHORTEST = 8  # tokens of an answer at least: a few have no density
 
 
 @dataclass(frozen=True, eq=False)
-class ModelState:
-    """A language model, with its chat template around each prompt or without."""
+class LanguageState:
+    """A language model, with its chat template around each prompt or without.
+
+    Answers have at least `shortest` tokens.
+    """
 
     name: str
     model: LanguageModel
     template: bool = False
+    shortest: int = SHORTEST
 
     def encode(self, prompt: InstructionPrompt) -> tuple[EncodedText, int]:
         """Return the tokens of a prompt as the model reads it, and where the user's text begins."""
@@ -36,7 +40,8 @@ class ModelState:
     def digest(self) -> str:
         """Digest of weights, sizes, tokenizer and template."""
         model = self.model
-        texts = repr((self.name, self.template, model.decoder.config, model.tokenizer.template))
+        parts = self.name, self.template, self.shortest, model.decoder.config
+        texts = repr((*parts, model.tokenizer.template))
         digest = hashlib.sha256(texts.encode() + model.tokenizer.fast.to_str().encode())
         for leaf in jax.tree.leaves(model.split[1]):
             digest.update(np.asarray(leaf).tobytes())
@@ -54,7 +59,7 @@ class PromptTrial:
 
 
 def measure_prompt(
-    trial: PromptTrial, states: tuple[ModelState, ModelState]
+    trial: PromptTrial, states: tuple[LanguageState, LanguageState]
 ) -> Mapping[str, np.ndarray]:
     """Return the arrays of a prompt in two states, under "0 name", "1 name" and "2 name".
 
@@ -68,7 +73,7 @@ def measure_prompt(
     answers = []
     for number, state in enumerate(states):
         encoded, _ = state.encode(trial.prompt)
-        answer = state.model.answer(encoded.ids, tokens=trial.tokens, shortest=SHORTEST)
+        answer = state.model.answer(encoded.ids, tokens=trial.tokens, shortest=state.shortest)
         answers.append(answer)
         arrays |= _attribute(number, state, trial, answer)
     first, second = (state.model.tokenizer.fast for state in states)
@@ -78,7 +83,7 @@ def measure_prompt(
 
 
 def _attribute(
-    number: int, state: ModelState, trial: PromptTrial, answer: Int[np.ndarray, " m"]
+    number: int, state: LanguageState, trial: PromptTrial, answer: Int[np.ndarray, " m"]
 ) -> dict[str, Any]:
     start, end = trial.prompt.span()
     encoded, offset = state.encode(trial.prompt)
