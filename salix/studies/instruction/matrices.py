@@ -23,6 +23,7 @@ MODELS = ("llama_7b", "vicuna_7b")
 SHORTEST = 5  # tokens of an answer in Table 1
 PROMPTS, RATINGS = "datasets/FinalDataset.tsv", "datasets/AnnotatedDataset.tsv"
 MATRICES = "results/attribution_interpret/ifa_"
+VARYING = 1e-9  # range of densities above which a group has a variance
 _DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError)
 
 
@@ -39,7 +40,8 @@ class ReleasedMatrix:
 class TableLine:
     """A comparison of two groups of densities: one-sided p of Welch's t-test, second > first.
 
-    `published` are the means in the paper, NaN without.
+    p is NaN where the values of a group are all equal, and `published`, the means in the paper,
+    where there are none.
     """
 
     table: str
@@ -160,7 +162,7 @@ def _line(
     published: Mapping[str, tuple[float, float]],
 ) -> TableLine:
     p = np.nan
-    if min(len(first), len(second)) > 1:
+    if all(len(group) > 1 and np.ptp(group) > VARYING for group in (first, second)):
         test = stats.ttest_ind(first, second, equal_var=False, alternative="less")
         p = float(np.asarray(test)[1])
     known = published[subset] if threshold == THRESHOLD else (np.nan, np.nan)

@@ -98,7 +98,7 @@ def _attribute(
         "text": np.searchsorted(rows, text),
         "instruction": np.searchsorted(rows, instruction),
         "rows": np.asarray(encoded.tokens)[rows],
-        "columns": np.asarray([state.model.tokenizer.decode([i]) for i in answer]),
+        "columns": np.asarray([state.model.tokenizer.decode([int(i)]) for i in answer]),
         "chances": chances,
     }
     return {f"{number} {name}": array for name, array in arrays.items()}

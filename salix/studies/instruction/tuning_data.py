@@ -59,6 +59,15 @@ TASKS = {
 }
 
 
+# Words of the answers that are those of the task, of any noun.
+FIXED = frozenset(
+    word
+    for answer in TASKS.values()
+    for kind in ("food", "plant")
+    for word in answer("NOUN", kind).split()
+) - {"NOUN", "food", "plant"}
+
+
 def tuning_data() -> TuningData:
     """Return the glosses and nouns of WordNet 3.1, fetched at first use."""
     lines = fetch("wordnet-nouns").read_text(encoding="utf-8").splitlines()

@@ -27,6 +27,7 @@ from salix.studies.instruction.tuning import (
     tune_models,
 )
 from salix.studies.instruction.tuning_data import (
+    FIXED,
     TuningData,
     TuningPair,
     draw_pairs,
@@ -101,8 +102,8 @@ def measure_seed(tuned: TunedModels, data: TuningData, seed: int) -> dict[str, d
 
     Prompts have nouns that no training pair has. `density` and `density shift` are of the
     instruction; `same answer` is the shift with the answer after tuning in both; `right` the share
-    of answers word for word; `text loss` in nats a token; `overlap` of the first ten feed-forward
-    directions before and after, the mean over layers.
+    of answers word for word, `right form` without nouns and kinds; `text loss` in nats a token;
+    `overlap` of the first ten feed-forward directions before and after, the mean over layers.
     """
     pairs = draw_pairs(data.tested, PROMPTS, np.random.default_rng((seed, 99)))
     texts = pack_texts(data.texts[:TEXTS], data.tokenizer)
@@ -121,6 +122,7 @@ def measure_seed(tuned: TunedModels, data: TuningData, seed: int) -> dict[str, d
             "density shift, same answer": float((densities[1] - densities[2]).mean()),
             "density shift, threshold 0": float((all_levels[1] - all_levels[0]).mean()),
             "right": float(np.mean([_is_right(after, pair) for pair in pairs])),
+            "right form": float(np.mean([_is_right(after, pair, form=True) for pair in pairs])),
             "text loss shift": losses[1] - losses[0],
             "overlap": _overlap(before.model.decoder, after.model.decoder),
         }
@@ -139,10 +141,14 @@ def _rows(pairs: list[TuningPair], states: tuple[LanguageState, LanguageState]) 
     return PromptRows((states[0].name, states[1].name), prompts, tuple(arrays), ())
 
 
-def _is_right(state: LanguageState, pair: TuningPair) -> bool:
+def _is_right(state: LanguageState, pair: TuningPair, *, form: bool = False) -> bool:
+    """Return whether an answer is the pair's, with `form` in the words that no noun decides."""
     tokenizer = state.model.tokenizer
     ids = state.model.answer(tokenizer(pair.prompt.text).ids, tokens=TOKENS)
-    return [*map(int, ids), *tokenizer.ends] == list(tokenizer(pair.answer).ids)
+    words = [tokenizer.decode(ids).split(), pair.answer.split()[:-1]]  # without the full stop
+    if form:
+        words = [[w if w in FIXED else "" for w in answer] for answer in words]
+    return words[0] == words[1]
 
 
 def _text_loss(state: LanguageState, texts: Any) -> float:
