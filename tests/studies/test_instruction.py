@@ -40,9 +40,9 @@ WORDS += ["yes", "no", "it", "is"]
 
 @pytest.fixture(scope="module")
 def model():
-    """A random model of 16 words, whose probabilities are far from equal."""
+    """A random model of 17 words, whose probabilities are far from equal."""
     config = DecoderConfig(
-        vocabulary=16, width=8, depth=2, heads=2, groups=1, head_width=4, hidden=12, context=40
+        vocabulary=17, width=8, depth=2, heads=2, groups=1, head_width=4, hidden=12, context=40
     )
     decoder = Decoder(config, rngs=nnx.Rngs(0))
     graph, params = nnx.split(decoder)
@@ -65,9 +65,7 @@ def token_by_token(model, steps=0):
 
         gradient = jax.jit(jax.grad(chance))  # not operation by operation, which is slow
         nodes = (np.arange(steps) + 0.5) / steps if steps else [1.0]
-        gradients = [
-            gradient(jnp.where(own[:, None], jnp.float32(t), 1) * tokens) for t in nodes
-        ]
+        gradients = [gradient(jnp.where(own[:, None], jnp.float32(t), 1) * tokens) for t in nodes]
         values.append((np.mean(gradients, 0) * tokens).sum(-1)[: len(PROMPT)])
     return np.stack(values, 1)
 
@@ -166,8 +164,12 @@ def test_prompts_are_measured_in_two_states_and_resumed(model, tmp_path, monkeyp
     shift = table["second", "text", 7] - table["first", "text", 7]
     assert table["second − first", "text", 7] == pytest.approx(shift)
 
-    monkeypatch.setattr(states, "_attribute", lambda *_: pytest.fail("measured again"))
+    def refuse(*_):
+        raise InputError("measured again")
+
+    monkeypatch.setattr(states, "_attribute", refuse)
     again = measure(log=lambda line: None)
+    assert len(again.prompts) == 2
     np.testing.assert_array_equal(again.arrays[1]["0 importance"], rows.arrays[1]["0 importance"])
 
 
@@ -269,6 +271,7 @@ def test_published_tables_of_matrices_made_by_hand(tmp_path):
         a = word_density(np.where(rows > threshold, rows, 0))
         return a[[0, 1, 2, 5, 6]].sum() / np.log2(7)
 
+    assert sum(np.isfinite(line.p) for line in lines) >= 6
     for line in lines:
         if line.subset == "Self-Instruct":
             old, new = (
@@ -277,8 +280,9 @@ def test_published_tables_of_matrices_made_by_hand(tmp_path):
             groups = (old, new) if line.table == "2" else ([new[0], new[3]], [new[1], new[2]])
             assert line.first.value == pytest.approx(np.mean(groups[0]))
             assert line.second.value == pytest.approx(np.mean(groups[1]))
-            p = stats.ttest_ind(*groups, equal_var=False, alternative="less")[1]
-            assert line.p == pytest.approx(p)
+            if np.isfinite(line.p):
+                p = stats.ttest_ind(*groups, equal_var=False, alternative="less")[1]
+                assert line.p == pytest.approx(p)
             known = line.published == {"1": (0.8917, 1.2283), "2": (0.9394, 1.1302)}[line.table]
             assert known == (line.threshold == 7)
     (folder / f"{matrices.MATRICES}llama_7b").rename(folder / "moved")

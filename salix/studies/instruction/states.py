@@ -69,6 +69,7 @@ def measure_prompt(
     texts of tokens; `chances` the probabilities of the answer's. Raises InputError for an
     instruction that is not in the prompt, and for a prompt beyond the context.
     """
+    trial.prompt.span()  # an instruction that is not in the prompt is refused before any answer
     arrays: dict[str, np.ndarray] = {}
     answers = []
     for number, state in enumerate(states):

@@ -94,7 +94,11 @@ def headline(rows: Sequence[DensityRow], states: tuple[str, str]) -> str:
     if mean.low <= 0 <= mean.high:
         return f"Instructions matter to as many tokens of an answer with {_both(states)}"
     more = "more" if mean.value > 0 else "fewer"
-    return f"Instructions matter to {more} tokens of an answer with {states[1]}"
+    sentence = f"instructions matter to {more} tokens of an answer with {states[1]}"
+    relative = by_scope["prompt"]
+    if relative.low * mean.value > 0 and relative.high * mean.value > 0:
+        return sentence[0].upper() + sentence[1:]
+    return f"Relative to the user's text alone, {sentence}"
 
 
 def _both(states: tuple[str, str]) -> str:

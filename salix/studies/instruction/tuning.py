@@ -62,7 +62,8 @@ def answer_loss(decoder: Decoder, ids: AnyArray, mask: AnyArray) -> Float[Array,
     scores = jax.nn.log_softmax(logits)
     chosen = jnp.take_along_axis(scores, ids[:, 1:, None], -1)[..., 0]
     counted = mask[:, 1:]
-    return -jnp.sum(jnp.where(counted, chosen, 0)) / jnp.maximum(counted.sum(), 1)
+    count = jnp.maximum(counted.sum(dtype=jnp.float32), 1)
+    return -jnp.sum(jnp.where(counted, chosen, 0)) / count
 
 
 def train_seeds(
@@ -79,7 +80,8 @@ def train_seeds(
         data = [
             np.stack(part) for part in zip(*map(batches, range(start, start + count)), strict=True)
         ]
-        params, state, losses = _steps(graph, optimiser.update, params, state, *data)
+        with jax.numpy_dtype_promotion("standard"):  # Optax mixes types; callers may be strict
+            params, state, losses = _steps(graph, optimiser.update, params, state, *data)
         log(f"step {start + count} of {steps}, loss {float(losses[-1].mean()):.3f}")
     return params
 

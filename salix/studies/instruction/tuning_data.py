@@ -99,9 +99,9 @@ def make_data(lines: Sequence[str]) -> TuningData:
 
 
 def word_tokenizer(vocabulary: Sequence[str]) -> LanguageTokenizer:
-    """Return a tokenizer of words between spaces; an answer ends with a full stop."""
+    """Return a tokenizer of words between spaces, others are padding; a full stop is an end."""
     package = import_extra("tokenizers", "tokenizers", "text")
-    ids = {word: i for i, word in enumerate(vocabulary)}
+    ids = {word: i for i, word in enumerate(dict.fromkeys([PAD, *vocabulary]))}
     fast = package.Tokenizer(package.models.WordLevel(ids, unk_token=PAD))
     fast.pre_tokenizer = package.pre_tokenizers.WhitespaceSplit()
     return LanguageTokenizer(fast, "", None, (ids[END],))
