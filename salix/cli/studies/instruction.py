@@ -41,7 +41,7 @@ class InstructionTuningStudy:
     prompts: Annotated[
         str,
         Option(
-            help="JSON list of objects with prompt, instruction (a part of the prompt) and maybe "
+            help="JSON file of objects with prompt, instruction (a part of the prompt) and maybe "
             "group, in place of the study's 64"
         ),
     ] = ""
