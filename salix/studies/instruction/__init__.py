@@ -1,0 +1,1 @@
+"""Changes in a language model after instruction tuning, in three views."""
