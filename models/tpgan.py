@@ -85,7 +85,10 @@ class Generator(nnx.Module):
         self.seed = _linear(FEATURES + NOISE, cells * w, rngs)
         seeds = (w, w // 2, w // 4, w // 8)
         self.seeds = nnx.List(
-            [Deconv(seeds[i], seeds[i + 1], 4 if i == 0 else 2, norm=False, rngs=rngs) for i in (0, 1, 2)]
+            [
+                Deconv(seeds[i], seeds[i + 1], 4 if i == 0 else 2, norm=False, rngs=rngs)
+                for i in (0, 1, 2)
+            ]
         )
         skips = [4 * w, 2 * w + 6 + seeds[1], w + 6 + seeds[2], w + 6 + seeds[3]]
         self.skips = nnx.List(
