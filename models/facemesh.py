@@ -1,5 +1,6 @@
 """Face mesh: a network that places 468 points of a face in three dimensions."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,7 +97,7 @@ class FaceMesh(nnx.Module):
         self.conv = Conv(3, 16, 3, 2, bias=True, rngs=rngs)
         self.activation = Prelu(16)
         blocks = [MeshBlock(16, 16, 1, rngs=rngs), MeshBlock(16, 16, 1, rngs=rngs)]
-        for before, after in zip(_WIDTHS[:4], _WIDTHS[1:5], strict=True):
+        for before, after in pairwise(_WIDTHS[:5]):
             blocks.append(MeshBlock(before, after, 2, rngs=rngs))
             blocks += [MeshBlock(after, after, 1, rngs=rngs) for _ in range(2)]
         self.blocks = nnx.List(blocks)

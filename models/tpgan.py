@@ -223,7 +223,7 @@ def _stage(
     rngs: nnx.Rngs,
     *,
     norm: bool = True,
-) -> nnx.List:
+) -> Any:
     first = LeakyConv(inputs, outputs, size, strides, norm=norm, rngs=rngs)
     return nnx.List([first, *(LeakyResidual(outputs, size, rngs=rngs) for _ in range(residuals))])
 

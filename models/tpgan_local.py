@@ -1,6 +1,7 @@
 """Local pathway of TP-GAN: a U-net for one part of the face, and the fusion of parts."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import jax.numpy as jnp
 from flax import nnx
@@ -25,7 +26,7 @@ class LocalPathway(nnx.Module):
         self.residuals = nnx.List(
             [LeakyResidual(c, rngs=rngs) for c in (*widths, widths[-1])]  # two in the middle
         )
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.downs = nnx.List([LeakyConv(i, o, 3, 2, rngs=rngs) for i, o in pairs])
         self.ups = nnx.List([Deconv(o, i, rngs=rngs) for i, o in pairs[::-1]])
         self.joins = nnx.List([LeakyConv(2 * i, i, 3, rngs=rngs) for i, _ in pairs[::-1]])

@@ -27,7 +27,7 @@ def patch_boxes(
     """
     left, right, nose, *corners = np.asarray(landmarks, np.float64)
     mouth = np.mean(corners, axis=0)
-    nose = nose + [0, BELOW_NOSE - PATCHES["nose"][0] / 2]
+    nose = nose + np.array([0, BELOW_NOSE - PATCHES["nose"][0] / 2])
     centres = dict(zip(PATCHES, (left, right, nose, mouth), strict=True))
     boxes = {}
     for part, (height, width) in PATCHES.items():

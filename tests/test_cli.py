@@ -236,7 +236,7 @@ def test_a_report_of_nothing(tmp_path, capsys):
 
 PARTS = {
     "runs": ("list", "verify", "merge", "export"),
-    "study": ("shift", "chaosmining", "openworld", "agg2exp", "strexp"),
+    "study": ("shift", "chaosmining", "openworld", "agg2exp", "frontal", "strexp"),
 }
 
 

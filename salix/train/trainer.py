@@ -36,7 +36,10 @@ Metrics = list[dict[str, float]]  # one element for each seed
 
 
 class Trainer:
-    """Trains `seeds` by one program, with checkpoints and history in `path` if it is given."""
+    """Trains `seeds` by one program, with checkpoints and history in `path` if it is given.
+
+    `on_epoch(epoch, weights)` is called after each epoch, counted from 1.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,9 @@ class Trainer:
         bar: Progress,
         log: Callable[[str], None],
         profiler: Profiler,
+        on_epoch: Callable[[int, Weights], None] | None = None,
     ):
+        self.on_epoch = on_epoch
         self.bar, self.log, self.profiler = bar, log, profiler
         self.program, self.recipe = program, program.recipe
         self.examples, self.validation, self.seeds = examples, validation, seeds
@@ -88,6 +93,8 @@ class Trainer:
                 ):  # before the checkpoint: a kill between them repeats the epoch
                     history.write(self.path, state.epoch, epoch_records)
                 records += epoch_records
+                if self.on_epoch:
+                    self.on_epoch(state.epoch + 1, local_copies(model.weights))
                 state.next_epoch()
                 self._save(model, best, state)
         finally:
