@@ -1,4 +1,4 @@
-"""TP-GAN: a generator of frontal faces with a global and four local pathways, and its critic."""
+"""Generator of TP-GAN: frontal faces by a global and four local pathways."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.tpgan_layers import (
-    DEVIATION,
     Deconv,
     LeakyConv,
     LeakyResidual,
+    encoder_stage,
+    normal_linear,
     truncated_conv,
 )
 from salix.models.tpgan_local import LocalPathway, fuse
 from salix.models.tpgan_patches import PATCHES
 from salix.nn import avg_pool
-from salix.nn.layers import draw_normal
 from salix.typing import AnyArray, InputError, PRNGKey
 
 SIDE = 128  # pixels of an image
@@ -37,8 +37,8 @@ class Synthesis:
     patches in the order of `PATCHES`, `features` the 256 of the bottleneck.
     """
 
-    images: tuple[Float[Array, "b h w 3"], ...]
-    locals: tuple[Float[Array, "b y x 3"], ...]
+    images: tuple[Float[Array, "b _ _ 3"], ...]
+    locals: tuple[Float[Array, "b _ _ 3"], ...]
     features: Float[Array, "b k"]
     identity: Float[Array, "b classes"]
 
@@ -72,17 +72,17 @@ class Generator(nnx.Module):
         w, self.side = width, side
         self.encoder = nnx.List(
             [
-                _stage(6, w, 7, 1, 1, rngs, norm=False),
-                _stage(w, w, 5, 2, 1, rngs),
-                _stage(w, 2 * w, 3, 2, 1, rngs),
-                _stage(2 * w, 4 * w, 3, 2, 1, rngs),
-                _stage(4 * w, 8 * w, 3, 2, 4, rngs),
+                encoder_stage(6, w, 7, 1, 1, rngs, norm=False),
+                encoder_stage(w, w, 5, 2, 1, rngs),
+                encoder_stage(w, 2 * w, 3, 2, 1, rngs),
+                encoder_stage(2 * w, 4 * w, 3, 2, 1, rngs),
+                encoder_stage(4 * w, 8 * w, 3, 2, 4, rngs),
             ]
         )
         cells = (side // 16) ** 2
-        self.bottleneck = _linear(cells * 8 * w, 2 * FEATURES, rngs)
-        self.identity = _linear(FEATURES, identities, rngs)
-        self.seed = _linear(FEATURES + NOISE, cells * w, rngs)
+        self.bottleneck = normal_linear(cells * 8 * w, 2 * FEATURES, rngs)
+        self.identity = normal_linear(FEATURES, identities, rngs)
+        self.seed = normal_linear(FEATURES + NOISE, cells * w, rngs)
         seeds = (w, w // 2, w // 4, w // 8)
         self.seeds = nnx.List(
             [
@@ -175,67 +175,12 @@ class Generator(nnx.Module):
         return [fuse(maps, self.side)], [fuse(images, self.side)], images
 
 
-class Discriminator(nnx.Module):
-    """Critic of faces by patches: five convolutions of stride 2, two residual blocks, one logit.
-
-    Logits [b s/32 s/32] are positive for photographs. 13,357,441 weights at width 64.
-
-    Huang et al. (2017), arXiv:1704.04086; 4 x 4 logits of 128 pixels as in the released code.
-    """
-
-    def __init__(self, width: int = WIDTH, *, rngs: nnx.Rngs):
-        w = width
-        self.layers = nnx.List(
-            [
-                LeakyConv(3, w, 3, 2, norm=False, rngs=rngs),
-                LeakyConv(w, 2 * w, 3, 2, rngs=rngs),
-                LeakyConv(2 * w, 4 * w, 3, 2, rngs=rngs),
-                LeakyConv(4 * w, 8 * w, 3, 2, rngs=rngs),
-                LeakyResidual(8 * w, 3, rngs=rngs),
-                LeakyConv(8 * w, 8 * w, 3, 2, rngs=rngs),
-                LeakyResidual(8 * w, 3, rngs=rngs),
-            ]
-        )
-        self.out = truncated_conv(8 * w, 1, 1, rngs=rngs)
-
-    def __call__(self, images: Float[AnyArray, "b s s 3"]) -> Float[Array, "b y x"]:
-        """Return the logits of images in [0, 1]."""
-        x = jnp.asarray(images)
-        for layer in self.layers:
-            x = layer(x)
-        return self.out(x)[..., 0]
-
-
 def check_size(width: int, side: int) -> None:
     """Raise `InputError` for a width or a side that the stages do not divide."""
     if width < 8 or width % 8:
         raise InputError(f"width is {width}: give a multiple of 8, 64 as published")
     if side < 32 or side % 32:
         raise InputError(f"side is {side}: give a multiple of 32 pixels, 128 as published")
-
-
-def _stage(
-    inputs: int,
-    outputs: int,
-    size: int,
-    strides: int,
-    residuals: int,
-    rngs: nnx.Rngs,
-    *,
-    norm: bool = True,
-) -> Any:
-    first = LeakyConv(inputs, outputs, size, strides, norm=norm, rngs=rngs)
-    return nnx.List([first, *(LeakyResidual(outputs, size, rngs=rngs) for _ in range(residuals))])
-
-
-def _linear(inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
-    """Return a linear layer with normal weights and biases of 0.1."""
-    layer = nnx.Linear(
-        inputs, outputs, kernel_init=lambda key, shape, dtype: jnp.zeros(shape, dtype), rngs=rngs
-    )
-    layer.kernel = nnx.Param(draw_normal(rngs, (inputs, outputs), DEVIATION))
-    layer.bias = nnx.Param(jnp.full(outputs, 0.1, jnp.float32))
-    return layer
 
 
 def _mirrored(images: Float[AnyArray, "b h w c"]) -> Array:

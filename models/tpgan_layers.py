@@ -115,3 +115,28 @@ def transposed_conv(
     y = conv(x, phases, padding=(before, before))
     y = y.reshape(batch, height, width, stride, stride, outputs).transpose(0, 1, 3, 2, 4, 5)
     return y.reshape(batch, height * stride, width * stride, outputs)
+
+
+def encoder_stage(
+    inputs: int,
+    outputs: int,
+    size: int,
+    strides: int,
+    residuals: int,
+    rngs: nnx.Rngs,
+    *,
+    norm: bool = True,
+) -> Any:
+    """Return a convolution and residual blocks, as a list of modules."""
+    first = LeakyConv(inputs, outputs, size, strides, norm=norm, rngs=rngs)
+    return nnx.List([first, *(LeakyResidual(outputs, size, rngs=rngs) for _ in range(residuals))])
+
+
+def normal_linear(inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
+    """Return a linear layer with normal weights and biases of 0.1."""
+    layer = nnx.Linear(
+        inputs, outputs, kernel_init=lambda key, shape, dtype: jnp.zeros(shape, dtype), rngs=rngs
+    )
+    layer.kernel = nnx.Param(draw_normal(rngs, (inputs, outputs), DEVIATION))
+    layer.bias = nnx.Param(jnp.full(outputs, 0.1, jnp.float32))
+    return layer

@@ -93,7 +93,8 @@ class TrainingProgram:
         replicated = NamedSharding(mesh, P())
         key = (training, size)
         if key not in self.compiled:
-            function, options = self.step_function(training=training), {}
+            function = self.step_function(training=training)
+            options: dict[str, Any] = {}
             if training:
                 options = {"donate_argnums": 0, "out_shardings": replicated}
             elif jax.process_count() > 1:

@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 from salix.models.facemesh import TFJS, FaceMesh
-from salix.models.tpgan import Discriminator, Generator, check_size
+from salix.models.tpgan import Generator, check_size
+from salix.models.tpgan_discriminator import Discriminator
 from salix.models.tpgan_layers import transposed_conv
 from salix.models.tpgan_local import fuse
 from salix.models.tpgan_patches import FRONTAL, PATCHES, patch_boxes
@@ -65,15 +66,12 @@ def test_transposed_convolution_scatters_the_kernel(stride):
 
 
 def test_fusion_places_patches_and_takes_the_maximum():
-    maps = [
-        np.full((1, h, w, 1), float(v)) for v, (h, w) in zip((1, 2, 3, -4), PATCHES.values(), strict=True)
-    ]
+    levels = dict(zip(PATCHES, (1.0, 2.0, 3.0, -4.0), strict=True))
+    maps = [np.full((1, *size, 1), levels[part]) for part, size in PATCHES.items()]
     slow = np.full((128, 128), -np.inf)
-    for value, (top, left, bottom, right) in zip(
-        (1, 2, 3, -4), patch_boxes().values(), strict=True
-    ):
+    for part, (top, left, bottom, right) in patch_boxes().items():
         own = np.zeros((128, 128))
-        own[top:bottom, left:right] = value
+        own[top:bottom, left:right] = levels[part]
         slow = np.maximum(slow, own)
     np.testing.assert_array_equal(fuse([jnp.asarray(m) for m in maps], 128)[0, :, :, 0], slow)
 

@@ -57,7 +57,9 @@ def alignment(landmarks: Float[np.ndarray, "5 2"]) -> Float[np.ndarray, "2 3"]:
     return np.concatenate([matrix, (middle - matrix @ np.array(EYES))[:, None]], 1)
 
 
-def align(image: UInt8[np.ndarray, "h w 3"], landmarks: AnyArray, side: int) -> AlignedFace:
+def align(
+    image: UInt8[np.ndarray, "h w 3"], landmarks: Float[np.ndarray, "5 2"], side: int
+) -> AlignedFace:
     """Return an image aligned by its landmarks; beyond its edge it is continued."""
     matrix = alignment(landmarks)
     scaled = np.concatenate([matrix[:, :2] * UNIT / side, matrix[:, 2:]], 1)

@@ -27,7 +27,7 @@ EPOCHS = 4  # of the samples that are shown
 
 
 @dataclass(frozen=True)
-class Sample:
+class FaceSample:
     """One test face, its frontal images after some epochs, and the truth, as data addresses."""
 
     face: str
@@ -69,7 +69,7 @@ def headline(main: Mapping[str, Any]) -> str:
     return f"Frontal images at {group}: {change} in recognition, {rates}"
 
 
-def read_samples(folder: Path, side: int) -> tuple[list[int], list[Sample]]:
+def read_samples(folder: Path, side: int) -> tuple[list[int], list[FaceSample]]:
     """Return the epochs that are shown, and the samples; none where nothing is stored."""
     files = sorted(folder.glob("epoch-*.npz"))
     if not files:
@@ -79,7 +79,7 @@ def read_samples(folder: Path, side: int) -> tuple[list[int], list[Sample]]:
     stored = [a for a in arrays if a is not None]
     faces, truths, _ = take_apart(stored[0]["pictures"], side)
     samples = [
-        Sample(_picture(face), tuple(_picture(a["images"][i]) for a in stored), _picture(truth))
+        FaceSample(_picture(face), tuple(_picture(a["images"][i]) for a in stored), _picture(truth))
         for i, (face, truth) in enumerate(zip(faces, truths, strict=True))
     ]
     return [int(files[i].stem.split("-")[1]) for i in chosen], samples

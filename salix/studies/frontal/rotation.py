@@ -1,6 +1,7 @@
 """Views of a face at a known angle: a photograph on its mesh, turned about the vertical axis."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -117,5 +118,5 @@ def _fill(image: np.ndarray, layer: np.ndarray) -> np.ndarray:
     from scipy.ndimage import distance_transform_edt
 
     source = layer == (1 if (layer == 1).any() else 2)
-    nearest = distance_transform_edt(~source, return_distances=False, return_indices=True)
+    nearest: Any = distance_transform_edt(~source, return_distances=False, return_indices=True)
     return np.where((layer == 0)[..., None], image[tuple(nearest)], image)

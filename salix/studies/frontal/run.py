@@ -30,12 +30,12 @@ SAMPLES = 6  # test subjects whose syntheses are stored after each epoch
 # Conditions of the ablation, each without one part
 WITHOUT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "local pathways": {"local": 0.0},
         "identity": {"identity": 0.0},
         "adversarial": {"adversarial": 0.0},
         "symmetry": {"symmetry": 0.0},
         "total variation": {"variation": 0.0},
         "classes": {"classes": 0.0},
+        "local pathways": {"local": 0.0},  # the only other program to compile
     }
 )
 
@@ -160,7 +160,7 @@ def load_set(out: Path, study: FrontalStudy, log: TimedLog) -> FrontalSet:
     path = out / "faces" / f"{study.digest}.npz"
     about = read_json(path.with_suffix(".json"))
     if about is not None and (arrays := read_arrays(path)) is not None:
-        tuples = {name: tuple(about[name]) for name in ("group", "ids", "subjects")}
+        tuples: dict[str, Any] = {name: tuple(about[name]) for name in ("group", "ids", "subjects")}
         skipped = MappingProxyType(about["skipped"])
         return FrontalSet(**arrays, **tuples, skipped=skipped, origin=about["origin"])
     detector = MeshDetector()

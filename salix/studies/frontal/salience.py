@@ -41,7 +41,7 @@ def part_masses(
         large = image[rows][:, columns]
         total = large.sum()
         free = np.ones((SIDE, SIDE), bool)
-        masses = dict.fromkeys(PARTS, 0.0)
+        masses: dict[str, float] = dict.fromkeys(PARTS, 0.0)
         for part, (top, left, bottom, right) in patch_boxes(SIDE, points).items():
             box = np.s_[top:bottom, left:right]
             name = "eyes" if part.endswith("eye") else part

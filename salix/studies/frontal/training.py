@@ -12,12 +12,13 @@ from flax import nnx
 from jaxtyping import Float, UInt8
 
 from salix.hyperparameters import check_fields, integer, number
-from salix.models.tpgan import NOISE, Discriminator, Generator, Synthesis
-from salix.nn import avg_pool
+from salix.models.tpgan import NOISE, Generator
+from salix.models.tpgan_discriminator import Discriminator
 from salix.preprocess import Preprocess
-from salix.studies.frontal.alignment import frontal_patches, take_apart, width_of
+from salix.studies.frontal.alignment import take_apart, width_of
 from salix.studies.frontal.data import FrontalSet
-from salix.studies.frontal.losses import PUBLISHED, FrontalLoss, discriminator_loss, weighted_loss
+from salix.studies.frontal.losses import PUBLISHED, FrontalLoss
+from salix.studies.frontal.objective import FrontalLosses, merge_network
 from salix.studies.frontal.recogniser import FaceRecogniser
 from salix.train import CrossEntropy, Recipe, TrainingImages
 from salix.train.adversarial import (
@@ -29,9 +30,6 @@ from salix.train.adversarial import (
     train_adversarially,
 )
 from salix.train.network import Network, Weights
-from salix.typing import PRNGKey
-
-NOISE_DEVIATION = 0.02
 
 
 @dataclass(frozen=True)
@@ -62,63 +60,6 @@ class FrontalTraining:
 
 
 @dataclass(frozen=True, eq=False)
-class FrontalLosses:
-    """Losses of TP-GAN's two networks on batches of pictures, for `AdversarialProgram`."""
-
-    networks: dict[str, Any]  # graph definitions by name
-    recogniser: FaceRecogniser
-    loss: FrontalLoss
-    side: int
-
-    def generator(
-        self, params: Any, weights: Weights, batch: Any, key: PRNGKey
-    ) -> tuple[Any, tuple[dict[str, Any], Any, Any]]:
-        """Return the loss of the generator with `params`, its means, statistics and images."""
-        front, local = self._targets(batch)
-        synthesis, stats = self._synthesise(params, weights, batch, key)
-        image, frozen = synthesis.images[0], weights.streams
-        logits, _ = self._criticise(weights.params[DISCRIMINATOR], weights, image)
-        both = jnp.concatenate([image, front])
-        maps, embeddings = self.recogniser.features(frozen["recogniser"], both)
-        features = maps[: len(image)], embeddings[: len(image)]
-        wanted = jax.lax.stop_gradient((maps[len(image) :], embeddings[len(image) :]))
-        targets = (front, avg_pool(front, 2, 2), avg_pool(front, 4, 4))
-        labels = batch["labels"]
-        terms = self.loss.terms(synthesis, targets, local, labels, logits, features, wanted)
-        loss = weighted_loss(terms, frozen["weights"])
-        right = (synthesis.identity.argmax(-1) == labels).astype(jnp.float32)
-        means = {**terms, "accuracy": right.mean(), "cross_entropy": terms["classes"]}
-        return loss, (means, stats, image)
-
-    def discriminator(
-        self, params: Any, weights: Weights, batch: Any, images: Any
-    ) -> tuple[Any, tuple[dict[str, Any], Any]]:
-        """Return the loss of the discriminator with `params`, its means and its statistics."""
-        front, _ = self._targets(batch)
-        real, _ = self._criticise(params, weights, front)
-        fake, stats = self._criticise(params, weights, images)
-        means = {"real": (real > 0).mean(), "fake": (fake > 0).mean()}
-        return discriminator_loss(real, fake, self.loss.kind), (means, stats)
-
-    def _targets(self, batch: Any) -> tuple[Any, tuple[Any, ...]]:
-        front = take_apart(batch["pixels"], self.side)[1].astype(jnp.float32) / 255
-        return front, frontal_patches(front, self.side)
-
-    def _synthesise(
-        self, params: Any, weights: Weights, batch: Any, key: PRNGKey
-    ) -> tuple[Synthesis, Any]:
-        face, _, patches = take_apart(batch["pixels"].astype(jnp.float32) / 255, self.side)
-        module = _merge(self.networks[GENERATOR], params, weights.stats[GENERATOR])
-        noise_key, drop_key = jax.random.split(key)
-        noise = NOISE_DEVIATION * jax.random.normal(noise_key, (len(face), NOISE))
-        return module(face, patches, noise, drop_key), _statistics(module)
-
-    def _criticise(self, params: Any, weights: Weights, images: Any) -> tuple[Any, Any]:
-        module = _merge(self.networks[DISCRIMINATOR], params, weights.stats[DISCRIMINATOR])
-        return module(images), _statistics(module)
-
-
-@dataclass(frozen=True, eq=False)
 class Frontaliser:
     """A trained generator: faces to frontal images, without noise."""
 
@@ -142,7 +83,9 @@ class Frontaliser:
 @jax.jit(static_argnums=(0, 1))
 def _frontalise(graph: Any, side: int, params: Any, stats: Any, pictures: Any) -> Any:
     face, _, patches = take_apart(pictures.astype(jnp.float32) / 255, side)
-    return _merge(graph, params, stats)(face, patches, jnp.zeros((len(face), NOISE))).images[0]
+    return merge_network(graph, params, stats)(face, patches, jnp.zeros((len(face), NOISE))).images[
+        0
+    ]
 
 
 def train_frontal(
@@ -218,12 +161,3 @@ def train_frontal(
         log=log,
     )
     return frontaliser(result.weights), result
-
-
-def _merge(graph: Any, params: Any, stats: Any) -> Any:
-    # New variables belong to the trace that merges them, and may be updated in it.
-    return nnx.merge(graph, *jax.tree.map(lambda a: a, (params, stats)))
-
-
-def _statistics(module: Any) -> Any:
-    return nnx.state(module, nnx.Not(nnx.Any(nnx.Param, nnx.RngState)))
