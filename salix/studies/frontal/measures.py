@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from salix.metrics.similarity import ssim
-from salix.stats import Interval, auc_interval, bootstrap_mean
+from salix.stats import Interval, auc_interval, bootstrap_mean, share_interval
 from salix.studies.frontal.losses import symmetry_loss
 from salix.studies.frontal.recogniser import FaceRecogniser
 from salix.typing import AnyArray
@@ -93,7 +93,13 @@ def by_group(
     for group in [*dict.fromkeys(sorted(groups)), "all"]:
         rows = np.flatnonzero((groups == group) | (group == "all"))
         tables[group] = {
-            name: bootstrap_mean(np.asarray(v, np.float64)[rows], clusters=labels[rows])
-            for name, v in values.items()
+            name: _interval(np.asarray(v)[rows], labels[rows]) for name, v in values.items()
         }
     return tables
+
+
+def _interval(values: np.ndarray, labels: Int[np.ndarray, " n"]) -> Interval:
+    """Return a mean, or the share of True, with its interval over subjects."""
+    if values.dtype == bool:
+        return share_interval(values, clusters=labels)
+    return bootstrap_mean(values.astype(np.float64), clusters=labels)
