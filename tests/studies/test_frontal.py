@@ -269,6 +269,7 @@ def test_salience_sums_to_the_cosine_and_shares_to_one():
     assert areas()["eyes"] == pytest.approx(eyes)
     cosines = similarities(features, ImageFeatures(maps, unit))
     assert first_ranks(cosines, np.arange(3)).all()
+    assert not first_ranks(np.zeros((2, 3)), np.array([0, 1])).any()  # ties are no hits
 
 
 def test_a_folder_and_a_recogniser_that_do_not_fit_are_explained(tmp_path):

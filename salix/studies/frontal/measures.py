@@ -35,7 +35,9 @@ def describe_faces(recogniser: FaceRecogniser, images: Float[AnyArray, "n s s 3"
         rows = np.minimum(np.arange(start, start + BATCH), len(images) - 1)  # one program for all
         parts.append(jax.device_get(run(recogniser.params, np.asarray(images, np.float32)[rows])))
     maps, embeddings = (np.concatenate(p)[: len(images)] for p in zip(*parts, strict=True))
-    return ImageFeatures(maps, embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True))
+    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    # A blurred image may have no feature at all: its cosines are 0, not undefined
+    return ImageFeatures(maps, embeddings / np.where(norms > 0, norms, 1))
 
 
 def image_measures(
@@ -72,8 +74,9 @@ def similarities(
 def first_ranks(
     cosines: Float[np.ndarray, "n subjects"], labels: Int[np.ndarray, " n"]
 ) -> Bool[np.ndarray, " n"]:
-    """Return whether the most similar frontal image is that of the right subject."""
-    return cosines.argmax(1) == labels
+    """Return whether the frontal image of the right subject is more similar than all others."""
+    own = np.take_along_axis(cosines, labels[:, None], 1)
+    return (cosines >= own).sum(1) == 1
 
 
 def verification(

@@ -135,7 +135,9 @@ def _train(
 ) -> tuple[Frontaliser, Sequence[Mapping[str, Any]]]:
     """Return the trained generator and its history; stores samples after each epoch."""
     folder = out / "trained" / trial.digest
-    shown = np.flatnonzero(data.test)[:: max(1, int(data.test.sum()) // SAMPLES)][:SAMPLES]
+    rows, numbers = np.flatnonzero(data.test), np.arange(SAMPLES)
+    # Neighbours are one subject at several angles: one more each time gives all angles
+    shown = rows[np.unique(numbers * (len(rows) // SAMPLES) + numbers % SAMPLES) % len(rows)]
 
     def store(epoch: int, frontaliser: Frontaliser) -> None:
         images = np.rint(frontaliser(data.pictures[shown]) * 255).astype(np.uint8)

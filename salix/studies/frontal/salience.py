@@ -22,6 +22,7 @@ def similarity_maps(
     maps = features.maps
     positions = maps.shape[1] * maps.shape[2]
     norms = np.linalg.norm(maps.mean((1, 2)), axis=1) * np.linalg.norm(gallery, axis=1)
+    norms = np.where(norms > 0, norms, 1)  # without features all contributions are 0
     return np.einsum("nyxk,nk->nyx", maps, gallery) / (positions * norms[:, None, None])
 
 
