@@ -95,14 +95,13 @@ def run_frontal(
     trial = FrontalTrial(study, training, recogniser_side)
     results: dict[str, Any] = {"study": asdict(study), "training": asdict(training)}
     frontaliser, history = _train(out, trial, data, recogniser, log)
-    results["history"] = history
+    results["history"], results["ablation"] = history, {}
     results["skipped"] = dict(data.skipped)
     results["main"] = evaluate_frontal(data, recogniser, frontaliser, salience=True, log=log)
     write_results(out, results)
     if ablation:
         small, side = load_set(out, ablation, log), ablation.side
         short = replace(training, epochs=ablation_epochs)
-        results["ablation"] = {}
         conditions = {"complete": short, **{f"without {n}": _without(short, n) for n in WITHOUT}}
         for name, setting in conditions.items():
             log(f"{name}, {side} pixels")
