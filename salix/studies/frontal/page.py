@@ -60,13 +60,12 @@ def write_page(out: Path, data: FrontalSet, results: Mapping[str, Any], folder: 
 
 
 def headline(main: Mapping[str, Any]) -> str:
-    """Return a sentence on recognition with the greatest angle, before and after."""
-    group = [name for name in main["before"] if name != "all"][-1]
-    before, after = (main[kind][group]["rank1"] for kind in ("before", "after"))
+    """Return a sentence on recognition over all angles, before and after."""
+    before, after = (main[kind]["all"]["rank1"] for kind in ("before", "after"))
     rates = f"{before[0]:.0%} before and {after[0]:.0%} after"
     apart = after[1] > before[2] or after[2] < before[1]
     change = "no clear change" if not apart else ("a gain" if after[0] > before[0] else "a loss")
-    return f"Frontal images at {group}: {change} in recognition, {rates}"
+    return f"Frontal images: {change} in recognition, {rates}"
 
 
 def read_samples(folder: Path, side: int) -> tuple[list[int], list[FaceSample]]:
