@@ -236,7 +236,15 @@ def test_a_report_of_nothing(tmp_path, capsys):
 
 PARTS = {
     "runs": ("list", "verify", "merge", "export"),
-    "study": ("shift", "chaosmining", "openworld", "agg2exp", "strexp", "instruction"),
+    "study": (
+        "shift",
+        "chaosmining",
+        "openworld",
+        "agg2exp",
+        "frontal",
+        "strexp",
+        "instruction",
+    ),  # fmt: skip
 }
 
 

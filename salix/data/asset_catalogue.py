@@ -191,6 +191,12 @@ ASSETS: dict[str, Asset] = {
         "8bd873b9d7d4107af0d0fe2dd8aaa8e5e89f39be3473fe93f48bdb6f0a3e153b",
         "weights of an encoder of faces by identity, MIT; its own source states no licence",
     ),
+    "facemesh": Asset(
+        _HUMAN,
+        "package/models/facemesh.*",
+        "f34dd06abfd8967e5b3f017d2b01df58acbf8e554eeaea21c9dfb2f9bbffa3f4",
+        "weights of a network of 468 points of a face, MIT; its own source is Apache-2.0",
+    ),
     "nsfwjs-inception": Asset(
         _NSFWJS,
         "package/dist/models/inception_v3/",

