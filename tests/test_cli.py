@@ -244,7 +244,7 @@ PARTS = {
         "frontal",
         "strexp",
         "instruction",
-    ),  # fmt: skip
+    ),
 }
 
 
