@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from page_tables import NETWORK_TITLES, TASK_TITLES, number, table
+from targets import PASSES
 
 METHOD = """Nothing here is measured. A product or convolution takes at least its FLOPs over the
 device's peak, or its bytes over the bandwidth of its memory, whichever is longer; the ceiling is
@@ -45,3 +46,25 @@ def roofline_section(result: Mapping[str, Any] | None) -> Iterator[str]:
             ]
         lines.append(line)
     yield table(columns, lines)
+    yield from _outside_passes(result)
+
+
+def _outside_passes(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the share of the measures' ceiling that is no pass: the work of a kernel of its own."""
+    rates = {
+        (row["network"], row["task"], row["precision"], device): row[device]["images_per_second"]
+        for row in result["rows"]
+        for device in result["devices"]
+    }
+    parts = []
+    for (network, task, precision, device), rate in rates.items():
+        forward = rates.get((network, "forward", precision, device))
+        if task == "paper" and precision == "bfloat16" and forward:
+            share = 100 * (1 - PASSES["paper"][1] * rate / forward)
+            parts.append(f"{NETWORK_TITLES.get(network, network)} on {device} {number(share, 2)} %")
+    if parts:
+        yield (
+            "Of the measures' time in bfloat16 passes are the smaller part on an accelerator, for "
+            "the bank of blurs multiplies in float32; a kernel that keeps an image's blurs in fast "
+            "memory is the one worth writing. Share outside of passes: " + "; ".join(parts) + ".\n"
+        )
