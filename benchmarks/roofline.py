@@ -3,11 +3,11 @@
     python benchmarks roofline --networks resnet50 meso4 --batch 128
 
 Nothing is measured and no accelerator is needed: programs are traced in the form that accelerators
-get, and the FLOPs and bytes of each product and convolution are counted. A product takes at least
-its FLOPs over the peak rate, or its bytes over the bandwidth, whichever is longer; the ceiling is
-the sum over products. Work between products is taken to be fused into them, and fills, sorts and
-filters of measures are not counted, so that no run can be faster than the ceiling, and all are
-slower.
+get, and the FLOPs and bytes of each product and convolution are counted, equal ones once, as
+compilers compute them. A product takes at least its FLOPs over the peak rate, or its bytes over the
+bandwidth, whichever is longer; the ceiling is the sum over products. Work between products is taken
+to be fused into them, and fills, sorts and filters of measures are not counted, so that no run can
+be faster than the ceiling, and all are slower.
 """
 
 import argparse
@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from distinct_products import DistinctProducts
 from machine import HERE
 
 from salix import models
 from salix.bench.arrays import abstract
 from salix.bench.workloads import WORKLOADS, maps
-from salix.compiler import Product, products
+from salix.compiler import Product
 from salix.precision import Precision, computed_in
 
 NETWORKS = ("meso4", "resnet50", "densenet121", "efficientnet_b0", "xception", "clip_vit_b16")
@@ -71,7 +72,7 @@ def traced_products(network: str, task: str, batch: int, precision: Precision) -
     with models.conv_form("xla"), computed_in(precision):
         function = WORKLOADS[task].function(model, batch, precision)
         jaxpr = jax.make_jaxpr(function)(params, images, keys, maps(batch, model.preprocess.size))
-    return list(products(jaxpr.jaxpr))
+    return list(DistinctProducts().of(jaxpr.jaxpr))
 
 
 def ceiling(counted: Sequence[Product], batch: int, precision: Precision) -> dict[str, Any]:

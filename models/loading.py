@@ -20,6 +20,7 @@ from salix.preprocess import Preprocess
 from salix.typing import InputError, Params
 
 __all__ = ["build", "load", "save"]
+SHOWN = 6  # names of classes in a message
 
 
 def _checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -29,8 +30,12 @@ def _checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...
     if len(classes) < 2 or len(set(classes)) < len(classes):
         raise InputError(f"{name} needs at least two classes with different names, not {classes}")
     if architecture.fixed and len(classes) != len(architecture.classes):
-        expected_number = len(architecture.classes)
-        raise InputError(f"{name} has {expected_number} classes, not {len(classes)}: {classes}")
+        own = ", ".join(architecture.classes[:SHOWN])
+        named = ", ".join(map(str, classes[:SHOWN])) + ", …" * (len(classes) > SHOWN)
+        raise InputError(
+            f"{name} has {len(architecture.classes)} classes, not {len(classes)}: leave them out "
+            f"for its own ({own}), instead of {named}"
+        )
     return classes
 
 

@@ -73,24 +73,35 @@ def cpu_flags() -> frozenset[str]:
 def products(jaxpr: Any, times: int = 1) -> Iterator[Product]:
     """Yield the matrix products and convolutions of a jaxpr, with the FLOPs of all iterations."""
     for equation in jaxpr.eqns:
-        params, terms = equation.params, 0
-        convolution = equation.primitive.name == "conv_general_dilated"
-        if equation.primitive.name == "dot_general":
-            (summed, _), _ = params["dimension_numbers"]
-            terms = prod(equation.invars[0].aval.shape[axis] for axis in summed)
-        elif convolution:
-            kernel = equation.invars[1].aval
-            terms = kernel.size // kernel.shape[params["dimension_numbers"].rhs_spec[0]]
-            terms = max(1, terms // prod(params["lhs_dilation"]))
-        if terms:
-            result, moved = equation.outvars[0].aval, (*equation.invars, *equation.outvars)
-            bits = max(8 * operand.aval.dtype.itemsize for operand in equation.invars)
-            traffic = times * sum(v.aval.size * v.aval.dtype.itemsize for v in moved)
-            yield Product(2 * times * result.size * terms, bits, convolution, traffic)
-        for inner in jax.tree.leaves(list(params.values()), is_leaf=_is_jaxpr):
-            if _is_jaxpr(inner):
-                iterations = times * params.get("length", 1)  # of a scan
-                yield from products(getattr(inner, "jaxpr", inner), iterations)
+        if product := product_of(equation, times):
+            yield product
+        for inner in inner_jaxprs(equation):
+            yield from products(inner, times * equation.params.get("length", 1))  # of a scan
+
+
+def product_of(equation: Any, times: int = 1) -> Product | None:
+    """Return the product of an equation that runs so many times, None if it is another one."""
+    params, terms = equation.params, 0
+    convolution = equation.primitive.name == "conv_general_dilated"
+    if equation.primitive.name == "dot_general":
+        (summed, _), _ = params["dimension_numbers"]
+        terms = prod(equation.invars[0].aval.shape[axis] for axis in summed)
+    elif convolution:
+        kernel = equation.invars[1].aval
+        terms = kernel.size // kernel.shape[params["dimension_numbers"].rhs_spec[0]]
+        terms = max(1, terms // prod(params["lhs_dilation"]))
+    if not terms:
+        return None
+    result, moved = equation.outvars[0].aval, (*equation.invars, *equation.outvars)
+    bits = max(8 * operand.aval.dtype.itemsize for operand in equation.invars)
+    traffic = times * sum(v.aval.size * v.aval.dtype.itemsize for v in moved)
+    return Product(2 * times * result.size * terms, bits, convolution, traffic)
+
+
+def inner_jaxprs(equation: Any) -> list[Any]:
+    """Return the jaxprs that an equation calls."""
+    leaves = jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr)
+    return [getattr(leaf, "jaxpr", leaf) for leaf in leaves if _is_jaxpr(leaf)]
 
 
 def _is_jaxpr(value: Any) -> bool:

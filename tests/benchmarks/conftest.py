@@ -30,6 +30,7 @@ NAMES = (
     "headline_errors",
     "planted_images",
     "planted_truth",
+    "distinct_products",
     "roofline",
     "roofline_page",
 )

@@ -1,7 +1,11 @@
 """Ceilings of accelerators against figures by hand."""
 
+import jax
+import jax.numpy as jnp
 import pytest
 
+from salix import models
+from salix.bench.workloads import WORKLOADS
 from salix.compiler import Product
 
 
@@ -26,6 +30,31 @@ def test_saliency_has_twice_the_products_of_a_forward_pass(scripts):
         for task in ("forward", "saliency")
     )
     assert 1.7 * forward < saliency <= 2 * forward
+
+
+def test_equal_products_are_counted_once(scripts):
+    """As a compiler computes them, also where functions or the constants of a loop have them."""
+    a, b = jnp.ones((2, 3)), jnp.ones((3, 4))
+    product = jax.jit(jnp.dot)
+
+    def program(a, b):
+        first = product(a, b) + jnp.dot(a, b)  # one
+        body = lambda total, step: (total + step * jnp.dot(a, b), jnp.dot(a + step, b))  # noqa: E731
+        total, _ = jax.lax.scan(body, first, jnp.arange(5.0))  # one of the two is new, five times
+        return total + product(2 * a, b)  # another
+
+    counted = list(
+        scripts["distinct_products"].DistinctProducts().of(jax.make_jaxpr(program)(a, b).jaxpr)
+    )
+    assert [p.flops // (2 * 2 * 3 * 4) for p in counted] == [1, 5, 1]
+
+
+@pytest.mark.slow
+def test_the_measures_products_are_those_of_their_compiled_program(scripts):
+    model, params = models.load("small")
+    compiled = WORKLOADS["paper"].program(model, params, 2)
+    counted = scripts["roofline"].traced_products("small", "paper", 2, "float32")
+    assert sum(p.flops for p in counted) == pytest.approx(compiled.flops, rel=0.03)
 
 
 def test_the_section_has_a_row_for_each_ceiling(scripts):
