@@ -358,7 +358,7 @@ def test_the_command_writes_the_page(model, tmp_path, monkeypatch, capsys):
     assert main(["study", "instruction", *arguments]) == 0
     assert "second − first" in capsys.readouterr().out
     page = (tmp_path / "out" / "instruction.html").read_text()
-    assert "Instructions matter to as many tokens" in page
+    assert "No difference in instruction density is shown" in page
     assert "0.9394 / 1.1302" in page
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert results["answers"]["prompts"] == 3

@@ -92,7 +92,7 @@ def headline(rows: Sequence[DensityRow], states: tuple[str, str]) -> str:
     if not np.isfinite(mean.low):
         return f"Instruction density differs by {mean.value:+.2f} between {_both(states)}"
     if mean.low <= 0 <= mean.high:
-        return f"Instructions matter to as many tokens of an answer with {_both(states)}"
+        return f"No difference in instruction density is shown between {_both(states)}"
     more = "more" if mean.value > 0 else "fewer"
     sentence = f"instructions matter to {more} tokens of an answer with {states[1]}"
     relative = by_scope["prompt"]
