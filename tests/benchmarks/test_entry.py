@@ -21,7 +21,7 @@ def test_the_list_has_every_benchmark_with_its_first_line(folder):
 
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
-    [(("mesures",), 2, "give measures"), (("headline_errors", "--help"), 0, "--help")],
+    [(("mesures",), 2, "give measures"), (("page", "--help"), 0, "--results")],
 )
 def test_a_name_starts_its_benchmark(folder, arguments, status, text):
     process = run(folder, *arguments)

@@ -144,6 +144,7 @@ def test_logits_are_those_of_numpy_and_a_cache_changes_nothing(file):
         np.testing.assert_allclose(result, logits, atol=1e-4 * np.abs(logits).max())
 
 
+@pytest.mark.slow
 def test_greedy_answers_are_those_of_numpy(file):
     model = load_language_model(file)
     prompt = model.tokenizer("<start>ab abc")

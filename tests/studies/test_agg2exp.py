@@ -94,6 +94,7 @@ def test_one_segment_sum_is_the_loop_over_voxels() -> None:
     np.testing.assert_allclose(merged.part(), union.sum(0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_lift_at_equal_distance_is_the_loop_over_voxels() -> None:
     segmenter, x = local_segmenter(side=3), random_volume()
     predicted = np.zeros(SHAPE, np.int32)

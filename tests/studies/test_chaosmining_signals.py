@@ -307,6 +307,7 @@ def test_unusable_options_are_named(options, message, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_attribution_of_a_linear_model_is_in_the_foreground():
     """Correlation with the tones of a channel: gradients and ablation are in that channel alone."""
     from salix.adapters import from_function

@@ -62,6 +62,7 @@ def check(faces, real):
     assert 0.5 < auc < 0.75  # a trivial detector does not solve it
 
 
+@pytest.mark.slow
 def test_lfw_faces():
     faces = forged_faces(lfw_photographs("for a test"))
     check(faces, 100)

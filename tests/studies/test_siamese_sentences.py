@@ -152,6 +152,7 @@ def test_padding_has_no_influence(encoder):
         np.testing.assert_allclose(getattr(exact, name), getattr(padded, name), atol=1e-14)
 
 
+@pytest.mark.slow
 def test_the_residual_is_below_a_millionth_with_enough_steps(encoder):
     method = PairAttribution(layer=1, steps=32, residual=1e-8)
     pair = attribute(A, B, encoder=encoder, method=method)

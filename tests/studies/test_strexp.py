@@ -88,10 +88,12 @@ def maps(read):
     return np.asarray(result)
 
 
+@pytest.mark.slow
 def test_one_pass_serves_the_word_and_all_its_characters(maps):
     assert len(PASSES) == 37  # 36 segments and the image, for three maps
 
 
+@pytest.mark.slow
 def test_maps_are_the_drops_of_each_score(read, maps):
     scores = [
         jax.jit(score_of(READER, PARAMS, read, np.int32(at), kind="substitution"))
