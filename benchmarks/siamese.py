@@ -10,6 +10,7 @@ import json
 import time
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jax
@@ -18,9 +19,12 @@ import numpy as np
 from flax import nnx
 
 from salix.data.assets import fetch
+from salix.engine.problem_run import run_problem
 from salix.studies.siamese import PairAttribution
 from salix.studies.siamese.integration import PAIR_RULES, integrated_sums
+from salix.studies.siamese.items import integrate_items
 from salix.studies.siamese.pairs import similarity
+from salix.studies.siamese.problem import PairExamples, SimilarityProblem, stack_items
 from salix.studies.siamese.sentences import SentenceEncoder
 
 PAIRS = (("The coffee is bad.", "This is not a good coffee."),)
@@ -113,6 +117,29 @@ def pairs_timing(encoder: SentenceEncoder, count: int = 40) -> dict[str, float]:
     return {"seconds_of_a_side": side, "seconds_of_a_pair": (time.perf_counter() - start) / count}
 
 
+def growth(encoder: SentenceEncoder, counts: tuple[int, ...] = (10, 20, 40, 80)) -> list[Any]:
+    """Return the CPU seconds of the sums of n sentences, and of the rows of their n² pairs."""
+    method, rows = PairAttribution(), []
+    animals, places = ("dog", "cat", "bird", "horse"), ("house", "river", "road", "wood", "field")
+    sentences = [
+        f"A {a} number {i} runs to the {p}." for i in range(4) for a in animals for p in places
+    ]
+    for count in (counts[0], *counts):  # the first one compiles
+        with TemporaryDirectory() as folder:
+            names, out, start = tuple(sentences[:count]), Path(folder), time.process_time()
+            items, _ = integrate_items(out / "items", method, encoder, names)
+            middle = time.process_time()
+            stacked = stack_items([items[name] for name in names])
+            examples = PairExamples(names, {})
+            run_problem(
+                SimilarityProblem(method), stacked, examples, out=out / "pairs", batch_size=256
+            )
+            end = time.process_time()
+        rows.append({"n": count, "cpu_sums": middle - start, "cpu_pairs": end - middle})
+    print(*rows[1:], sep="\n", flush=True)
+    return rows[1:]
+
+
 def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -126,6 +153,7 @@ def main() -> None:
         "nodes of timings": TIMED,
         "timings": timings(encoder),
         "cached": pairs_timing(encoder),
+        "growth": growth(encoder),
     }
     with jax.enable_x64():
         state = nnx.state(encoder.encoder)
