@@ -35,7 +35,10 @@ def page_headline(results: Mapping[str, Any]) -> str:
         return results["answers"]["headline"]
     if "tuning" in results:
         shift = results["tuning"]["numbers"]["tuned"]["density shift"]
-        return f"Tuning shifts the density of instructions by {shift['mean']:+.2f}"
+        if shift["low"] is None or shift["low"] <= 0 <= shift["high"]:
+            return "No shift of the density of instructions is shown after tuning"
+        direction = "rises" if shift["mean"] > 0 else "falls"
+        return f"The density of instructions {direction} after tuning, by {abs(shift['mean']):.2f}"
     if "matrices" in results:
         return "The published densities of instructions, recomputed"
     return "The weights of a language model as words"
