@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from salix.cli import main
 from salix.models.facemesh import EYES, MOUTH, NOSE
 from salix.models.tpgan import Synthesis
 from salix.models.tpgan_patches import patch_boxes
@@ -277,3 +278,20 @@ def test_a_folder_and_a_recogniser_that_do_not_fit_are_explained(tmp_path):
         folder_pairs(tmp_path, side=32, test=2, detector=MeshDetector())
     with pytest.raises(InputError, match="multiple of 32"):
         FaceRecogniser(None, None, 100)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--side", "50"), "side is 50: give a multiple of 32"),
+        (("--width", "3"), "width is 3: give a multiple of 8"),
+        (("--subjects", "0"), "subjects is 0"),
+        (("--epochs", "0"), "epochs is 0"),
+    ],
+)
+def test_unusable_sizes_are_refused_before_any_work(
+    options, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("salix.studies.frontal.run.FaceRecogniser", None)
+    assert main(["study", "frontal", *options, "--out", str(tmp_path)]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())

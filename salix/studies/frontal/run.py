@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from salix.hyperparameters import check_fields, integer
+from salix.models.tpgan import check_size
 from salix.studies.detectors import TimedLog
 from salix.studies.frontal.data import (
     FrontalSet,
@@ -53,6 +55,9 @@ class FrontalStudy:
     test: int = 40
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_fields(self, subjects=integer(1), test=integer(1), seed=integer(0))
+
     @cached_property
     def digest(self) -> str:
         """A hash of everything that determines the data."""
@@ -89,6 +94,8 @@ def run_frontal(
     `weights` a file of faceres, fetched where it is None. What is in `out` already is not computed
     again. Raises `InputError` for data without pairs and for weights of another recogniser.
     """
+    for size in (study, *((ablation,) if ablation else ())):
+        check_size(training.width, size.side)  # before any work
     log = TimedLog()
     recogniser = FaceRecogniser.load(side=recogniser_side, weights=weights)
     data = load_set(out, study, log)

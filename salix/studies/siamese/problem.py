@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -162,7 +163,7 @@ class PairExamples:
     names: tuple[str, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         """Numbers of both items."""
         count = range(len(self.names))
