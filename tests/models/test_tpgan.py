@@ -41,15 +41,15 @@ def test_images_have_three_sizes_at_any_width(side, local):
         boxes = patch_boxes(side).values()
         patches = [faces[:, top:bottom, left:right] for top, left, bottom, right in boxes]
         critic = Discriminator(8, rngs=nnx.Rngs(0))
-        synthesis = module(faces, patches, jnp.zeros((2, 100)), jax.random.key(0))
-        return synthesis, critic(synthesis.images[0])
+        s = module(faces, patches, jnp.zeros((2, 100)), jax.random.key(0))
+        return s.images, s.locals, s.features, s.identity, critic(s.images[0])
 
-    synthesis, logits = jax.eval_shape(run)
-    assert [i.shape for i in synthesis.images] == [(2, side // n, side // n, 3) for n in (1, 2, 4)]
+    images, parts, features, identity, logits = jax.eval_shape(run)
+    assert [i.shape for i in images] == [(2, side // n, side // n, 3) for n in (1, 2, 4)]
     sizes = [(2, h * side // 128, w * side // 128, 3) for h, w in PATCHES.values()]
-    assert [i.shape for i in synthesis.locals] == (sizes if local else [])
-    assert synthesis.features.shape == (2, 256)
-    assert (synthesis.identity.shape, logits.shape) == ((2, 5), (2, side // 32, side // 32))
+    assert [i.shape for i in parts] == (sizes if local else [])
+    assert features.shape == (2, 256)
+    assert (identity.shape, logits.shape) == ((2, 5), (2, side // 32, side // 32))
 
 
 @pytest.mark.parametrize("stride", [2, 4])
