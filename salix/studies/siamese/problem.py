@@ -163,9 +163,13 @@ class PairExamples:
     names: tuple[str, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def ids(self) -> tuple[str, ...]:
         """Numbers of both items."""
+        return self._ids
+
+    @cached_property
+    def _ids(self) -> tuple[str, ...]:  # the engine asks for them with every row
         count = range(len(self.names))
         return tuple(f"{i}-{j}" for i in count for j in count)
 
