@@ -186,6 +186,11 @@ def plain_interval(interval: Interval) -> dict[str, Any]:
     return plain | {"n": interval.n, "undefined": interval.undefined} | clusters
 
 
+def plain_limits(interval: Interval) -> list[float | None]:
+    """Return value, low and high of an interval as JSON has them; NaN is None."""
+    return [plain_number(v) for v in (interval.value, interval.low, interval.high)]
+
+
 def plain_number(value: float) -> float | None:
     """Return a number as JSON and Parquet have it: None for NaN and infinity."""
     return float(value) if np.isfinite(value) else None

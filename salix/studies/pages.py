@@ -14,11 +14,12 @@ def write_study_page(
 ) -> Path:
     """Write the page of `page.html` in a study's folder, which extends `study.html` of this one.
 
-    `values` are those of the template, `headline` among them; the style is that of reports.
+    `values` are those of the template, `headline` among them; style and macros are of reports.
     """
-    environment = template_environment(folder, Path(__file__).parent)
+    report = Path(salix.report.__file__).parent
+    environment = template_environment(folder, Path(__file__).parent, report)
     environment.filters |= filters
-    style = (Path(salix.report.__file__).parent / "style.css").read_text()
+    style = (report / "style.css").read_text()
     text = environment.get_template("page.html").render(style=style, **values)
     with atomic(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")

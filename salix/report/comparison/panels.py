@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.analysis.summary import plain_number
+from salix.analysis.summary import plain_limits, plain_number
 from salix.compare import Comparison
 from salix.compare.claims import headline, write_value
 from salix.compare.difference_concepts import difference_embedding
@@ -135,15 +135,11 @@ def quality_rows(comparison: Comparison, header: Mapping[str, Any]) -> list[dict
     rows = []
     for quality, model in zip(comparison.quality, header["models"], strict=True):
         values = [quality.deletion, quality.moved, quality.gain, quality.sic]
-        listed: list[Any] = [None if i is None else _numbers(i) for i in values]
+        listed: list[Any] = [None if i is None else plain_limits(i) for i in values]
         error = model["completeness_error"]
         listed.append(None if error is None else [error, None, None])
         rows.append({"values": listed, "missing": quality.missing})
     return rows
-
-
-def _numbers(interval: Interval) -> list[float | None]:
-    return [plain_number(v) for v in (interval.value, interval.low, interval.high)]
 
 
 def _plain(value: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from salix.analysis.summary import plain_number
+from salix.analysis.summary import plain_limits
 from salix.atomic import atomic
 from salix.data.assets import AssetError
 from salix.stats import Interval
@@ -61,7 +61,7 @@ def evaluate_frontal(
         tables[kind] = _plain(by_group(values, groups, labels))
         for group, cells in tables[kind].items():
             of = np.flatnonzero((groups == group) | (group == "all"))
-            cells["verification"] = _numbers(verification(cosines[of], labels[of]))
+            cells["verification"] = plain_limits(verification(cosines[of], labels[of]))
     log("measured " + ", ".join(f"{k} L1 {tables[k]['all']['l1'][0]:.3f}" for k in KINDS))
     if salience:
         kinds = {"profile": faces, "synthesis": images["after"], "truth": truths}
@@ -98,11 +98,7 @@ def _salience(
 
 
 def _plain(tables: Mapping[str, Mapping[str, Interval]]) -> dict[str, dict[str, list[Any]]]:
-    return {g: {n: _numbers(i) for n, i in cells.items()} for g, cells in tables.items()}
-
-
-def _numbers(interval: Interval) -> list[float | None]:
-    return [plain_number(v) for v in (interval.value, interval.low, interval.high)]
+    return {g: {n: plain_limits(i) for n, i in cells.items()} for g, cells in tables.items()}
 
 
 def write_results(out: Path, results: Mapping[str, Any]) -> Path:

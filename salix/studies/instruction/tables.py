@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from salix.analysis.summary import plain_number
 from salix.stats import Interval, mean_interval, sign_flip_test
 from salix.studies.instruction.densities import THRESHOLD
 from salix.studies.instruction.measure import (
@@ -67,7 +68,7 @@ def plain_rows(rows: Sequence[DensityRow]) -> list[dict[str, Any]]:
             "scope": row.scope,
             "threshold": row.threshold,
             **plain_interval(row.mean),
-            "p": _number(row.p),
+            "p": plain_number(round(row.p, 6)),
         }
         for row in rows
     ]
@@ -76,11 +77,7 @@ def plain_rows(rows: Sequence[DensityRow]) -> list[dict[str, Any]]:
 def plain_interval(mean: Interval) -> dict[str, Any]:
     """Return an interval as plain data for JSON."""
     limits = {"mean": mean.value, "low": mean.low, "high": mean.high}
-    return {name: _number(value) for name, value in limits.items()} | {"n": mean.n}
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 6) if np.isfinite(value) else None
+    return {name: plain_number(round(v, 6)) for name, v in limits.items()} | {"n": mean.n}
 
 
 def headline(rows: Sequence[DensityRow], states: tuple[str, str]) -> str:

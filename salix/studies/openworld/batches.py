@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from salix.studies.pixels import signed_pixels
 from salix.typing import InputError
 
 SHIFT = 4  # pixels
@@ -53,11 +54,6 @@ def _endless(rows: np.ndarray, rng: np.random.Generator) -> Iterator[int]:
         yield from rng.permutation(rows)
 
 
-def inputs(pixels: np.ndarray) -> Float[np.ndarray, "n h w 3"]:
-    """Return 8-bit images as inputs in [-1, 1]."""
-    return (pixels / np.float32(127.5) - 1).astype(np.float32)
-
-
 def mirrored(x: Float[np.ndarray, "n h w c"], rng: np.random.Generator) -> np.ndarray:
     """Return images, each mirrored with probability 0.5."""
     flips = rng.random(len(x)) < 0.5
@@ -73,7 +69,7 @@ def augmented_views(
     with borders repeated, and changed in contrast and brightness by up to 20 %: what leaves the
     traces of a family as they are.
     """
-    x = inputs(pixels)
+    x = signed_pixels(pixels)
     if views == 1:
         return mirrored(x, rng)
     return np.concatenate([_changed(mirrored(x, rng), rng) for _ in range(views)])

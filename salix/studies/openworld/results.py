@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from salix.analysis.summary import plain_number
+from salix.analysis.summary import plain_limits
 from salix.stats import Interval, mean_interval
 from salix.studies.intervals import mean_with_half
 from salix.studies.openworld.data import OpenWorldSetting
@@ -73,10 +73,7 @@ def write_results(out: Path, results: OpenWorldResults) -> Path:
             "training": asdict(results.training),
             "seeds": results.seeds,
             "scores": {
-                name: {
-                    column: [plain_number(v) for v in (i.value, i.low, i.high)]
-                    for column, i in row.items()
-                }
+                name: {column: plain_limits(interval) for column, interval in row.items()}
                 for name, row in results.rows.items()
             },
             NUMBERS: results.numbers,

@@ -15,10 +15,11 @@ from jaxtyping import Bool, Float, Int
 
 from salix.hyperparameters import check_fields, integer, number
 from salix.models.cifar import CifarResNet
-from salix.studies.openworld.batches import alternating_batches, augmented_views, inputs
+from salix.studies.openworld.batches import alternating_batches, augmented_views
 from salix.studies.openworld.data import OpenWorldSet
 from salix.studies.openworld.losses import CPL
 from salix.studies.openworld.network import NeckedNetwork
+from salix.studies.pixels import signed_pixels
 from salix.typing import AnyArray, InputError, PRNGKey, Scalar
 
 POSITIVE = number(lambda n: n > 0, remedy="give a number above 0")
@@ -139,7 +140,9 @@ def predict(
     parts = []
     for start in range(0, len(pixels), batch):
         rows = np.minimum(np.arange(start, start + batch), len(pixels) - 1)  # one program for all
-        parts.append(jax.device_get(_outputs(graph, state, jnp.asarray(inputs(pixels[rows])))))
+        parts.append(
+            jax.device_get(_outputs(graph, state, jnp.asarray(signed_pixels(pixels[rows]))))
+        )
     logits, features = (np.concatenate(p)[: len(pixels)] for p in zip(*parts, strict=True))
     return logits, features
 

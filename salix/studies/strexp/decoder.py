@@ -16,6 +16,7 @@ from salix.models.attention_reader import AttentionReader
 from salix.models.checkpoints.module_state import arrays, filled
 from salix.models.recognisers import WIDTH, Recogniser, load_recogniser, recogniser_of
 from salix.progress import Progress
+from salix.studies.pixels import signed_pixels
 from salix.studies.strexp.words import WordImage, render_word
 from salix.studies.trial_files import read_arrays, trial_digest, write_arrays
 from salix.typing import AnyArray, Params
@@ -140,8 +141,8 @@ def _material(legere: Recogniser, params: Params, setting: DecoderSetting) -> tu
                 words[i, :count] = [ALPHABET.index(c) + 1 for c in image.truth]
                 columns = image.extents.any(1).reshape(count, -1, STRIDE).any(2)
                 frames[i, :, :count] = columns.T
-            pixels = np.stack([i.pixels for i in images])[..., None].astype(np.float32)
-            parts.append(np.asarray(compute(params, pixels / 127.5 - 1)))
+            pixels = np.stack([i.pixels for i in images])[..., None]
+            parts.append(np.asarray(compute(params, signed_pixels(pixels))))
             progress.advance(min(setting.batch, len(strings) - first))
     return np.concatenate(parts)[: len(strings)], words, frames
 

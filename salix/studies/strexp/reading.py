@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from salix.models.recognisers import Recogniser
+from salix.studies.pixels import signed_pixels
 from salix.studies.strexp.alignment import align, align_positions
 from salix.studies.strexp.maps import ReadWord
 from salix.studies.strexp.words import WordImage
@@ -47,7 +48,7 @@ def read_images(
     cannot spell, and a word that needs more frames than there are. Raises `InputError` where
     nothing is left.
     """
-    pixels = np.stack([i.pixels for i in images])[..., None].astype(np.float32) / 127.5 - 1
+    pixels = signed_pixels(np.stack([i.pixels for i in images])[..., None])
     logs = _log_probabilities(recogniser, params, pixels)
     rows, skipped = [], []
     for index, (image, log) in enumerate(zip(images, logs, strict=True)):

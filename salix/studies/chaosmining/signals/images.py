@@ -10,6 +10,7 @@ from salix.studies.chaosmining.signals.data import (
     disjoint_choices,
 )
 from salix.studies.chaosmining.signals.foregrounds import Foregrounds
+from salix.studies.pixels import signed_pixels
 
 SIDE = 56  # 224 in the release
 BOX = 8  # 32 in the release: the side of a foreground
@@ -42,7 +43,7 @@ def image_set(
         if not setting.fixed:
             places = rng.integers(0, SIDE - BOX, places.shape)
         paste(pixels, shapes.values[choice], places)
-        arrays += [to_inputs(pixels), classes[choice], places]
+        arrays += [signed_pixels(pixels), classes[choice], places]
     return SignalSet(*arrays)
 
 
@@ -90,8 +91,3 @@ def paste(
     side = foregrounds.shape[1]
     for image, foreground, (top, left) in zip(pixels, foregrounds, places, strict=True):
         image[top : top + side, left : left + side] = foreground
-
-
-def to_inputs(pixels: UInt8[np.ndarray, "..."]) -> np.ndarray:
-    """Return bytes as inputs in [-1, 1]: the baseline 0 is the mean of random bytes."""
-    return (pixels / np.float32(127.5) - 1).astype(np.float32)
