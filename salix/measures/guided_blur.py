@@ -2,11 +2,13 @@
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from salix.metrics import to_8_bit
 from salix.metrics.resizing import enlarge
-from salix.perturb.blurs import LEVELS, STRIDES, Planes, blur_planes, fold_levels
+from salix.perturb.blur_kernels import BASIS, LEVELS, basis_weights
+from salix.perturb.blurs import Planes, blur_planes, fold_levels
 from salix.typing import Map
 
 SMOOTH = 5.0  # sigma, in pixels, of the smoothing of the enlarged map
@@ -20,7 +22,7 @@ RELEASED = (100 - np.rint(10 * np.around(GREY / (np.maximum(GREY, 1)[:, None] / 
 LATTICE = 56  # pixels a side that the search for a factor samples
 SPARE = 1.1  # margin of the search for what the lattice misses
 
-BlurLevels = Int[Array, "*conditions h w"]  # a level of `salix.perturb.blurs` for each pixel
+BlurLevels = Int[Array, "*conditions h w"]  # a level of `salix.perturb.blur_kernels` for each pixel
 BlurredImages = Float[Array, "conditions c h w"]
 
 
@@ -68,11 +70,21 @@ def _multiply_levels(levels: Int[Array, "..."], factors: Float[Array, "..."]) ->
 
 
 def _apply_levels(planes: Planes, levels: BlurLevels, eight_bit: bool) -> BlurredImages:
-    def add(images: Array, level: Array, blurred: Planes) -> Array:
-        return jnp.where((levels == level)[:, None], blurred[None], images)
+    """Return every pixel at its own level: exact with 8 bits, else a sum of the basis."""
+    if eight_bit:
 
-    unchanged = jnp.repeat(planes[None], levels.shape[0], 0)
-    return fold_levels(planes, add, unchanged, eight_bit=eight_bit)
+        def choose(images: Array, level: Array, blurred: Planes) -> Array:
+            return jnp.where((levels == level)[:, None], blurred[None], images)
+
+        unchanged = jnp.repeat(planes[None], levels.shape[0], 0)
+        return fold_levels(planes, choose, unchanged, eight_bit=True)
+    weights = jnp.asarray(basis_weights(), planes.dtype)
+
+    def add(images: Array, level: Array, blurred: Planes) -> Array:
+        return images + weights[:, level][levels][:, None] * blurred[None]
+
+    unblurred = weights[:, 0][levels][:, None] * planes[None]
+    return fold_levels(planes, add, unblurred, levels=BASIS)
 
 
 def _search_factors(
@@ -84,18 +96,32 @@ def _search_factors(
     one fold over the bank evaluates them all, on a lattice of about 3000 pixels, with a margin of
     a tenth for its error.
     """
-    stride = max(s for s in STRIDES if s * LATTICE <= max(planes.shape[1], LATTICE))
+    stride = max(1, planes.shape[1] // LATTICE)
     factors = jnp.asarray(STRENGTHS, planes.dtype)
     sampled = planes[:, ::stride, ::stride]
     candidates = _multiply_levels(levels[:, None, ::stride, ::stride], factors.reshape(1, -1, 1, 1))
-
-    def add(changes: Array, level: Array, blurred: Planes) -> Array:
-        return changes.at[level].set(jnp.abs(blurred - sampled).mean(0).ravel())
-
-    zeros = jnp.zeros((LEVELS, sampled[0].size), planes.dtype)
-    changes = fold_levels(planes, add, zeros, eight_bit=eight_bit, stride=stride)
     candidates = candidates.reshape(*candidates.shape[:2], -1)
-    sums = changes[candidates, jnp.arange(sampled[0].size)].sum(-1)
-    enough = sums / sampled[0].size >= SPARE * change
+    blurs = _sample_levels(planes, sampled, eight_bit, stride)
+    changes = jnp.abs(blurs - sampled[None]).mean(1).reshape(LEVELS, -1)
+    sums = changes[candidates, jnp.arange(changes.shape[1])].sum(-1)
+    enough = sums / changes.shape[1] >= SPARE * change
     first = jnp.where(enough.any(1), enough.argmax(1), factors.size - 1)
     return factors[first].reshape(-1, 1, 1)
+
+
+def _sample_levels(
+    planes: Planes, sampled: Planes, eight_bit: bool, stride: int
+) -> Float[Array, "levels c h w"]:
+    """Return the sampled pixels at every level."""
+    bank_levels = range(LEVELS) if eight_bit else (0, *BASIS)
+    rows = jnp.zeros(LEVELS, jnp.int32).at[jnp.array(bank_levels)].set(jnp.arange(len(bank_levels)))
+
+    def write(bank: Array, level: Array, blurred: Planes) -> Array:
+        return bank.at[rows[level]].set(blurred)
+
+    bank = jnp.repeat(sampled[None], len(bank_levels), 0)
+    if eight_bit:
+        return fold_levels(planes, write, bank, eight_bit=True, stride=stride)
+    bank = fold_levels(planes, write, bank, levels=BASIS, stride=stride)
+    weights = jnp.asarray(basis_weights()[:, bank_levels], planes.dtype)
+    return jnp.tensordot(weights, bank, 1, precision=lax.Precision.HIGHEST)

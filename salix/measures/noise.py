@@ -97,9 +97,10 @@ class Noise:
         similarity = enlarge_to_image(self.similarity, image) if self.upscaled else self.similarity
         pixels = explainer.pixels(image)
         levels, before = jnp.asarray(self.strengths, pixels.dtype), grey_levels(pixels)
+        draw = corruption.draw(pixels, key)
 
         def corrupt(i: Any) -> Image:
-            after = grey_levels(corruption.function(pixels, levels[i], key), self.eight_bit)
+            after = grey_levels(corruption.apply(pixels, levels[i], draw), self.eight_bit)
             return jnp.where(after == before, image, explainer.image(after / 255))
 
         values = measure_variants(

@@ -1,12 +1,12 @@
-"""Bank of Gaussian blurs of 101 levels, from none to a sigma of ten pixels.
+"""Bank of Gaussian blurs of the levels of `salix.perturb.blur_kernels`.
 
-A level b is a whole number from 0 to 100, and its sigma $(b / 10)^4 / 10^3$ pixels: the quartic
-curve of Crum et al. (2023), arXiv:2303.11969. Kernels and edges are those of SciPy's
-`gaussian_filter`: cut at four sigma, the image mirrored. Each axis is blurred block by block, as a
-product with a banded matrix.
+The image is mirrored beyond its edges, as by SciPy's `gaussian_filter`. Kernels are summed tap by
+tap, one plane after another, so that the plane stays in the cache of a CPU: products with banded
+matrices take twice as long, for they multiply mostly zeros and write their blocks to memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -15,9 +15,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-LEVELS = 101
-BLOCK = 32  # pixels blurred by one product: more would multiply more zeros
-STRIDES = (1, 2, 4, 8, 16, 32)  # divisors of a block
+from salix.perturb.blur_kernels import BLURRING, gaussian_kernel, kernel_radius, level_sigma
+
 REACHES = (2, 5, 10, 20, 40)  # kernel radii, in pixels; levels of one radius share a loop
 # Weights for 8-bit images are whole multiples of 2^-30, in two digits of 15 bits: their products
 # are exact in 32 bits. Sums of the second digit may be off by some units of 2^-30, and a whole
@@ -30,27 +29,8 @@ CENTRE = 128
 SMALLEST_WEIGHT = 1e-3
 
 Planes = Float[Array, "c h w"]
-Windows = Float[Array, "c wide blocks window"]  # column windows, mirrored beyond all edges
-Bands = Float[Array, "digits block window"]
-
-
-def level_sigma(level: int) -> float:
-    """Return the sigma of a level, in pixels."""
-    return (1 / 10**3) * round(level / 10, 1) ** 4
-
-
-def kernel_radius(sigma: float) -> int:
-    """Return the radius of a kernel in pixels: four sigma, rounded."""
-    return int(4 * sigma + 0.5)
-
-
-def gaussian_kernel(sigma: float, reach: int) -> Float[np.ndarray, " taps"]:
-    """Return the weights of a Gaussian over 2 reach + 1 pixels, zero beyond its own radius."""
-    position, radius = np.arange(-reach, reach + 1), kernel_radius(sigma)
-    if radius == 0:
-        return (position == 0).astype(float)
-    weights = np.where(np.abs(position) <= radius, np.exp(-0.5 / sigma**2 * position**2), 0)
-    return weights / weights.sum()
+Extended = Float[Array, "c tall wide"]  # planes with margins
+Taps = Float[Array, "digits taps"]
 
 
 def fixed_point_digits(weights: Float[np.ndarray, " taps"]) -> Float[np.ndarray, "digits taps"]:
@@ -66,8 +46,8 @@ def fixed_point_digits(weights: Float[np.ndarray, " taps"]) -> Float[np.ndarray,
 def blur_planes(planes: Planes, sigma: float, *, eight_bit: bool = False) -> Planes:
     """Blur every plane by one sigma; `eight_bit` as in `fold_levels`."""
     reach = kernel_radius(sigma)
-    bands = _bands(jnp.asarray(_taps(sigma, reach, eight_bit), planes.dtype))
-    return _blur_windows(_windows(planes, reach, eight_bit), bands, planes.shape)
+    taps = jnp.asarray(_taps(sigma, reach, eight_bit), planes.dtype)
+    return _blur(_extend(planes, reach, eight_bit), taps, 1)
 
 
 def fold_levels(
@@ -75,35 +55,35 @@ def fold_levels(
     add: Callable[[Any, Int[Array, ""], Planes], Any],
     initial: Any,
     *,
+    levels: Sequence[int] = BLURRING,
     eight_bit: bool = False,
     stride: int = 1,
 ) -> Any:
-    """Fold `add(total, level, blurred planes)` over all levels that blur, in a scan.
+    """Fold `add(total, level, blurred planes)` over rising levels that blur, in a scan.
 
-    Blurred planes consist of every `stride`-th row and column, one of `STRIDES`.
+    By default over all of them: levels 0 to 33 blur nothing. Blurred planes consist of every
+    `stride`-th row and column.
 
     With `eight_bit` planes are whole grey levels, 0 to 255, and are truncated after each axis as
     SciPy does for 8-bit images: exactly, except that where all pixels under a kernel are equal
-    SciPy may lose a level by the last bit of its weights, and this loses none. Levels 0 to 33 blur
-    nothing. The 67 others take 1.4e9 multiplications for an image of 224 x 224 x 3, whatever `add`
-    does: a third of a ResNet-50's pass; twice that with `eight_bit`.
+    SciPy may lose a level by the last bit of its weights, and this loses none. All 67 levels take
+    4e8 multiplications for an image of 224 x 224 x 3, whatever `add` does, twice that with
+    `eight_bit`; those of `BASIS` a quarter.
     """
     total = initial
-    radii = {level: kernel_radius(level_sigma(level)) for level in range(LEVELS)}
-    blurring = [level for level in radii if radii[level] > 0]
-    for reach, group in groupby(blurring, lambda b: min(r for r in REACHES if radii[b] <= r)):
-        levels = np.array(list(group), np.int32)
-        taps = np.stack([_taps(level_sigma(int(b)), reach, eight_bit) for b in levels])
-        windows = _windows(planes, reach, eight_bit)  # the same for every level
+    radii = {level: kernel_radius(level_sigma(level)) for level in levels}
+    for reach, group in groupby(levels, lambda b: min(r for r in REACHES if radii[b] <= r)):
+        numbers = np.array(list(group), np.int32)
+        taps = np.stack([_taps(level_sigma(int(b)), reach, eight_bit) for b in numbers])
+        extended = _extend(planes, reach, eight_bit)  # the same for every level
 
         def step(
-            total: Any, level_weights: tuple[Array, Array], windows: Windows = windows
+            total: Any, level_taps: tuple[Array, Taps], extended: Extended = extended
         ) -> tuple[Any, None]:
-            level, weights = level_weights
-            bands = _bands(weights)[:, ::stride]
-            return add(total, level, _blur_windows(windows, bands, planes.shape)), None
+            level, taps = level_taps
+            return add(total, level, _blur(extended, taps, stride)), None
 
-        total, _ = lax.scan(step, total, (jnp.asarray(levels), jnp.asarray(taps, planes.dtype)))
+        total, _ = lax.scan(step, total, (jnp.asarray(numbers), jnp.asarray(taps, planes.dtype)))
     return total
 
 
@@ -112,46 +92,35 @@ def _taps(sigma: float, reach: int, eight_bit: bool) -> Float[np.ndarray, "digit
     return fixed_point_digits(weights) if eight_bit else weights[None]
 
 
-def _bands(taps: Float[Array, "digits taps"]) -> Bands:
-    """Return the banded matrices: row i has the kernel from column i on."""
-    # Rows repeated with a period one longer than the matrix is wide shift right by one each.
-    rows = jnp.pad(taps, ((0, 0), (0, BLOCK)))
-    width = rows.shape[1] - 1
-    return jnp.tile(rows, (1, BLOCK))[:, : BLOCK * width].reshape(-1, BLOCK, width)
+def _extend(planes: Planes, reach: int, eight_bit: bool) -> Extended:
+    """Return the planes mirrored about all their edges, those of 8 bits centred on 0."""
+    margins = [(0, 0), (reach, reach), (reach, reach)]
+    return jnp.pad(planes, margins, mode="symmetric") - (CENTRE if eight_bit else 0)
 
 
-def _windows(planes: Planes, reach: int, eight_bit: bool) -> Windows:
-    """Cut columns into blocks, each with the pixels within the kernel's reach to either side.
-
-    The image is mirrored about all its edges first: blurred columns then mirror blurred columns.
-    """
-    margins = [(reach, reach + -side % BLOCK) for side in planes.shape[1:]]
-    mirrored = jnp.pad(planes, ((0, 0), *margins), mode="symmetric")
-    columns = jnp.swapaxes(mirrored - (CENTRE if eight_bit else 0), 1, 2)
-    return _cut_blocks(columns, planes.shape[1], reach)
+def _blur(extended: Extended, taps: Taps, stride: int) -> Planes:
+    """Blur extended planes along the columns, then along the rows, each in a loop over planes."""
+    blurred: Array = extended
+    for axis in (0, 1):
+        blur_axis = partial(_sum_taps, taps=taps, axis=axis, stride=stride)
+        blurred = lax.map(blur_axis, blurred)
+    return blurred + (CENTRE if taps.shape[0] == DIGITS else 0)
 
 
-def _cut_blocks(lines: Float[Array, "c lines positions"], side: int, reach: int) -> Windows:
-    slices = [slice(i, i + BLOCK + 2 * reach) for i in range(0, side, BLOCK)]
-    return jnp.stack([lines[:, :, block] for block in slices], axis=2)
+def _sum_taps(plane: Array, taps: Taps, axis: int, stride: int) -> Array:
+    """Return a plane blurred along an axis, without its margins, by pairs of equal taps."""
+    reach = taps.shape[1] // 2
 
+    def shifted(first: int) -> Array:
+        last = plane.shape[axis] - 2 * reach + first
+        return lax.slice_in_dim(plane, first, last, stride, axis)
 
-def _blur_windows(windows: Windows, bands: Bands, shape: tuple[int, ...]) -> Planes:
-    """Blur windows of planes of a shape along the columns, then along the rows."""
-    exact, reach = bands.shape[0] == DIGITS, (bands.shape[2] - BLOCK) // 2
-    rows, columns = (-(-side * bands.shape[1] // BLOCK) for side in shape[1:])
-    tall = jnp.swapaxes(_apply_bands(windows, bands)[:, :, :rows], 1, 2)
-    wide = _apply_bands(_cut_blocks(tall, shape[2], reach), bands)[:, :, :columns]
-    return wide + (CENTRE if exact else 0)
-
-
-def _apply_bands(windows: Windows, bands: Bands) -> Float[Array, "c lines positions"]:
-    """Return every line blurred; sums of two digits are rounded down to whole numbers."""
-    sums = jnp.einsum("clbw,dpw->clbdp", windows, bands, precision=lax.Precision.HIGHEST)
-    if bands.shape[0] == DIGITS:
-        # Exact in floats too: conversion to integers would take longer.
-        carried = jnp.floor((sums[..., 1, :] + ROUNDING) * 2.0**-DIGIT)
-        blurred = jnp.floor((sums[..., 0, :] + carried) * 2.0**-DIGIT)
-    else:
-        blurred = sums[..., 0, :]
-    return blurred.reshape(*windows.shape[:2], -1)
+    sums = [digit[reach] * shifted(reach) for digit in taps]
+    for t in range(reach):
+        pair = shifted(t) + shifted(2 * reach - t)
+        sums = [total + digit[t] * pair for total, digit in zip(sums, taps, strict=True)]
+    if len(sums) == 1:
+        return sums[0]
+    # Whole numbers, rounded down: exact in floats too, and conversion to integers takes longer.
+    carried = jnp.floor((sums[1] + ROUNDING) * 2.0**-DIGIT)
+    return jnp.floor((sums[0] + carried) * 2.0**-DIGIT)

@@ -2,6 +2,7 @@
 
 Each function takes (pixels in [0, 1], strength, key), with a strength that may be traced, so that
 levels are scanned. Draws depend on the key alone: one key gives one noise field at every strength.
+A `Corruption` draws it apart from applying it, so that a scan over levels draws once.
 """
 
 from collections.abc import Callable
@@ -28,10 +29,19 @@ def salt_and_pepper(pixels: Image, amount: Number, key: PRNGKey) -> Image:
     Amount 0 changes nothing, 1 replaces all. A larger amount also replaces all values that a
     smaller one does. The noise "s&p" of scikit-image's `random_noise`.
     """
+    return _replace(pixels, amount, _draw_replacements(pixels, key))
+
+
+def _draw_replacements(pixels: Image, key: PRNGKey) -> tuple[Array, Array]:
+    """Return the amount from which on each value is replaced, and whether by 1."""
     position_key, colour_key = jax.random.split(key)
-    draw = jax.random.uniform(position_key, pixels.shape, jnp.float32)
-    replaced = draw < jnp.asarray(amount, jnp.float32)
-    salt = jax.random.bernoulli(colour_key, 0.5, pixels.shape)
+    threshold = jax.random.uniform(position_key, pixels.shape, jnp.float32)
+    return threshold, jax.random.bernoulli(colour_key, 0.5, pixels.shape)
+
+
+def _replace(pixels: Image, amount: Number, draw: tuple[Array, Array]) -> Image:
+    threshold, salt = draw
+    replaced = threshold < jnp.asarray(amount, jnp.float32)
     return jnp.where(replaced, salt.astype(pixels.dtype), pixels)
 
 
@@ -40,7 +50,14 @@ def gaussian_noise(pixels: Image, deviation: Number, key: PRNGKey) -> Image:
 
     One draw is scaled by every deviation. The noise "gaussian" of scikit-image's `random_noise`.
     """
-    noise = jax.random.normal(key, pixels.shape, pixels.dtype)
+    return _add_noise(pixels, deviation, _draw_noise(pixels, key))
+
+
+def _draw_noise(pixels: Image, key: PRNGKey) -> Array:
+    return jax.random.normal(key, pixels.shape, pixels.dtype)
+
+
+def _add_noise(pixels: Image, deviation: Number, noise: Array) -> Image:
     return jnp.clip(pixels + noise * jnp.asarray(deviation, pixels.dtype), 0, 1)
 
 
@@ -75,17 +92,23 @@ def _blur_matrix(side: int, sigma: Scalar) -> Float[Array, "side side"]:
     return inner.at[:, 0].set(beyond).at[:, -1].set(beyond[::-1])
 
 
+def _draw_nothing(pixels: Image, key: PRNGKey) -> PRNGKey:
+    del pixels
+    return key
+
+
 @dataclass(frozen=True)
 class Corruption:
     """A corruption, the meaning and the range of its strength, and the usual levels."""
 
-    function: Callable[..., Image]  # (pixels, strength, key) -> pixels
+    apply: Callable[..., Image]  # (pixels, strength, draw) -> pixels
     title: str
     axis: str
     mildest: float
     severest: float
     levels: tuple[float, ...]
     source: str
+    draw: Callable[..., Any] = _draw_nothing  # (pixels, key) -> draw of all strengths
 
     @property
     def strengths(self) -> Hyperparameter:
@@ -113,12 +136,12 @@ HENDRYCKS = "Hendrycks and Dietterich (2019), arXiv:1903.12261"
 # image or, for JPEG, which has no lossless quality, after qualities in common use.
 CORRUPTIONS = {
     "salt_and_pepper": Corruption(
-        salt_and_pepper, "Salt-and-pepper noise", "share of values replaced", 0, 1,
-        (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0), CRUM,
+        _replace, "Salt-and-pepper noise", "share of values replaced", 0, 1,
+        (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0), CRUM, _draw_replacements,
     ),
     "gaussian": Corruption(
-        gaussian_noise, "Gaussian noise", "standard deviation, in units of [0, 1]", 0, np.inf,
-        (0.0, 0.08, 0.12, 0.18, 0.26, 0.38), HENDRYCKS,
+        _add_noise, "Gaussian noise", "standard deviation, in units of [0, 1]", 0, np.inf,
+        (0.0, 0.08, 0.12, 0.18, 0.26, 0.38), HENDRYCKS, _draw_noise,
     ),
     "blur": Corruption(
         gaussian_blur, "Gaussian blur", "sigma, in pixels", 0, np.inf,

@@ -1,5 +1,7 @@
 """Grey levels of the 8-bit file of an image with values in [0, 1]."""
 
+from functools import reduce
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -7,8 +9,8 @@ from jaxtyping import Array, Float
 from salix.typing import Image, InputError
 
 ROUNDINGS = ("round", "truncate")
-# Level k after 64-bit k * (1 / 255) * 255 is truncated to an integer: 24 of 256 are one lower.
-TRUNCATED = (np.arange(256) * (1 / 255) * 255).astype(np.uint8)
+# Levels k that 64-bit k * (1 / 255) * 255, truncated to an integer, lowers by one: 24 of 256.
+LOWERED = np.flatnonzero(np.trunc(np.arange(256) * (1 / 255) * 255) < np.arange(256))
 # Error, in grey levels, of a file's value after 32-bit normalisation and its inverse.
 TOLERANCE = 1e-3
 
@@ -26,5 +28,7 @@ def grey_levels(pixels: Image, eight_bit: str = "round") -> Float[Array, "*space
     nearest = jnp.round(scaled)
     if eight_bit == "round":
         return nearest
-    truncated = jnp.asarray(TRUNCATED, scaled.dtype)[nearest.astype(jnp.int32)]
+    # Comparisons are vectorised, and a gather from a table is not.
+    lowered = reduce(jnp.logical_or, [nearest == int(k) for k in LOWERED])
+    truncated = nearest - lowered.astype(scaled.dtype)
     return jnp.where(jnp.abs(scaled - nearest) < TOLERANCE, truncated, jnp.floor(scaled))

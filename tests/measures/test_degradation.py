@@ -16,6 +16,7 @@ from salix.measures.degradation import CONDITIONS, PAPER_DEGRADATION, Degradatio
 from salix.measures.guided_blur import blur_levels
 from salix.metrics import scale, to_8_bit
 from salix.metrics.comparison import Similarity
+from salix.perturb.blur_kernels import BASIS_ERROR
 from salix.spec import parse
 from salix.typing import Explainer, Explanation, InputError
 
@@ -146,7 +147,7 @@ def test_in_floats_a_pixel_takes_the_blur_of_its_own_level():
                 expected[..., c][levels == level] = blurred[levels == level]
         clear = np.abs(edge % 1 - 0.5) > 1e-3  # not on the edge between two levels
         assert clear.mean() > 0.99
-        np.testing.assert_allclose(np.asarray(result)[clear], expected[clear], atol=1e-5)
+        np.testing.assert_allclose(np.asarray(result)[clear], expected[clear], atol=BASIS_ERROR)
         assert moved == pytest.approx(np.abs(expected - PIXELS).mean(), rel=1e-2)
 
 

@@ -11,18 +11,19 @@ from scipy.ndimage import gaussian_filter
 from skimage.filters import gaussian
 
 from salix.perturb import blurs as module
-from salix.perturb.blurs import (
+from salix.perturb.blur_kernels import (
+    BASIS,
+    BASIS_ERROR,
+    BLURRING,
     LEVELS,
-    blur_planes,
-    fixed_point_digits,
-    fold_levels,
+    basis_weights,
     gaussian_kernel,
     kernel_radius,
     level_sigma,
 )
+from salix.perturb.blurs import blur_planes, fixed_point_digits, fold_levels
 
 rng = np.random.default_rng(0)
-BLURRING = [level for level in range(LEVELS) if kernel_radius(level_sigma(level)) > 0]
 SHAPES = [(3, 40, 33), (1, 9, 70), (2, 5, 4)]  # blocks cut short, and images below one kernel
 
 
@@ -48,7 +49,7 @@ def test_levels_follow_the_quartic_curve():
     assert level_sigma(50) == pytest.approx(0.625)
     assert level_sigma(0) == 0
     assert [kernel_radius(level_sigma(b)) for b in (33, 34, 44, 45, 100)] == [0, 1, 1, 2, 40]
-    assert list(range(34, 101)) == BLURRING
+    assert tuple(range(34, 101)) == BLURRING
 
 
 @pytest.mark.slow
@@ -144,3 +145,32 @@ def test_batches_are_loops_and_transposes_commute():
         np.testing.assert_allclose(alone(image), blurred, atol=1e-4)
         turned = np.swapaxes(image, 1, 2).copy()
         np.testing.assert_allclose(np.swapaxes(alone(turned), 1, 2), blurred, atol=1e-4)
+
+
+def test_every_level_is_a_sum_of_the_basis_within_the_stated_error():
+    kernels = [gaussian_filter(np.eye(1, 161, 80)[0], level_sigma(b)) for b in range(LEVELS)]
+    kernels = np.array([np.outer(k, k).ravel() for k in kernels])
+    weights = basis_weights()
+    assert set(np.flatnonzero(weights.any(0))) == {0, *BASIS}
+    error = np.abs(weights @ kernels - kernels).sum(1) / 2  # of any image of values in [0, 1]
+    assert 0.9 * BASIS_ERROR < error.max() <= BASIS_ERROR
+    assert error[[0, 20, *BASIS]].max() < 1e-12
+    assert np.sqrt(((weights @ kernels - kernels) ** 2).sum(1)).max() < 2e-5
+    np.testing.assert_allclose(weights.sum(1), 1, atol=BASIS_ERROR)
+    assert np.abs(weights).sum(1).max() < 7  # rounding is not amplified
+
+
+def test_a_subset_of_levels_is_folded_in_their_order_and_sampled_by_the_stride():
+    planes = jnp.asarray(texture((1, 40, 72)))
+    levels = (40, 62, 90)
+    add = lambda total, level, blurred: (*total[1:], (level, blurred))  # noqa: E731
+    empty = lambda shape: ((jnp.int32(0), jnp.zeros(shape)),) * 3  # noqa: E731
+    for stride, eight_bit in ((1, False), (4, False), (8, True)):
+        initial = empty(planes[:, ::stride, ::stride].shape)
+        chosen = fold_levels(
+            planes, add, initial, levels=levels, stride=stride, eight_bit=eight_bit
+        )
+        assert [int(level) for level, _ in chosen] == list(levels)
+        for level, blurred in chosen:
+            expected = blur_planes(planes, level_sigma(int(level)), eight_bit=eight_bit)
+            np.testing.assert_allclose(blurred, expected[:, ::stride, ::stride], atol=1e-4)
