@@ -10,6 +10,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -80,7 +81,9 @@ def fold_levels(
         def step(
             total: Any, level_taps: tuple[Array, Taps], extended: Extended = extended
         ) -> tuple[Any, None]:
-            level, taps = level_taps
+            # Without the barrier the sums of pairs of taps, equal for all levels, would be computed
+            # before the scan and read from memory by each of its steps.
+            (level, taps), extended = lax.optimization_barrier((level_taps, extended))
             return add(total, level, _blur(extended, taps, stride)), None
 
         total, _ = lax.scan(step, total, (jnp.asarray(numbers), jnp.asarray(taps, planes.dtype)))
@@ -99,11 +102,24 @@ def _extend(planes: Planes, reach: int, eight_bit: bool) -> Extended:
 
 
 def _blur(extended: Extended, taps: Taps, stride: int) -> Planes:
-    """Blur extended planes along the columns, then along the rows, each in a loop over planes."""
+    """Blur extended planes along the columns, then along the rows, each in a loop over planes.
+
+    The loops keep the sums of the columns from being computed anew for every tap of the rows, and
+    those of the rows for whatever is computed from them. A loop over a single plane would be
+    unrolled, so that the compiler must not know its length.
+    """
+    count = jnp.where(taps[0, 0] >= 0, len(extended), 0)  # weights are never negative
     blurred: Array = extended
     for axis in (0, 1):
         blur_axis = partial(_sum_taps, taps=taps, axis=axis, stride=stride)
-        blurred = lax.map(blur_axis, blurred)
+        shape = jax.eval_shape(blur_axis, blurred[0]).shape
+
+        def write(
+            i: Array, results: Array, blur: Any = blur_axis, planes: Array = blurred
+        ) -> Array:
+            return results.at[i].set(blur(planes[i]))
+
+        blurred = lax.fori_loop(0, count, write, jnp.zeros((len(blurred), *shape), blurred.dtype))
     return blurred + (CENTRE if taps.shape[0] == DIGITS else 0)
 
 
