@@ -76,6 +76,12 @@ def test_logits_and_gradients_are_those_of_the_release(
     np.testing.assert_allclose(jax.nn.sigmoid(z), p[1].detach().numpy(), atol=1e-9)
     np.testing.assert_allclose(z, expected.detach().numpy(), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(slope, by_input[0, 0].numpy(), rtol=1e-6, atol=1e-8)
+    # In float32 normalisation over a few voxels amplifies rounding, in PyTorch at least as much.
     (_, single), by_single = run(params, x.astype(np.float32))
-    np.testing.assert_allclose(jax.nn.sigmoid(single), p[1].detach().numpy(), atol=1e-4)
-    assert np.corrcoef(np.ravel(by_single), np.ravel(slope))[0, 1] > 0.99999
+    with torch.no_grad():
+        rounded = peer.float()(torch.from_numpy(x.astype(np.float32))[None, None])[0, 1].numpy()
+    exact_p = p[1].detach().numpy()
+    error, peer_error = (np.abs(q - exact_p).max() for q in (jax.nn.sigmoid(single), rounded))
+    assert error < 2 * peer_error
+    pairs = ((jax.nn.sigmoid(single), exact_p), (by_single, slope))
+    assert all(np.corrcoef(np.ravel(a), np.ravel(b))[0, 1] > 0.99999 for a, b in pairs)

