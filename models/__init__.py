@@ -1,8 +1,8 @@
 """Image classifiers, generators, segmenters and models of text in Flax, and their weights.
 
 `load` returns a classifier and its parameters by name, `load_dcgan` and `load_vae` a generator,
-`load_deepbrain` a segmenter of volumes, `load_text_encoder` and `load_tokenizer` a text encoder,
-`load_decoder` and `load_language_model` a language model.
+`load_deepbrain` and `load_deepbet` a segmenter of volumes, `load_text_encoder` and `load_tokenizer`
+a text encoder, `load_decoder` and `load_language_model` a language model.
 """
 
 from salix.models.antispoof import AntiSpoof, LivenessNet
@@ -16,6 +16,7 @@ from salix.models.efficientnet import EfficientNet
 from salix.models.faceres import FaceRes, load_faceres
 from salix.models.inception import InceptionV3
 from salix.models.language_model import LanguageModel, load_language_model
+from salix.models.linknet3d import LinkNet3D, load_deepbet
 from salix.models.loading import build, load, save
 from salix.models.meso import Meso4, MesoInception4
 from salix.models.meso_pytorch import PyTorchMeso4, PyTorchMesoInception4
@@ -54,6 +55,7 @@ __all__ = [
     "FaceRes",
     "InceptionV3",
     "LanguageModel",
+    "LinkNet3D",
     "LivenessNet",
     "Meso4",
     "MesoInception4",
@@ -80,6 +82,7 @@ __all__ = [
     "load",
     "load_dcgan",
     "load_decoder",
+    "load_deepbet",
     "load_deepbrain",
     "load_faceres",
     "load_language_model",

@@ -1,6 +1,5 @@
 """3D U-Net for the segmentation of volumes, and deepbrain's extractor of the brain."""
 
-import math
 from pathlib import Path
 
 import jax
@@ -11,52 +10,8 @@ from jaxtyping import Array, Float
 from salix.models.checkpoints.frozen_graph import read_frozen_graph
 from salix.models.checkpoints.module_state import filled
 from salix.models.checkpoints.naming import WeightTable, convert, same
-from salix.nn.conv3d import conv3d
-from salix.nn.layers import draw_normal
-from salix.typing import AnyArray, InputError
-
-Volumes = Float[AnyArray, "b d h w c"]
-
-
-class Conv3d(nnx.Module):
-    """3-D convolution with padding "SAME" and a bias: `salix.nn.conv3d.conv3d`."""
-
-    def __init__(self, inputs: int, outputs: int, size: int, rngs: nnx.Rngs):
-        deviation = math.sqrt(2 / (size**3 * inputs))
-        self.kernel = nnx.Param(draw_normal(rngs, (size, size, size, inputs, outputs), deviation))
-        self.bias = nnx.Param(jnp.zeros(outputs, jnp.float32))
-
-    def __call__(self, x: Volumes) -> Float[Array, "b d h w o"]:
-        """Return the convolution of volumes."""
-        return conv3d(x, self.kernel[...]) + self.bias[...].reshape(1, 1, 1, 1, -1)
-
-
-class Upsample3d(nnx.Module):
-    r"""Transposed 3-D convolution, kernel 3, stride 2, "SAME", without bias: twice the size.
-
-    Along each axis $y_{2j} = x_j k_0 + x_{j-1} k_2$ and $y_{2j+1} = x_j k_1$: the eight phases of
-    the output are the channels of one convolution with a kernel of 2 x 2 x 2. The kernel
-    [3 3 3 o i] is that of the convolution whose gradient this is, as in TensorFlow.
-    """
-
-    def __init__(self, inputs: int, outputs: int, rngs: nnx.Rngs):
-        deviation = math.sqrt(2 / (27 * inputs / 8))
-        self.kernel = nnx.Param(draw_normal(rngs, (3, 3, 3, outputs, inputs), deviation))
-
-    def __call__(self, x: Volumes) -> Float[Array, "b z y x o"]:
-        """Return the volumes of twice the size."""
-        kernel = jnp.swapaxes(self.kernel[...], 3, 4)
-        for axis in (0, 2, 4):  # each axis of 3 taps becomes the taps of x_{j-1}, x_j by phase
-            first, second, third = jnp.split(kernel, 3, axis)
-            even = jnp.concatenate([third, first], axis)
-            odd = jnp.concatenate([jnp.zeros_like(second), second], axis)
-            kernel = jnp.stack([even, odd], axis + 1)
-        kernel = kernel.transpose(0, 2, 4, 6, 1, 3, 5, 7)  # taps, inputs, phases, outputs
-        outputs = kernel.shape[-1]
-        y = conv3d(x, kernel.reshape(2, 2, 2, x.shape[-1], -1), padding=((1, 0), (1, 0), (1, 0)))
-        b, d, h, w = x.shape[:4]
-        y = y.reshape(b, d, h, w, 2, 2, 2, outputs).transpose(0, 1, 4, 2, 5, 3, 6, 7)
-        return y.reshape(b, 2 * d, 2 * h, 2 * w, outputs)
+from salix.nn.layers3d import Conv3d, Upsample3d, Volumes
+from salix.typing import InputError
 
 
 class UNet3D(nnx.Module):
@@ -73,12 +28,12 @@ class UNet3D(nnx.Module):
     def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...], rngs: nnx.Rngs):
         sizes = list(zip((inputs, *widths[:-1]), widths, strict=True))
         self.down = nnx.List(
-            [nnx.List([Conv3d(a, b, 3, rngs), Conv3d(b, b, 3, rngs)]) for a, b in sizes]
+            [nnx.List([Conv3d(a, b, 3, rngs=rngs), Conv3d(b, b, 3, rngs=rngs)]) for a, b in sizes]
         )
         ups = list(zip(widths[::-1], (widths[-1], *widths[:0:-1]), strict=True))
-        self.up = nnx.List([Upsample3d(below, here, rngs) for here, below in ups])
-        self.join = nnx.List([Conv3d(2 * here, here, 3, rngs) for here, _ in ups])
-        self.head = Conv3d(widths[0], outputs, 1, rngs)
+        self.up = nnx.List([Upsample3d(below, here, rngs=rngs) for here, below in ups])
+        self.join = nnx.List([Conv3d(2 * here, here, 3, rngs=rngs) for here, _ in ups])
+        self.head = Conv3d(widths[0], outputs, 1, rngs=rngs)
 
     @property
     def multiple(self) -> int:

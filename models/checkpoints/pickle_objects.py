@@ -11,13 +11,17 @@ __all__ = [
     "Global",
     "Opaque",
     "Ordered",
+    "ScriptModule",
     "Stateful",
     "build",
     "call",
     "extend",
     "name_of",
+    "new",
     "set_items",
 ]
+
+_SCRIPT = "__torch__."  # the classes that TorchScript writes, none of which Python could import
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,22 @@ class Ordered(dict[Any, Any]):
     """Stand-in for a `collections.OrderedDict`; attributes that a pickle sets on it are dropped."""
 
 
+class ScriptModule(dict[Any, Any]):
+    """Stand-in for a module of a TorchScript archive: its attributes by name.
+
+    Its code is in other members of the archive, which are not read.
+    """
+
+    def set_state(self, state: Any) -> None:
+        """Move the attributes from `state`; the packed state of quantised layers is dropped.
+
+        The dictionary is emptied, so that a pickle cannot have it copied many times.
+        """
+        if isinstance(state, dict) and state is not self:
+            self.update(state)
+            state.clear()
+
+
 class Stateful(Protocol):
     """Stand-in that reads the state which a pickle sets on it."""
 
@@ -50,6 +70,12 @@ class Stateful(Protocol):
 def name_of(item: Any) -> str:
     """Return the name by which a pickle refers to an object."""
     return item.name if isinstance(item, Global | Opaque) else type(item).__name__
+
+
+def new(class_: Any) -> Opaque | ScriptModule:
+    """Return the stand-in for an object of a class: a mark, or a module of TorchScript."""
+    name = name_of(class_)
+    return ScriptModule() if name.startswith(_SCRIPT) else Opaque(name)
 
 
 def set_items(target: Any, items: list[Any]) -> Any:

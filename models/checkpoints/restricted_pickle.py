@@ -1,8 +1,9 @@
 """Restricted unpickler: a stack machine that imports nothing and calls only allow-listed functions.
 
 `pickle` imports and calls any function that a file names. Here a name stays text, a call of a
-function in the caller's table is looked up there, and any other object is an opaque mark: what the
-file says of its making is parsed and dropped. Opcodes as in the standard library's `pickletools`.
+function in the caller's table is looked up there, a module of TorchScript is the dictionary of its
+attributes, and any other object is an opaque mark: what the file says of its making is parsed and
+dropped. Opcodes as in the standard library's `pickletools`.
 """
 
 import pickletools
@@ -17,6 +18,7 @@ from salix.models.checkpoints.pickle_objects import (
     call,
     extend,
     name_of,
+    new,
     set_items,
 )
 from salix.typing import InputError
@@ -117,7 +119,7 @@ def unpickle(
             arguments, function = stack.pop(), stack.pop()
             stack.append(call(function, arguments, calls))
         elif name in _NEW:
-            stack[-_NEW[name] :] = [Opaque(name_of(stack[-_NEW[name]]))]
+            stack[-_NEW[name] :] = [new(stack[-_NEW[name]])]
         elif name == "INST":
             _pop_mark(stack)
             stack.append(Opaque(argument.replace(" ", ".", 1)))

@@ -88,8 +88,8 @@ def _describe_zip(path: Path) -> str:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError):
         return f"a truncated or damaged zip archive (PyTorch, Keras and NumPy write such): {_AGAIN}"
-    if any(name.endswith(("/constants.pkl", "MAR-INF/MANIFEST.json")) for name in names):
-        return "a TorchScript or TorchServe archive: save model.state_dict() with torch.save"
+    if "MAR-INF/MANIFEST.json" in names:
+        return f"a TorchServe archive: {_UNPACK}"
     listed = ", ".join(map(printable, names[:3])) + (", ..." if len(names) > 3 else "")
     return f"a zip archive of {len(names)} files ({listed}): {_UNPACK}"
 

@@ -51,6 +51,12 @@ _DEEPBRAIN = Wheel(
     "deepbrain-0.1-py3-none-any.whl",
     "87c10e8cf906977dfc828320fb0c319e6ff4de460235cfe33a1c04906a8890de",
 )
+_DEEPBET = Wheel(
+    "deepbet",
+    "1.0.2",
+    "deepbet-1.0.2-py3-none-any.whl",
+    "1999e2ea00ec48f6233b95b96f3901a962d3f70431c63aeb985e8a49a198473c",
+)
 _NILEARN = Wheel(
     "nilearn",
     "0.14.1",
@@ -160,6 +166,18 @@ ASSETS: dict[str, Asset] = {
         "deepbrain/models/graph.pb",
         "6be50752ff151808dc7f8059fef39852759de8502d831949b40e991502225a2a",
         "weights of a segmenter of the brain in T1 volumes, MIT",
+    ),
+    "deepbet": Asset(
+        _DEEPBET,
+        "data/models/model.pt",
+        "de8ee7c69654d0dd3935dc4a5d84571d8ecf4637a6bfc01df399c4c2bc86e0fd",
+        "weights of a segmenter of the brain in T1 volumes, MIT",
+    ),
+    "deepbet-box": Asset(
+        _DEEPBET,
+        "data/models/bbox_model.pt",
+        "39a7b2b5f799faa1391ea97bfcdc0b9299f20d84f2316a4ff8918dc4685e40aa",
+        "weights of a network that finds the box of the brain for deepbet, MIT",
     ),
     "antispoof": Asset(
         _HUMAN,

@@ -17,6 +17,7 @@ from salix.typing import AnyArray, InputError
 Triple = tuple[int, int, int]
 Margins3d = tuple[Pair, Pair, Pair]
 LAYOUT = ("NDHWC", "DHWIO", "NDHWC")
+FEW = 4  # times as many outputs as inputs: then the slices of inputs are joined, not of outputs
 
 
 def conv3d(
@@ -74,6 +75,8 @@ def _sum_of_slices(x: Array, kernel: Array, strides: Triple, pads: Margins3d, gr
     (b, d, h, w, c), (kd, kh, kw, i, o) = x.shape, kernel.shape
     (step, down, across), ((front, back), rows, columns) = strides, pads
     depth = max((d + front + back - kd) // step + 1, 0)
+    if groups == 1 and FEW * i <= o and depth and kd > 1:
+        return _stacked_slices(x, kernel, strides, pads, depth)
     # Kernel slices that meet the same input slices, every step-th one, become output channels of
     # one 2-D convolution: with few channels far faster than one convolution each. Not depthwise
     # kernels, for which `conv` has a faster implementation.
@@ -103,3 +106,16 @@ def _sum_of_slices(x: Array, kernel: Array, strides: Triple, pads: Margins3d, gr
             )
             parts.append(shifted.reshape(b, depth, *y.shape[2:4], o))
     return sum(parts[1:], parts[0])
+
+
+def _stacked_slices(x: Array, kernel: Array, strides: Triple, pads: Margins3d, depth: int) -> Array:
+    """Return the convolution with the slices that a kernel meets as input channels of one."""
+    (b, _, h, w, c), (kd, kh, kw, i, o) = x.shape, kernel.shape
+    (step, down, across), (ends, rows, columns) = strides, pads
+    none = (0, 0, 0)
+    padded = lax.pad(x, jnp.zeros((), x.dtype), (none, (*ends, 0), none, none, none))
+    slices = [padded[:, t : t + (depth - 1) * step + 1 : step] for t in range(kd)]
+    joined = jnp.concatenate(slices, axis=-1).reshape(b * depth, h, w, kd * c)
+    kernel = kernel.transpose(1, 2, 0, 3, 4).reshape(kh, kw, kd * i, o)
+    y = conv(joined, kernel, strides=(down, across), padding=(rows, columns))
+    return y.reshape(b, depth, *y.shape[1:])

@@ -4,17 +4,14 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from jax import lax
 
 from salix.attribution import Gradient
 from salix.models import UNet3D, load_deepbrain
 from salix.models.checkpoints.frozen_graph import read_frozen_graph
-from salix.models.unet3d import Upsample3d, max_pool_halves
+from salix.models.unet3d import max_pool_halves
 from salix.studies.agg2exp.aggregation import lift, mass
 from salix.studies.agg2exp.explain import explain_scan
 from salix.studies.agg2exp.scans import cube, deepbrain_input, label_cube, read_nifti
@@ -23,20 +20,6 @@ from salix.studies.agg2exp.task import Task
 from salix.studies.agg2exp.training import dice
 from salix.studies.agg2exp.windows import SlidingWindows
 from salix.typing import InputError
-
-
-def test_upsampling_is_the_gradient_of_a_convolution_of_stride_2() -> None:
-    layer = Upsample3d(3, 2, nnx.Rngs(0))
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 2, 3, 2, 3)), jnp.float32)
-
-    def down(y: jax.Array) -> jax.Array:
-        names = ("NDHWC", "DHWIO", "NDHWC")
-        return lax.conv_general_dilated(
-            y, layer.kernel[...], (2, 2, 2), "SAME", dimension_numbers=names
-        )
-
-    (expected,) = jax.linear_transpose(down, jax.ShapeDtypeStruct((1, 4, 6, 4, 2), jnp.float32))(x)
-    np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_pool_is_the_maximum_of_blocks() -> None:

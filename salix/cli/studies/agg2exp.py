@@ -11,8 +11,8 @@ from salix.cli.options import Option
 class Agg2ExpStudy:
     """Add up the attributions of a 3D segmentation by organ: which organs does a class lean on?
 
-    The segmenter is a U-Net trained on phantoms whose dependences are known, or deepbrain on your
-    volumes. An interrupted study continues where it was.
+    The segmenter is a U-Net trained on phantoms whose dependences are known, or deepbrain or
+    deepbet on your volumes. An interrupted study continues where it was.
 
     Example: salix study agg2exp --scans 12 --methods Gradient "SmoothGrad(samples=5)"
     Example: salix study agg2exp --model deepbrain --volumes head.nii.gz --labels tissues.nii.gz
@@ -22,15 +22,15 @@ class Agg2ExpStudy:
         Path("salix-agg2exp")
     )
     model: Annotated[
-        Literal["phantoms", "deepbrain"],
+        Literal["phantoms", "deepbrain", "deepbet"],
         Option(
-            help="a U-Net trained on phantoms in minutes, or deepbrain's segmenter of the brain in "
+            help="a U-Net trained on phantoms in minutes, or a published segmenter of the brain in "
             "whole-head T1 volumes"
         ),
     ] = "phantoms"
     scans: Annotated[int, Option(help="phantoms to explain")] = 12
     volumes: Annotated[
-        tuple[Path, ...], Option(help="NIfTI files to explain by deepbrain (needs salix[volumes])")
+        tuple[Path, ...], Option(help="whole heads in NIfTI files (needs salix[volumes])")
     ] = ()
     labels: Annotated[
         tuple[Path, ...],

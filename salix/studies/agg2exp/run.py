@@ -5,20 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from salix import spec
 from salix.attribution import ARGUMENTS as EVERY_ARGUMENT
 from salix.attribution import METHODS as EVERY
 from salix.progress import Progress
+from salix.studies.agg2exp.brain import BRAIN_SEGMENTERS, check_files, read_scan, region_names
 from salix.studies.agg2exp.files import trained_network
 from salix.studies.agg2exp.methods import ARGUMENTS, METHODS
 from salix.studies.agg2exp.page import write_page
 from salix.studies.agg2exp.phantoms import CLASSES, CONTROL, DEPENDENCES, PhantomSetting
 from salix.studies.agg2exp.results import ScanResult, summarise, write_results, write_table
 from salix.studies.agg2exp.scan_result import ScanStudy, explain_study_scan
-from salix.studies.agg2exp.scans import Scan, deepbrain_input, label_numbers, read_nifti
-from salix.studies.agg2exp.segmenter import Segmenter
+from salix.studies.agg2exp.scans import Scan
 from salix.studies.agg2exp.task import merge_names, parse_merges
 from salix.studies.agg2exp.training import UNetSetting, draw_scans, phantom_segmenter
 from salix.studies.agg2exp.windows import SlidingWindows
@@ -48,8 +46,8 @@ def run_agg2exp(
     """Segment and explain scans, write tables and page; returns the path of `results.json`.
 
     `model` "phantoms" trains a U-Net on phantoms, whose dependences between organs are known, and
-    explains `count` new ones; "deepbrain" explains the whole-head T1 volumes of NIfTI files
-    `scans`, with one file of `labels` each as regions. `methods` are names of
+    explains `count` new ones; "deepbrain" and "deepbet" explain the whole-head T1 volumes of NIfTI
+    files `scans`, with one file of `labels` each as regions. `methods` are names of
     `salix.studies.agg2exp.methods.METHODS`, or texts such as `SmoothGrad(samples=5)`. `merges` are
     texts such as `anchors=anchor 1,anchor 2`, of classes and regions that are one. Networks and
     scans that are in `out` already are not computed again. A scan that cannot be explained is a row
@@ -61,7 +59,8 @@ def run_agg2exp(
     windows, log, joined = SlidingWindows(window), TimedLog(), parse_merges(merges)
     if model == "phantoms":
         if scans or labels:
-            raise InputError("--volumes and --labels are for --model deepbrain: leave them out")
+            others = " and ".join(BRAIN_SEGMENTERS)
+            raise InputError(f"--volumes and --labels are for --model {others}: leave them out")
         _check_merges(joined, CLASSES)
         if quick:
             network = replace(network, steps=max(1, network.steps // 10))
@@ -73,7 +72,7 @@ def run_agg2exp(
         items = [(s.name, lambda s=s: s) for s in draw_scans(setting, count, seed=seed)]
         names: tuple[str, ...] = CLASSES
     else:
-        study, items, names = _deepbrain(out, scans, labels, chosen, windows, log, joined)
+        study, items, names = _brain(model, out, scans, labels, chosen, windows, log, joined)
     names = merge_names(names, joined).names
     return _run(study, items, names, known=model == "phantoms")
 
@@ -93,7 +92,8 @@ def _check_merges(merges: Mapping[str, tuple[str, ...]], names: Collection[str])
             raise InputError(f"--merge: no {part!r}: give names of {', '.join(sorted(names))}")
 
 
-def _deepbrain(
+def _brain(
+    model: str,
     out: Path,
     scans: Sequence[str | Path],
     labels: Sequence[str | Path],
@@ -102,35 +102,19 @@ def _deepbrain(
     log: TimedLog,
     merges: Mapping[str, tuple[str, ...]],
 ) -> Any:
-    from salix.data.assets import fetch
-    from salix.models import load_deepbrain
-
-    if not scans:
-        raise InputError("--model deepbrain explains volumes: give --volumes head.nii.gz")
-    if labels and len(labels) != len(scans):
-        raise InputError(
-            f"{len(labels)} files of --labels for {len(scans)} --volumes: give one for each, in "
-            "the same order, or none"
-        )
-    module = load_deepbrain(fetch("deepbrain"))
-    segmenter = Segmenter.of_module(module, ("background", "brain"), multiple=module.multiple)
-
-    names = ("background", "brain")
-    numbers = label_numbers(labels) if labels else ()
-    if labels:
-        names = tuple(f"label {n}" for n in numbers)
-    _check_merges(merges, {*names, *segmenter.classes})
-    group_of = np.asarray(merge_names(names, merges).group_of, np.int32)
+    check_files(model, scans, labels)
+    brain = BRAIN_SEGMENTERS[model]()
+    numbers, names = region_names(labels)
+    _check_merges(merges, {*names, *brain.segmenter.classes})
+    group_of = merge_names(names, merges).group_of
 
     def read(index: int) -> Scan:
-        scan = deepbrain_input(read_nifti(scans[index], labels[index] if labels else None))
-        if scan.labels is None:
-            return scan
-        return replace(scan, labels=group_of[np.searchsorted(numbers, scan.labels)])
+        regions = labels[index] if labels else None
+        return read_scan(brain, scans[index], regions, numbers, group_of)
 
     items = [(str(scan), lambda i=i: read(i)) for i, scan in enumerate(scans)]
     # A hundred passes through volumes of 128 voxels a side take minutes: no qualities here.
-    return ScanStudy(out, segmenter, methods, windows, (), 1, log, merges), items, names
+    return ScanStudy(out, brain.segmenter, methods, windows, (), 1, log, merges), items, names
 
 
 def _run(study: ScanStudy, items: Sequence[Any], names: tuple[str, ...], *, known: bool) -> Path:

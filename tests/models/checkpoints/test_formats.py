@@ -80,7 +80,7 @@ def test_format_is_detected_by_content_then_by_suffix(
         (b"\0" * 600, "net.pth", "zeros, the start of an unfinished download"),
         (b"\x89PNG\r\n\x1a\n", "net.pth", "a picture: name the weight file with --weights"),
         (zipped("net/data.pkl")[:-10], "net.pth", "a truncated or damaged zip archive.*again"),
-        (zipped("net/code/a.py", "net/constants.pkl"), "net.pt", "a TorchScript"),
+        (zipped("net.pt", "MAR-INF/MANIFEST.json"), "net.mar", "a TorchServe archive: unpack it"),
         (zipped("a/b.txt", "c.pth"), "net.zip", r"a zip archive of 2 files \(a/b.txt, c.pth\)"),
         (zipped(), "net.pth", "a zip archive of 0 files"),
         (b"Weights.", "net", "not a weight file of PyTorch, Keras, safetensors, NumPy, Hugging"),
