@@ -11,8 +11,10 @@ from flax import nnx
 from PIL import Image
 
 from salix.attribution import FeatureAblation
+from salix.engine.step import Step
 from salix.models.attention_reader import AttentionReader
 from salix.models.recognisers import Recogniser, load_recogniser
+from salix.store import Run
 from salix.studies.strexp import decoder
 from salix.studies.strexp import run as study_run
 from salix.studies.strexp.decoder import DecoderSetting, trained_decoder
@@ -270,7 +272,6 @@ def test_a_study_writes_tables_and_a_page(tmp_path, monkeypatch):
     monkeypatch.setattr(study_run, "load_recogniser", lambda *_: (READER, PARAMS))
     monkeypatch.setattr(study_run, "fetch", lambda name: name)
     monkeypatch.setattr(study_run, "study_images", lambda study: (images, (("x.png", "bad"),)))
-    monkeypatch.setattr(study_run, "CHUNK", 2)
     run = partial(run_strexp, tmp_path, WordStudy(), methods=("Gradient()",))
     page = run().read_text()
     tables = json.loads((tmp_path / "results.json").read_text())
@@ -280,10 +281,11 @@ def test_a_study_writes_tables_and_a_page(tmp_path, monkeypatch):
     assert page.count("<figure") == 3
     names = {row["of"][0] for row in tables["selectivity"]}
     assert {"Gradient(), word", "Shapley, STRExp (GL)", "random"} <= names
-    monkeypatch.setattr(study_run, "measure_words", None)  # all words are measured already
+    assert [row["skipped"] for row in Run(tmp_path / "words").skipped] == ["bad"]
+    monkeypatch.setattr(Step, "compile", None)  # all words are measured already
     assert run().read_text() == page
     images[2] = word_image("aa", "aa", *places[1])  # another image of the same name
-    with pytest.raises(TypeError):
+    with pytest.raises(InputError, match="words"):
         run()
 
 
