@@ -11,14 +11,18 @@ from flax import nnx
 from PIL import Image
 
 from salix.attribution import FeatureAblation
+from salix.data import Unreadable
+from salix.engine.step import Step
 from salix.models.attention_reader import AttentionReader
 from salix.models.recognisers import Recogniser, load_recogniser
+from salix.store import Run
 from salix.studies.strexp import decoder
 from salix.studies.strexp import run as study_run
 from salix.studies.strexp.decoder import DecoderSetting, trained_decoder
 from salix.studies.strexp.folder import folder_words
 from salix.studies.strexp.localisation import localise
 from salix.studies.strexp.maps import ReadWord, combine_maps, explain_word, score_of
+from salix.studies.strexp.problem import WordExamples
 from salix.studies.strexp.reading import read_images
 from salix.studies.strexp.run import WordStudy
 from salix.studies.strexp.segments import SEGMENTATIONS, patch_labels, stroke_labels
@@ -236,6 +240,27 @@ def test_words_that_cannot_be_explained_are_counted():
         read_images(READER, PARAMS, images[1:2], patch_labels)
 
 
+def test_words_are_examples_and_those_left_out_are_skipped():
+    images = [word_image("ac", "ac", (0, 2), (2, 9)), word_image("b\n", "", (1, 3))]
+    read = read_images(READER, PARAMS, [*images, word_image("empty", "ac")], patch_labels)
+    examples = WordExamples(read)
+    assert examples.ids == ("ac", "b\\n", "empty")
+    arrays = examples.load(1)
+    assert all(a.shape == s.shape for a, s in zip(arrays, examples.shapes, strict=True))
+    np.testing.assert_array_equal(arrays[0], read.reads.image[1])
+    with pytest.raises(Unreadable, match="the prediction is empty"):
+        examples.load(2)
+    rows = [examples.describe(i, arrays) for i in range(2)]
+    assert [row["group"] for row in rows] == ["ac", "b\\n"]
+    assert rows[1]["explained"] == rows[1]["prediction"] == "b"
+    assert {c.name for c in examples.columns} == set(rows[0])
+    assert examples.identity() == WordExamples(read).identity()
+    other = [word_image("ac", "ac", (0, 2), (2, 10)), images[1]]  # another image of the name
+    changed = WordExamples(read_images(READER, PARAMS, other, patch_labels))
+    assert changed.identity()["words"] != examples.identity()["words"]
+    assert "skipped" not in changed.identity()
+
+
 def test_a_folder_of_images(tmp_path):
     Image.fromarray(word_image("", "", (0, 2)).pixels).save(tmp_path / "a.png")
     Image.new("L", (60, 20), 255).save(tmp_path / "blank.png")
@@ -270,7 +295,6 @@ def test_a_study_writes_tables_and_a_page(tmp_path, monkeypatch):
     monkeypatch.setattr(study_run, "load_recogniser", lambda *_: (READER, PARAMS))
     monkeypatch.setattr(study_run, "fetch", lambda name: name)
     monkeypatch.setattr(study_run, "study_images", lambda study: (images, (("x.png", "bad"),)))
-    monkeypatch.setattr(study_run, "CHUNK", 2)
     run = partial(run_strexp, tmp_path, WordStudy(), methods=("Gradient()",))
     page = run().read_text()
     tables = json.loads((tmp_path / "results.json").read_text())
@@ -280,11 +304,9 @@ def test_a_study_writes_tables_and_a_page(tmp_path, monkeypatch):
     assert page.count("<figure") == 3
     names = {row["of"][0] for row in tables["selectivity"]}
     assert {"Gradient(), word", "Shapley, STRExp (GL)", "random"} <= names
-    monkeypatch.setattr(study_run, "measure_words", None)  # all words are measured already
+    assert [row["skipped"] for row in Run(tmp_path / "words").skipped] == ["bad"]
+    monkeypatch.setattr(Step, "compile", None)  # all words are measured already
     assert run().read_text() == page
-    images[2] = word_image("aa", "aa", *places[1])  # another image of the same name
-    with pytest.raises(TypeError):
-        run()
 
 
 def test_a_decoder_of_positions_has_scores_of_its_own(read):

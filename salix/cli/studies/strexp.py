@@ -33,7 +33,10 @@ class STRExpStudy:
     words: Annotated[int, Option(help="rendered words, each in every one of the conditions")] = 100
     conditions: Annotated[
         tuple[str, ...],
-        Option(help="plain, noise, background, distorted, 'light on dark'; by default the first 3"),
+        Option(
+            help="plain, noise, background, distorted, 'light on dark', captcha; by default the "
+            "first 3"
+        ),
     ] = ()
     folder: Annotated[
         str,

@@ -84,7 +84,7 @@ def shown_words(rows: StudyRows, *, wrong: bool) -> tuple[ShownWord, ...]:
 
 def _shown(rows: StudyRows, index: int) -> ShownWord:
     image, word = rows.read.images[index], rows.read.words[index]
-    maps, extents = rows.arrays["maps"][index], rows.read.extents[index]
+    maps, extents = rows.maps(index), rows.read.extents[index]
     strips = [CharacterStrip("word", False, overlay(image.pixels, maps[0]), None)]
     for i, character in enumerate(word):
         comparable = len(word) == len(image.truth)

@@ -1,4 +1,4 @@
-"""Files of a STRExp study: tables as JSON, a row for each word as Parquet, and their print."""
+"""Tables of a STRExp study as JSON, and their print."""
 
 import json
 from collections.abc import Mapping
@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from salix.atomic import atomic
-from salix.studies.strexp.measure import ranking_names
 from salix.studies.strexp.run import StudyRows
 from salix.studies.strexp.selectivity import FILLS
 from salix.studies.strexp.tables import (
@@ -58,27 +55,10 @@ def _plain(rows: tuple[TableRow, ...]) -> list[dict[str, Any]]:
 
 
 def write_results(out: Path, rows: StudyRows) -> Mapping[str, Any]:
-    """Write `results.json` and `words.parquet`, a row for each word; returns the tables."""
+    """Write `results.json`; returns the tables."""
     tables = study_tables(rows)
     with atomic(out / "results.json") as path:
         path.write_text(json.dumps(tables, indent=1, ensure_ascii=False), encoding="utf-8")
-    columns: dict[str, Any] = {
-        "name": [i.name for i in rows.read.images],
-        "condition": [i.condition for i in rows.read.images],
-        "truth": [i.truth for i in rows.read.images],
-        "prediction": list(rows.read.predictions),
-        "explained": list(rows.read.words),
-    }
-    for index, name in enumerate(ranking_names(rows.methods, runs=rows.study.runs)):
-        for curve in ("accuracy", "confidence"):
-            for place, fill in enumerate(FILLS):
-                values = rows.arrays[f"{curve} area"][:, index, place]
-                columns[f"{name}, {curve} area, {fill}"] = values
-    for name, values in rows.arrays.items():
-        if name.startswith("localisation|"):
-            columns[name.replace("|", ", ")] = list(values)
-    with atomic(out / "words.parquet") as path:
-        pq.write_table(pa.table(columns), path)
     return tables
 
 

@@ -15,7 +15,7 @@ QUICK_WORDS = 4
 def run_strexp(
     out: Path, study: WordStudy, *, methods: Sequence[str] = (), quick: bool = False
 ) -> Path:
-    """Measure words, write `results.json`, `words.parquet` and `strexp.html`, and print tables.
+    """Measure words, write `results.json` and `strexp.html`, and print tables.
 
     `methods` are texts such as `Gradient()` in place of those of the study; Shapley values are
     always measured. With `quick` four words are rendered and no runs of n + 1 times the passes.

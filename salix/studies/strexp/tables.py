@@ -7,7 +7,7 @@ import numpy as np
 
 from salix.stats import Interval, mean_interval
 from salix.studies.strexp.localisation import CONTROLS
-from salix.studies.strexp.measure import RUNS, ranking_names
+from salix.studies.strexp.measure import LOCALISED, RUNS, ranking_names
 from salix.studies.strexp.run import StudyRows
 from salix.studies.strexp.selectivity import FILLS
 
@@ -37,8 +37,7 @@ class TableRow:
 
 def _clusters(rows: StudyRows) -> Any:
     """Return the cluster of each image: images of one word are dependent."""
-    names = [i.truth or i.name for i in rows.read.images]
-    return np.unique(names, return_inverse=True)[1]
+    return np.unique(rows.arrays["group"], return_inverse=True)[1]
 
 
 def selectivity_rows(rows: StudyRows) -> tuple[TableRow, ...]:
@@ -47,7 +46,7 @@ def selectivity_rows(rows: StudyRows) -> tuple[TableRow, ...]:
     for index, name in enumerate(ranking_names(rows.methods, runs=rows.study.runs)):
         for curve in ("accuracy", "confidence"):
             for place, fill in enumerate(FILLS):
-                values = rows.arrays[f"{curve} area"][:, index, place]
+                values = rows.arrays[f"{curve}_area"][:, index, place]
                 table.append(
                     TableRow((name, curve, fill), mean_interval(values, clusters=clusters))
                 )
@@ -62,7 +61,7 @@ def comparison_rows(rows: StudyRows) -> tuple[TableRow, ...]:
         if first not in names or second not in names:
             continue
         for curve in ("accuracy", "confidence"):
-            areas = rows.arrays[f"{curve} area"]
+            areas = rows.arrays[f"{curve}_area"]
             differences = areas[:, names.index(first)] - areas[:, names.index(second)]
             for place, fill in enumerate(FILLS):
                 value = mean_interval(differences[:, place], clusters=clusters)
@@ -78,10 +77,7 @@ def localisation_rows(rows: StudyRows) -> tuple[TableRow, ...]:
     """
     clusters, table = _clusters(rows), []
     for method in rows.methods:
-        values = {
-            name: _word_means(rows.arrays[f"localisation|{method}|{name}"])
-            for name in ("mass", "auc", *CONTROLS)
-        }
+        values = {name: _word_means(rows.localisation(method, name)) for name in LOCALISED}
         values |= {f"mass − {name}": values["mass"] - values[name] for name in CONTROLS}
         for name, value in values.items():
             table.append(TableRow((method, name), mean_interval(value, clusters=clusters)))
@@ -112,7 +108,7 @@ def error_rows(rows: StudyRows) -> tuple[TableRow, ...]:
     right, table = right_characters(rows), []
     clusters = np.broadcast_to(_clusters(rows)[:, None], right.shape)
     for method in rows.methods:
-        mass = rows.arrays[f"localisation|{method}|mass"]
+        mass = rows.localisation(method, "mass")
         for name, flag in (("right", 1), ("wrong", 0)):
             chosen = right == flag
             value = mean_interval(mass[chosen], clusters=clusters[chosen])

@@ -1,7 +1,8 @@
-"""Rendered words with the true extent of each character, plain and in four harder conditions."""
+"""Rendered words with the true extent of each character, plain and in five harder conditions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from salix.models.recognisers import HEIGHT, WIDTH
+from salix.studies.strexp.captcha import captcha_characters, captcha_levels
 from salix.typing import InputError
 
 SIZE, MARGIN = 28, 2  # of the font and around the word, in pixels
@@ -67,30 +69,38 @@ def draw_words(count: int, *, seed: int) -> tuple[str, ...]:
     return tuple(words)
 
 
-def character_layers(word: str, *, stretched: bool) -> Layers:
-    """Return the ink of each character of a word in [0, 1], a layer each, by Pillow's own font.
-
-    `stretched` fills the image with the word, as recognisers of one width expect; otherwise its
-    shape is preserved, and the rest of the image is empty. Raises `InputError` for a word without
-    ink.
-    """
+def draw_characters(word: str) -> list[Any]:
+    """Return the ink of each character of a word as a grey image, by Pillow's own font."""
     from PIL import Image, ImageDraw, ImageFont
 
     font: Any = ImageFont.load_default(SIZE)
     left, top, right, bottom = font.getbbox(word)
-    width, height = int(np.ceil(right - left)) + 2 * MARGIN, int(np.ceil(bottom - top)) + 2 * MARGIN
-    if right <= left or bottom <= top:
-        raise InputError(f"{word!r} has no ink: give a word of letters or digits")
-    size = (WIDTH, HEIGHT) if stretched else (min(WIDTH, round(width * HEIGHT / height)), HEIGHT)
-    layers = np.zeros((len(word), HEIGHT, WIDTH), np.float32)
+    size = int(np.ceil(right - left)) + 2 * MARGIN, int(np.ceil(bottom - top)) + 2 * MARGIN
+    characters = []
     for i, character in enumerate(word):
-        image = Image.new("L", (width, height))
+        image = Image.new("L", size)
         # The end of the prefix has the kerning between the characters.
         start = font.getlength(word[: i + 1]) - font.getlength(character)
         place = (MARGIN - left + start, MARGIN - top)
         ImageDraw.Draw(image).text(place, character, fill=255, font=font)
+        characters.append(image)
+    return characters
+
+
+def fit_layers(characters: Sequence[Any], *, stretched: bool) -> Layers:
+    """Return grey images of one size as layers of ink in [0, 1], 32 x 128.
+
+    `stretched` fills the image with the word, as recognisers of one width expect; otherwise its
+    shape is preserved, and the rest of the image is empty.
+    """
+    from PIL import Image
+
+    width, height = characters[0].size
+    size = (WIDTH, HEIGHT) if stretched else (min(WIDTH, round(width * HEIGHT / height)), HEIGHT)
+    layers = np.zeros((len(characters), HEIGHT, WIDTH), np.float32)
+    for layer, image in zip(layers, characters, strict=True):
         ink = np.asarray(image.resize(size, Image.Resampling.BILINEAR), np.float32) / 255
-        layers[i, :, : size[0]] = ink
+        layer[:, : size[0]] = ink
     return layers
 
 
@@ -153,6 +163,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "background": _background,
         "distorted": _paper,
         "light on dark": _light_on_dark,
+        "captcha": captcha_levels,
     }
 )
 
@@ -161,13 +172,17 @@ def render_word(word: str, condition: str, *, stretched: bool, seed: int) -> Wor
     """Return the image of a word in a condition, one of `CONDITIONS`; a seed gives one image.
 
     plain: black on white; noise: of 30 of 255 levels; background: a photograph behind; distorted:
-    along sine waves; light on dark: inverted, with noise of 15 levels.
+    along sine waves; light on dark: inverted, with noise of 15 levels; captcha: each character
+    rotated and warped, behind dots and an arc.
     """
     if condition not in CONDITIONS:
         known = ", ".join(map(repr, CONDITIONS))
         raise InputError(f"no condition {condition!r} of rendered words: give {known}")
+    if not word.strip():
+        raise InputError(f"{word!r} has no ink: give a word of letters or digits")
     rng = np.random.default_rng([seed, *word.encode(), len(condition)])
-    layers = character_layers(word, stretched=stretched)
+    draw = partial(captcha_characters, rng=rng) if condition == "captcha" else draw_characters
+    layers = fit_layers(draw(word), stretched=stretched)
     if condition == "distorted":
         layers = distort(layers, rng)
     levels = CONDITIONS[condition](layers, rng)
