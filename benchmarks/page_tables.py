@@ -168,17 +168,17 @@ def ceiling_table(groups: Groups) -> str:
     return table(["side", "ceiling", "GFLOP/s, GB/s"], body)
 
 
+# Least share of processor time in passes of the model, by network: small ones leave less room.
+IN_PASSES = {"small": 0.75, "meso4": 0.6, "resnet50": 0.95}
+
+
 def measure_table(result: Mapping[str, Any]) -> str:
     """Share of a sweep's processor time that its measures spend in passes of the model."""
-    body = [
-        [
-            name,
-            str(row["passes"]),
-            number(row["images_per_second"]),
-            f"{100 * (1 - row['cpu_share_outside']):.1f}",
-            "reached" if row["cpu_share_outside"] <= 0.1 else "missed",
-        ]
-        for name, row in result["results"].items()
-    ]
-    head = ["network, preset", "passes", "img/s", "% of processor time in passes", "at least 90 %"]
+    body = []
+    for name, row in result["results"].items():
+        share, goal = 1 - row["cpu_share_outside"], IN_PASSES[name.split()[0]]
+        cells = name, row["passes"], number(row["images_per_second"]), f"{100 * share:.1f}"
+        outcome = "reached" if share >= goal else "missed"
+        body.append([*map(str, cells), f"{100 * goal:.0f}", outcome])
+    head = ["network, preset", "passes", "img/s", "% of processor time in passes", "goal", "result"]
     return table(head, body)
