@@ -89,7 +89,10 @@ def render(results: Mapping[str, Any]) -> str:
     parts += roofline_section(results.get("roofline"))
     parts += family_section(results.get("family-cpu"))
     parts.append("## Measures relative to bare passes, by `benchmarks/measures.py`\n")
-    for run in results.get("measures-cpu") or ():
+    runs = results.get("measures-cpu") or []
+    if not runs:
+        parts.append("Not measured.\n")
+    for run in runs:
         machine = (
             f"{run['processor']} with {run['vectors']}, {run['cores']} cores, {run['started']}"
         )

@@ -104,6 +104,13 @@ def test_page(scripts: Any) -> None:
     slower = page.render(results).split("### Where Salix is slower")[1].split("###")[0]
     assert "saliency, batch 8, float32: salix has 0.75 [0.75, 0.75] of torch compiled." in slower
     assert page.render({}).count("Not measured.") == 4
+    row = {"passes": 23, "images_per_second": 5.0, "cpu_share_outside": 0.39}
+    run = {"processor": "A|B", "vectors": "AVX2", "cores": 2, "started": "2026-11-30", "rounds": 5}
+    history = [run | {"results": {"meso4 paper": row}}, run | {"results": {"resnet50 paper": row}}]
+    text = page.render({"measures-cpu": history})
+    assert "A/B with AVX2, 2 cores; 2026-11-30, 5 rounds." in text
+    assert "| meso4 paper | 23 | 5 | 61.0 | 60 | reached |" in text
+    assert "| resnet50 paper | 23 | 5 | 61.0 | 95 | missed |" in text
 
 
 def test_pass_shares(scripts: Any) -> None:
