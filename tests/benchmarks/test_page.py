@@ -108,7 +108,7 @@ def test_page(scripts: Any) -> None:
     run = {"processor": "A|B", "vectors": "AVX2", "cores": 2, "started": "2026-11-30", "rounds": 5}
     history = [run | {"results": {"meso4 paper": row}}, run | {"results": {"resnet50 paper": row}}]
     text = page.render({"measures-cpu": history})
-    assert "A/B with AVX2, 2 cores; 2026-11-30, 5 rounds." in text
+    assert "A/B with AVX2, 2 cores, 2026-11-30, 5 rounds." in text
     assert "| meso4 paper | 23 | 5 | 61.0 | 60 | reached |" in text
     assert "| resnet50 paper | 23 | 5 | 61.0 | 95 | missed |" in text
 
