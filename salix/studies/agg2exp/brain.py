@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from flax import nnx
+from jaxtyping import Array, Bool, Float
 
 from salix.data.assets import fetch
 from salix.models import load_deepbet, load_deepbrain
@@ -39,7 +40,7 @@ def _deepbet() -> BrainSegmenter:
     graph, params = nnx.split(load_deepbet(fetch("deepbet-box")))
 
     @jax.jit
-    def is_brain(params: Params, volume: Cube) -> jax.Array:
+    def is_brain(params: Params, volume: Float[Array, "s s s"]) -> Bool[Array, "s s s"]:
         return nnx.merge(graph, params)(volume[None, ..., None])[0].argmax(-1) == 1
 
     def find(volume: Cube) -> np.ndarray:
