@@ -103,7 +103,7 @@ def _search_factors(
     candidates = candidates.reshape(*candidates.shape[:2], -1)
     blurs = _sample_levels(planes, sampled, eight_bit, stride)
     changes = jnp.abs(blurs - sampled[None]).mean(1).reshape(LEVELS, -1)
-    flat = candidates * changes.shape[1] + jnp.arange(changes.shape[1])
+    flat = candidates * changes.shape[1] + jnp.arange(changes.shape[1]).reshape(1, 1, -1)
     sums = changes.ravel().at[flat].get(mode="promise_in_bounds").sum(-1)
     enough = sums / changes.shape[1] >= SPARE * change
     first = jnp.where(enough.any(1), enough.argmax(1), factors.size - 1)
