@@ -168,11 +168,14 @@ def test_a_model_that_ignores_its_image_is_steady(kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gaussian", "blur", "jpeg"])
 def test_each_kind_explains_the_corrupted_file(kind):
-    noise, corrupt = Noise(kind), jax.jit(CORRUPTIONS[kind].function)
+    noise, corruption, image = Noise(kind), CORRUPTIONS[kind], FILES[1].astype(np.float32) / 255
+    corrupt = jax.jit(
+        lambda pixels, level, key: corruption.apply(pixels, level, corruption.draw(pixels, key))
+    )
     result = measure(noise, FILES[1])
     clean, target = eight_bit(cam(FILES[1].astype(float))[2]), cam(FILES[1].astype(float))[1]
     for i, level in enumerate(noise.strengths):
-        pixels = corrupt(FILES[1].astype(np.float32) / 255, np.float32(level), KEY)
+        pixels = corrupt(image, np.float32(level), KEY)
         written = np.round(np.asarray(pixels, float) * 255)
         expected = structural_similarity(eight_bit(cam(written, target)[2]), clean)
         # a value next to a half may be rounded otherwise
