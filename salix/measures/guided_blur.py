@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from salix.metrics import to_8_bit
 from salix.metrics.resizing import enlarge
-from salix.perturb.blur_kernels import BASIS, LEVELS, basis_weights
+from salix.perturb.blur_kernels import BASIS, BLURRING, LEVELS, basis_weights
 from salix.perturb.blurs import Planes, blur_planes, fold_levels
 from salix.typing import Map
 
@@ -114,15 +114,16 @@ def _sample_levels(
     planes: Planes, sampled: Planes, eight_bit: bool, stride: int
 ) -> Float[Array, "levels c h w"]:
     """Return the sampled pixels at every level."""
-    bank_levels = range(LEVELS) if eight_bit else (0, *BASIS)
-    rows = jnp.zeros(LEVELS, jnp.int32).at[jnp.array(bank_levels)].set(jnp.arange(len(bank_levels)))
+    blurring, weights = (BLURRING, None) if eight_bit else (BASIS, basis_weights())
+    # Rows are the image and its blurs; with 8 bits the levels that do not blur share the first.
+    rows = np.searchsorted(blurring, np.arange(LEVELS), side="right")
 
     def write(bank: Array, level: Array, blurred: Planes) -> Array:
-        return bank.at[rows[level]].set(blurred)
+        return bank.at[jnp.asarray(rows)[level]].set(blurred)
 
-    bank = jnp.repeat(sampled[None], len(bank_levels), 0)
-    if eight_bit:
-        return fold_levels(planes, write, bank, eight_bit=True, stride=stride)
-    bank = fold_levels(planes, write, bank, levels=BASIS, stride=stride)
-    weights = jnp.asarray(basis_weights()[:, bank_levels], planes.dtype)
-    return jnp.tensordot(weights, bank, 1, precision=lax.Precision.HIGHEST)
+    bank = jnp.repeat(sampled[None], 1 + len(blurring), 0)
+    bank = fold_levels(planes, write, bank, levels=blurring, eight_bit=eight_bit, stride=stride)
+    if weights is None:
+        return bank[rows]
+    used = jnp.asarray(weights[:, (0, *blurring)], planes.dtype)
+    return jnp.tensordot(used, bank, 1, precision=lax.Precision.HIGHEST)
