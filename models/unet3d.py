@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from salix.models.checkpoints.frozen_graph import read_frozen_graph
 from salix.models.checkpoints.module_state import filled
 from salix.models.checkpoints.naming import WeightTable, convert, same
-from salix.nn.layers3d import Conv3d, Upsample3d, Volumes
+from salix.nn.layers3d import Conv3d, Upsample3d, Volumes, max_pool_halves
 from salix.typing import InputError
 
 
@@ -56,16 +56,6 @@ class UNet3D(nnx.Module):
             x = jax.nn.relu(join(jnp.concatenate([up(x), skip], axis=-1)))
         z = self.head(x)
         return jnp.concatenate([-z / 2, z / 2], axis=-1) if z.shape[-1] == 1 else z
-
-
-def max_pool_halves(x: Volumes) -> Float[Array, "b z y x c"]:
-    """Return the maximum over blocks of 2 x 2 x 2; equal values share the gradient."""
-    x = jnp.asarray(x)
-    for axis in (1, 2, 3):
-        shape = (*x.shape[:axis], x.shape[axis] // 2, 2, *x.shape[axis + 1 :])
-        even, odd = jnp.moveaxis(x.reshape(shape), axis + 1, 0)
-        x = jnp.maximum(even, odd)
-    return x
 
 
 def _deepbrain_names() -> WeightTable:

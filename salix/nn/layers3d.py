@@ -38,7 +38,7 @@ class Conv3d(nnx.Module):
         around = (self.size // 2, self.size // 2)
         pads, strides = (around, around, around), (self.stride, self.stride, self.stride)
         y = conv3d(x, self.kernel[...], strides=strides, padding=pads)
-        return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, 1, -1)
+        return _add_bias(y, self.bias)
 
 
 class Upsample3d(nnx.Module):
@@ -62,7 +62,7 @@ class Upsample3d(nnx.Module):
     def __call__(self, x: Volumes) -> Float[Array, "b z y x o"]:
         """Return the volumes of twice the size."""
         y = upsample3d(x, self.kernel[...], self.cut)
-        return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, 1, -1)
+        return _add_bias(y, self.bias)
 
 
 def upsample3d(
@@ -96,6 +96,14 @@ def upsample3d(
     return y.reshape(b, 2 * d, 2 * h, 2 * w, outputs)
 
 
+def max_pool_halves(x: Volumes) -> Float[Array, "b z y x c"]:
+    """Return the maximum over blocks of 2 x 2 x 2; equal values share the gradient."""
+    x = jnp.asarray(x)
+    for axis in SPACE:
+        x = jnp.maximum(*_even_odd(x, axis))
+    return x
+
+
 def max_pool_3(x: Volumes) -> Float[Array, "b z y x c"]:
     """Return the maximum over 3 x 3 x 3 voxels around every second one, for even sides.
 
@@ -103,13 +111,18 @@ def max_pool_3(x: Volumes) -> Float[Array, "b z y x c"]:
     """
     x = jnp.asarray(x)
     for axis in SPACE:
-        shape = (*x.shape[:axis], x.shape[axis] // 2, 2, *x.shape[axis + 1 :])
-        even, odd = jnp.moveaxis(x.reshape(shape), axis + 1, 0)
+        even, odd = _even_odd(x, axis)
         ends = [(0, 0, 0)] * 5
         ends[axis] = (1, -1, 0)
         before = lax.pad(odd, jnp.array(-jnp.inf, x.dtype), ends)
         x = jnp.maximum(jnp.maximum(even, odd), before)
     return x
+
+
+def _even_odd(x: Array, axis: int) -> Array:
+    """Return the even and the odd voxels along an axis of even length."""
+    shape = (*x.shape[:axis], x.shape[axis] // 2, 2, *x.shape[axis + 1 :])
+    return jnp.moveaxis(x.reshape(shape), axis + 1, 0)
 
 
 def instance_norm(x: Volumes, epsilon: float = 1e-5) -> Float[Array, "b d h w c"]:
@@ -120,6 +133,10 @@ def instance_norm(x: Volumes, epsilon: float = 1e-5) -> Float[Array, "b d h w c"
     x = jnp.asarray(x)
     centred = x - _mean(x)
     return centred * lax.rsqrt(_mean(jnp.square(centred)) + epsilon)
+
+
+def _add_bias(y: Array, bias: nnx.Param | None) -> Array:
+    return y if bias is None else y + bias[...].reshape(1, 1, 1, 1, -1)
 
 
 def _mean(x: Array) -> Array:

@@ -11,7 +11,7 @@ from flax import nnx
 from salix.attribution import Gradient
 from salix.models import UNet3D, load_deepbrain
 from salix.models.checkpoints.frozen_graph import read_frozen_graph
-from salix.models.unet3d import max_pool_halves
+from salix.nn.layers3d import max_pool_halves
 from salix.studies.agg2exp.aggregation import lift, mass
 from salix.studies.agg2exp.explain import explain_scan
 from salix.studies.agg2exp.scans import cube, deepbrain_input, label_cube, read_nifti
