@@ -7,13 +7,12 @@ side is a process of its own, whose peak memory is that of the process less that
 "windows" are windows of half the side, 64 voxels at most, without overlap: other numbers, and the
 memory of a window.
 
-Example: python benchmarks/agg2exp.py --side 128 --classes 5
+Example: python benchmarks agg2exp --side 128 --classes 5
 """
 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import peak_memory
 
 WINDOW = 64
 
@@ -70,14 +70,14 @@ def measure(library: str, side: int, classes: int) -> dict[str, Any]:
     regions = (blocks[:, None, None] * 4 + blocks[:, None] * 2 + blocks).astype(np.int32) % classes
     functions = {"salix": salix_masses, "windows": window_masses, "torch": torch_masses}
     run = functions[library](module, x, regions, classes)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak_memory()
     run()  # PyTorch prepares its kernels for a shape at the first call
     start, cpu = time.perf_counter(), time.process_time()
     masses = run()
     return {
         "seconds": round(time.perf_counter() - start, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
-        "peak_MiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before),
+        "peak_MiB": round(peak_memory() - before),
         "mass": masses.tolist(),
     }
 

@@ -7,12 +7,11 @@ compilation; memory is with it. "torch" is deepbet's own program in PyTorch: a f
 gradients of two scores of its outputs on one graph, whose maps are summed by region. Rows of other
 runs in the file of results stay.
 
-Example: python benchmarks/agg2exp_brain.py --head "ch2,ch2.nii.gz,mask.nii.gz"
+Example: python benchmarks agg2exp_brain --head "ch2,ch2.nii.gz,mask.nii.gz"
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import peak_memory
 
 from salix.data.assets import fetch
 from salix.studies.agg2exp.scans import read_nifti, write_nifti
@@ -123,20 +123,20 @@ def measure(model: str, window: int | None, image: str, labels: str, brain: int)
     scan = extractor.prepare(read_nifti(image, labels))
     x, regions = scan.volume, np.asarray(scan.labels)
     windows = SlidingWindows(window)
-    before = peak()
+    before = peak_memory()
     seconds = {}
     predicted = predict(segmenter, x, windows)  # compiles
     start = time.process_time()
     predict(segmenter, x, windows)
     seconds["predict"] = round(time.process_time() - start, 2)
-    memory = {"predict": round(peak() - before)}
+    memory = {"predict": round(peak_memory() - before)}
     task = Task(predicted, (0, 1), regions, tuple(map(str, range(regions.max() + 1))))
     plan = windows.plan(x.shape[:3], segmenter.multiple)
     totals = explain_scan(segmenter, x, task, Gradient(), plan)
     start = time.process_time()
     explain_scan(segmenter, x, task, Gradient(), plan)
     seconds["masses of both classes"] = round(time.process_time() - start, 2)
-    memory["masses of both classes"] = round(peak() - before)
+    memory["masses of both classes"] = round(peak_memory() - before)
     return {
         "side": len(x),
         "dice": round(float(dice(predicted, (regions < brain).astype(np.int32), 2)[1]), 4),
@@ -157,14 +157,14 @@ def measure_torch(image: str, labels: str) -> dict[str, Any]:
     regions = np.asarray(scan.labels)
     program = torch.jit.load(str(fetch("deepbet")), map_location="cpu").eval()
     x = torch.from_numpy(np.ascontiguousarray(scan.volume[..., 0]))[None, None]
-    before = peak()
+    before = peak_memory()
     seconds = {}
     with torch.no_grad():
         predicted = program(x)[0].argmax(0)
         start = time.process_time()
         program(x)
         seconds["predict"] = round(time.process_time() - start, 2)
-    memory = {"predict": round(peak() - before)}
+    memory = {"predict": round(peak_memory() - before)}
     for _ in range(2):
         start = time.process_time()
         inputs = x.clone().requires_grad_()
@@ -176,13 +176,8 @@ def measure_torch(image: str, labels: str) -> dict[str, Any]:
                 slope[0, 0].abs()[torch.from_numpy(regions == r)].sum() for r in np.unique(regions)
             ]
         seconds["masses of both classes"] = round(time.process_time() - start, 2)
-    memory["masses of both classes"] = round(peak() - before)
+    memory["masses of both classes"] = round(peak_memory() - before)
     return {"side": len(scan.volume), "cpu_seconds": seconds, "peak_MiB": memory}
-
-
-def peak() -> float:
-    """Return the peak memory of the process in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import resource
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,11 @@ def free_memory() -> float:
         if line.startswith("MemAvailable"):
             return int(line.split()[1]) / 2**20
     return float("inf")
+
+
+def peak_memory() -> float:
+    """Peak memory of this process, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def processor_name() -> str:
