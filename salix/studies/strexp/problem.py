@@ -23,18 +23,16 @@ SOURCE = "Ty and Atienza (2023), ICIP"
 
 @dataclass(frozen=True, eq=False)
 class WordProblem:
-    """The measurements of one word by each method; `shapes` are those of an example."""
+    """The measurements of one word by each method.
+
+    `example` has shapes and types of an image, its word, its alignment, its segments and extents.
+    """
 
     recogniser: Recogniser
     methods: Mapping[str, Method]
-    shapes: Any = field(repr=False)
+    example: Any = field(repr=False)
     score: CharacterScore = "substitution"
     runs: bool = True
-
-    @property
-    def example(self) -> Any:
-        """Shapes and types of an image, its word, its alignment, its segments and extents."""
-        return self.shapes
 
     @property
     def columns(self) -> tuple[Column, ...]:
