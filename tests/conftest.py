@@ -1,12 +1,14 @@
 """Strictness for every test, a small model and data set, and runs with planted numbers."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import jax
+import jaxlib
+import jaxtyping
 import numpy as np
 import pytest
 from flax import nnx
@@ -26,6 +28,37 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_traceback_filtering", "off")  # thousands of tests expect errors: it is slow
 
+# Compilation is most of a test, and takes a third without optimisation. A flag that XLA does not
+# know ends the process, so other versions than the pinned one run optimised code.
+PINNED = (Path(__file__).parents[1] / "constraints.txt").read_text()
+if f"jaxlib=={jaxlib.__version__}\n" in PINNED:
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+        "--xla_cpu_parallel_codegen_split_count=1",
+    )
+
+
+def _jaxtyped_once(*, typechecker: Callable, wrap: Callable = jaxtyping.jaxtyped) -> Callable:
+    """`jaxtyping.jaxtyped`, for a function inside another only where it is first defined.
+
+    The import hook wraps such a function anew at each call of the outer one, for 3 ms.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        code = getattr(function, "__code__", None)
+        if code is not None and "<locals>" in function.__qualname__:
+            if code in _wrapped:
+                return function
+            _wrapped.add(code)
+        return wrap(function, typechecker=typechecker)
+
+    return decorate
+
+
+_wrapped: set = set()
+jaxtyping.jaxtyped = _jaxtyped_once
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Cache the programs of all tests: many are the same, in one run and in the next.
@@ -40,10 +73,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Give the tests of a file to one worker: they share fixtures and compiled programs."""
-    from xdist.scheduler import LoadFileScheduling
+    """Give neighbours to one worker, for they share fixtures and programs; one that ends helps."""
+    from xdist.scheduler import WorkStealingScheduling
 
-    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of files that ask for PyTorch: a list of names would leave out the next."""
+    paths = {item.path for item in items}
+    asking = {path for path in paths if 'importorskip("torch"' in path.read_text()}
+    for item in items:
+        if item.path in asking:
+            item.add_marker("torch")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _clear_programs() -> Iterator[None]:
+    """Forget the programs of a file: few serve the next, and thousands of them slow it."""
+    yield
+    jax.clear_caches()
 
 
 class Tiny(nnx.Module):

@@ -1,10 +1,8 @@
 """Games of a few segments with known values, and their exact Shapley values."""
 
-from functools import partial
 from itertools import combinations
 from math import comb
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,8 +13,6 @@ PARTITION = Labels(LABELS)
 COUNT = 5
 FIRST = tuple(np.array([np.argwhere(n == LABELS)[0] for n in range(COUNT)]).T)  # pixels
 NULL = 3  # the segment that no score below reads
-# The program is optimised as ever, its machine code is not: that takes most of the time.
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 rng = np.random.default_rng(3)
 IMAGE = rng.uniform(0.5, 1, (*LABELS.shape, 2))
 FILL = rng.uniform(-0.5, 0, IMAGE.shape)

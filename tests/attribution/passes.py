@@ -8,7 +8,6 @@ model, and loops whose length depends on the data count as often as they turn.
 
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +15,6 @@ import numpy as np
 
 from salix.perturb.host import call_on_host
 from salix.typing import Passes, Score
-
-# The program is optimised as ever, its machine code is not: that takes most of the time.
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 class PassCounter:
@@ -81,5 +77,5 @@ class PassCounter:
 
 def temporary_bytes(function, *arguments) -> int:
     """Return the memory that the compiled function needs beside its arguments and results."""
-    program = compiled(function).lower(*arguments).compile()
+    program = jax.jit(function).lower(*arguments).compile()
     return program.memory_analysis().temp_size_in_bytes

@@ -16,7 +16,7 @@ from salix.attribution.adaptive_integrated_gradients import refinements
 from salix.attribution.integrated_gradients import RULES
 from salix.attribution.nonuniform_integrated_gradients import nonuniform_nodes
 from salix.typing import InputError, Score
-from tests.attribution.passes import PassCounter, compiled
+from tests.attribution.passes import PassCounter
 
 KEY = jax.random.key(0)
 IMAGE = np.random.default_rng(0).uniform(0.2, 1, size=(4, 3, 2))
@@ -34,7 +34,7 @@ def saturating(x):
 def residual(method, score=smooth, image=IMAGE):
     with jax.enable_x64(True):
         image = jnp.asarray(image)
-        out = compiled(lambda x: method(score, x, KEY))(image)
+        out = jax.jit(lambda x: method(score, x, KEY))(image)
         return float(completeness_residual(method, score, image, out))
 
 
@@ -59,7 +59,7 @@ def test_it_stops_within_the_tolerance_and_not_before_or_later(rule):
     with jax.enable_x64(True):
         image = jnp.asarray(IMAGE)
         change = abs(float(smooth(image) - smooth(jnp.zeros_like(image))))
-        gradient = compiled(jax.grad(smooth))
+        gradient = jax.jit(jax.grad(smooth))
         fixed = []
         for n in steps[rule]:
             nodes, weights = RULES[rule](n)
@@ -69,7 +69,7 @@ def test_it_stops_within_the_tolerance_and_not_before_or_later(rule):
         for tolerance in (0.05, 1e-2, 1e-12):
             method = AdaptiveIntegratedGradients(0.0, tolerance, rule, first=2, steps=20)
             counter = PassCounter(Score(smooth))
-            out = compiled(lambda x, m=method, s=counter.score: m(s, x, KEY))(image)
+            out = jax.jit(lambda x, m=method, s=counter.score: m(s, x, KEY))(image)
             level = int(np.flatnonzero(totals == counter.passes().gradients)[0])
             off = float(completeness_residual(method, smooth, image, out))
             assert off == pytest.approx(fixed[level], abs=1e-12)
@@ -81,8 +81,8 @@ def test_batches_refine_each_image_by_itself():
     method = AdaptiveIntegratedGradients(tolerance=1e-3, first=2)
     batch = jnp.stack([jnp.asarray(IMAGE * s, jnp.float32) for s in (1, 0.1, 0)])
     explain = lambda x: method(smooth, x, KEY)  # noqa: E731
-    together = compiled(jax.vmap(explain))(batch)
-    one = compiled(explain)
+    together = jax.jit(jax.vmap(explain))(batch)
+    one = jax.jit(explain)
     np.testing.assert_allclose(together, [one(x) for x in batch], rtol=1e-5, atol=1e-7)
 
 
@@ -98,7 +98,7 @@ def test_black_white_is_complete_for_both():
 def test_a_linear_score_needs_the_first_level_only():
     counter = PassCounter(Score(lambda x: (2 * x).sum()))
     method = AdaptiveIntegratedGradients(0.25, 1e-5, first=3)
-    out = compiled(lambda x: method(counter.score, x, KEY))(jnp.asarray(IMAGE, jnp.float32))
+    out = jax.jit(lambda x: method(counter.score, x, KEY))(jnp.asarray(IMAGE, jnp.float32))
     np.testing.assert_allclose(out, 2 * (IMAGE - 0.25), rtol=1e-5)
     assert counter.passes().gradients == 3
 
@@ -113,7 +113,7 @@ def test_a_linear_score_needs_the_first_level_only():
     ],
 )
 def test_steps_by_square_roots_of_the_changes(changes, steps, expected):
-    allocate = compiled(nonuniform_nodes, static_argnums=1)
+    allocate = jax.jit(nonuniform_nodes, static_argnums=1)
     nodes, weights = allocate(jnp.asarray(changes, jnp.float32), steps)
     n = len(changes)
     slow_nodes, slow_weights = [], []

@@ -36,8 +36,6 @@ IMAGE = rng.normal(size=(4, 6, 3)).astype(np.float32)
 PATCHES = rng.normal(size=(12, 8)).astype(np.float32)
 MIXES = rng.normal(size=(LAYERS, 3, 8, 8)).astype(np.float32) / 2
 HEAD = rng.normal(size=8).astype(np.float32)
-# The program is optimised as ever, its machine code is not: that takes most of the time.
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
 METHOD = {"rollout": AttentionRollout(), "gradient": AttentionGradient()}
 
@@ -113,7 +111,7 @@ def matrices(image=IMAGE, head=lambda t: jnp.tanh(t[0] @ HEAD)):
         return head(tokens), jnp.stack(weights)
 
     zero = jnp.zeros((LAYERS, HEADS, TOKENS, TOKENS))
-    gradients, weights = compiled(jax.grad(forward, has_aux=True))(zero)
+    gradients, weights = jax.jit(jax.grad(forward, has_aux=True))(zero)
     return np.asarray(weights, np.float64), np.asarray(gradients, np.float64)
 
 
@@ -129,7 +127,7 @@ def slow(name, **options):
 
 
 def run(method, score, image=IMAGE):
-    return np.asarray(compiled(partial(method, score))(image, KEY))
+    return np.asarray(jax.jit(partial(method, score))(image, KEY))
 
 
 @pytest.mark.slow
@@ -185,14 +183,14 @@ def test_conformance(name):
     """Batches, keys, passes, NaN, double precision and text, as of every method."""
     method, batch = METHOD[name], np.stack([IMAGE, -IMAGE, np.full_like(IMAGE, np.nan), IMAGE])
     counter = PassCounter(Score(lambda t: jnp.tanh(t[0] @ HEAD), network(head=lambda t: t)))
-    explain = compiled(partial(method, counter.score))
+    explain = jax.jit(partial(method, counter.score))
     one = np.asarray(explain(IMAGE, KEY))
     assert counter.passes() == method.passes(IMAGE.shape)
     assert method.passes((4, 6, 3)) == (
         Passes(evaluations=1) if name == "rollout" else Passes(gradients=1)
     )
     np.testing.assert_array_equal(explain(IMAGE, jax.random.PRNGKey(1)), one)
-    together = compiled(jax.vmap(partial(method, network()), in_axes=(0, None)))(batch, KEY)
+    together = jax.jit(jax.vmap(partial(method, network()), in_axes=(0, None)))(batch, KEY)
     close(together[0], one)
     np.testing.assert_array_equal(together[0], together[3])
     assert np.isnan(together[2]).all()

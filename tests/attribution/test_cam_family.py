@@ -45,12 +45,8 @@ POSITIONS = list(np.ndindex(4, 3))
 POOLED, CURVED = Score(pooled_linear, trunk), Score(curved, trunk)
 
 
-# The program is optimised as ever, its machine code is not: that takes most of the time.
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-
-
 def run(method, score):
-    return np.asarray(compiled(partial(method, score))(IMAGE, KEY))
+    return np.asarray(jax.jit(partial(method, score))(IMAGE, KEY))
 
 
 def weighted(weights):

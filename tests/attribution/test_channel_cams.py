@@ -30,12 +30,8 @@ score_of, head_of = jax.jit(SCORE), jax.jit(head)
 FEATURES = np.asarray(trunk(IMAGE), np.float64)
 
 
-# The program is optimised as ever, its machine code is not: that takes most of the time.
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-
-
 def plain(method, score=SCORE, image=IMAGE, key=KEY):
-    return np.asarray(compiled(partial(method, score))(image, key))
+    return np.asarray(jax.jit(partial(method, score))(image, key))
 
 
 def enlarge(grid):

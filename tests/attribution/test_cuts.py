@@ -64,17 +64,13 @@ SCORE = MODEL.score(PARAMS, logit("dog"))
 close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
 
 
-# The program is optimised as ever, its machine code is not: that takes most of the time.
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-
-
 def run(method, score=SCORE):
-    return np.asarray(compiled(partial(method, score))(IMAGE, KEY))
+    return np.asarray(jax.jit(partial(method, score))(IMAGE, KEY))
 
 
 def values(*functions):
     """Return functions of the image, in one compilation."""
-    return jax.tree.map(np.asarray, compiled(lambda x: [f(x) for f in functions])(IMAGE))
+    return jax.tree.map(np.asarray, jax.jit(lambda x: [f(x) for f in functions])(IMAGE))
 
 
 def test_a_score_is_cut_at_each_place_of_its_model():
@@ -198,8 +194,8 @@ def test_difference_in_loops():
         difference(2, 1): 1.8 - 2.0,  # nearer than 2.9, which is higher
         difference(rivals=1): 2.9 - 2.0,  # of the predicted class
     }
-    close(compiled(lambda z: jnp.stack([f(z) for f in expected]))(z), list(expected.values()))
-    close(compiled(jax.grad(difference(0, 2, 0.5)))(z), [1, 0, -0.25, 0, -0.25])
+    close(jax.jit(lambda z: jnp.stack([f(z) for f in expected]))(z), list(expected.values()))
+    close(jax.jit(jax.grad(difference(0, 2, 0.5)))(z), [1, 0, -0.25, 0, -0.25])
 
 
 def test_difference_of_two_classes_is_their_margin():

@@ -22,10 +22,6 @@ IMAGE, BASELINE, WEIGHTS = rng.normal(size=(3, 5, 8))
 MATRICES = rng.normal(size=(3, 8, 8))
 
 
-def quickly(function):
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-
-
 def attend(x):
     q, k, v = (jnp.reshape(x @ m, (1, 5, 2, 4)) for m in jnp.asarray(MATRICES))
     return (attention(q, k, v).reshape(5, 8) * WEIGHTS).sum()
@@ -118,7 +114,7 @@ def attributions():
         return {name: (DeepLIFT(y)(f, x, KEY).sum(), f(x), f(y)) for name, f in FUNCTIONS.items()}
 
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
-        return jax.device_get(quickly(explain)(jnp.asarray(IMAGE), jnp.asarray(BASELINE)))
+        return jax.device_get(jax.jit(explain)(jnp.asarray(IMAGE), jnp.asarray(BASELINE)))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -152,7 +148,7 @@ def test_shapley_values_of_small_additive_networks():
         return units.sum() + x[0] * x[3] + np.tanh(x[1]) / (1 + np.exp(x[4]))
 
     with jax.enable_x64(True):
-        ours = quickly(lambda x, y: DeepLIFT(y)(network, x, KEY))(x, y)
+        ours = jax.jit(lambda x, y: DeepLIFT(y)(network, x, KEY))(x, y)
     np.testing.assert_allclose(ours, shapley(lambda x: network(x, np), x, y), rtol=1e-10)
 
 
@@ -178,7 +174,7 @@ def test_two_layers_by_hand():
         return (jax.nn.sigmoid(jax.nn.relu(hidden) @ b) @ c).sum()
 
     with jax.enable_x64(True):
-        ours = quickly(lambda x, y: DeepLIFT(y)(score, x, KEY))(
+        ours = jax.jit(lambda x, y: DeepLIFT(y)(score, x, KEY))(
             jnp.asarray(IMAGE), jnp.asarray(BASELINE)
         )
     np.testing.assert_allclose(ours[1:], expected[1:], rtol=1e-10)
@@ -206,7 +202,7 @@ def test_the_image_itself_as_baseline_is_zero_and_finite():
     chosen = ("layer norm", "attention", "max-pool", "softplus", "quotient")
     explain = lambda x: [DeepLIFT(x)(FUNCTIONS[name], x, KEY) for name in chosen]  # noqa: E731
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
-        for out in quickly(explain)(jnp.asarray(IMAGE)):
+        for out in jax.jit(explain)(jnp.asarray(IMAGE)):
             np.testing.assert_array_equal(out, 0)
 
 
@@ -259,7 +255,7 @@ def test_completeness_on_the_architectures(name, side):
     def explain(params, x, y):
         return DeepLIFT(y)(score(params), x, KEY), score(params)(x) - score(params)(y)
 
-    out, difference = quickly(explain)(params, x, y)
+    out, difference = jax.jit(explain)(params, x, y)
     out = np.asarray(out, np.float64)
     assert np.abs(out).max() > 0
     np.testing.assert_allclose(out.sum(), difference, atol=2e-6 * np.abs(out).sum() + 1e-5)

@@ -8,7 +8,6 @@ import pytest
 from salix.attribution import METHODS, ExpectedGradients, IntegratedGradients, completeness_residual
 from salix.spec import parse
 from salix.typing import InputError, Score
-from tests.attribution.passes import compiled
 
 KEY = jax.random.key(0)
 rng = np.random.default_rng(0)
@@ -17,7 +16,7 @@ REFERENCES = rng.uniform(size=(5, 4, 3, 2)).astype(np.float32)
 
 
 def explain(method, score, image=IMAGE, key=KEY):
-    return np.asarray(compiled(lambda x, key: method(score, x, key))(image, key))
+    return np.asarray(jax.jit(lambda x, key: method(score, x, key))(image, key))
 
 
 def draws(count):
@@ -67,7 +66,7 @@ def test_a_linear_score_and_one_reference_are_exact():
 
 def test_it_is_the_mean_of_integrated_gradients_over_the_references():
     score = lambda x: jnp.tanh(x.sum() / 10) + (jnp.sin(2 * x) * x[::-1]).sum()  # noqa: E731
-    integrated = compiled(jax.vmap(lambda b: IntegratedGradients(b, 16)(score, IMAGE, KEY)))
+    integrated = jax.jit(jax.vmap(lambda b: IntegratedGradients(b, 16)(score, IMAGE, KEY)))
     expected = np.asarray(integrated(REFERENCES)).mean(0)
     out = explain(ExpectedGradients(REFERENCES, 4096), score)
     np.testing.assert_allclose(out, expected, atol=0.1)
@@ -80,7 +79,7 @@ def test_completeness_residual_falls_with_the_samples():
 
     def error(samples):
         method = ExpectedGradients(REFERENCES, samples)
-        attribute = compiled(jax.vmap(lambda key: method(score, jnp.asarray(IMAGE), key)))
+        attribute = jax.jit(jax.vmap(lambda key: method(score, jnp.asarray(IMAGE), key)))
         outs = attribute(jax.random.split(KEY, 32))
         off = [float(completeness_residual(method, score, IMAGE, out)) for out in outs]
         return np.sqrt(np.mean(np.square(off)))

@@ -18,7 +18,6 @@ from tests.attribution.games import (
     IMAGE,
     PARTITION,
     by_segment,
-    compiled,
     contributions,
     curved,
     exact_shapley,
@@ -44,7 +43,7 @@ SHAPLEY = np.array([1.5, 1.5, 1, 2, *[0] * 7])
 
 def explain(method, score, key=KEY, image=IMAGE):
     with jax.enable_x64(True):
-        return np.asarray(compiled(lambda x, k: method(score, x, k))(image, key))
+        return np.asarray(jax.jit(lambda x, k: method(score, x, k))(image, key))
 
 
 @pytest.mark.parametrize("chunk", [1, 4])
@@ -68,7 +67,7 @@ def test_the_fit_is_that_of_numpy_on_the_drawn_coalitions(antithetic):
     values = explain(method, polynomial, image=ONES)[:, 0]
     with jax.enable_x64(True):
         game, key = segment_game(polynomial, ONES, KEY, method.partition, 0.0)
-        draw = compiled(jax.vmap(lambda i: method._draw(game, key, i)))
+        draw = jax.jit(jax.vmap(lambda i: method._draw(game, key, i)))
         coalitions = np.asarray(draw(np.arange(64)))
     assert not antithetic or (coalitions[::2] != coalitions[1::2]).all()
     # The last value is what the others leave of the total: least squares without a constraint.
@@ -98,7 +97,7 @@ def test_the_error_falls_as_one_over_the_root_of_samples():
     for samples in (250, 2000):
         with jax.enable_x64(True):
             method = replace(GRID, samples=samples)
-            values = np.asarray(compiled(jax.vmap(partial(method, polynomial, ONES)))(keys))[..., 0]
+            values = np.asarray(jax.jit(jax.vmap(partial(method, polynomial, ONES)))(keys))[..., 0]
         np.testing.assert_allclose(values.sum(1), polynomial(ONES), rtol=1e-9)
         errors.append(np.sqrt(((values - SHAPLEY) ** 2).mean()))
     order = np.log(errors[0] / errors[1]) / np.log(2000 / 250)
@@ -118,7 +117,7 @@ def test_empty_segments_of_superpixels_have_no_part():
     labels = np.asarray(partition(image))
     weights = np.random.default_rng(0).normal(size=image.shape).astype(np.float32)
     method = KernelSHAP(partition, 64, -1.0)
-    map = np.asarray(compiled(partial(method, lambda x: (x * weights).sum()))(image, KEY))[..., 0]
+    map = np.asarray(jax.jit(partial(method, lambda x: (x * weights).sum()))(image, KEY))[..., 0]
     parts = (weights * (image + 1)).sum(-1)
     assert labels.max() + 1 < partition.count(image.shape)
     for n in np.unique(labels):

@@ -19,7 +19,6 @@ from tests.attribution.games import (
     NULL,
     PARTITION,
     by_segment,
-    compiled,
     contributions,
     curved,
     linear,
@@ -32,7 +31,7 @@ METHOD = LIME(PARTITION, 60, FILL)
 
 def explain(method, score, key=KEY):
     with jax.enable_x64(True):
-        return by_segment(compiled(lambda x, k: method(score, x, k))(IMAGE, key))
+        return by_segment(jax.jit(lambda x, k: method(score, x, k))(IMAGE, key))
 
 
 def drawn(samples):
@@ -68,7 +67,7 @@ def test_empty_segments_of_superpixels_have_no_part():
     image[:, 4:] = 1
     few = np.asarray(Superpixels(12)(image))
     score = lambda x: (x * image).sum()  # noqa: E731
-    out = np.asarray(compiled(partial(LIME(Superpixels(12), 100, ridge=1e-3), score))(image, KEY))
+    out = np.asarray(jax.jit(partial(LIME(Superpixels(12), 100, ridge=1e-3), score))(image, KEY))
     for n in np.unique(few):
         np.testing.assert_allclose(out[few == n], image[few == n].sum(), rtol=1e-2, atol=1e-2)
 

@@ -24,10 +24,6 @@ SCALE = rng.normal(size=8)  # of both signs, as in a batch normalisation
 EPSILON = 1e-3
 
 
-def quickly(function):
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-
-
 def network(x, relu=jax.nn.relu):
     h = relu((x.reshape(-1) @ A) * SCALE + SHIFTS[0])
     return relu(h @ B + SHIFTS[1]) @ C
@@ -110,7 +106,7 @@ def test_every_rule_is_its_matrix():
         return rules, {name: LRP(first=name, **options)(SCORE, x, KEY) for name in FIRST}
 
     with jax.enable_x64(True):
-        rules, first = quickly(explain)(jnp.asarray(IMAGE))
+        rules, first = jax.jit(explain)(jnp.asarray(IMAGE))
     for name, out in rules.items():
         np.testing.assert_allclose(out, by_hand(RULES[name]), rtol=1e-9, err_msg=name)
     for name, out in first.items():
@@ -150,7 +146,7 @@ def test_relevance_is_conserved_without_shifts():
     score = Score(convolutional, black=(-4.0,), white=(4.0,))
     explain = lambda x: (score(x), [m(score, x, KEY) for m in methods], jax.grad(score)(x))  # noqa: E731
     with jax.enable_x64(True):
-        value, maps, gradient = jax.device_get(quickly(explain)(jnp.asarray(image)))
+        value, maps, gradient = jax.device_get(jax.jit(explain)(jnp.asarray(image)))
     assert abs(value) > 1e-2
     for method, out in zip(methods, maps, strict=True):
         np.testing.assert_allclose(out.sum(), value, rtol=1e-6, err_msg=repr(method))
@@ -182,7 +178,7 @@ def test_gates_are_constants():
         return LRP("zero")(lambda x: score(x, None), x, KEY), x * jax.grad(score)(x, hold)
 
     with jax.enable_x64(True):
-        ours, expected = quickly(explain)(jnp.asarray(image))
+        ours, expected = jax.jit(explain)(jnp.asarray(image))
     np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 
@@ -237,7 +233,7 @@ def test_conservation_on_the_architectures(name, side):
         score = model.score(params, logit(0))
         return [method(score, x, KEY) for method in methods], score(x)
 
-    (out, *further), value = quickly(explain)(params, image)
+    (out, *further), value = jax.jit(explain)(params, image)
     out = np.asarray(out, np.float64)
     np.testing.assert_allclose(out.sum(), value, atol=1e-5 * np.abs(out).sum() + 1e-6)
     assert all(np.isfinite(o).all() and np.abs(o).max() > 0 for o in further)

@@ -22,7 +22,7 @@ from salix.perturb.partition import Grid, Superpixels
 from salix.scores import logit
 from salix.spec import parse
 from salix.typing import InputError, Passes, Score
-from tests.attribution.passes import PassCounter, compiled, temporary_bytes
+from tests.attribution.passes import PassCounter, temporary_bytes
 
 KEYS = jax.random.split(jax.random.key(0), 2)
 SPACE = (6, 4)
@@ -129,7 +129,7 @@ def together(name):
         return method(counter.score_of_example(one), image, key)
 
     ones = np.ones(len(batch), np.float32)
-    return np.asarray(compiled(jax.vmap(explain))(batch, keys, ones)), counter.passes()
+    return np.asarray(jax.jit(jax.vmap(explain))(batch, keys, ones)), counter.passes()
 
 
 close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
@@ -150,7 +150,7 @@ def test_neighbours_have_no_influence_and_undefined_is_nan(name):
 def test_vmap_is_a_loop_and_so_are_its_passes(name):
     first, _, _, other, _ = together(name)[0]
     counter = PassCounter(network(SPACE))
-    explain = compiled(partial(method_of(name), counter.score))
+    explain = jax.jit(partial(method_of(name), counter.score))
     for image, key, expected in zip(images(SPACE, count=2), KEYS, (first, other), strict=True):
         close(explain(image, key), expected)
         assert counter.passes() == passes_of(method_of(name), image.shape)
@@ -194,7 +194,7 @@ def test_old_style_keys_are_taken_and_plain_functions_by_those_that_read_no_trun
 def test_float64(name):
     with jax.enable_x64(True):
         (image,) = images(SPACE, np.float64)
-        explain = compiled(partial(method_of(name), network(SPACE, np.float64)))
+        explain = jax.jit(partial(method_of(name), network(SPACE, np.float64)))
         double = np.asarray(explain(image, KEYS[0]))
     assert double.dtype == np.float64
     assert np.isfinite(double).all()
@@ -238,7 +238,7 @@ def test_every_number_of_axes(name):
 def test_values_for_sequences_and_volumes(name):
     for space in spaces(name, [(6,), (4, 6, 2)]):
         (image,) = images(space)
-        out = compiled(partial(method_of(name), network(space)))(image, KEYS[0])
+        out = jax.jit(partial(method_of(name), network(space)))(image, KEYS[0])
         assert np.isfinite(out).all()
         assert np.abs(out).max() > 0
 

@@ -11,7 +11,6 @@ import pytest
 from salix.attribution import METHODS, Occlusion
 from salix.spec import parse
 from salix.typing import InputError, Passes
-from tests.attribution.games import compiled
 
 KEY = jax.random.key(0)
 rng = np.random.default_rng(0)
@@ -56,7 +55,7 @@ def test_slow_version(space, window, stride, combine, chunk):
     image = rng.normal(size=(*space, 2))
     with jax.enable_x64(True):
         method = Occlusion(window, stride, 0.5, combine, chunk)
-        out = compiled(lambda x: method(curved, x, KEY))(image)
+        out = jax.jit(lambda x: method(curved, x, KEY))(image)
         np.testing.assert_allclose(
             out, slow(curved, image, window, stride, 0.5, combine), rtol=1e-9, atol=1e-12
         )
@@ -88,7 +87,7 @@ def test_one_number_an_axis_and_half_a_window_by_default():
 def test_a_planted_pixel_is_under_the_strongest_windows():
     image = np.ones((12, 12, 1), np.float32)
     score = lambda x: 2 * x[4, 7, 0] + 0.1 * x.mean()  # noqa: E731
-    out = np.asarray(compiled(lambda x: Occlusion(3, 1)(score, x, KEY))(image))
+    out = np.asarray(jax.jit(lambda x: Occlusion(3, 1)(score, x, KEY))(image))
     assert np.unravel_index(out.argmax(), out.shape)[:2] == (4, 7)
 
 

@@ -12,7 +12,6 @@ from scipy.ndimage import gaussian_filter
 
 from salix.attribution import BlurIG, GuidedIG, completeness_residual
 from salix.typing import InputError, Score
-from tests.attribution.passes import compiled
 
 KEY = jax.random.key(0)
 ROOT = Path(__file__).parents[2]
@@ -27,14 +26,14 @@ def score(x):
 
 def explain(method, function=score, image=IMAGE):
     with jax.enable_x64(True):
-        return np.asarray(compiled(lambda x: method(function, x, KEY))(jnp.asarray(image)))
+        return np.asarray(jax.jit(lambda x: method(function, x, KEY))(jnp.asarray(image)))
 
 
 def residual(method, function=score, image=IMAGE):
     with jax.enable_x64(True):
         image = jnp.asarray(image)
         off = lambda x: completeness_residual(method, function, x, method(function, x, KEY))  # noqa: E731
-        return float(compiled(off)(image))
+        return float(jax.jit(off)(image))
 
 
 def test_the_formula_is_the_gradient():
@@ -57,7 +56,7 @@ def test_blur_is_that_of_pair(name):
 def test_single_precision_is_close():
     for method, name in ((GuidedIG(), "guided default"), (BlurIG(), "blur default")):
         image = IMAGE.astype(np.float32)
-        out = np.asarray(compiled(lambda x, m=method: m(score, x, KEY))(image))
+        out = np.asarray(jax.jit(lambda x, m=method: m(score, x, KEY))(image))
         assert out.dtype == np.float32
         expected = REFERENCE[name]
         # A rounded tie may send a feature along another way.
@@ -113,7 +112,7 @@ def test_linear_scores():
 @pytest.mark.parametrize("sigma", [0.3, 1.0, 7.5, 50.0])
 def test_the_most_blurred_image_is_that_of_scipy(sigma):
     with jax.enable_x64(True):
-        (blurred,) = compiled(lambda x: BlurIG(sigma).baselines(score, x))(IMAGE)
+        (blurred,) = jax.jit(lambda x: BlurIG(sigma).baselines(score, x))(IMAGE)
     expected = gaussian_filter(IMAGE, [sigma, sigma, 0], mode="constant")
     np.testing.assert_allclose(blurred, expected, atol=1e-12)
 
@@ -121,7 +120,7 @@ def test_the_most_blurred_image_is_that_of_scipy(sigma):
 def test_volumes_and_sequences_are_blurred_along_all_their_axes():
     image = np.random.default_rng(0).uniform(size=(5, 4, 6, 2))
     with jax.enable_x64(True):
-        (blurred,) = compiled(lambda x: BlurIG(2).baselines(score, x))(image)
+        (blurred,) = jax.jit(lambda x: BlurIG(2).baselines(score, x))(image)
     np.testing.assert_allclose(
         blurred, gaussian_filter(image, [2, 2, 2, 0], mode="constant"), atol=1e-12
     )

@@ -17,7 +17,6 @@ from salix.nn.conv import conv, conv_form
 from salix.typing import InputError, Score
 
 KEY = jax.random.key(0)
-quickly = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 rng = np.random.default_rng(0)
 MATRICES = [rng.normal(size=s).astype(np.float32) for s in ((6, 8), (8, 7), (7,))]
 IMAGE = rng.normal(size=(2, 3)).astype(np.float32)
@@ -70,7 +69,7 @@ def test_a_relu_however_it_is_written(method, rule, name):
     a, b, c = MATRICES
     act = RELUS[name]
     score = lambda x: act(act(x.reshape(-1) @ a / 8) @ b / 8) @ c * 64  # noqa: E731
-    out = quickly(lambda x: method(score, x, KEY))(IMAGE)
+    out = jax.jit(lambda x: method(score, x, KEY))(IMAGE)
     np.testing.assert_allclose(out, by_hand(rule), rtol=1e-4, atol=1e-4)
 
 
@@ -94,7 +93,7 @@ def test_other_functions_have_their_derivative():
 
     methods = (GuidedBackprop(), Deconvnet())
     explain = lambda x: [jax.grad(score)(x), *(method(score, x, KEY) for method in methods)]  # noqa: E731
-    expected, *maps = quickly(explain)(IMAGE)
+    expected, *maps = jax.jit(explain)(IMAGE)
     for map in maps:
         np.testing.assert_allclose(map, expected, atol=1e-6)
 
@@ -125,7 +124,7 @@ def test_convolutional_network_in_both_forms(form):
         return ours, jax.grad(lambda x: network(x, guided))(x)
 
     with conv_form(form):
-        ours, expected = quickly(explain)(image)
+        ours, expected = jax.jit(explain)(image)
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
 
@@ -149,7 +148,7 @@ def test_loops_of_fixed_length_are_unrolled():
 
     for method in (GuidedBackprop(), Deconvnet()):
         explain = lambda x, m=method: [m(partial(score, loop=n), x, KEY) for n in (True, False)]  # noqa: E731
-        looped, unrolled = quickly(explain)(IMAGE)
+        looped, unrolled = jax.jit(explain)(IMAGE)
         np.testing.assert_allclose(looped, unrolled, rtol=1e-5)
 
 

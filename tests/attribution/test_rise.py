@@ -12,7 +12,6 @@ from skimage.transform import resize
 from salix.attribution import METHODS, RISE
 from salix.spec import parse
 from salix.typing import InputError
-from tests.attribution.games import compiled
 
 KEY = jax.random.key(0)
 SPACE = (13, 9)
@@ -51,7 +50,7 @@ def curved(x, np=jnp):
 def test_the_mean_of_masks_weighted_by_scores(space, method):
     image = np.random.default_rng(0).uniform(size=(*space, 2))
     with jax.enable_x64(True):
-        out = compiled(partial(method, curved))(image, KEY)
+        out = jax.jit(partial(method, curved))(image, KEY)
         drawn = np.array(list(masks(method, space)))
     fill = image.mean(tuple(range(len(space)))) if method.fill == "mean" else method.fill
     scores = [curved(m[..., None] * image + (1 - m[..., None]) * fill, np) for m in drawn]
@@ -64,10 +63,10 @@ def test_the_mean_of_masks_weighted_by_scores(space, method):
 def test_masks_have_the_stated_mean_at_each_pixel_and_both_norms_agree_at_length():
     image, one = np.ones((*SPACE, 1), np.float32), lambda x: x.sum() * 0 + 3
     method = RISE(2000, side=4, probability=0.3, chunk=100)
-    expectation = compiled(partial(method, one))(image, KEY)[..., 0] / 3
+    expectation = jax.jit(partial(method, one))(image, KEY)[..., 0] / 3
     # The mean of the masks over p: 5 standard errors of a Bernoulli mask
     np.testing.assert_allclose(expectation, 1, atol=5 * np.sqrt(0.7 / 0.3 / 2000))
-    by_masks = compiled(partial(replace(method, norm="masks"), one))(image, KEY)
+    by_masks = jax.jit(partial(replace(method, norm="masks"), one))(image, KEY)
     np.testing.assert_allclose(by_masks, 3, rtol=1e-5)
 
 
@@ -76,7 +75,7 @@ def test_noise_falls_as_one_over_the_root_of_masks():
     image = np.random.default_rng(0).uniform(size=(*SPACE, 1)).astype(np.float32)
     keys, spread = jax.random.split(KEY, 100), []
     for count in (16, 256):
-        maps = compiled(jax.vmap(partial(RISE(count, side=4), curved, image)))(keys)
+        maps = jax.jit(jax.vmap(partial(RISE(count, side=4), curved, image)))(keys)
         spread.append(float(np.asarray(maps).std(0).mean()))
     assert np.log(spread[0] / spread[1]) / np.log(16) == pytest.approx(0.5, abs=0.05)
 
@@ -84,7 +83,7 @@ def test_noise_falls_as_one_over_the_root_of_masks():
 def test_a_planted_pixel_is_the_brightest():
     image = np.ones((16, 16, 1), np.float32)
     score = lambda x: x[4, 11, 0]  # noqa: E731
-    map = np.asarray(compiled(partial(RISE(400, chunk=20), score))(image, KEY))[..., 0]
+    map = np.asarray(jax.jit(partial(RISE(400, chunk=20), score))(image, KEY))[..., 0]
     y, x = np.unravel_index(map.argmax(), map.shape)
     assert abs(y - 4) <= 1
     assert abs(x - 11) <= 1

@@ -20,7 +20,6 @@ from tests.attribution.games import (
     NULL,
     PARTITION,
     by_segment,
-    compiled,
     contributions,
     curved,
     exact_shapley,
@@ -34,7 +33,7 @@ SHAPLEY = ShapleySampling(PARTITION, fill=FILL)
 
 def explain(method, score, key=KEY, image=IMAGE):
     with jax.enable_x64(True):
-        return by_segment(compiled(lambda x, k: method(score, x, k))(image, key))
+        return by_segment(jax.jit(lambda x, k: method(score, x, k))(image, key))
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 8])
@@ -70,7 +69,7 @@ def test_mean_error_falls_as_one_over_the_root_of_permutations():
     for permutations in (4, 64):
         method = replace(SHAPLEY, permutations=permutations)
         with jax.enable_x64(True):
-            maps = np.asarray(compiled(jax.vmap(partial(method, curved, IMAGE)))(keys))
+            maps = np.asarray(jax.jit(jax.vmap(partial(method, curved, IMAGE)))(keys))
         values = maps[:, FIRST[0], FIRST[1], 0]
         errors.append(np.sqrt(((values - exact) ** 2).mean()))
         # unbiased: the mean over keys is within 4 standard errors
@@ -97,7 +96,7 @@ def test_empty_segments_of_superpixels_change_nothing():
     assert labels.max() + 1 < partition.count(image.shape)
     score = lambda x: (x * weights).sum()  # noqa: E731
     for method in (FeatureAblation(partition, -1.0), ShapleySampling(partition, 2, -1.0)):
-        map = np.asarray(compiled(partial(method, score))(image, KEY))[..., 0]
+        map = np.asarray(jax.jit(partial(method, score))(image, KEY))[..., 0]
         parts = (weights * (image + 1)).sum(-1)
         for n in np.unique(labels):
             np.testing.assert_allclose(
@@ -107,7 +106,7 @@ def test_empty_segments_of_superpixels_change_nothing():
 
 def test_one_segment_has_the_complete_difference():
     for method in (FeatureAblation(Grid(1), 0.5), ShapleySampling(Grid(1), 2, 0.5)):
-        out = compiled(partial(method, linear))(IMAGE.astype(np.float32), KEY)
+        out = jax.jit(partial(method, linear))(IMAGE.astype(np.float32), KEY)
         np.testing.assert_allclose(out, linear(IMAGE) - linear(np.full_like(IMAGE, 0.5)), rtol=1e-5)
     assert ShapleySampling(Grid(1)).passes((3, 4, 2)) == Passes(evaluations=2)
 

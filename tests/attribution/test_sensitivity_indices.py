@@ -19,7 +19,6 @@ from tests.attribution.games import (
     NULL,
     PARTITION,
     by_segment,
-    compiled,
     curved,
     remaining,
 )
@@ -31,7 +30,7 @@ SOBOL, MASKS = Sobol(Grid(4)), HSIC(Grid(4))
 
 def explain(method, score, image=ONES, key=KEY):
     with jax.enable_x64(True):
-        return np.asarray(compiled(lambda x, k: method(score, x, k))(image, key))
+        return np.asarray(jax.jit(lambda x, k: method(score, x, k))(image, key))
 
 
 def additive(x):
@@ -94,7 +93,7 @@ def test_errors_fall_as_one_over_the_root_of_samples():
         errors = []
         for amount in amounts:
             with jax.enable_x64(True):
-                values = np.asarray(compiled(jax.vmap(partial(make(amount), product, ONES)))(keys))[
+                values = np.asarray(jax.jit(jax.vmap(partial(make(amount), product, ONES)))(keys))[
                     :, 1:, 0
                 ]
             errors.append(
@@ -153,7 +152,7 @@ def test_planted_segments_have_the_highest_values(method):
     image[:6, 6:] = (0, 1, 0)
     labels = np.asarray(method.partition(image))
     score = lambda x: 4 * x[2, 8, 1] + 0.1 * x.mean()  # noqa: E731
-    map = np.asarray(compiled(partial(method, score))(image, KEY))[..., 0]
+    map = np.asarray(jax.jit(partial(method, score))(image, KEY))[..., 0]
     assert (map == map.max())[labels == labels[2, 8]].all()
     assert map[2, 8] > 5 * np.median(map)
 

@@ -18,7 +18,6 @@ from salix.attribution import (
 )
 from salix.store import describe
 from salix.typing import Score
-from tests.attribution.passes import compiled
 
 KEY = jax.random.key(0)
 IMAGE = np.random.default_rng(0).uniform(-1, 3, size=(6, 5, 3)).astype(np.float32)
@@ -126,7 +125,7 @@ def test_a_random_method_gets_its_own_key_for_each_sample():
 
 
 def explain(method, score):
-    return compiled(lambda x: method(score, x, KEY))(IMAGE)
+    return jax.jit(lambda x: method(score, x, KEY))(IMAGE)
 
 
 @pytest.mark.slow

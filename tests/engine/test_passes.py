@@ -74,9 +74,7 @@ NET = from_nnx(Net(nnx.Rngs(0)), preprocess=PREPROCESS, name="net")
 def compiled(method, measures):
     model, params = NET
     problem = Classification(model, method, measures=tuple(measures), reference_masks=True)
-    lowered = jax.jit(batched(problem)).lower(*abstract_arguments(problem, params, BATCH))
-    # The program is the same, machine code that runs is made sooner.
-    return lowered.compile({"xla_backend_optimization_level": 0})
+    return jax.jit(batched(problem)).lower(*abstract_arguments(problem, params, BATCH)).compile()
 
 
 def passes(method, measures) -> float:

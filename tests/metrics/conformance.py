@@ -64,9 +64,7 @@ class Evaluation:
         self.truth = TRUTHS.get(name, known.contributions)
         self.random = RANDOM.get(self.info.group, known.unfaithful)
         self.top = np.float32(1) if self.info.score == "explained" else true_maps().max()
-        quickly = {"xla_backend_optimization_level": 0}  # of the machine code, not of the program
-        batch = jax.vmap(self.one)
-        self._batch = jax.jit(batch, compiler_options=quickly)
+        self._batch = jax.jit(jax.vmap(self.one))
 
     def one(self, params, image, map, true, key):
         """Return the metric of one image as a sweep has it; a curve is its area."""

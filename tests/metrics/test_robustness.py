@@ -57,15 +57,12 @@ def explainer(gain=1.0, offset=0.0, elsewhere=0.0, flip=0.0):
 
 PRESETS = ("paper", 0.2, 50), ("captum", 0.02, 10), ("quantus", 0.2, 200)
 FEW = {"continuity": {"steps": 6, "black": 0.1}}
-QUICKLY = {"xla_backend_optimization_level": 0}
 
 
 @functools.cache
 def compiled(name, *options):
     metric = functools.partial(METRICS[name].function, **dict(options))
-    return jax.jit(
-        lambda image, *changes: metric(explainer(*changes), image, KEY), compiler_options=QUICKLY
-    )
+    return jax.jit(lambda image, *changes: metric(explainer(*changes), image, KEY))
 
 
 def call(name, image=IMAGE, gain=1.0, offset=0.0, elsewhere=0.0, flip=0.0, **options):
