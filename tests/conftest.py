@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import numpy as jnp
+from jax._src.interpreters.partial_eval import DynamicJaxprTracer
 from PIL import Image
 
 from salix.adapters import from_nnx
@@ -27,6 +28,10 @@ from salix.typing import Column
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_traceback_filtering", "off")  # thousands of tests expect errors: it is slow
+
+# Flax asks the tracers that it assigns for their sharding, and the error, which tells the origin of
+# the tracer, takes most of the tracing of a deep network.
+DynamicJaxprTracer._origin_msg = lambda self: ""
 
 # Compilation is most of a test, and takes a third without optimisation. A flag that XLA does not
 # know ends the process, so other versions than the pinned one run optimised code.

@@ -1,6 +1,7 @@
 """Inception-v3 and Xception against PyTorch: logits, features, gradients and maps at full size."""
 
 import runpy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def shaken(net: Any) -> Any:
 NETS = {"inception_v3": TWINS["TorchInception"], "xception": TWINS["TorchXception"]}
 
 
+OPTIMISED = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+
+
 def alike(a: Any, b: Any) -> float:
     """Correlation of two arrays."""
     return np.corrcoef(np.ravel(a), np.ravel(b))[0, 1]
@@ -57,7 +61,8 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
     model, params = models.load(name, tmp_path / "net.pth")
     assert model.classes == ("0", "1", "2", "3", "4")
 
-    @jax.jit
+    # In float32 these steep networks need the code that users run, which XLA has optimised.
+    @partial(jax.jit, compiler_options=OPTIMISED)
     def run(params: Any, x: Any) -> tuple[Any, ...]:
         score, key = model.score(params, logit(best)), jax.random.key(0)
         maps = (method(score, x, key)[..., 0] for method in (CAM(), GradCAM()))
