@@ -81,7 +81,8 @@ def _apply_levels(planes: Planes, levels: BlurLevels, eight_bit: bool) -> Blurre
     weights = jnp.asarray(basis_weights(), planes.dtype)
 
     def add(images: Array, level: Array, blurred: Planes) -> Array:
-        return images + weights[:, level][levels][:, None] * blurred[None]
+        column = 1 + jnp.searchsorted(jnp.asarray(BASIS), level)
+        return images + weights[:, column][levels][:, None] * blurred[None]
 
     unblurred = weights[:, 0][levels][:, None] * planes[None]
     return fold_levels(planes, add, unblurred, levels=BASIS)
@@ -125,5 +126,5 @@ def _sample_levels(
     bank = fold_levels(planes, write, bank, levels=blurring, eight_bit=eight_bit, stride=stride)
     if weights is None:
         return bank[rows]
-    used = jnp.asarray(weights[:, (0, *blurring)], planes.dtype)
+    used = jnp.asarray(weights, planes.dtype)
     return jnp.tensordot(used, bank, 1, precision=lax.Precision.HIGHEST)

@@ -42,11 +42,10 @@ BLURRING = tuple(b for b in range(LEVELS) if kernel_radius(level_sigma(b)) > 0)
 
 
 @cache
-def basis_weights() -> Float[np.ndarray, "levels bank"]:
-    """Return the weights [level, bank level] of blurs whose sum is a level's blur.
+def basis_weights() -> Float[np.ndarray, "levels image_and_basis"]:
+    """Return the weights of the image and of its blurs of `BASIS` whose sum is a level's blur.
 
-    Not 0 for bank level 0, the image itself, and those of `BASIS`. Least squares of the kernels in
-    two dimensions, in 64 bits.
+    Least squares of the kernels in two dimensions, in 64 bits.
     """
     reach = kernel_radius(level_sigma(LEVELS - 1))
     halves = [gaussian_kernel(level_sigma(b), reach)[reach:] for b in range(LEVELS)]
@@ -54,7 +53,4 @@ def basis_weights() -> Float[np.ndarray, "levels bank"]:
     axes = np.where(np.arange(reach + 1) > 0, 2.0, 1.0)
     counts = axes[first] * axes[second] * np.where(first == second, 1, 2)
     kernels = np.array([k[first] * k[second] * np.sqrt(counts) for k in halves])
-    used = [0, *BASIS]
-    weights = np.zeros((LEVELS, LEVELS))
-    weights[:, used] = np.linalg.lstsq(kernels[used].T, kernels.T, rcond=None)[0].T
-    return weights
+    return np.linalg.lstsq(kernels[[0, *BASIS]].T, kernels.T, rcond=None)[0].T
