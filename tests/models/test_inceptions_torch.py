@@ -12,6 +12,7 @@ import pytest
 from salix import models
 from salix.attribution import CAM, GradCAM
 from salix.scores import logit
+from tests.optimised import OPTIMISED
 
 torch: Any = pytest.importorskip("torch")
 nn, functional = torch.nn, torch.nn.functional
@@ -33,9 +34,6 @@ def shaken(net: Any) -> Any:
 
 
 NETS = {"inception_v3": TWINS["TorchInception"], "xception": TWINS["TorchXception"]}
-
-
-OPTIMISED = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
 
 
 def alike(a: Any, b: Any) -> float:
