@@ -78,11 +78,10 @@ def _apply_levels(planes: Planes, levels: BlurLevels, eight_bit: bool) -> Blurre
 
         unchanged = jnp.repeat(planes[None], levels.shape[0], 0)
         return fold_levels(planes, choose, unchanged, eight_bit=True)
-    weights = jnp.asarray(basis_weights(), planes.dtype)
+    weights, rows = jnp.asarray(basis_weights(), planes.dtype), jnp.asarray(_bank_rows(BASIS))
 
     def add(images: Array, level: Array, blurred: Planes) -> Array:
-        column = 1 + jnp.searchsorted(jnp.asarray(BASIS), level)
-        return images + weights[:, column][levels][:, None] * blurred[None]
+        return images + weights[:, rows[level]][levels][:, None] * blurred[None]
 
     unblurred = weights[:, 0][levels][:, None] * planes[None]
     return fold_levels(planes, add, unblurred, levels=BASIS)
@@ -111,13 +110,17 @@ def _search_factors(
     return factors[first].reshape(-1, 1, 1)
 
 
+def _bank_rows(blurring: tuple[int, ...]) -> Int[np.ndarray, " levels"]:
+    """Return each level's row in a bank of the image, for levels without a blur, and its blurs."""
+    return np.searchsorted(blurring, np.arange(LEVELS), side="right")
+
+
 def _sample_levels(
     planes: Planes, sampled: Planes, eight_bit: bool, stride: int
 ) -> Float[Array, "levels c h w"]:
     """Return the sampled pixels at every level."""
     blurring, weights = (BLURRING, None) if eight_bit else (BASIS, basis_weights())
-    # Rows are the image and its blurs; with 8 bits the levels that do not blur share the first.
-    rows = np.searchsorted(blurring, np.arange(LEVELS), side="right")
+    rows = _bank_rows(blurring)
 
     def write(bank: Array, level: Array, blurred: Planes) -> Array:
         return bank.at[jnp.asarray(rows)[level]].set(blurred)
@@ -126,5 +129,5 @@ def _sample_levels(
     bank = fold_levels(planes, write, bank, levels=blurring, eight_bit=eight_bit, stride=stride)
     if weights is None:
         return bank[rows]
-    used = jnp.asarray(weights, planes.dtype)
-    return jnp.tensordot(used, bank, 1, precision=lax.Precision.HIGHEST)
+    basis = jnp.asarray(weights, planes.dtype)
+    return jnp.tensordot(basis, bank, 1, precision=lax.Precision.HIGHEST)
