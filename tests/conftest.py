@@ -1,5 +1,6 @@
 """Strictness for every test, a small model and data set, and runs with planted numbers."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import numpy as jnp
+from jax._src import compiler
 from jax._src.interpreters.partial_eval import DynamicJaxprTracer
 from PIL import Image
 
@@ -91,6 +93,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in asking:
             item.add_marker("torch")
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of each collection of garbage what lives to the end: modules and tests."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Compile as for users in a test marked `optimised`."""
+    if item.get_closest_marker("optimised") is None:
+        return (yield)
+    jax.clear_caches()
+    options = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+    original = compiler.get_compile_options
+
+    def optimised(*args: object, env_options_overrides: dict | None, **kwargs: object) -> object:
+        overrides = options | (env_options_overrides or {})
+        return original(*args, env_options_overrides=overrides, **kwargs)
+
+    compiler.get_compile_options = optimised
+    try:
+        return (yield)
+    finally:
+        compiler.get_compile_options = original
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -57,9 +57,11 @@ def run(text: str, path: str) -> int:
     return ran
 
 
-# Each page takes seconds: by default the README alone runs.
+# Each page takes seconds: by default the README alone runs. SLIC's loops take minutes if XLA does
+# not optimise them.
+MARKS = {"README.md": (), "regions.md": (pytest.mark.slow, pytest.mark.optimised)}
 RUN = [
-    pytest.param(p, marks=() if p.name == "README.md" else pytest.mark.slow, id=name(p))
+    pytest.param(p, marks=MARKS.get(p.name, pytest.mark.slow), id=name(p))
     for p in PAGES
     if "```python" in p.read_text()
 ]

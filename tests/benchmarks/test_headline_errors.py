@@ -15,16 +15,12 @@ PAGES = 100
 CHOSEN = (
     "1 v 1, effects of runs",
     "1 v 1, groups of images",
-    "1 v 5, effects of runs",
     "2 v 8, the smaller 3 times as variable",
     "3 v 3, effects of runs",
-    "3 v 3, groups of images",
-    "3 v 10, the smaller 3 times as variable",
     "3 v 10, skewed",
     "5 v 5, effects of group by image",
     "5 v 5, accuracy",
     "5 v 5, 12 uneven groups of images",
-    "10 v 10, effects of group by image",
     "4 groups of 3, effects of runs",
     "3 groups of 5, effects of group by image",
 )

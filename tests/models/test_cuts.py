@@ -1,5 +1,6 @@
 """Named cuts: the head of the trunk is the network, wherever it is cut."""
 
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -59,6 +60,7 @@ def test_every_network_is_expected_here_or_a_transformer() -> None:
     assert set(EXPECTED) == set(models.MODELS) - set(ENTRIES)
 
 
+@cache
 def abstract(name: str) -> tuple[Any, Any]:
     """Return an architecture without numbers, in evaluation, and an image of its size."""
     about = models.MODELS[name]
@@ -103,8 +105,9 @@ def test_cuts_are_in_order_and_end_at_the_default(name: str) -> None:
 def test_the_head_of_the_trunk_is_the_same_program_wherever_it_is_cut(name: str) -> None:
     module, x = abstract(name)
     logits = program(lambda m, x: m(x), module, x)
-    # `trunk` and `head` are the same for all networks, as above: each cut would show no more.
-    for cut in (module.cuts[0], module.cuts[len(module.cuts) // 2], module.cuts[-1]):
+    # `trunk` and `head` are the same for all networks, as above: in large ones one cut shows it.
+    cuts = module.cuts if name in QUICK else (module.cuts[len(module.cuts) // 2],)
+    for cut in cuts:
         again = program(lambda m, x, cut=cut: m.head(m.trunk(x, cut), cut), module, x)
         assert again == logits, cut
 

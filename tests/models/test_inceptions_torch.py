@@ -1,7 +1,6 @@
 """Inception-v3 and Xception against PyTorch: logits, features, gradients and maps at full size."""
 
 import runpy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from salix import models
 from salix.attribution import CAM, GradCAM
 from salix.scores import logit
-from tests.optimised import OPTIMISED
 
 torch: Any = pytest.importorskip("torch")
 nn, functional = torch.nn, torch.nn.functional
@@ -41,6 +39,7 @@ def alike(a: Any, b: Any) -> float:
     return np.corrcoef(np.ravel(a), np.ravel(b))[0, 1]
 
 
+@pytest.mark.optimised  # in float32 these steep networks need the code that users run
 @pytest.mark.parametrize("name", NETS)
 def test_maps_agree(tmp_path: Path, name: str) -> None:
     net = shaken(NETS[name](5))
@@ -59,8 +58,7 @@ def test_maps_agree(tmp_path: Path, name: str) -> None:
     model, params = models.load(name, tmp_path / "net.pth")
     assert model.classes == ("0", "1", "2", "3", "4")
 
-    # In float32 these steep networks need the code that users run, which XLA has optimised.
-    @partial(jax.jit, compiler_options=OPTIMISED)
+    @jax.jit
     def run(params: Any, x: Any) -> tuple[Any, ...]:
         score, key = model.score(params, logit(best)), jax.random.key(0)
         maps = (method(score, x, key)[..., 0] for method in (CAM(), GradCAM()))

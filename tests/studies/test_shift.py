@@ -78,6 +78,7 @@ def test_the_table_has_the_planted_numbers(faces, tmp_path, capsys, seeds):
     assert all(len(line) <= 80 for line in table.splitlines())
 
 
+@pytest.mark.optimised
 @pytest.mark.slow
 def test_the_study_from_end_to_end(tmp_path, capsys):
     arguments = ["study", "shift", "--offline", "--quick", "--seeds", "1", "--out", str(tmp_path)]
