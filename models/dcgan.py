@@ -68,4 +68,4 @@ def load_dcgan(weights: str | Path) -> DCGAN:
     `weights` is the file of `salix.data.assets.fetch("dcgan")`. Raises InputError when it does not
     fit.
     """
-    return filled(lambda: DCGAN(nnx.Rngs(0)), convert(TORCH, read(weights)), weights, "dcgan")
+    return filled(DCGAN, convert(TORCH, read(weights)), weights, "dcgan")

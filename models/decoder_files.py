@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flax import nnx
 
 from salix.models.checkpoints.errors import existing_file, input_errors
 from salix.models.checkpoints.formats import read
@@ -140,4 +139,4 @@ def _build(
         unknown = [n for n in unknown if n != names["head"]]
     if unknown:
         raise InputError(f"{path} has weights that are no part of a decoder: {unknown[0]}")
-    return filled(lambda: Decoder(config, rngs=nnx.Rngs(0)), weights, path, "a decoder")
+    return filled(lambda rngs: Decoder(config, rngs=rngs), weights, path, "a decoder")

@@ -165,4 +165,4 @@ def load_facemesh(weights: str | Path) -> FaceMesh:
     """
     used = {theirs for theirs, _ in TFJS.values()}
     arrays = {name: array for name, array in read(weights).items() if name in used}
-    return filled(lambda: FaceMesh(nnx.Rngs(0)), convert(TFJS, arrays), weights, "facemesh")
+    return filled(FaceMesh, convert(TFJS, arrays), weights, "facemesh")

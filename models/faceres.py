@@ -110,4 +110,4 @@ def load_faceres(weights: str | Path) -> FaceRes:
         for name, array in read(weights).items()
         if not name.startswith(_UNUSED) and "_relu/" not in name
     }
-    return filled(lambda: FaceRes(nnx.Rngs(0)), convert(TFJS, arrays), weights, "faceres")
+    return filled(FaceRes, convert(TFJS, arrays), weights, "faceres")

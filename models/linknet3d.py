@@ -150,5 +150,5 @@ def load_deepbet(weights: str | Path) -> LinkNet3D:
     logits. Raises InputError when the file does not fit.
     """
     arrays = read_torch(weights)
-    build = lambda: LinkNet3D(1, 2, rngs=nnx.Rngs(0))  # noqa: E731
+    build = lambda rngs: LinkNet3D(1, 2, rngs=rngs)  # noqa: E731
     return filled(build, convert(DEEPBET, arrays), weights, "deepbet")

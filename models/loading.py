@@ -19,11 +19,11 @@ from salix.nn import fold
 from salix.preprocess import Preprocess
 from salix.typing import InputError, Params
 
-__all__ = ["build", "load", "save"]
+__all__ = ["build", "checked_classes", "load", "save"]
 SHOWN = 6  # names of classes in a message
 
 
-def _checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...]:
+def checked_classes(name: str, classes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names of the classes, None for the architecture's own."""
     _, architecture = architecture_of(name)
     classes = architecture.classes if classes is None else tuple(classes)
@@ -45,7 +45,7 @@ def build(name: str, seed: int = 0, *, classes: Sequence[str] | None = None) -> 
     `name` is one of `MODELS` or of `DETECTORS`. Raises InputError for an unknown name, or classes
     that the architecture cannot have.
     """
-    count = len(_checked_classes(name, classes))
+    count = len(checked_classes(name, classes))
     return architecture_of(name)[1].build(nnx.Rngs(seed), count)
 
 
@@ -92,7 +92,7 @@ def load(
             raise InputError(
                 "prefix, ema, head, ignore and allow_missing belong to a weight file: give weights"
             )
-        names = _checked_classes(name, classes)
+        names = checked_classes(name, classes)
         module = build(name, classes=names)
     else:
         file = read_weights(
@@ -105,7 +105,7 @@ def load(
             allow_missing=allow_missing,
         )
         check_detector(name, weights, len(file.classes))
-        names = _checked_classes(name, file.classes if classes is None else classes)
+        names = checked_classes(name, file.classes if classes is None else classes)
         outputs = file.outputs
         if f"{architecture.head.rpartition('.')[0]}.kernel" in file.initialised:
             outputs = len(names)  # of a new head
@@ -114,7 +114,7 @@ def load(
             raise InputError(f"{weights} has {len(file.classes)} classes{one}, not {len(names)}")
         chosen, preprocess = file.chosen, file.preprocess or preprocess
         module = filled(
-            lambda: architecture.build(nnx.Rngs(0), outputs),
+            lambda rngs: architecture.build(rngs, outputs),
             dict(file.arrays),
             file.network,
             architecture_name,
@@ -145,11 +145,11 @@ def save(
     Raises InputError when the parameters are not those of the architecture, or contain NaN.
     """
     architecture_name, architecture = architecture_of(name)
-    names = _checked_classes(name, classes)
+    names = checked_classes(name, classes)
     weights = arrays(params)
     head = weights.get(architecture.head)
     outputs = 1 if head is not None and head.size == 1 and len(names) == 2 else len(names)
-    shapes = expected(lambda: architecture.build(nnx.Rngs(0), outputs))
+    shapes = expected(lambda rngs: architecture.build(rngs, outputs))
     fitted = match(shapes, weights, path, architecture_name)
     metadata = {
         "architecture": architecture_name,

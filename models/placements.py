@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from flax import nnx
-
 from salix.model import LoadedWeights
 from salix.models.checkpoints.formats import read
 from salix.models.checkpoints.module_state import expected, match
@@ -59,7 +57,7 @@ def inspect_weights(
     except InputError as error:
         sizes = {n: array.shape for n, array in read(path).items()}
         return [ArrayPlacement("not read", n, s, None, None) for n, s in sizes.items()], f"{error}"
-    shapes = expected(lambda: architecture.build(nnx.Rngs(0), file.outputs))
+    shapes = expected(lambda rngs: architecture.build(rngs, file.outputs))
     required = {n: leaf for n, leaf in shapes.items() if n not in file.initialised}
     fault = None
     try:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from flax import nnx
 
 from salix.models.architecture import Architecture
 from salix.models.checkpoints.choice import choose, unknown
@@ -61,7 +60,7 @@ def read_weights(
             f"{path}: no {file_format.title} weights of {name} are known, "
             f"only {_titles(architecture)}"
         )
-    shapes = expected(lambda: architecture.build(nnx.Rngs(0), len(architecture.classes)))
+    shapes = expected(lambda rngs: architecture.build(rngs, len(architecture.classes)))
     allowed = _allowed(allow_missing, shapes, name)
     tables = _tables(architecture, form, shapes)
     arrays = read(path)
@@ -123,7 +122,7 @@ def _completed(
     """
     if not allow_missing:
         return file
-    shapes = expected(lambda: MODELS[name].build(nnx.Rngs(0), file.outputs))
+    shapes = expected(lambda rngs: MODELS[name].build(rngs, file.outputs))
     allowed = _allowed(allow_missing, shapes, name)
     count = len(file.arrays.keys() & shapes.keys())
     if 2 * count < len(shapes):

@@ -114,11 +114,11 @@ def load_recogniser(
     architecture = RECOGNISERS[name]
     classes = len(architecture.alphabet) + 1
 
-    def build() -> Any:
-        return architecture.network(classes, nnx.Rngs(seed))
+    def build(rngs: nnx.Rngs) -> Any:
+        return architecture.network(classes, rngs)
 
     if weights is None:
-        module = build()
+        module = build(nnx.Rngs(seed))
         module.eval()
     else:
         module = filled(build, convert(architecture.table, read(weights)), weights, name)

@@ -70,8 +70,8 @@ def load_text_encoder(folder: str | Path) -> TextEncoder:
     with input_errors(folder / "config.json", "the configuration of a text encoder", *_DAMAGE):
         config = _config(settings, family, _pool(folder))
 
-    def build() -> TextEncoder:
-        return TextEncoder(config, rngs=nnx.Rngs(0))
+    def build(rngs: nnx.Rngs) -> TextEncoder:
+        return TextEncoder(config, rngs=rngs)
 
     stored = read(folder)
     prefix = next((p for p in _PREFIXES if f"{p}embeddings.word_embeddings.weight" in stored), "")
@@ -97,7 +97,7 @@ def save_text_encoder(encoder: TextEncoder, folder: str | Path, source: str | Pa
     check_new_folder(folder)
     family = _read_json(source / "config.json")["model_type"]
     own = arrays(nnx.state(encoder, WEIGHTS))
-    shapes = expected(lambda: TextEncoder(encoder.config, rngs=nnx.Rngs(0)))
+    shapes = expected(lambda rngs: TextEncoder(encoder.config, rngs=rngs))
     table = _table(shapes, _MPNET if family == "mpnet" else _BERT)
     named = {theirs: layout(own[n]) for n, (theirs, layout) in table.items()}
     folder.mkdir(parents=True)

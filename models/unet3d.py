@@ -84,5 +84,5 @@ def load_deepbrain(weights: str | Path) -> UNet3D:
     arrays = read_frozen_graph(weights)
     names = {theirs for theirs, _ in DEEPBRAIN.values()}
     arrays = {name: array for name, array in arrays.items() if name in names}
-    build = lambda: UNet3D(1, 1, (8, 16, 32), nnx.Rngs(0))  # noqa: E731
+    build = lambda rngs: UNet3D(1, 1, (8, 16, 32), rngs)  # noqa: E731
     return filled(build, convert(DEEPBRAIN, arrays), weights, "deepbrain")

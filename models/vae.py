@@ -109,4 +109,4 @@ def load_vae(weights: str | Path) -> VAE:
     `weights` is the file of `salix.data.assets.fetch("olivetti-vae")`; its faces are those of
     `salix.data.assets.olivetti`, divided by 255. Raises InputError when it does not fit.
     """
-    return filled(lambda: VAE(nnx.Rngs(0)), convert(TORCH, read(weights)), weights, "vae")
+    return filled(VAE, convert(TORCH, read(weights)), weights, "vae")

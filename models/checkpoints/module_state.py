@@ -12,9 +12,29 @@ from flax import nnx
 from salix.models.checkpoints.naming import NamedArrays, Shapes
 from salix.typing import InputError, Params
 
-__all__ = ["WEIGHTS", "arrays", "expected", "filled", "match"]
+__all__ = ["WEIGHTS", "abstract", "arrays", "expected", "filled", "match"]
 
 WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)  # the variables that a checkpoint stores
+
+Build = Callable[[nnx.Rngs], Any]
+
+
+class _OneKey(nnx.Rngs):
+    """Random keys that are all the same, for modules without numbers.
+
+    Flax counts keys, and at each count JAX walks all operations before it: a traced build of a deep
+    network took five times as long.
+    """
+
+    def __call__(self) -> jax.Array:
+        return jax.random.key(0)
+
+    params = __call__
+
+
+def abstract(build: Build) -> Any:
+    """Return the module of `build` with the shapes and types of its variables, and no numbers."""
+    return nnx.eval_shape(lambda: build(_OneKey(0)))
 
 
 def _leaves(state: Params) -> dict[str, Any]:
@@ -22,9 +42,9 @@ def _leaves(state: Params) -> dict[str, Any]:
     return {".".join(map(str, path)): leaf for path, leaf in nnx.to_flat_state(state)}
 
 
-def expected(build: Callable[[], nnx.Module]) -> dict[str, jax.ShapeDtypeStruct]:
+def expected(build: Build) -> dict[str, jax.ShapeDtypeStruct]:
     """Return the shape and type of each weight of a module, without computing one."""
-    state = nnx.state(nnx.eval_shape(build), WEIGHTS)
+    state = nnx.state(abstract(build), WEIGHTS)
     return {name: leaf.get_value() for name, leaf in _leaves(state).items()}
 
 
@@ -68,7 +88,7 @@ def match(
 
 
 def filled(
-    build: Callable[[], nnx.Module],
+    build: Build,
     weights: NamedArrays,
     path: str | Path,
     architecture: str,
@@ -76,12 +96,12 @@ def filled(
     initialised: Collection[str] = (),
     remedy: str = "",
 ) -> Any:
-    """Return the module of `build`, in evaluation, with these weights.
+    """Return the module that `build` makes with random keys, in evaluation, with these weights.
 
     The module is initialised for the parameters `initialised` alone, which keep their values.
     Raises InputError as `match` does.
     """
-    module = build() if initialised else nnx.eval_shape(build)
+    module = build(nnx.Rngs(0)) if initialised else abstract(build)
     state = nnx.state(module, WEIGHTS)
     leaves = {n: leaf for n, leaf in _leaves(state).items() if n not in initialised}
     values = {name: leaf.get_value() for name, leaf in leaves.items()}

@@ -9,6 +9,7 @@ from flax import nnx
 
 from salix.models import architecture_of, build, load
 from salix.models.checkpoints.module_state import WEIGHTS
+from salix.models.loading import checked_classes
 from salix.typing import InputError
 
 
@@ -32,9 +33,8 @@ def initialiser(
     `load`. Raises `InputError` as `load` does, and where the number of classes cannot change.
     """
     if weights is None:
-        nnx.eval_shape(lambda: build(name, classes=classes))  # raises for invalid classes
         _, architecture = architecture_of(name)
-        names = architecture.classes if classes is None else tuple(classes)
+        names = checked_classes(name, classes)
         about = {"preprocess": architecture.preprocess, "classes": names, "name": name}
         return lambda seed: build(name, seed, classes=names), about
     choice = {"prefix": prefix, "ema": ema, "head": head}

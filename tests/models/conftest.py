@@ -15,6 +15,7 @@ from flax import nnx
 
 from salix import models
 from salix.attribution import GradCAM
+from salix.models.checkpoints.module_state import abstract
 from salix.scores import logit
 
 
@@ -58,9 +59,7 @@ def randomise() -> Callable[[Any], Any]:
 @pytest.fixture(scope="session")
 def random_network() -> Callable[[str], Any]:
     """Random network of two classes by name, made once, without its own initialisation."""
-    return cache(
-        lambda name: _randomise(nnx.eval_shape(lambda: models.MODELS[name].build(nnx.Rngs(0), 2)))
-    )
+    return cache(lambda name: _randomise(abstract(lambda rngs: models.MODELS[name].build(rngs, 2))))
 
 
 def _conv(x: np.ndarray, layer: Any, stride: int, pad: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from flax import nnx
 from jax import numpy as jnp
 
 from salix import models
+from salix.models.checkpoints import module_state
 from salix.models.registry_transformers import ENTRIES
 from salix.models.vit import ViT
 from salix.nn import Conv, StagedNetwork, fold
@@ -64,7 +65,7 @@ def test_every_network_is_expected_here_or_a_transformer() -> None:
 def abstract(name: str) -> tuple[Any, Any]:
     """Return an architecture without numbers, in evaluation, and an image of its size."""
     about = models.MODELS[name]
-    module: Any = nnx.eval_shape(lambda: about.build(nnx.Rngs(0), len(about.classes)))
+    module = module_state.abstract(lambda rngs: about.build(rngs, len(about.classes)))
     module.eval()
     return module, jax.ShapeDtypeStruct((1, *about.preprocess.size, about.preprocess.channels), "f")
 

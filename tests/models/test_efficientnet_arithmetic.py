@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 from salix import models
 from salix.models import efficientnet
@@ -99,7 +98,7 @@ REFUSED = [  # an architecture, the origin of a file's names, and the one that c
 def test_names_of_another_arithmetic_are_refused(
     tmp_path: Path, name: str, origin: str, other: str
 ) -> None:
-    shapes = expected(lambda: models.MODELS[name].build(nnx.Rngs(0), 2))
+    shapes = expected(lambda rngs: models.MODELS[name].build(rngs, 2))
     orders = {4: (3, 2, 0, 1), 2: (1, 0)}
     state = {}
     for ours, (theirs, _) in torch_tables(shapes)[origin].items():

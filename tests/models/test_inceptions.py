@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from salix import models
 from salix.models import inception, xception
+from salix.models.checkpoints.module_state import abstract
 from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.inception_blocks import mean_pool
 from salix.nn import fold
@@ -196,7 +197,7 @@ def test_networks_agree_with_numpy(drawn: Any, name: str) -> None:
     _, path, image, (tap, features, logits) = drawn(name)
     model, params = models.load(name, path)
     assert model.classes == ("0", "1", "2")
-    module: Any = nnx.eval_shape(lambda: models.MODELS[name].build(nnx.Rngs(0), 3))
+    module = abstract(lambda rngs: models.MODELS[name].build(rngs, 3))
     nnx.update(module, params)
     module.eval()
     graph, state = nnx.split(module)
@@ -217,7 +218,7 @@ def test_networks_agree_with_numpy(drawn: Any, name: str) -> None:
 @each
 def test_parameters_and_grids(name: str) -> None:
     about, (_, _, size, grid) = models.MODELS[name], SIZES[name]
-    module: Any = nnx.eval_shape(lambda: about.build(nnx.Rngs(0), 1000))
+    module = abstract(lambda rngs: about.build(rngs, 1000))
     leaves = jax.tree.leaves(nnx.state(module, nnx.Param))
     assert sum(leaf.size for leaf in leaves) == PARAMETERS[name]
     assert about.preprocess.size == (size, size)
@@ -266,7 +267,7 @@ def test_all_normalisations_can_be_folded(name: str) -> None:
     folded = fold(block)
     assert not jax.tree.leaves(nnx.state(folded, nnx.BatchStat))
     np.testing.assert_allclose(folded(x), block(x), atol=1e-4)
-    module: Any = nnx.eval_shape(lambda: models.MODELS[name].build(nnx.Rngs(0), 2))
+    module = abstract(lambda rngs: models.MODELS[name].build(rngs, 2))
     parts = [part for _, part in nnx.iter_modules(module)]
     norms = [part for part in parts if isinstance(part, nnx.BatchNorm)]
     spared = [getattr(part, n) for part in parts for n in getattr(part, "folds", {}).values()]

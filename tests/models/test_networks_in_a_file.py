@@ -53,7 +53,7 @@ def tiny(monkeypatch: Any) -> None:
 def drawn(seed: int, classes: int = 2) -> Arrays:
     """A state dict of `tiny` in PyTorch's names and layouts."""
     draw = np.random.default_rng(seed)
-    shapes = expected(lambda: Tiny(nnx.Rngs(0), classes))
+    shapes = expected(lambda rngs: Tiny(rngs, classes))
     state: Arrays = {}
     for ours, (theirs, _) in torch_names(shapes, lambda name: name).items():
         shape = shapes[ours].shape
@@ -302,7 +302,7 @@ def test_outputs_of_another_network_are_refused(write: Any, monkeypatch: Any) ->
 
 
 def test_children_of_a_resnet_have_numbers() -> None:
-    shapes = expected(lambda: models.MODELS["resnet18"].build(nnx.Rngs(0), 2))
+    shapes = expected(lambda rngs: models.MODELS["resnet18"].build(rngs, 2))
     table = models.MODELS["resnet18"].tables["torch"]
     assert callable(table)
     rows = table(shapes)["children of torchvision's"]
@@ -406,7 +406,7 @@ def test_ignored_arrays_are_left_out_and_missing_ones_keep_initial_values(
     error = capsys.readouterr().err
     assert "ignored: neck (2 arrays); initial values of classifier." in error
     new = arrays(models.load("tiny")[1])
-    shapes = expected(lambda: Tiny(nnx.Rngs(0), 2))
+    shapes = expected(lambda rngs: Tiny(rngs, 2))
     for ours, (theirs, layout) in torch_names(shapes, str).items():
         value = new[ours] if ours in HEAD else layout(state[theirs])
         np.testing.assert_array_equal(arrays(params)[ours], value)

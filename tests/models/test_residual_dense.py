@@ -10,7 +10,7 @@ from flax import nnx
 
 from salix import models
 from salix.adapters import from_nnx
-from salix.models.checkpoints.module_state import expected
+from salix.models.checkpoints.module_state import abstract, expected
 from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.resnet import Basic, Bottleneck
 from salix.nn import fold
@@ -26,7 +26,7 @@ names = pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.slow
 @names
 def test_published_counts_grids_and_taps(name: str) -> None:
-    module = nnx.eval_shape(lambda: models.MODELS[name].build(nnx.Rngs(0), 1000))
+    module = abstract(lambda rngs: models.MODELS[name].build(rngs, 1000))
     weights = jax.tree.leaves(nnx.state(module, nnx.Param))
     assert sum(leaf.size for leaf in weights) == COUNTS[name]
     assert {norm.epsilon for _, norm in nnx.iter_modules(module) if hasattr(norm, "epsilon")} == {
@@ -79,7 +79,7 @@ def test_folded_parameters_load_and_cannot_be_saved(tmp_path: Path, random_netwo
 
 def state_dict(name: str, classes: int) -> dict[str, np.ndarray]:
     """Small random arrays by PyTorch's names."""
-    shapes = expected(lambda: models.MODELS[name].build(nnx.Rngs(0), classes))
+    shapes = expected(lambda rngs: models.MODELS[name].build(rngs, classes))
     table: Any = models.MODELS[name].tables["torch"]
     order = {4: (3, 2, 0, 1), 2: (1, 0)}
     actual = {"counter.num_batches_tracked": np.array(3)}

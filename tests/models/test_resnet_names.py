@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flax import nnx
 from safetensors.numpy import save_file
 
 from salix import models
@@ -13,7 +12,7 @@ from salix.models.resnet_names import torch_tables
 
 
 def test_names_are_those_of_transformers() -> None:
-    shapes = expected(lambda: models.MODELS["resnet50"].build(nnx.Rngs(0), 2))
+    shapes = expected(lambda rngs: models.MODELS["resnet50"].build(rngs, 2))
     names = {ours: theirs for ours, (theirs, _) in torch_tables(shapes)["transformers"].items()}
     stages = "resnet.encoder.stages"
     assert {
@@ -30,7 +29,7 @@ def test_names_are_those_of_transformers() -> None:
 def test_a_folder_of_transformers_is_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shapes = expected(lambda: models.MODELS["resnet18"].build(nnx.Rngs(0), 2))
+    shapes = expected(lambda rngs: models.MODELS["resnet18"].build(rngs, 2))
     draw, file, ours = np.random.default_rng(0), {}, {}
     for name, (theirs, layout) in torch_tables(shapes)["transformers"].items():
         shape = shapes[name].shape[::-1]  # OIHW of a square kernel, OI

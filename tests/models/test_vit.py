@@ -153,7 +153,7 @@ def test_maps_share_the_linearisation_of_the_head_among_the_patches() -> None:
 
 @pytest.mark.slow
 def test_the_tower_of_clip_has_its_size() -> None:
-    shapes = expected(lambda: ViT(rngs=nnx.Rngs(0)))
+    shapes = expected(lambda rngs: ViT(rngs=rngs))
     sizes = {name: int(np.prod(leaf.shape)) for name, leaf in shapes.items()}
     assert sum(sizes[name] for name in sizes if not name.startswith("probe")) == 86_192_640
     table = models.MODELS["clip_vit_b16"].tables["onnx"]

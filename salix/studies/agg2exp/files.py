@@ -42,7 +42,7 @@ def trained_network(
     path = out / "networks" / f"{digest}.npz"
     if (known := read_arrays(path)) is not None:
         log(f"the network {path} is trained already")
-        build = lambda: UNet3D(1, len(CLASSES), setting.widths, nnx.Rngs(0))  # noqa: E731
+        build = lambda rngs: UNet3D(1, len(CLASSES), setting.widths, rngs)  # noqa: E731
         return filled(build, known, path, "the U-Net of phantoms")
     with Progress("training", setting.steps, show=True, unit="steps") as progress:
         module = train_network(phantoms, setting, seed=seed, progress=progress.advance)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from salix.models.checkpoints.module_state import abstract
 from salix.models.decoder import Decoder
 from salix.stats import mean_interval
 from salix.studies.instruction.attribution import AnswerAttribution
@@ -85,7 +86,7 @@ def run_tuning(
 def read_models(folder: Path, data: TuningData, setting: TuningSetting) -> TunedModels | None:
     """Return the models of a folder, None where one is missing."""
     config = setting.config(data.tokenizer.fast.get_vocab_size())
-    graph, state = nnx.split(nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0))))
+    graph, state = nnx.split(abstract(lambda rngs: Decoder(config, rngs=rngs)))
     structure = jax.tree.structure(state)
     params = {}
     for name in ("before", *CONDITIONS):

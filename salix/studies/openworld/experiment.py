@@ -88,7 +88,7 @@ def read_network(path: Path, classes: int, *, seed: int) -> NeckedNetwork | None
     if (known := read_arrays(path)) is None:
         return None
     network = build_network(classes, seed=seed)
-    build = lambda: build_network(classes, seed=seed)  # noqa: E731
+    build = lambda _: build_network(classes, seed=seed)  # noqa: E731
     loaded = filled(build, known, path, "the network of an open-world trial")
     nnx.update(network, nnx.state(loaded, WEIGHTS))
     return network

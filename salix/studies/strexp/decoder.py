@@ -164,8 +164,8 @@ def trained_decoder(
         write_arrays(path, arrays(nnx.state(module)))
     else:
 
-        def build() -> AttentionReader:
-            return AttentionReader(len(ALPHABET) + 1, POSITIONS, nnx.Rngs(0))
+        def build(rngs: nnx.Rngs) -> AttentionReader:
+            return AttentionReader(len(ALPHABET) + 1, POSITIONS, rngs)
 
         module = filled(build, known, path, "the attention decoder")
     return recogniser_of("attention", ALPHABET, module, decoding="position")
