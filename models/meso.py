@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from salix.models.checkpoints.naming import WeightTable, same
-from salix.nn import Stage, StagedNetwork, max_pool, sequence
+from salix.nn import Stage, StagedNetwork, flax_conv, max_pool, relu, sequence
 from salix.typing import AnyArray
 
 _POOLS = (2, 2, 2, 4)
@@ -26,9 +26,9 @@ class MesoNetwork(StagedNetwork):
     layers: ClassVar[tuple[str, str]]  # of the first two blocks
 
     def __init__(self, inputs: int, rngs: nnx.Rngs):
-        self.conv3 = nnx.Conv(inputs, 16, (5, 5), rngs=rngs)
+        self.conv3 = flax_conv(inputs, 16, 5, rngs=rngs)
         self.norm3 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
-        self.conv4 = nnx.Conv(16, 16, (5, 5), rngs=rngs)
+        self.conv4 = flax_conv(16, 16, 5, rngs=rngs)
         self.norm4 = nnx.BatchNorm(16, epsilon=1e-3, rngs=rngs)
         self.dense1 = nnx.Linear(1024, 16, rngs=rngs)
         self.dense2 = nnx.Linear(16, 1, rngs=rngs)
@@ -40,7 +40,7 @@ class MesoNetwork(StagedNetwork):
             # a module of dilated branches is rectified already, so that ReLU changes nothing
             f"block{i}": sequence(
                 getattr(self, layer),
-                jax.nn.relu,
+                relu,
                 getattr(self, f"norm{i}"),
                 partial(max_pool, size=size, strides=size, padding="SAME"),
             )
@@ -67,9 +67,9 @@ class Meso4(MesoNetwork):
     layers: ClassVar = ("conv1", "conv2")
 
     def __init__(self, rngs: nnx.Rngs):
-        self.conv1 = nnx.Conv(3, 8, (3, 3), rngs=rngs)
+        self.conv1 = flax_conv(3, 8, 3, rngs=rngs)
         self.norm1 = nnx.BatchNorm(8, epsilon=1e-3, rngs=rngs)
-        self.conv2 = nnx.Conv(8, 8, (5, 5), rngs=rngs)
+        self.conv2 = flax_conv(8, 8, 5, rngs=rngs)
         self.norm2 = nnx.BatchNorm(8, epsilon=1e-3, rngs=rngs)
         super().__init__(8, rngs)  # last: weights are drawn in the order of the layers
 
@@ -92,9 +92,9 @@ class Dilated(nnx.Module):
     def __call__(self, x: Float[AnyArray, "b h w c"]) -> Float[AnyArray, "b h w k"]:
         """Return the branches joined by channel."""
         x = jnp.asarray(x)
-        branches = [jax.nn.relu(self.single(x))]
+        branches = [relu(self.single(x))]
         for reduce, dilated in zip(self.reduces, self.dilated, strict=True):
-            branches.append(jax.nn.relu(dilated(jax.nn.relu(reduce(x)))))
+            branches.append(relu(dilated(relu(reduce(x)))))
         return jnp.concatenate(branches, axis=-1)
 
 

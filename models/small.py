@@ -1,11 +1,10 @@
 """Small detector of grey face images, which trains in seconds."""
 
-import jax
 from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.nn import Stage, StagedNetwork, sequence
+from salix.nn import Stage, StagedNetwork, flax_conv, relu, sequence
 from salix.typing import AnyArray
 
 CLASSES = ("real", "fake")
@@ -24,14 +23,14 @@ class Small(StagedNetwork):
 
     def __init__(self, rngs: nnx.Rngs):
         sizes = zip((2, *WIDTHS), WIDTHS, STRIDES, strict=False)
-        layers = [nnx.Conv(i, o, (3, 3), strides=s, rngs=rngs) for i, o, s in sizes]
+        layers = [flax_conv(i, o, 3, s, rngs=rngs) for i, o, s in sizes]
         self.convolutions = nnx.List(layers)
         self.classifier = nnx.Linear(WIDTHS[-1], len(CLASSES), rngs=rngs)
 
     def named_stages(self) -> dict[str, Stage]:
         """Return `conv1` to `conv4`, each with its ReLU, the first with the high-pass channel."""
         stages = {
-            f"conv{i}": sequence(convolution, jax.nn.relu)
+            f"conv{i}": sequence(convolution, relu)
             for i, convolution in enumerate(self.convolutions, 1)
         }
         return stages | {"conv1": sequence(_with_high_pass, stages["conv1"])}

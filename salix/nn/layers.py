@@ -73,6 +73,22 @@ class Conv(nnx.Module):
         return y if self.bias is None else y + self.bias[...].reshape(1, 1, 1, -1)
 
 
+def flax_conv(
+    inputs: int, outputs: int, size: int, strides: int = 1, *, rngs: nnx.Rngs
+) -> nnx.Conv:
+    """Return a layer of Flax, with its initial weights, that convolves by `salix.nn.conv.conv`."""
+    sides = (size, size)
+    return nnx.Conv(inputs, outputs, sides, strides, conv_general_dilated=_convolve, rngs=rngs)
+
+
+def _convolve(
+    x: Any, kernel: Any, strides: Any, padding: Any, *, feature_group_count: int, **options: Any
+) -> Array:
+    """Return a convolution, of which Flax states all options."""
+    del options
+    return conv(x, kernel, strides=tuple(strides), padding=padding, groups=feature_group_count)
+
+
 def round_kernels(params: Params, precision: Precision) -> Params:
     """Return parameters whose kernels are rounded to the bits that a precision reads of them.
 
