@@ -23,7 +23,7 @@ class Small(StagedNetwork):
 
     def __init__(self, rngs: nnx.Rngs):
         sizes = zip((2, *WIDTHS), WIDTHS, STRIDES, strict=False)
-        layers = [flax_conv(i, o, 3, s, rngs=rngs) for i, o, s in sizes]
+        layers = [flax_conv(i, o, 3, strides=s, rngs=rngs) for i, o, s in sizes]
         self.convolutions = nnx.List(layers)
         self.classifier = nnx.Linear(WIDTHS[-1], len(CLASSES), rngs=rngs)
 

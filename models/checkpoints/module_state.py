@@ -16,7 +16,7 @@ __all__ = ["WEIGHTS", "abstract", "arrays", "expected", "filled", "match"]
 
 WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)  # the variables that a checkpoint stores
 
-Build = Callable[[nnx.Rngs], Any]
+Initialiser = Callable[[nnx.Rngs], Any]
 
 
 class _OneKey(nnx.Rngs):
@@ -32,7 +32,7 @@ class _OneKey(nnx.Rngs):
     params = __call__
 
 
-def abstract(build: Build) -> Any:
+def abstract(build: Initialiser) -> Any:
     """Return the module of `build` with the shapes and types of its variables, and no numbers."""
     return nnx.eval_shape(lambda: build(_OneKey(0)))
 
@@ -42,7 +42,7 @@ def _leaves(state: Params) -> dict[str, Any]:
     return {".".join(map(str, path)): leaf for path, leaf in nnx.to_flat_state(state)}
 
 
-def expected(build: Build) -> dict[str, jax.ShapeDtypeStruct]:
+def expected(build: Initialiser) -> dict[str, jax.ShapeDtypeStruct]:
     """Return the shape and type of each weight of a module, without computing one."""
     state = nnx.state(abstract(build), WEIGHTS)
     return {name: leaf.get_value() for name, leaf in _leaves(state).items()}
@@ -88,7 +88,7 @@ def match(
 
 
 def filled(
-    build: Build,
+    build: Initialiser,
     weights: NamedArrays,
     path: str | Path,
     architecture: str,

@@ -14,7 +14,7 @@ Margins = tuple[Pair, Pair]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 MAX_POSITIONS = 49  # kernel positions that are written out one by one
 FEW_INPUTS, FEW_OUTPUTS = 4, 32  # channels of a layer whose neighbouring pixels are joined
-JOINED = 4  # pixels
+JOINED, LONG_ROW = 4, 64  # pixels that are joined, and those of the rows that are worth it
 SMALL_GRID = 256  # pixels with padding: grids of 14x14 and less
 LARGE_MATRIX = 2**16  # elements: 256 to 256 channels
 
@@ -62,11 +62,11 @@ def is_depthwise(plan: Plan, kernel: Any) -> bool:
     return i == 1 and o == plan.groups and h * w <= MAX_POSITIONS
 
 
-def suits_joined_pixels(plan: Plan, kernel: Any) -> bool:
-    """Return whether a convolution has few channels, as a first layer of RGB has."""
+def suits_joined_pixels(plan: Plan, x: Array, kernel: Array) -> bool:
+    """Return whether a convolution has few channels and long rows, as a first layer of RGB."""
     _, w, i, o = kernel.shape
-    few = i <= FEW_INPUTS and o <= FEW_OUTPUTS
-    return few and w > 1 and plan.groups == 1 and plan.strides == (1, 1)
+    few = w > 1 and i <= FEW_INPUTS and o <= FEW_OUTPUTS
+    return few and x.shape[2] >= LONG_ROW and plan.groups == 1 and plan.strides == (1, 1)
 
 
 def suits_bfloat16_dots(shape: tuple[int, ...]) -> bool:
@@ -92,7 +92,7 @@ def explicit_conv(plan: Plan, x: Array, kernel: Array) -> Array:
         return dot(x[:, ::down, ::across], kernel[0, 0], plan)
     if uses_dots(plan, x, kernel):
         return shifted_dots(x, kernel, plan)
-    if suits_joined_pixels(plan, kernel):
+    if suits_joined_pixels(plan, x, kernel):
         return joined_pixels_conv(x, kernel, plan)
     return (depthwise_conv if is_depthwise(plan, kernel) else xla_conv)(x, kernel, plan)
 

@@ -74,7 +74,7 @@ class Conv(nnx.Module):
 
 
 def flax_conv(
-    inputs: int, outputs: int, size: int, strides: int = 1, *, rngs: nnx.Rngs
+    inputs: int, outputs: int, size: int, *, strides: int = 1, rngs: nnx.Rngs
 ) -> nnx.Conv:
     """Return a layer of Flax, with its initial weights, that convolves by `salix.nn.conv.conv`."""
     sides = (size, size)
@@ -84,7 +84,7 @@ def flax_conv(
 def _convolve(
     x: Any, kernel: Any, strides: Any, padding: Any, *, feature_group_count: int, **options: Any
 ) -> Array:
-    """Return a convolution, of which Flax states all options."""
+    """Return the convolution that Flax asks for, with no dilation of `flax_conv`."""
     del options
     return conv(x, kernel, strides=tuple(strides), padding=padding, groups=feature_group_count)
 
