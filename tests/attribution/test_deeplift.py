@@ -236,13 +236,11 @@ def test_what_has_no_rule_or_does_not_fit_is_an_error():
     [
         ("cifar_resnet8", 32),
         ("meso4", 256),
-        ("mesoinception4", 256),
         ("resnet18", 64),
         ("densenet121", 64),
         ("inception_v3", 96),
         ("xception", 64),
         ("efficientnet_b0", 64),
-        ("efficientnet_lite0", 64),
         ("nsfwjs_mobilenet_v2", 64),
         ("clip_vit_b16", 224),
     ],

@@ -14,15 +14,12 @@ PAGES = 100
 # One of each kind of design and condition; benchmarks/headline_errors.py runs all, of more pages.
 CHOSEN = (
     "1 v 1, effects of runs",
-    "1 v 1, groups of images",
     "2 v 8, the smaller 3 times as variable",
-    "3 v 3, effects of runs",
     "3 v 10, skewed",
     "5 v 5, effects of group by image",
     "5 v 5, accuracy",
     "5 v 5, 12 uneven groups of images",
     "4 groups of 3, effects of runs",
-    "3 groups of 5, effects of group by image",
 )
 
 

@@ -176,7 +176,6 @@ CASES = [
     ("efficientnet_b0", "torchvision", (1.0, 1.0), (96, 96)),
     ("tf_efficientnet_b0", "lukemelas", (1.0, 1.0), (70, 97)),
     ("efficientnet_b4", "timm", (1.4, 1.8), (64, 64)),
-    ("tf_efficientnet_b4", "timm", (1.4, 1.8), (64, 70)),
     ("efficientnet_lite0", "timm", (1.0, 1.0), (96, 70)),
     ("efficientnet_lite0", "lukemelas", (1.0, 1.0), (65, 96)),
 ]
