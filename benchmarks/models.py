@@ -21,7 +21,13 @@ import numpy as np
 from machine import HERE, RETAIN_MEMORY, run_code
 from rounds import correlation, round_ratios
 from serving import serve
-from torch_comparison import add_options, peer_variants, write_results
+from torch_comparison import (
+    add_options,
+    markdown_table,
+    peer_variants,
+    remove_samples,
+    write_results,
+)
 from workers import run_rounds, start_workers, stop_workers
 
 NETWORKS = ("resnet50", "densenet121")
@@ -37,6 +43,10 @@ TORCH_VARIANTS = {  # folded, compiled
     "torch, plain allocator": (False, False),
     "torch folded": (True, False),
     "torch compiled": (True, True),
+}
+COLUMNS: dict[str, str] = {
+    **dict.fromkeys(("img/s", "ratio", "img/cpu-s", "cpu ratio", "first_s", "host ms"), ".4g"),
+    "correlation": ".7f",
 }
 BASE = "torch"  # channels last, frozen weights: the reference of ratios
 
@@ -113,9 +123,7 @@ def measure(
     stop_workers(workers)
     for variant in workers:
         summarise(rows, variant, options.batch)
-    for row in rows.values():
-        for key in ("make_s", "first_call_s", "shape", "mean_abs", "sample"):
-            row.pop(key, None)
+    remove_samples(rows)
     return rows
 
 
@@ -133,21 +141,6 @@ def summarise(rows: dict[str, Any], variant: str, batch: int) -> None:
         row["ratio"] = round_ratios(base["rounds"], row["rounds"], "wall")["median"]
         row["cpu ratio"] = round_ratios(base["rounds"], row["rounds"], "cpu")["median"]
         row["correlation"] = correlation(row["sample"], base["sample"])
-
-
-def format_table(results: dict[str, Any]) -> str:
-    columns = ("img/s", "ratio", "img/cpu-s", "cpu ratio", "first_s", "host ms", "correlation")
-    lines = []
-    for title, rows in results.items():
-        lines += ["", f"| {title} | " + " | ".join(columns) + " |", "|---" * 8 + "|"]
-        for variant, row in rows.items():
-            if "left out" in row:
-                lines.append(f"| {variant} | left out: {row['left out']} |")
-                continue
-            cells = [f"{row[c]:.4g}" if c in row else "" for c in columns[:-1]]
-            cells.append(f"{row['correlation']:.7f}" if "correlation" in row else "")
-            lines.append(f"| {variant} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -175,7 +168,7 @@ def main() -> None:
             for task in options.tasks:
                 rows = measure(network, task, path, options, selected)
                 results[f"{network} {task}"] = rows
-                print(format_table({f"{network} {task}": rows}), flush=True)
+                print("\n" + markdown_table(f"{network} {task}", rows, COLUMNS), flush=True)
     facts = {
         "batch": options.batch,
         "size": options.size,

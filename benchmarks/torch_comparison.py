@@ -52,3 +52,22 @@ def write_results(
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+
+
+def remove_samples(rows: Mapping[str, dict[str, Any]]) -> None:
+    """Remove from rows what served to compare results, and the parts of the first call."""
+    for row in rows.values():
+        for key in ("make_s", "first_call_s", "shape", "mean_abs", "sample"):
+            row.pop(key, None)
+
+
+def markdown_table(title: str, rows: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+    """Return the rows of variants as Markdown, `columns` by name with their formats."""
+    lines = [f"| {title} | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for variant, row in rows.items():
+        if "left out" in row:
+            lines.append(f"| {variant} | left out: {row['left out']} |")
+        else:
+            cells = [format(row[c], how) if c in row else "" for c, how in columns.items()]
+            lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -19,7 +19,13 @@ import numpy as np
 from machine import HERE, RETAIN_MEMORY
 from rounds import round_ratios
 from serving import serve
-from torch_comparison import add_options, peer_variants, write_results
+from torch_comparison import (
+    add_options,
+    markdown_table,
+    peer_variants,
+    remove_samples,
+    write_results,
+)
 from workers import run_rounds, start_workers, stop_workers
 
 # Network, side of the images, images in a batch
@@ -32,6 +38,9 @@ CASES = {
 }
 JAX_VARIANTS = {"jax": 1, "jax, 3 seeds together": 3}
 TORCH_VARIANTS = {"torch": False, "torch compiled": True}  # compiled
+COLUMNS: dict[str, str] = dict.fromkeys(
+    ("img/s", "ratio", "img/cpu-s", "cpu ratio", "first_s", "parameters"), ".5g"
+)
 
 
 def examples(network: str, size: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,22 +125,8 @@ def measure(case: str, options: argparse.Namespace, variants: list[str]) -> dict
                 scale = images / CASES[case][2]
                 ratio = round_ratios(base, row["rounds"], key)["median"]
                 row["ratio" if key == "wall" else "cpu ratio"] = scale * ratio
-        for key in ("make_s", "first_call_s", "shape", "mean_abs", "sample"):
-            row.pop(key, None)
+    remove_samples(rows)
     return rows
-
-
-def format_table(case: str, rows: dict[str, Any]) -> str:
-    """Return the results of a case as Markdown."""
-    columns = ("img/s", "ratio", "img/cpu-s", "cpu ratio", "first_s", "parameters")
-    lines = [f"| {case} | " + " | ".join(columns) + " |", "|---" * 7 + "|"]
-    for variant, row in rows.items():
-        if "left out" in row:
-            lines.append(f"| {variant} | left out: {row['left out']} |")
-        else:
-            cells = [f"{row[c]:.5g}" if c in row else "" for c in columns]
-            lines.append(f"| {variant} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -145,7 +140,7 @@ def main() -> None:
     load, results = os.getloadavg(), {}
     for case in options.tasks:
         results[case] = measure(case, options, selected)
-        print(format_table(case, results[case]), flush=True)
+        print(markdown_table(case, results[case], COLUMNS) + "\n", flush=True)
     write_results(options, results, load, ("jax", "flax", "optax"), torch, {})
 
 

@@ -13,6 +13,7 @@ from flax import nnx
 from salix import models
 from salix.adapters import from_nnx
 from salix.models.checkpoints import formats
+from salix.models.checkpoints.module_state import abstract
 from salix.models.checkpoints.safetensors import write_safetensors
 from salix.models.registry_transformers import ENTRIES
 from salix.typing import InputError
@@ -33,7 +34,7 @@ def same(a: Any, b: Any) -> bool:
 def test_each_architecture_agrees_with_its_registry_entry(name: str) -> None:
     about = models.MODELS[name]
     assert about.source
-    module = nnx.eval_shape(lambda: models.build(name))
+    module = abstract(lambda rngs: about.build(rngs, len(about.classes)))
     trained = jax.tree.leaves(nnx.state(module, nnx.Param))
     assert sum(leaf.size for leaf in trained) == about.parameters
     model, params = from_nnx(module, preprocess=about.preprocess, classes=about.classes)
