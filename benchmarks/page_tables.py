@@ -55,6 +55,13 @@ def escape(text: str) -> str:
     return text.replace("|", "/").replace("\n", " ")[:160]
 
 
+def format_machine(about: Mapping[str, Any]) -> str:
+    """Processor, cores, Python and package versions of a result, in a sentence each."""
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(about["packages"].items()))
+    device = about.get("accelerator") or about["processor"]
+    return f"{device}, {about['cores']} cores, Python {about['python']}. {packages}."
+
+
 def table(head: list[str], body: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
