@@ -23,6 +23,9 @@ NETWORK_TITLES = {
     "inception_v3": "Inception-v3",
     "xception": "Xception",
     "clip_vit_b16": "ViT-B/16",
+    "efficientnet_b0": "EfficientNet-B0",
+    "nsfwjs_mobilenet_v2": "MobileNetV2",
+    "meso4": "Meso4",
 }
 TASK_TITLES = {
     "forward": "Forward pass",
