@@ -62,7 +62,8 @@ def format_machine(about: Mapping[str, Any]) -> str:
     """Processor, cores, Python and package versions of a result, in a sentence each."""
     packages = ", ".join(f"{name} {version}" for name, version in sorted(about["packages"].items()))
     device = about.get("accelerator") or about["processor"]
-    return f"{device}, {about['cores']} cores, Python {about['python']}. {packages}."
+    cores = "1 core" if about["cores"] == 1 else f"{about['cores']} cores"
+    return f"{device}, {cores}, Python {about['python']}. {packages}."
 
 
 def table(head: list[str], body: list[list[str]]) -> str:
@@ -121,14 +122,18 @@ def group_section(group: Mapping[str, Any]) -> Iterator[str]:
 
 
 def target_table(groups: Groups, device: str) -> str:
+    """Table of the targets whose network and task were measured."""
     body = []
     for result in check_targets(groups, TARGETS[device]):
+        if not result.batch:
+            continue
         title, target = NETWORK_TITLES[result.network], result.target
-        where = f"{title}, batch {result.batch}" if result.batch else title
+        where = f"{title}, batch {result.batch}"
         goal = f"{target.ours}: at least {number(target.minimum)} x {target.text}"
         ratio = with_quartiles(result.speedup) if result.speedup else "–"
         body.append([target.task, where, goal, result.against or "–", ratio, result.status])
-    return table(["task", "network", "target", "against", "speedup", "result"], body)
+    head = ["task", "network", "target", "against", "speedup", "result"]
+    return table(head, body) if body else "No network and task that has a target was measured.\n"
 
 
 def slower_cases(groups: Groups) -> Iterator[str]:

@@ -63,6 +63,8 @@ def test_each_kind_of_processor_has_its_section(scripts: Any) -> None:
     text = scripts["page"].render(results)
     titles = [line for line in text.splitlines() if line.startswith("## On a")]
     assert titles == ["## On a CPU with AVX-512 and AMX", "## On a CPU with AVX2", "## On a GPU"]
+    assert text.count("No network and task that has a target was measured.") == 2
+    assert "not measured" not in text
 
 
 def test_training(scripts: Any) -> None:
