@@ -23,7 +23,7 @@ from calls import peer_call
 from family_tasks import TASKS
 from groups import add_correlations
 from inputs import WorkerFiles, worker_environment
-from machine import HERE, describe_machine, package_versions, run_code
+from machine import HERE, describe_machine, package_versions, results_path, run_code
 from serving import PreparedCall, serve
 from throughput import PACKAGES, write
 from workers import run_rounds, start_workers, stop_workers
@@ -129,9 +129,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--task-minutes", type=float, default=1.0, help="limit of a task's rounds")
     parser.add_argument("--continue", action="store_true", dest="again")
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "family-cpu.json")
-    options = parser.parse_args()
     os.environ["JAX_PLATFORMS"] = "cpu"
+    parser.add_argument("--out", type=Path, default=results_path("family"))
+    options = parser.parse_args()
     result: dict[str, Any] = {"tasks": {}}
     if options.again and options.out.exists():
         result = json.loads(options.out.read_text())

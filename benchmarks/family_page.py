@@ -5,7 +5,8 @@ from math import prod
 from typing import Any
 
 from family_tasks import KIND_TITLES, MISSED, SHARED_PASSES, TASKS
-from page_tables import escape, number, table, with_quartiles
+from machine import VECTORS
+from page_tables import escape, format_machine, number, table, with_quartiles
 from rounds import Quartiles, quartiles, round_ratios
 
 METHOD = """Every variant has its own process, and each round runs a batch once in each of them in
@@ -102,19 +103,25 @@ def remarks(tasks: Mapping[str, Any]) -> Iterator[str]:
                 yield f"- {TASKS[name].title}, {variant}: left out: {escape(row['left out'])}"
 
 
-def family_section(result: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield the parts of the section; `result` None is not measured."""
+def family_section(results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the parts of the section, from results by kind of processor."""
     yield "## Methods and metrics, by `benchmarks/family.py`\n"
-    if result is None:
+    if not results:
         yield "Not measured.\n"
         return
-    about, tasks = result["about"], {n: t for n, t in result["tasks"].items() if n in TASKS}
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(about["packages"].items()))
+    yield METHOD
+    for kind, result in results.items():
+        yield f"### Methods and metrics on a CPU with {VECTORS[kind]}\n"
+        yield from machine_tables(result)
+
+
+def machine_tables(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tables and remarks of one machine."""
+    tasks = {n: t for n, t in result["tasks"].items() if n in TASKS}
     loads = [load[0] for task in tasks.values() for load in task["load"]]
     rounds = sorted({task["rounds"] for task in tasks.values()})
-    yield METHOD
     yield (
-        f"{about['processor']}, {about['cores']} cores, Python {about['python']}. {packages}. "
+        f"{format_machine(result['about'])} "
         f"{rounds[0]} to {rounds[-1]} rounds; load {number(min(loads))} to {number(max(loads))}.\n"
     )
     head = [
@@ -124,9 +131,9 @@ def family_section(result: Mapping[str, Any] | None) -> Iterator[str]:
     for kind, title in KIND_TITLES.items():
         rows = [task_row(n, task) for n, task in tasks.items() if TASKS[n].kind == kind]
         if rows:
-            yield f"### {title}\n"
+            yield f"#### {title}\n"
             yield table(head, rows)
-    yield "### Where Salix is not ahead, or less than five times\n"
+    yield "#### Where Salix is not ahead, or less than five times\n"
     yield "\n".join([*misses(tasks)] or ["Nowhere in these results."]) + "\n"
-    yield "### What differs\n"
+    yield "#### What differs\n"
     yield "\n".join([*remarks(tasks)] or ["Nothing."]) + "\n"

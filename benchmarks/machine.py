@@ -5,7 +5,7 @@ import os
 import platform
 import resource
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ RETAIN_MEMORY = {
     "MALLOC_TOP_PAD_": "268435456",
     "MALLOC_ARENA_MAX": "1",
 }
+# Kinds of processor by the first CPU flag that one has, and their instruction sets. Each has files
+# of results of its own, for instruction sets change the ratios of libraries too.
+KINDS = {"amx_bf16": "amx", "avx512f": "avx512", "avx2": "avx2"}
+VECTORS = {"amx": "AVX-512 and AMX", "avx512": "AVX-512", "avx2": "AVX2", "other": "other vectors"}
 # Idle threads sleep, and the last line of a JAX traceback is the error message.
 WORKER_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "JAX_TRACEBACK_FILTERING": "off"}
 
@@ -74,11 +78,26 @@ def processor_name() -> str:
     return platform.processor()
 
 
+def processor_kind(flags: Collection[str] | None = None) -> str:
+    """Kind of the processor with these CPU flags, None for this one: a key of `VECTORS`."""
+    if flags is None:
+        from salix.compiler import cpu_flags
+
+        flags = cpu_flags()
+    return next((kind for flag, kind in KINDS.items() if flag in flags), "other")
+
+
+def results_path(benchmark: str) -> Path:
+    """File of a benchmark's results on processors of this kind, `BENCHMARK-cpu-KIND.json`."""
+    return HERE / "results" / f"{benchmark}-cpu-{processor_kind()}.json"
+
+
 def describe_machine() -> dict[str, Any]:
     """Architecture, processor, cores and Python version, as written into the results."""
     return {
         "machine": platform.machine(),
         "processor": processor_name(),
+        "vectors": VECTORS[processor_kind()],
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
     }

@@ -28,7 +28,7 @@ from machine import describe_machine
 
 from salix.adapters import from_nnx
 from salix.attribution import CAM
-from salix.compiler import compile_traced, cpu_flags
+from salix.compiler import compile_traced
 from salix.engine.classification import Classification
 from salix.engine.flops import count_flops
 from salix.engine.program import abstract_arguments, compile_step, micro_batch
@@ -38,8 +38,6 @@ from salix.models import load
 from salix.models.small import Small
 from salix.preprocess import Preprocess
 from salix.typing import Measure, Params
-
-VECTORS = {"amx_bf16": "AVX-512 and AMX", "avx512f": "AVX-512", "avx2": "AVX2"}  # by CPU flag
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,6 @@ class MeasuresBenchmark:
         result = {
             "started": started,
             **describe_machine(),
-            "vectors": next((v for f, v in VECTORS.items() if f in cpu_flags()), "other"),
             "jax": jax.__version__,
             "load": os.getloadavg(),
             "rounds": self.rounds,

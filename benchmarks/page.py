@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from family_page import family_section
-from machine import HERE
+from history_page import FILES, history_section, results_by_kind
+from machine import HERE, VECTORS
 from page_tables import (
     ceiling_table,
     escape,
+    format_machine,
     group_section,
     measure_table,
     pass_shares,
@@ -22,12 +24,13 @@ from page_tables import (
     target_table,
 )
 from roofline_page import roofline_section
+from training_page import training_section
 
 INTRO = """# Throughput
 
-Time that Salix and other libraries take to explain images, measured on one machine.
-`benchmarks/page.py` renders this page from `benchmarks/results`; `benchmarks/throughput.py`
-measures again.
+Time that Salix and other libraries take to explain images. `benchmarks/page.py` renders this page
+from `benchmarks/results`; `benchmarks/throughput.py` measures again. Each kind of processor has its
+own results, for instruction sets change the ratios of libraries too.
 """
 METHOD = """## Method
 
@@ -54,15 +57,13 @@ METHOD = """## Method
 def about(result: Mapping[str, Any]) -> str:
     """Machine, package versions and modules that were left out."""
     info = result["about"]
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(info["packages"].items()))
-    device = info.get("accelerator") or info["processor"]
-    lines = [f"{device}, {info['cores']} cores, Python {info['python']}. {packages}.\n"]
+    lines = [f"{format_machine(info)}\n"]
     lines += [f"- Left out: {name}: {escape(why)}" for name, why in info["left out"].items()]
     return "\n".join(lines)
 
 
-def device_part(device: str, result: Mapping[str, Any] | None) -> Iterator[str]:
-    yield f"## On a {device.upper()}\n"
+def device_part(title: str, device: str, result: Mapping[str, Any] | None) -> Iterator[str]:
+    yield f"## On a {title}\n"
     if result is None:
         yield "Not measured.\n"
         return
@@ -82,12 +83,14 @@ def device_part(device: str, result: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def render(results: Mapping[str, Any]) -> str:
-    """Render the page from the results by name, such as `throughput-cpu`; missing ones are None."""
-    parts = [INTRO, METHOD]
-    for device in ("cpu", "gpu"):
-        parts += device_part(device, results.get(f"throughput-{device}"))
+    """Render the page from the results by name, such as `throughput-gpu`; missing ones are None."""
+    parts = [INTRO, *history_section(results), METHOD]
+    for kind, result in results_by_kind(results, "throughput").items() or [("", None)]:
+        parts += device_part(f"CPU with {VECTORS[kind]}" if kind else "CPU", "cpu", result)
+    parts += device_part("GPU", "gpu", results.get("throughput-gpu"))
     parts += roofline_section(results.get("roofline"))
-    parts += family_section(results.get("family-cpu"))
+    parts += family_section(results_by_kind(results, "family"))
+    parts += training_section(results_by_kind(results, "training"))
     parts.append("## Measures relative to bare passes, by `benchmarks/measures.py`\n")
     runs = results.get("measures-cpu") or []
     if not runs:
@@ -106,11 +109,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "throughput.md")
     options = parser.parse_args()
-    names = ("throughput-cpu", "throughput-gpu", "measures-cpu", "family-cpu", "roofline")
+    names = (*FILES, "throughput-gpu", "measures-cpu", "roofline")
     paths = {name: options.results / f"{name}.json" for name in names}
     results = {n: json.loads(p.read_text()) if p.exists() else None for n, p in paths.items()}
     # Groups beyond the time limit have a reason only: their network, task and batch are in the key.
-    for name in names[:2]:
+    for name in filter(lambda name: name.startswith("throughput"), names):
         for key, group in (results[name] or {"groups": {}})["groups"].items():
             network, task, batch, *_ = key.split()
             group.update({"network": network, "task": task, "batch": int(batch)})

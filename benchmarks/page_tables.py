@@ -23,6 +23,9 @@ NETWORK_TITLES = {
     "inception_v3": "Inception-v3",
     "xception": "Xception",
     "clip_vit_b16": "ViT-B/16",
+    "efficientnet_b0": "EfficientNet-B0",
+    "nsfwjs_mobilenet_v2": "MobileNetV2",
+    "meso4": "Meso4",
 }
 TASK_TITLES = {
     "forward": "Forward pass",
@@ -53,6 +56,14 @@ def with_quartiles(values: Quartiles, digits: int = 3) -> str:
 def escape(text: str) -> str:
     """Text without the characters that would end a cell of a table, shortened."""
     return text.replace("|", "/").replace("\n", " ")[:160]
+
+
+def format_machine(about: Mapping[str, Any]) -> str:
+    """Processor, cores, Python and package versions of a result, in a sentence each."""
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(about["packages"].items()))
+    device = about.get("accelerator") or about["processor"]
+    cores = "1 core" if about["cores"] == 1 else f"{about['cores']} cores"
+    return f"{device}, {cores}, Python {about['python']}. {packages}."
 
 
 def table(head: list[str], body: list[list[str]]) -> str:
@@ -111,14 +122,18 @@ def group_section(group: Mapping[str, Any]) -> Iterator[str]:
 
 
 def target_table(groups: Groups, device: str) -> str:
+    """Table of the targets whose network and task were measured."""
     body = []
     for result in check_targets(groups, TARGETS[device]):
+        if not result.batch:
+            continue
         title, target = NETWORK_TITLES[result.network], result.target
-        where = f"{title}, batch {result.batch}" if result.batch else title
+        where = f"{title}, batch {result.batch}"
         goal = f"{target.ours}: at least {number(target.minimum)} x {target.text}"
         ratio = with_quartiles(result.speedup) if result.speedup else "–"
         body.append([target.task, where, goal, result.against or "–", ratio, result.status])
-    return table(["task", "network", "target", "against", "speedup", "result"], body)
+    head = ["task", "network", "target", "against", "speedup", "result"]
+    return table(head, body) if body else "No network and task that has a target was measured.\n"
 
 
 def slower_cases(groups: Groups) -> Iterator[str]:

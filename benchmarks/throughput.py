@@ -23,7 +23,7 @@ from typing import Any
 from calls import run_worker
 from groups import TaskGroup, measure_group, print_group
 from inputs import WorkerFiles, measure_ceilings
-from machine import HERE, describe_machine, package_versions
+from machine import HERE, describe_machine, package_versions, results_path
 from variants import BATCHES, NETWORKS, PRECISIONS, TASKS, Variant, available_peers, select_variants
 
 PACKAGES = ("torch", "captum", "saliency", "torchcam", "grad-cam", "quantus", "numpy")
@@ -54,7 +54,9 @@ def parse_options() -> argparse.Namespace:
     options = parser.parse_args()
     options.precisions = list(options.precisions or PRECISIONS[options.device])
     options.batches = options.batches or BATCHES[options.device]
-    options.out = options.out or HERE / "results" / f"throughput-{options.device}.json"
+    if not options.out:
+        gpu = HERE / "results" / "throughput-gpu.json"
+        options.out = gpu if options.device == "gpu" else results_path("throughput")
     return options
 
 
@@ -89,8 +91,8 @@ def write(path: Path, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    options = parse_options()
     os.environ["JAX_PLATFORMS"] = "cpu"  # this process only prepares inputs
+    options = parse_options()
     deadline = time.monotonic() + 60 * options.minutes
     peers, errors = available_peers(options.peers)
     for module, error in errors.items():

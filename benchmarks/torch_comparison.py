@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def write_results(
     versions = package_versions(sys.executable, packages)
     versions |= package_versions(options.torch, ("torch",)) if torch else {}
     about = describe_machine() | {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "load before and after": [load, os.getloadavg()],
         "packages": versions,
         **facts,

@@ -120,6 +120,9 @@ class TorchDenseNet(nn.Module):
         return self.head(self.trunk(x))
 
 
+STEEP = ("inception_v3", "efficientnet_b0", "nsfwjs_mobilenet_v2")
+
+
 def import_sibling(module: str) -> Any:
     """Import a file of this folder, also where a test runs this file by its path."""
     sys.path.insert(0, str(Path(__file__).parent))
@@ -142,10 +145,13 @@ def torch_network(name: str, classes: int = 1000) -> Any:
         "inception_v3": lambda: import_sibling("torch_inception").TorchInception(classes),
         "xception": lambda: import_sibling("torch_inception").TorchXception(classes),
         "clip_vit_b16": lambda: import_sibling("torch_vit").TorchViT(),
+        "efficientnet_b0": lambda: import_sibling("torch_mobile").TorchEfficientNet(classes),
+        "nsfwjs_mobilenet_v2": lambda: import_sibling("torch_mobile").TorchMobileNet(),
+        "meso4": lambda: import_sibling("torch_meso").TorchMeso4(),
     }
     net = builds[name]()
-    # Without residual sums, norms must not shrink the differences between inputs in each layer.
-    largest = 1.5 if name == "inception_v3" else 1.0
+    # Where few sums are residual, norms must not shrink the differences between inputs every time.
+    largest = 1.5 if name in STEEP else 1.0
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_in")

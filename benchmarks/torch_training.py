@@ -9,6 +9,7 @@ import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
 from torch.nn import functional  # pyright: ignore[reportMissingImports]
+from torch_meso import TorchMeso4
 from torch_networks import TorchResNet
 
 
@@ -27,24 +28,6 @@ class TorchSmall(nn.Module):
         for convolution in self.convolutions:
             h = functional.relu(convolution(h))
         return self.classifier(h.mean((2, 3)))
-
-
-class TorchMeso4(nn.Module):
-    """Meso4 of 256 x 256 pixels, as `salix.models.meso`: one output z, logits (-z/2, z/2)."""
-
-    def __init__(self):
-        super().__init__()
-        widths, self.pools = (3, 8, 8, 16, 16), (2, 2, 2, 4)
-        pairs = zip(widths, widths[1:], (3, 5, 5, 5), strict=False)
-        self.convolutions = nn.ModuleList(nn.Conv2d(i, o, k, 1, k // 2) for i, o, k in pairs)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(o, eps=1e-3) for o in widths[1:])
-        self.dense1, self.dense2 = nn.Linear(1024, 16), nn.Linear(16, 1)
-
-    def forward(self, x: Any) -> Any:
-        for conv, norm, pool in zip(self.convolutions, self.norms, self.pools, strict=True):
-            x = functional.max_pool2d(norm(functional.relu(conv(x))), pool)
-        z = self.dense2(functional.leaky_relu(self.dense1(x.flatten(1)), 0.1))
-        return torch.cat([-z / 2, z / 2], 1)
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {

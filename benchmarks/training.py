@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import HERE, RETAIN_MEMORY
+from machine import RETAIN_MEMORY, results_path
 from rounds import round_ratios
 from serving import serve
 from torch_comparison import (
@@ -134,7 +134,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     variants = (*JAX_VARIANTS, *TORCH_VARIANTS)
-    add_options(parser, variants, list(CASES), rounds=7, out=HERE / "results" / "training-cpu.json")
+    add_options(parser, variants, list(CASES), rounds=7, out=results_path("training"))
     options = parser.parse_args()
     selected, torch = peer_variants(options)
     load, results = os.getloadavg(), {}

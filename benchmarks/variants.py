@@ -8,7 +8,16 @@ from typing import Any
 
 from machine import run_code
 
-NETWORKS = ("resnet50", "densenet121", "inception_v3", "xception", "clip_vit_b16")
+NETWORKS = (
+    "resnet50",
+    "densenet121",
+    "inception_v3",
+    "xception",
+    "clip_vit_b16",
+    "efficientnet_b0",
+    "nsfwjs_mobilenet_v2",
+    "meso4",
+)
 TASKS = ("forward", "cam", "gradcam", "saliency", "smoothgrad", "ig", "deletion", "paper")
 MULTI_PASS_TASKS = TASKS[4:]  # many passes a run: warm after the first run
 PEER_MODULES = (

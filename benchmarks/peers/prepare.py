@@ -24,10 +24,11 @@ def default_and_tuned(
 
 def last_linear(net: Any, network: str) -> Any:
     """Last linear layer. Raises `RuntimeError` unless the head is a mean and that layer."""
-    linear = getattr(net, "fc", None) or getattr(net, "classifier", None)
-    if linear is None:
+    head = getattr(net, "fc", None) or getattr(net, "classifier", None) or nn.Identity()
+    linear = [module for module in head.modules() if isinstance(module, nn.Linear)]
+    if len(linear) != 1:
         raise RuntimeError(f"the head of {network} is not a mean and a linear layer")
-    return linear
+    return linear[0]
 
 
 def import_package(name: str) -> Any:

@@ -50,19 +50,25 @@ class TorchProgram:
     autocast: Any  # context manager of the computation
 
 
+def count_norms(net: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in net.modules())
+
+
 def prepare_network(form: TorchForm, case: BenchmarkCase) -> TorchProgram:
     bfloat16 = case.precision == "bfloat16"
     if form.autocast and not bfloat16:
         raise RuntimeError(f"autocast is for bfloat16, not {case.precision}")
     net = torch_network(case.network)
-    if form.folded and not any(isinstance(m, nn.BatchNorm2d) for m in net.modules()):
-        raise RuntimeError(f"{case.network} has no batch normalisation to fold")
     net.load_state_dict(torch.load(case.path, weights_only=True))
     dtype = torch.bfloat16 if bfloat16 and not form.autocast else torch.float32
     layout = torch.channels_last if form.channels_last else torch.contiguous_format
     logits, trunk = (net, Trunk(net).eval())
     if form.folded:
+        if not count_norms(net):
+            raise RuntimeError(f"{case.network} has no batch normalisation to fold")
         logits, trunk = fuse(logits), fuse(trunk)
+        if count_norms(logits) == count_norms(net):
+            raise RuntimeError(f"no batch normalisation of {case.network} follows a convolution")
     for part in (net, logits, trunk):
         part.requires_grad_(False).to(case.device, dtype, memory_format=layout)
     if form.compiled:

@@ -10,6 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 NAMES = (
+    "machine",
     "rounds",
     "serving",
     "workers",
@@ -24,6 +25,8 @@ NAMES = (
     "family",
     "page",
     "page_tables",
+    "history_page",
+    "training_page",
     "guard",
     "scale",
     "null_pages",
