@@ -7,7 +7,7 @@ tuples. A bool is not a number, and NaN and infinity are none.
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,20 @@ def check_fields(instance: Any, **fields: Hyperparameter) -> None:
     for name, hyperparameter in fields.items():
         value = check_value(name, getattr(instance, name), hyperparameter)
         object.__setattr__(instance, name, value)
+
+
+def settings_text(instance: Any) -> str:
+    """Return a dataclass as the text of its call, without later fields at their default.
+
+    A field with the metadata `described="changed"` was added after runs had been written: the text
+    of an instance that does not use it stays as it was.
+    """
+    shown = [
+        f"{f.name}={getattr(instance, f.name)!r}"
+        for f in fields(instance)
+        if f.metadata.get("described") != "changed" or getattr(instance, f.name) != f.default
+    ]
+    return f"{type(instance).__name__}({', '.join(shown)})"
 
 
 def check_value(name: str, value: Any, hyperparameter: Hyperparameter) -> Any:

@@ -35,6 +35,7 @@ from salix.attribution.kernel_shap import KernelSHAP
 from salix.attribution.layercam import LayerCAM
 from salix.attribution.lime import LIME
 from salix.attribution.lrp import LRP
+from salix.attribution.mask_estimate import MaskEstimate
 from salix.attribution.nonuniform_integrated_gradients import NonuniformIntegratedGradients
 from salix.attribution.occlusion import Occlusion
 from salix.attribution.pooling import pool, pooling_of
@@ -84,6 +85,7 @@ __all__ = [
     "IntegratedGradients",
     "KernelSHAP",
     "LayerCAM",
+    "MaskEstimate",
     "MethodInfo",
     "NonuniformIntegratedGradients",
     "Occlusion",

@@ -26,19 +26,58 @@ def sum_chunks(term: Callable[[Array], Any], count: int, *, chunk: int) -> Any:
 
     Only the sum and one batch are in memory at a time. A term is any pytree of arrays.
     """
+
+    def add(total: Any, indices: Indices) -> Any:
+        terms = jax.vmap(term)(indices)
+        return jax.tree.map(lambda t, x: t + x.sum(0), total, terms)
+
+    return fold_chunks(add, zeros_of(term, jnp.int32(0)), count, chunk=chunk)
+
+
+def zeros_of(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return zeros of the shapes and types of a function's result."""
+    shapes = jax.eval_shape(function, *arguments)
+    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+
+def fold_chunks(
+    fold: Callable[[Any, Indices], Any],
+    start: Any,
+    count: int,
+    *,
+    chunk: int,
+    finished: Callable[[Any], Any] | None = None,
+    interval: int = 1,
+) -> Any:
+    """Return the state after `fold(state, indices)` for all indices < `count`, `chunk` at a time.
+
+    With `finished(state)` the loop ends where that is true: it is checked after every `interval`
+    indices, rounded up to complete chunks. Reverse-mode derivatives are then not defined.
+    """
     size = _even(count, chunk)
     loops = count // size
-
-    def add(total: Any, indices: Indices) -> tuple[Any, None]:
-        terms = jax.vmap(term)(indices)
-        return jax.tree.map(lambda t, x: t + x.sum(0), total, terms), None
-
-    start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(term, jnp.int32(0)))
     indices = jnp.arange(loops * size, dtype=jnp.int32).reshape(loops, size)
-    total, _ = lax.scan(add, start, indices)
-    if loops * size < count:
-        total, _ = add(total, jnp.arange(loops * size, count, dtype=jnp.int32))
-    return total
+
+    def fold_rest(state: Any) -> Any:
+        return fold(state, jnp.arange(loops * size, count, dtype=jnp.int32))
+
+    if finished is None:
+        state, _ = lax.scan(lambda state, i: (fold(state, i), None), start, indices)
+        return fold_rest(state) if loops * size < count else state
+    stride = -(-interval // size)
+
+    def advance(carry: tuple[Array, Any, Array]) -> tuple[Array, Any, Array]:
+        done, state, _ = carry
+        end = jnp.minimum(done + stride, loops)
+        state = lax.fori_loop(done, end, lambda i, state: fold(state, indices[i]), state)
+        return end, state, finished(state)
+
+    def unfinished(carry: tuple[Array, Any, Array]) -> Array:
+        return (carry[0] < loops) & ~carry[2]
+
+    first = (jnp.int32(0), start, jnp.array(False))
+    _, state, stop = lax.while_loop(unfinished, advance, first)
+    return lax.cond(stop, lambda s: s, fold_rest, state) if loops * size < count else state
 
 
 def _even(count: int, chunk: int) -> int:

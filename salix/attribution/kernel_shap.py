@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass, field
 from math import comb
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from salix.attribution.chunks import CHUNK, sum_chunks
+from salix.attribution.chunks import CHUNK, Indices, fold_chunks, sum_chunks, zeros_of
 from salix.attribution.filling import FILL, Fill
+from salix.attribution.mask_estimate import INTERVAL, TOLERANCE, MaskEstimate, is_precise
 from salix.attribution.segment_game import SegmentGame, segment_game
-from salix.hyperparameters import FLAG, check_fields, integer
+from salix.attribution.shapley_regression import fit, standard_errors, weigh
+from salix.hyperparameters import FLAG, check_fields, integer, settings_text
 from salix.perturb.partition import PARTITION, Grid, Partition
 from salix.typing import Image, Passes, PRNGKey, ScoreLike
 
@@ -34,12 +35,19 @@ class KernelSHAP:
     scores, else consistent: its error is of order $samples^{-1/2}$. Of the fits that too few
     samples leave, the result is the nearest to equal values.
 
-    `partition` gives n segments at most; `fill` is as in `salix.attribution.filling.filled`. One
-    pass for each coalition and two more; coalitions are scanned, `chunk` in one batch, into the
-    n x n matrix of the normal equations.
+    With a `tolerance` t above 0 the draws end at the first check where the largest standard error
+    is at most t times the range of the values, or at `samples`: a check follows each 100
+    coalitions, in complete chunks, from twice as many draws as segments on; reverse-mode
+    derivatives are not defined. `estimate` returns the map with its standard error, in which a
+    coalition and its complement are one draw; it is 0 where all coalitions are fitted.
 
-    Lundberg and Lee (2017), arXiv:1705.07874, theorem 2; the constraint and complements as in
-    Covert and Lee (2021), arXiv:2012.01536.
+    `partition` gives n segments at most; `fill` is as in `salix.attribution.filling.filled`. At
+    most one pass for each coalition, and two more; coalitions are scanned, `chunk` in one batch,
+    into the n x n matrix of the normal equations, and stored for the standard error alone. Raises
+    `InputError` for a negative tolerance.
+
+    Lundberg and Lee (2017), arXiv:1705.07874, theorem 2; the constraint, complements and the end of
+    the draws as in Covert and Lee (2021), arXiv:2012.01536.
     """
 
     partition: Partition = field(default_factory=Grid)
@@ -47,40 +55,104 @@ class KernelSHAP:
     fill: Fill = 0.0
     antithetic: bool = True
     chunk: int = CHUNK
+    tolerance: float | int = field(default=0.0, metadata={"described": "changed"})
 
     pooling: ClassVar[str] = "signed_sum"  # one channel with a meaningful sign
 
     def __post_init__(self) -> None:
         check_fields(self, partition=PARTITION, samples=integer(1), fill=FILL)
-        check_fields(self, antithetic=FLAG, chunk=integer(1))
+        check_fields(self, antithetic=FLAG, chunk=integer(1), tolerance=TOLERANCE)
+
+    def __repr__(self) -> str:
+        return settings_text(self)
 
     def _coalitions(self, count: int) -> int:
         return min(self.samples, 2**count - 2)
 
     def passes(self, shape: tuple[int, ...]) -> Passes:
-        """Return the passes of the model for one image of a shape [*space c]."""
+        """Return the most passes of the model for one image of a shape [*space c]."""
         return Passes(evaluations=2 + self._coalitions(self.partition.count(shape)))
 
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*space 1"]:
+        if self.tolerance > 0:
+            return self.estimate(score, image, key).attribution
         game, key = segment_game(score, image, key, self.partition, self.fill)
+        return game.spread(self._values(game, key))
+
+    def estimate(self, score: ScoreLike, image: Image, key: PRNGKey) -> MaskEstimate:
+        """Return the attribution with its standard error and the number of coalitions."""
+        game, key = segment_game(score, image, key, self.partition, self.fill)
+        coalitions = self._coalitions(game.count)
+        if coalitions == 2**game.count - 2:
+            values = self._values(game, key)
+            errors, drawn = jnp.zeros_like(values), jnp.int32(coalitions)
+        else:
+            values, errors, drawn = self._sample(game, key)
+        return MaskEstimate(game.spread(values), game.spread(errors), drawn)
+
+    def _values(self, game: SegmentGame, key: PRNGKey) -> Float[Array, " n"]:
+        """Return the fit of all coalitions, drawn or enumerated."""
         filled, complete = game.ends()
         coalitions, dtype = self._coalitions(game.count), complete.dtype
-        every = coalitions == 2**game.count - 2
         if coalitions == 0:
-            return game.spread(jnp.asarray(complete - filled)[None])
+            return jnp.asarray(complete - filled)[None]
 
         def term(index: Array) -> tuple[Array, Array]:
-            if every:
+            if coalitions == 2**game.count - 2:
                 present, weight = _enumerate(game.count, index + 1)
             else:
                 present, weight = self._draw(game, key, index), 1 / coalitions
-            z = present.astype(dtype)
-            weighted = jnp.asarray(weight, dtype) * z
-            return weighted[:, None] * z[None], weighted * (game(present) - filled)
+            square, weighted = weigh(present, weight, dtype)
+            return square, weighted * (game(present) - filled)
 
         gram, moment = sum_chunks(term, coalitions, chunk=self.chunk)
         total = jnp.asarray(complete - filled)
-        return game.spread(_fit(gram, moment, total, game.used.astype(dtype)))
+        return fit(gram, moment, total, game.used.astype(dtype))[0]
+
+    def _sample(self, game: SegmentGame, key: PRNGKey) -> tuple[Array, Array, Array]:
+        """Return values, standard errors and the number of coalitions, as many as needed."""
+        filled, complete = game.ends()
+        coalitions, total = self._coalitions(game.count), jnp.asarray(complete - filled)
+        used, members = game.used.astype(total.dtype), 2 if self.antithetic else 1
+        draws = -(-coalitions // members)
+
+        def measure(index: Array) -> Any:
+            present = self._draw(game, key, index)
+            square, weighted = weigh(present, 1 / coalitions, total.dtype)
+            change = game(present) - filled
+            return present, change, (square, weighted * change)
+
+        def fold(state: Any, indices: Indices) -> Any:
+            drawn, present, changes, sums = state
+            some_present, some_changes, terms = jax.vmap(measure)(indices)
+            places = divmod(indices, members)
+            present = present.at[places].set(some_present)
+            changes = changes.at[places].set(some_changes)
+            sums = jax.tree.map(lambda t, x: t + x.sum(0), sums, terms)
+            return drawn + indices.size, present, changes, sums
+
+        def result(state: Any) -> tuple[Array, Array]:
+            _, present, changes, (gram, moment) = state
+            values, inverse = fit(gram, moment, total, used)
+            return values, standard_errors(values, inverse / coalitions, present, changes)
+
+        def finished(state: Any) -> Array:
+            values, errors = result(state)
+            precise = is_precise(jnp.where(used > 0, values, values[0]), errors, self.tolerance)
+            return precise & (state[0] >= 2 * members * game.used.sum(dtype=jnp.int32))
+
+        none, changes, sums = zeros_of(measure, jnp.int32(0))
+        start = (
+            jnp.int32(0),
+            jnp.zeros((draws, members, *none.shape), bool),
+            jnp.zeros((draws, members), changes.dtype),
+            sums,
+        )
+        early = finished if self.tolerance > 0 else None
+        state = fold_chunks(
+            fold, start, coalitions, chunk=self.chunk, finished=early, interval=INTERVAL
+        )
+        return *result(state), state[0]
 
     def _draw(self, game: SegmentGame, key: PRNGKey, index: Array) -> Bool[Array, " n"]:
         """Return a random coalition of the image's segments, neither empty nor complete."""
@@ -104,17 +176,3 @@ def _enumerate(count: int, code: Array) -> tuple[Bool[Array, " n"], Array]:
     kernel = np.array([1 / (comb(count, int(s)) * s * (count - s)) for s in sizes])
     total = (1 / (sizes * (count - sizes))).sum()
     return present, jnp.asarray(kernel / total)[present.sum() - 1]
-
-
-def _fit(gram: Array, moment: Array, total: Array, used: Float[Array, " n"]) -> Array:
-    """Return the values that solve the normal equations, add up to a total, and are 0 if unused.
-
-    The values are equal shares plus a vector that adds up to 0, the shortest of those that fit.
-    """
-    ones = used / used.sum()
-    project = jnp.diag(used) - ones[:, None] * used[None]
-    exact = lax.Precision.HIGHEST
-    product = lambda *factors: jnp.linalg.multi_dot(factors, precision=exact)  # noqa: E731
-    inner = product(project, gram, project)
-    rest = product(project, moment - product(gram, total * ones))
-    return total * ones + product(project, jnp.linalg.pinv(inner, hermitian=True), rest)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from salix.attribution.cost import passes_of
 from salix.attribution.gradient import Gradient
 from salix.attribution.pooling import pooling_of
-from salix.hyperparameters import FLAG, Hyperparameter, check_fields, integer, number
+from salix.hyperparameters import FLAG, Hyperparameter, check_fields, integer, number, settings_text
 from salix.precision import widen
 from salix.typing import Attribution, Image, Method, Passes, PRNGKey, ScoreLike
 
@@ -52,10 +52,7 @@ class SmoothGrad:
         check_fields(self, method=METHOD, samples=integer(1), noise=NOISE, square=FLAG)
 
     def __repr__(self) -> str:
-        # The text of the mean is that of runs before there was a square.
-        square = ", square=True" if self.square else ""
-        fields = f"method={self.method!r}, samples={self.samples!r}, noise={self.noise!r}"
-        return f"{type(self).__name__}({fields}{square})"
+        return settings_text(self)
 
     @property
     def pooling(self) -> str:

@@ -333,9 +333,14 @@ FIELDS = {
     },
     "FeatureAblation": SEGMENTS,
     "ShapleySampling": {**SEGMENTS, "permutations": st.integers(1, 100)},
-    "KernelSHAP": SEGMENTS,
+    "KernelSHAP": {**SEGMENTS, "tolerance": st.floats(0, 1)},
     "LIME": {**SEGMENTS, "width": st.floats(0.1, 9), "ridge": st.floats(0.1, 9)},
-    "RISE": {**PIXELS, "probability": st.floats(0.1, 0.9), "norm": st.just("masks")},
+    "RISE": {
+        **PIXELS,
+        "probability": st.floats(0.1, 0.9),
+        "norm": st.just("masks"),
+        "tolerance": st.floats(0, 1),
+    },
     "Sobol": {**SEGMENTS, "sampler": st.sampled_from(["latin", "random"])},
     "HSIC": {**SEGMENTS, "masks": st.integers(2, 2**15)},
     "IntegratedGradients": {
