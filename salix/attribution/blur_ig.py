@@ -1,6 +1,6 @@
 """Blur integrated gradients: the path from a blurred image to the image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from salix.hyperparameters import check_fields, choice, integer, number
+from salix.attribution.chunks import sum_chunks
+from salix.hyperparameters import check_fields, choice, integer, number, settings_text
 from salix.precision import widen
 from salix.typing import Attribution, Image, Passes, PRNGKey, ScoreLike
 
@@ -24,10 +25,10 @@ class BlurIG:
     (G_{\sigma_i + h}\, x - G_{\sigma_i}\, x) / h$, with $G_\sigma$ a Gaussian blur of $\sigma$
     pixels over all spatial axes, cut at 4 $\sigma$ and zero outside the image. $\sigma$ grows from
     0 to `max_sigma` in equal steps ("linear"), or as the square root of that ("sqrt"), to the root
-    of `max_sigma`. h = `difference`. Signed, in units of the
-    score; complete, $\sum A = f(x) - f(G_{\sigma_n} x)$, up to O(1/steps) and O(h). No baseline
-    colour is chosen. One gradient a step. Raises `InputError` for too few steps, a sigma or
-    difference that is not positive, and unknown spacing.
+    of `max_sigma`. h = `difference`. Signed, in units of the score; complete,
+    $\sum A = f(x) - f(G_{\sigma_n} x)$, up to O(1/steps) and O(h). No baseline colour is chosen.
+    One gradient a step, `chunk` of them in one batch. Raises `InputError` for too few steps, a
+    sigma or difference that is not positive, and unknown spacing.
 
     Xu, Venugopalan and Sundararajan (2020), arXiv:2004.03383.
     """
@@ -36,10 +37,13 @@ class BlurIG:
     steps: int = 100
     spacing: str = "linear"
     difference: float | int = 0.01
+    chunk: int = field(default=1, metadata={"described": "changed"})
 
     def __post_init__(self) -> None:
         check_fields(self, max_sigma=POSITIVE, steps=integer(1), difference=POSITIVE)
-        check_fields(self, spacing=choice(("linear", "sqrt")))
+        check_fields(self, spacing=choice(("linear", "sqrt")), chunk=integer(1))
+
+    __repr__ = settings_text
 
     def passes(self, shape: tuple[int, ...]) -> Passes:
         """Return the model passes of one image of a shape [*space c]."""
@@ -50,15 +54,15 @@ class BlurIG:
         del key  # deterministic
         image, gradient = jnp.asarray(image), jax.grad(score)
         wide = widen(image)
-
-        def add(total: Array, step: tuple[Array, Array]) -> tuple[Array, None]:
-            sigma, width = step
-            blurred, change = self._blur(wide, sigma)
-            slope = widen(gradient(blurred.astype(image.dtype)))
-            return total - width * slope * change / self.difference, None
-
         sigmas = self._sigmas(wide.dtype)
-        return lax.scan(add, jnp.zeros_like(wide), (sigmas[:-1], jnp.diff(sigmas)))[0]
+        widths = jnp.diff(sigmas)
+
+        def term(step: Array) -> Array:
+            blurred, change = self._blur(wide, sigmas[step])
+            slope = widen(gradient(blurred.astype(image.dtype)))
+            return -widths[step] * slope * change / self.difference
+
+        return sum_chunks(term, self.steps, chunk=self.chunk)
 
     def baselines(self, score: ScoreLike, image: Image) -> tuple[Array, ...]:
         """Return the most blurred image, to whose score the attribution is complete."""

@@ -28,6 +28,8 @@ def sum_chunks(term: Callable[[Array], Any], count: int, *, chunk: int) -> Any:
     """
 
     def add(total: Any, indices: Indices) -> Any:
+        if indices.size == 1:
+            return jax.tree.map(jnp.add, total, term(indices[0]))
         terms = jax.vmap(term)(indices)
         return jax.tree.map(lambda t, x: t + x.sum(0), total, terms)
 

@@ -1,6 +1,6 @@
 """Expected gradients (GradientSHAP): integrated gradients over a distribution of baselines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from salix.attribution.chunks import sum_chunks
 from salix.attribution.integrated_gradients import BASELINE, broadcast_baselines
 from salix.attribution.smoothgrad import NOISE
-from salix.hyperparameters import Hyperparameter, check_fields, integer
+from salix.hyperparameters import Hyperparameter, check_fields, integer, settings_text
 from salix.precision import widen
 from salix.typing import AnyArray, Attribution, Image, Passes, PRNGKey, ScoreLike
 
@@ -26,8 +27,9 @@ class ExpectedGradients:
 
     $A(x) = E_{x', t}\left[(x - x') \odot \nabla f(x' + t\,(x - x'))\right]$, with x' drawn from
     `references` with replacement, t uniform in [0, 1], and the mean of `samples` draws as its
-    estimate, one gradient each. Signed, in units of the score; complete in expectation,
-    $E \sum A = f(x) - \overline{f(x')}$, with an error of O(samples^-1/2).
+    estimate, one gradient each, `chunk` of them in one batch. Signed, in units of the score;
+    complete in expectation, $E \sum A = f(x) - \overline{f(x')}$, with an error of
+    O(samples^-1/2).
 
     `references` are images [n *space c] in the input's units (from Python only), best a sample of
     the training data; or one image, one number, one a channel; by default the two images "black"
@@ -42,9 +44,13 @@ class ExpectedGradients:
     references: float | int | tuple[float | int, ...] | str | AnyArray = "black_white"
     samples: int = 64
     noise: float | int = 0.0
+    chunk: int = field(default=1, metadata={"described": "changed"})
 
     def __post_init__(self) -> None:
         check_fields(self, references=REFERENCES, samples=integer(1), noise=NOISE)
+        check_fields(self, chunk=integer(1))
+
+    __repr__ = settings_text
 
     def passes(self, shape: tuple[int, ...]) -> Passes:
         """Return the model passes of one image of a shape [*space c]."""
@@ -56,19 +62,19 @@ class ExpectedGradients:
         references = self._stack(score, image)
         sigma = self.noise * (image.max() - image.min())
 
-        def add(total: Array, key: PRNGKey) -> tuple[Array, None]:
-            which, where, noise_key = jax.random.split(key, 3)
+        keys = jax.random.split(key, self.samples)
+
+        def term(sample: Array) -> Array:
+            which, where, noise_key = jax.random.split(keys[sample], 3)
             start = widen(references[jax.random.randint(which, (), 0, len(references))])
             end = widen(image)
             if self.noise:
                 end = end + widen(sigma) * jax.random.normal(noise_key, image.shape, end.dtype)
             t = jax.random.uniform(where, (), end.dtype)
             point = (start + t * (end - start)).astype(image.dtype)
-            return total + (end - start) * widen(gradient(point)), None
+            return (end - start) * widen(gradient(point))
 
-        keys = jax.random.split(key, self.samples)
-        total, _ = jax.lax.scan(add, jnp.zeros_like(widen(image)), keys)
-        return total / self.samples
+        return sum_chunks(term, self.samples, chunk=self.chunk) / self.samples
 
     def baselines(self, score: ScoreLike, image: Image) -> tuple[Array, ...]:
         """Return the images to whose mean score the attribution is complete in expectation."""

@@ -63,8 +63,7 @@ class KernelSHAP:
         check_fields(self, partition=PARTITION, samples=integer(1), fill=FILL)
         check_fields(self, antithetic=FLAG, chunk=integer(1), tolerance=TOLERANCE)
 
-    def __repr__(self) -> str:
-        return settings_text(self)
+    __repr__ = settings_text
 
     def _coalitions(self, count: int) -> int:
         return min(self.samples, 2**count - 2)

@@ -1,6 +1,6 @@
 """Integrated gradients with more steps where the score changes more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from salix.attribution.integrated_gradients import (
     mean_gradient,
     mean_over,
 )
-from salix.hyperparameters import check_fields, integer
+from salix.hyperparameters import check_fields, integer, settings_text
 from salix.precision import widen
 from salix.typing import AnyArray, Attribution, Image, InputError, Passes, PRNGKey, ScoreLike
 
@@ -26,9 +26,9 @@ class NonuniformIntegratedGradients:
     O(steps^-2) for a smooth score. The path is cut into `intervals` of one length. Interval i, over
     which the score changes by $\Delta_i$, has a share
     $\sqrt{|\Delta_i|} / \sum_j \sqrt{|\Delta_j|}$ of the `steps`, at least one, at the midpoints of
-    its equal parts: fewer steps are enough for scores that saturate. Costs `steps` gradients and
-    `intervals` + 1 scores a baseline. Raises `InputError` as `IntegratedGradients` does, and for
-    more intervals than steps.
+    its equal parts: fewer steps are enough for scores that saturate. Costs `steps` gradients,
+    `chunk` of them in one batch, and `intervals` + 1 scores a baseline. Raises `InputError` as
+    `IntegratedGradients` does, and for more intervals than steps.
 
     Bhat and Raychowdhury (2023), arXiv:2302.11107 (there of a class's probability).
     """
@@ -36,11 +36,15 @@ class NonuniformIntegratedGradients:
     baseline: float | int | tuple[float | int, ...] | str | AnyArray = 0.0
     steps: int = 32
     intervals: int = 4
+    chunk: int = field(default=1, metadata={"described": "changed"})
 
     def __post_init__(self) -> None:
         check_fields(self, baseline=BASELINE, steps=integer(1), intervals=integer(1))
+        check_fields(self, chunk=integer(1))
         if self.intervals > self.steps:
             raise InputError(f"intervals is {self.intervals}: give at most the {self.steps} steps")
+
+    __repr__ = settings_text
 
     def passes(self, shape: tuple[int, ...]) -> Passes:
         """Return the model passes of one image of a shape [*space c]."""
@@ -58,7 +62,7 @@ class NonuniformIntegratedGradients:
             point = lambda t: (widen(start) + t * path).astype(image.dtype)  # noqa: E731
             scores = jax.lax.map(lambda t: widen(score(point(t))), bounds)
             nodes, weights = nonuniform_nodes(jnp.abs(jnp.diff(scores)), self.steps)
-            return path * mean_gradient(gradient, image, start, nodes, weights)
+            return path * mean_gradient(gradient, image, start, nodes, weights, chunk=self.chunk)
 
         return mean_over(integrate, self.baselines(score, image))
 

@@ -67,8 +67,7 @@ class RISE:
         check_fields(self, norm=choice(("expectation", "masks")), chunk=integer(1))
         check_fields(self, tolerance=TOLERANCE)
 
-    def __repr__(self) -> str:
-        return settings_text(self)
+    __repr__ = settings_text
 
     def passes(self, shape: tuple[int, ...]) -> Passes:
         """Return the most passes of the model for one image of a shape [*space c]."""

@@ -8,10 +8,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from salix.attribution.chunks import sum_chunks
 from salix.attribution.cost import passes_of
 from salix.attribution.gradient import Gradient
 from salix.attribution.pooling import pooling_of
-from salix.hyperparameters import FLAG, Hyperparameter, check_fields, integer, number, settings_text
+from salix.hyperparameters import (
+    FLAG,
+    Hyperparameter,
+    check_fields,
+    integer,
+    number,
+    settings_text,
+)
 from salix.precision import widen
 from salix.typing import Attribution, Image, Method, Passes, PRNGKey, ScoreLike
 
@@ -35,8 +43,8 @@ class SmoothGrad:
 
     $\epsilon_i \sim N(0, \sigma^2)$ with $\sigma$ = `noise` x (max x - min x), the range of this
     image over all its channels; n = `samples`. Every copy is noisy and noise is not clipped, so
-    the mean is an unbiased estimate of $E[M(x + \epsilon)]$, summed in float32 or wider. Units and
-    shape are the method's.
+    the mean is an unbiased estimate of $E[M(x + \epsilon)]$, summed in float32 or wider. `chunk`
+    copies share a batch, with its memory. Units and shape are the method's.
     Raises `InputError` for fewer than one sample, negative noise, or an uncallable `method`.
 
     Smilkov et al. (2017), arXiv:1706.03825, sec. 2.2 (the mean) and 3.2 (the noise); `square` after
@@ -47,12 +55,13 @@ class SmoothGrad:
     samples: int = 16
     noise: float | int = 0.15
     square: bool = field(default=False, metadata={"described": "changed"})
+    chunk: int = field(default=1, metadata={"described": "changed"})
 
     def __post_init__(self) -> None:
         check_fields(self, method=METHOD, samples=integer(1), noise=NOISE, square=FLAG)
+        check_fields(self, chunk=integer(1))
 
-    def __repr__(self) -> str:
-        return settings_text(self)
+    __repr__ = settings_text
 
     @property
     def pooling(self) -> str:
@@ -71,14 +80,13 @@ class SmoothGrad:
     def __call__(self, score: ScoreLike, image: Image, key: PRNGKey) -> Float[Array, "*grid k"]:
         sample = noisy_sample(self.method, score, jnp.asarray(image), self.noise)
 
-        def add(total: Array, key: PRNGKey) -> tuple[Array, None]:
-            value = sample(key)
-            return total + (value**2 if self.square else value), None
-
-        shape = jax.eval_shape(sample, key)  # a CAM has another shape than the image
         keys = jax.random.split(key, self.samples)
-        total, _ = jax.lax.scan(add, jnp.zeros(shape.shape, shape.dtype), keys)
-        return total / self.samples
+
+        def term(index: Array) -> Attribution:
+            value = sample(keys[index])
+            return value**2 if self.square else value
+
+        return sum_chunks(term, self.samples, chunk=self.chunk) / self.samples
 
 
 def noisy_sample(

@@ -59,6 +59,7 @@ numbers = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
 # Attention methods need a transformer: tests/attribution/test_attention.py has their conformance.
 TESTED = [name for name in METHODS if CATALOGUE[name].family != "attention"]
 per_method = pytest.mark.parametrize("name", TESTED)
+CHUNKED = [name for name in TESTED if "chunk" in [f.name for f in fields(METHODS[name])]]
 
 
 def method_of(name, **changes):
@@ -154,6 +155,19 @@ def test_vmap_is_a_loop_and_so_are_its_passes(name):
     for image, key, expected in zip(images(SPACE, count=2), KEYS, (first, other), strict=True):
         close(explain(image, key), expected)
         assert counter.passes() == passes_of(method_of(name), image.shape)
+
+
+@pytest.mark.parametrize("name", CHUNKED)
+def test_a_chunk_shortens_the_loops_and_changes_nothing(name):
+    space = (20, 18)  # more than one window of occlusion
+    (image,), maps, turns = images(space), [], []
+    for chunk in (1, 4):
+        explain = jax.jit(partial(method_of(name, chunk=chunk), network(space)))
+        explain = explain.trace(image, KEYS[0])
+        maps.append(explain.lower().compile()(image, KEYS[0]))
+        turns.append(sum(int(n) for n in re.findall(r"\blength=(\d+)", str(explain.jaxpr))))
+    close(*maps)
+    assert turns[1] < turns[0]
 
 
 @per_method
@@ -349,6 +363,7 @@ FIELDS = {
         | st.just("black_white"),
         "steps": st.integers(2, 10**6),
         "rule": st.sampled_from(["midpoint", "trapezoid", "gauss_legendre"]),
+        "chunk": st.integers(1, 100),
     },
     "SmoothGrad": {
         "method": st.deferred(lambda: recipes),
