@@ -38,9 +38,8 @@ def conv_form(form: Form) -> AbstractContextManager[None]:
     """Return a context in which convolutions are traced in a form.
 
     "explicit" writes the gradient by the input as a forward convolution, 1x1 convolutions as
-    matrix products, depthwise ones as sums over kernel positions, and those of few channels with
-    neighbouring pixels joined; it can be differentiated in reverse mode only. "xla" leaves all of
-    it to the compiler.
+    matrix products, and depthwise ones and those of few channels as written-out sums; it can be
+    differentiated in reverse mode only. "xla" leaves all of it to the compiler.
     The default is "explicit" on the CPU, where XLA runs the gradients it derives itself inside a
     loop (`scan`, `map`) at half the speed, and "xla" on other devices.
     """
