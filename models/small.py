@@ -4,7 +4,7 @@ from flax import nnx
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from salix.nn import Stage, StagedNetwork, flax_conv, relu, sequence
+from salix.nn import Stage, StagedNetwork, avg_pool, flax_conv, relu, sequence
 from salix.typing import AnyArray
 
 CLASSES = ("real", "fake")
@@ -41,5 +41,5 @@ class Small(StagedNetwork):
 
 
 def _with_high_pass(x: Float[AnyArray, "b h w 1"]) -> Float[Array, "b h w 2"]:
-    mean = nnx.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
+    mean = avg_pool(jnp.asarray(x), 3, 1, padding="SAME", count_padding=False)
     return jnp.concatenate([2 * x - 1, 32 * (x - mean)], axis=-1)

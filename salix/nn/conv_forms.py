@@ -13,7 +13,7 @@ Pair = tuple[int, int]
 Margins = tuple[Pair, Pair]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 MAX_POSITIONS = 49  # kernel positions that are written out one by one
-MAX_TERMS, FEW_OUTPUTS = 36, 32  # of a layer that is written out
+MAX_TERMS, FEW_OUTPUTS = 36, 32  # of a layer that is written out; half of them at stride 2
 BLOCK, LARGE = 16, 64  # rows of a block, and of images that are worth it
 SMALL_GRID = 256  # pixels with padding: grids of 14x14 and less
 LARGE_MATRIX = 2**16  # elements: 256 to 256 channels
@@ -64,10 +64,11 @@ def is_depthwise(plan: Plan, kernel: Any) -> bool:
 
 def suits_written_terms(plan: Plan, x: Array, kernel: Array) -> bool:
     """Return whether a convolution of large images sums few terms, as a first layer of RGB."""
-    h, w, i, o = kernel.shape
-    few = w > 1 and h * w * i <= MAX_TERMS and o <= FEW_OUTPUTS and plan.groups == 1
+    (h, w, i, o), stride = kernel.shape, max(plan.strides)
+    few = w > 1 and h * w * i <= MAX_TERMS and o * stride <= FEW_OUTPUTS and plan.groups == 1
     exact = jnp.finfo(x.dtype).bits >= 32  # sums are in the type of x
-    return few and exact and x.shape[1] >= LARGE and plan.strides == (1, 1)
+    height = (x.shape[1] + sum(plan.pads[0]) - h) // plan.strides[0] + 1
+    return few and exact and stride <= 2 and x.shape[1] >= LARGE and height >= BLOCK
 
 
 def suits_bfloat16_dots(shape: tuple[int, ...]) -> bool:
@@ -155,19 +156,20 @@ def written_conv(x: Array, kernel: Array, plan: Plan) -> Array:
     if plan.precision == "bfloat16":  # as in `depthwise_conv`
         x, kernel = (a.astype(jnp.bfloat16).astype(dtype) for a in (x, kernel))
     x = _pad(x, plan)
-    height = x.shape[1] - kh + 1
+    (down, across), rows = plan.strides, (BLOCK - 1) * plan.strides[0] + kh
+    height, width = (x.shape[1] - kh) // down + 1, (x.shape[2] - kw) // across + 1
 
     def add_block(n: Array, y: Array) -> Array:
         start = jnp.minimum(n * BLOCK, height - BLOCK)
-        block = lax.dynamic_slice_in_dim(x, start, BLOCK + kh - 1, 1)
-        parts = window_slices(block, (kh, kw), (1, 1))
+        block = lax.dynamic_slice_in_dim(x, start * down, rows, 1)
+        parts = window_slices(block, (kh, kw), plan.strides)
         weights = kernel.reshape(-1, i, 1, 1, 1, kernel.shape[3])
         terms = [
             part[..., c : c + 1] * weights[t, c] for t, part in enumerate(parts) for c in range(i)
         ]
         return lax.dynamic_update_slice_in_dim(y, _sum(terms), start, 1)
 
-    y = jnp.zeros((x.shape[0], height, x.shape[2] - kw + 1, kernel.shape[3]), dtype)
+    y = jnp.zeros((x.shape[0], height, width, kernel.shape[3]), dtype)
     y = lax.fori_loop(0, -(-height // BLOCK), add_block, y)
     return y.astype(jnp.bfloat16).astype(dtype) if plan.precision == "bfloat16" else y
 

@@ -47,8 +47,17 @@ def avg_pool(
     total = _reduce_windows(x, 0.0, lax.add, size, strides, pads)
     if count_padding:
         return total / (size * size)
-    ones = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
-    return total / _reduce_windows(ones, 0.0, lax.add, size, strides, pads)
+    rows, columns = (
+        _count_inside(length, size, strides, pad)
+        for length, pad in zip(x.shape[1:3], pads, strict=True)
+    )
+    return total / jnp.asarray(np.outer(rows, columns)[None, ..., None], x.dtype)
+
+
+def _count_inside(length: int, size: int, strides: int, pad: tuple[int, int]) -> np.ndarray:
+    """Return how many pixels of each window along an axis are not padding."""
+    starts = np.arange(0, sum(pad) + length - size + 1, strides) - pad[0]
+    return np.minimum(starts + size, length) - np.maximum(starts, 0)
 
 
 def _resolve_padding(x: Array, size: int, strides: int, padding: Any) -> Margins:
