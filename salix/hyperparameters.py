@@ -37,18 +37,18 @@ def check_fields(instance: Any, **fields: Hyperparameter) -> None:
         object.__setattr__(instance, name, value)
 
 
-def settings_text(instance: Any) -> str:
-    """Return a dataclass as the text of its call, without later fields at their default.
+def settings_text(self: Any) -> str:
+    """Return a dataclass as the text of its call: a `__repr__` without unused later fields.
 
     A field with the metadata `described="changed"` was added after runs had been written: the text
     of an instance that does not use it stays as it was.
     """
     shown = [
-        f"{f.name}={getattr(instance, f.name)!r}"
-        for f in fields(instance)
-        if f.metadata.get("described") != "changed" or getattr(instance, f.name) != f.default
+        f"{f.name}={getattr(self, f.name)!r}"
+        for f in fields(self)
+        if f.metadata.get("described") != "changed" or getattr(self, f.name) != f.default
     ]
-    return f"{type(instance).__name__}({', '.join(shown)})"
+    return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def check_value(name: str, value: Any, hyperparameter: Hyperparameter) -> Any:
