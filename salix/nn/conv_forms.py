@@ -153,8 +153,7 @@ def written_conv(x: Array, kernel: Array, plan: Plan) -> Array:
     compiler would else compute the sum anew for each window of a pool that follows.
     """
     dtype, (kh, kw, i, _) = x.dtype, kernel.shape
-    if plan.precision == "bfloat16":  # as in `depthwise_conv`
-        x, kernel = (a.astype(jnp.bfloat16).astype(dtype) for a in (x, kernel))
+    x, kernel = _rounded(plan, dtype, x, kernel)
     x = _pad(x, plan)
     (down, across), rows = plan.strides, (BLOCK - 1) * plan.strides[0] + kh
     height, width = (x.shape[1] - kh) // down + 1, (x.shape[2] - kw) // across + 1
@@ -171,7 +170,7 @@ def written_conv(x: Array, kernel: Array, plan: Plan) -> Array:
 
     y = jnp.zeros((x.shape[0], height, width, kernel.shape[3]), dtype)
     y = lax.fori_loop(0, -(-height // BLOCK), add_block, y)
-    return y.astype(jnp.bfloat16).astype(dtype) if plan.precision == "bfloat16" else y
+    return _rounded(plan, dtype, y)[0]
 
 
 def depthwise_conv(x: Array, kernel: Array, plan: Plan) -> Array:
@@ -181,12 +180,21 @@ def depthwise_conv(x: Array, kernel: Array, plan: Plan) -> Array:
     long.
     """
     dtype = x.dtype
-    if plan.precision == "bfloat16":  # operands rounded as in the library, but summed exactly
-        x, kernel = (a.astype(jnp.bfloat16).astype(dtype) for a in (x, kernel))
+    x, kernel = _rounded(plan, dtype, x, kernel)
     parts = window_slices(_pad(x, plan), kernel.shape[:2], plan.strides)
     weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[3])
     y = _sum([part * weights[n] for n, part in enumerate(parts)])
-    return y.astype(jnp.bfloat16).astype(dtype) if plan.precision == "bfloat16" else y
+    return _rounded(plan, dtype, y)[0]
+
+
+def _rounded(plan: Plan, dtype: Any, *arrays: Array) -> tuple[Array, ...]:
+    """Return the operands or result of a sum, in "bfloat16" rounded as in the library.
+
+    The sum itself is exact.
+    """
+    if plan.precision != "bfloat16":
+        return arrays
+    return tuple(a.astype(jnp.bfloat16).astype(dtype) for a in arrays)
 
 
 def window_slices(x: Array, size: tuple[int, ...], strides: tuple[int, ...]) -> list[Array]:
