@@ -43,12 +43,14 @@ def settings_text(self: Any) -> str:
     A field with the metadata `described="changed"` was added after runs had been written: the text
     of an instance that does not use it stays as it was.
     """
-    shown = [
-        f"{f.name}={getattr(self, f.name)!r}"
-        for f in fields(self)
-        if f.metadata.get("described") != "changed" or getattr(self, f.name) != f.default
-    ]
+    shown = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if is_described(f, self)]
     return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def is_described(field: Any, instance: Any) -> bool:
+    """Return whether a field belongs to the text of a dataclass, by its metadata `described`."""
+    rule = field.metadata.get("described", True)
+    return getattr(instance, field.name) != field.default if rule == "changed" else rule
 
 
 def check_value(name: str, value: Any, hyperparameter: Hyperparameter) -> Any:

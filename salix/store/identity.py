@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from salix.hyperparameters import is_described
+
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 LIBRARIES = {"jax", "jaxlib", "numpy"}  # whose functions are known by their names
 CHUNK = 10_000  # items that are described at once
@@ -101,7 +103,7 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
         case MethodType():
             return f"{inner(value.__self__)}.{value.__func__.__qualname__}"
         case _ if is_dataclass(value):
-            described = [f for f in fields(value) if f.init and _is_described(f, value)]
+            described = [f for f in fields(value) if f.init and is_described(f, value)]
             parts = [f"{f.name}={inner(getattr(value, f.name))}" for f in described]
             return f"{type(value).__qualname__}({', '.join(parts)})"
     function = _unwrapped(value)
@@ -113,11 +115,6 @@ def _describe(value: Any, outer: tuple[int, ...]) -> str:
         return f"{kind}({', '.join(parts)})"
     text = repr(value)
     return kind if ADDRESS.search(text) else text
-
-
-def _is_described(field: Any, value: Any) -> bool:
-    rule = field.metadata.get("described", True)
-    return getattr(value, field.name) != field.default if rule == "changed" else rule
 
 
 def _unwrapped(value: Any) -> Any:
